@@ -1,0 +1,171 @@
+"""The contract between `data_prep`, which knows the sky, and `jtss`, which knows arrays.
+
+Classes, the metadata catalogue with its limits, and the layout of the HDF5 file. Imports nothing of ours.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+
+CLASS_NAMES = ("AGN", "SN", "VS", "asteroid", "bogus")
+UNLABELLED = -1
+
+SPLIT_NAMES = ("train", "validation", "test")
+NO_SPLIT = -1  # unlabelled objects belong to no split
+
+CHANNEL_NAMES = ("science", "template", "difference")
+STAMP_SIDE = 63  # pixels; 1.01 arcsec each
+FILL_LIMIT = 1e30  # |pixel| above this is a fill value, not light
+
+MAX_DETECTIONS = 5  # the longest sequence that any model reads
+MIN_GAP_DAYS = 0.25  # a detection closer than this to the last kept one is dropped
+
+ALLWISE_BANDS = ("W1", "W2", "W3", "W4")
+MATCH_RADIUS_ARCSEC = 2.0
+
+ZTF_MISSING = -999.0
+MISSING_FLOOR = -1.0  # a lower limit of -1 absorbs ZTF's -999: such a value is kept, then clipped
+
+
+class Feature(NamedTuple):
+    """One metadata value of a detection.
+
+    Attributes:
+        name: our name.
+        field: the field of ZTF's `candidate` record, or "" where the value is derived.
+        unit: unit, "" for a pure number.
+        dynamic: whether the value belongs to the exposure (dynamic) or to the place on the sky (static).
+        lower, upper: limits to clip to; None stands for the extreme of the training split.
+
+    TSC Table 3.
+    """
+
+    name: str
+    field: str
+    unit: str
+    dynamic: bool
+    lower: float | None = None
+    upper: float | None = None
+
+
+DYNAMIC_METADATA = (
+    Feature("fwhm", "fwhm", "pix", True, upper=10.0),
+    Feature("ndethist", "ndethist", "", True, upper=20.0),
+    Feature("ncovhist", "ncovhist", "", True, upper=3000.0),
+    Feature("non_detections", "", "", True, upper=2000.0),
+    Feature("isdiffpos", "isdiffpos", "", True),
+    Feature("magpsf", "magpsf", "mag", True),
+    Feature("sigmapsf", "sigmapsf", "mag", True),
+    Feature("diffmaglim", "diffmaglim", "mag", True),
+    Feature("classtar", "classtar", "", True),
+)
+STATIC_METADATA = (
+    Feature("sgscore1", "sgscore1", "", False, lower=MISSING_FLOOR),
+    Feature("distpsnr1", "distpsnr1", "arcsec", False, lower=MISSING_FLOOR),
+    Feature("sgscore2", "sgscore2", "", False, lower=MISSING_FLOOR),
+    Feature("distpsnr2", "distpsnr2", "arcsec", False, lower=MISSING_FLOOR),
+    Feature("sgscore3", "sgscore3", "", False, lower=MISSING_FLOOR),
+    Feature("distpsnr3", "distpsnr3", "arcsec", False, lower=MISSING_FLOOR),
+    Feature("chinr", "chinr", "", False, lower=MISSING_FLOOR, upper=15.0),
+    Feature("sharpnr", "sharpnr", "", False, lower=MISSING_FLOOR, upper=1.5),
+    Feature("ra", "ra", "deg", False),
+    Feature("dec", "dec", "deg", False),
+    Feature("gal_l", "", "deg", False),
+    Feature("gal_b", "", "deg", False),
+    Feature("ecl_lon", "", "deg", False),
+    Feature("ecl_lat", "", "deg", False),
+)
+METADATA = DYNAMIC_METADATA + STATIC_METADATA
+METADATA_NAMES = tuple(feature.name for feature in METADATA)
+
+# Values that the model derives from a whole sequence, limits as above.
+TIME_GAP = Feature("time_gap", "", "day", True)
+ALLWISE_COLOURS = tuple(
+    Feature(f"{blue}-{red}", "", "mag", False)
+    for blue, red in zip(ALLWISE_BANDS[:-1], ALLWISE_BANDS[1:], strict=True)
+)
+
+
+class Column(NamedTuple):
+    """One data set of the HDF5 file: `axis` is "detection", "object" or "edge" (objects + 1)."""
+
+    axis: str
+    shape: tuple[int, ...]  # of one row
+    dtype: str
+
+
+COLUMNS = {
+    "stamps": Column("detection", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES)), "float16"),
+    "metadata": Column("detection", (len(METADATA),), "float32"),
+    "jd": Column("detection", (), "float64"),
+    "candid": Column("detection", (), "int64"),
+    "fid": Column("detection", (), "int8"),
+    "object_id": Column("object", (), "str"),
+    "object_start": Column("edge", (), "int64"),
+    "allwise": Column("object", (len(ALLWISE_BANDS),), "float32"),
+    "label": Column("object", (), "int8"),
+    "split": Column("object", (), "int8"),
+}
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Detections of N objects, M in all, stored object by object in time order.
+
+    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory: what a
+    data set stores and what a prediction from alert packets starts from are the same arrays.
+
+    Attributes:
+        stamps: [M, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.
+        metadata: [M, 23] float32; raw values in the order of `METADATA`, NaN = missing.
+        jd: [M] float64 [day].
+        candid: [M] int64.
+        fid: [M] int8; 1 = g, 2 = r, 3 = i, 0 = not given.
+        object_id: [N] object array of str.
+        object_start: [N + 1] int64.
+        allwise: [N, 4] float32 [mag]; W1 to W4, NaN = no match.
+        label: [N] int8; index into `CLASS_NAMES`, -1 = unknown.
+        split: [N] int8; index into `SPLIT_NAMES`, -1 = none.
+    """
+
+    stamps: np.ndarray
+    metadata: np.ndarray
+    jd: np.ndarray
+    candid: np.ndarray
+    fid: np.ndarray
+    object_id: np.ndarray
+    object_start: np.ndarray
+    allwise: np.ndarray
+    label: np.ndarray
+    split: np.ndarray
+
+    @property
+    def n_objects(self) -> int:
+        return len(self.object_id)
+
+    @property
+    def n_detections(self) -> np.ndarray:
+        """[N] int64: detections of each object."""
+        return np.diff(self.object_start)
+
+    def with_split(self, split: np.ndarray) -> "Sequences":
+        return replace(self, split=split)
+
+
+def check(sequences: Sequences) -> None:
+    """Raise ValueError, naming the column, where shapes or dtypes break the contract."""
+    n_objects = sequences.n_objects
+    n_rows = int(sequences.object_start[-1])
+    rows = {"detection": n_rows, "object": n_objects, "edge": n_objects + 1}
+    for item in fields(sequences):
+        column, array = COLUMNS[item.name], getattr(sequences, item.name)
+        expected = (rows[column.axis], *column.shape)
+        if array.shape != expected:
+            raise ValueError(f"{item.name}: shape {array.shape}, expected {expected}")
+        if column.dtype != "str" and array.dtype != column.dtype:
+            raise ValueError(f"{item.name}: dtype {array.dtype}, expected {column.dtype}")
+    if sequences.object_start[0] != 0 or np.any(np.diff(sequences.object_start) < 1):
+        raise ValueError("object_start: must start at 0 and grow by at least one detection per object")
