@@ -1,0 +1,94 @@
+"""How far a measured number can be trusted: intervals for what a finite set of objects tells."""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+CONFIDENCE = 0.95
+N_RESAMPLES = 10_000
+
+
+class Interval(NamedTuple):
+    """Lower and upper limits; NaN where there is nothing to tell from."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def resample_confusion(confusion: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+    """Draw the confusion matrices of data sets resampled, by objects with replacement, from the one measured.
+
+    An object enters a confusion matrix only as its cell, so drawing N objects with replacement is one multinomial draw
+    over the cells: the same distribution, at a cost that does not grow with N.
+
+    Args:
+        confusion: [L, L] counts.
+        n_resamples: R.
+        seed: seed of the draw.
+
+    Returns:
+        [R, L, L] int64, each with the total of `confusion`.
+    """
+    total = int(confusion.sum())
+    if not total:
+        return np.zeros((n_resamples, *confusion.shape), np.int64)
+    draws = np.random.default_rng(seed).multinomial(total, confusion.ravel() / total, size=n_resamples)
+    return draws.reshape(n_resamples, *confusion.shape)
+
+
+def bootstrap_interval(
+    confusion: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    confidence: float = CONFIDENCE,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap over objects of any statistic of a confusion matrix.
+
+    Args:
+        confusion: [L, L] counts.
+        statistic: [R, L, L] → [R, ...]; NaN where undefined, such resamples are left out.
+        confidence: coverage, 0 to 1.
+        n_resamples: R.
+        seed: seed of the draw: the same seed gives the same interval.
+
+    Returns:
+        Limits shaped like `statistic` of one matrix. Where the statistic is at its extreme (no error at all) the
+        bootstrap sees no spread: read `wilson_interval` beside it.
+
+    Efron 1979, Annals of Statistics 7, 1.
+    """
+    values = np.asarray(statistic(resample_confusion(confusion, n_resamples, seed)))
+    columns = values.reshape(n_resamples, -1)
+    limits = np.full((2, columns.shape[1]), np.nan)
+    tails = [50 * (1 - confidence), 50 * (1 + confidence)]
+    for i, column in enumerate(columns.T):
+        defined = column[np.isfinite(column)]
+        if defined.size:
+            limits[:, i] = np.percentile(defined, tails)
+    return Interval(*limits.reshape(2, *values.shape[1:]))
+
+
+def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson's score interval of a fraction; never empty, also at 0 or 1.
+
+    Args:
+        hits: successes.
+        total: trials.
+        confidence: coverage, 0 to 1.
+
+    Wilson 1927, JASA 22, 209.
+    """
+    if not 0 <= hits <= total:
+        raise ValueError(f"{hits} hits of {total}: expected 0 to {total}")
+    if not total:
+        return Interval(np.float64("nan"), np.float64("nan"))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    p = hits / total
+    centre = (p + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z / (1 + z**2 / total) * math.sqrt(p * (1 - p) / total + z**2 / (4 * total**2))
+    return Interval(np.float64(max(0.0, centre - half)), np.float64(min(1.0, centre + half)))
