@@ -124,7 +124,7 @@ def catalogue(columns: Mapping[str, np.ndarray]) -> np.ndarray:
         absorbs = feature.lower == MISSING_FLOOR
         values[feature.name] = raw if absorbs else np.where(raw == ZTF_MISSING, np.nan, raw)
     values["isdiffpos"] = np.where(np.isin(values["isdiffpos"], (0.0, 1.0)), values["isdiffpos"], np.nan)
-    values["non_detections"] = values["ncovhist"] - values["ndethist"]
+    values["non_detections"] = within(values["ncovhist"] - values["ndethist"], -FLOAT32_MAX, FLOAT32_MAX)
     values["ra"] = within(values["ra"], 0.0, 360.0)
     values["dec"] = within(values["dec"], -90.0, 90.0)
     values.update(zip(("gal_l", "gal_b", "ecl_lon", "ecl_lat"), sky_frames(values["ra"], values["dec"]), strict=True))

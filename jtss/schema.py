@@ -3,6 +3,7 @@
 Classes, the metadata catalogue with its limits, and the layout of the HDF5 file. Imports nothing of ours.
 """
 
+import hashlib
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
@@ -84,8 +85,7 @@ METADATA_NAMES = tuple(feature.name for feature in METADATA)
 # Values that the model derives from a whole sequence, limits as above.
 TIME_GAP = Feature("time_gap", "", "day", True)
 ALLWISE_COLOURS = tuple(
-    Feature(f"{blue}-{red}", "", "mag", False)
-    for blue, red in zip(ALLWISE_BANDS[:-1], ALLWISE_BANDS[1:], strict=True)
+    Feature(f"{blue}-{red}", "", "mag", False) for blue, red in zip(ALLWISE_BANDS[:-1], ALLWISE_BANDS[1:], strict=True)
 )
 
 
@@ -169,3 +169,26 @@ def check(sequences: Sequences) -> None:
             raise ValueError(f"{item.name}: dtype {array.dtype}, expected {column.dtype}")
     if sequences.object_start[0] != 0 or np.any(np.diff(sequences.object_start) < 1):
         raise ValueError("object_start: must start at 0 and grow by at least one detection per object")
+
+
+class ContentHash:
+    """Hash of the columns of a data set: the same for the same values, however they are cut into batches.
+
+    Feed every column in row order, then ask for `hexdigest`. Times, commands and counts are not part of it.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = {name: hashlib.blake2b(digest_size=16) for name in COLUMNS}
+
+    def update(self, name: str, array: np.ndarray) -> None:
+        """Take the next rows of column `name`; the axis of object_start is that of the whole data set."""
+        if COLUMNS[name].dtype == "str":
+            encoded = [str(value).encode() for value in array]
+            self._hashes[name].update(b"".join(len(value).to_bytes(8, "little") + value for value in encoded))
+        else:
+            dtype = np.dtype(COLUMNS[name].dtype).newbyteorder("<")
+            self._hashes[name].update(np.ascontiguousarray(array, dtype=dtype).data)
+
+    def hexdigest(self) -> str:
+        columns = "".join(f"{name}:{digest.hexdigest()};" for name, digest in self._hashes.items())
+        return hashlib.blake2b(columns.encode(), digest_size=16).hexdigest()

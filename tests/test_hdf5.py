@@ -1,0 +1,181 @@
+"""The writer: what goes in comes out, complete or not at all."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep.hdf5 import Writer
+from data_prep.ledger import Ledger
+from jtss.schema import COLUMNS, METADATA_NAMES, NO_SPLIT, SCHEMA_VERSION, ContentHash, Sequences
+
+
+def some_sequences(counts, seed=0) -> Sequences:
+    rng = np.random.default_rng(seed)
+    n_rows, n_objects = sum(counts), len(counts)
+    stamps = rng.random((n_rows, 63, 63, 3)).astype(np.float16)
+    stamps[0, :5] = np.nan
+    return Sequences(
+        stamps=stamps,
+        metadata=rng.random((n_rows, len(METADATA_NAMES))).astype(np.float32),
+        jd=2458000.5 + rng.random(n_rows),
+        candid=rng.integers(1, 2**62, n_rows),
+        fid=rng.integers(0, 4, n_rows).astype(np.int8),
+        object_id=np.array([f"ZTF18é{i:04d}" for i in range(n_objects)], object),
+        object_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        allwise=np.full((n_objects, 4), np.nan, np.float32),
+        label=rng.integers(-1, 5, n_objects).astype(np.int8),
+        split=np.full(n_objects, NO_SPLIT, np.int8),
+    )
+
+
+def part(sequences: Sequences, first: int, last: int) -> Sequences:
+    """Objects first to last - 1."""
+    edges = sequences.object_start[first : last + 1]
+    axes = {"detection": slice(edges[0], edges[-1]), "object": slice(first, last)}
+    arrays = {name: getattr(sequences, name)[axes[c.axis]] for name, c in COLUMNS.items() if c.axis in axes}
+    return Sequences(**arrays, object_start=edges - edges[0])
+
+
+def write(path, batches, split, **options) -> str:
+    ledger = Ledger()
+    ledger.keep(sum(int(batch.object_start[-1]) for batch in batches))
+    ledger.drop("stamp_shape", 3)
+    with Writer(path, survey="ZTF", command="test", **options) as writer:
+        for batch in batches:
+            writer.append(batch)
+        return writer.finish(split=split, ledger=ledger)
+
+
+SPLIT = np.array([0, 2, 1, -1], np.int8)
+
+
+def test_round_trip_and_hash(tmp_path):
+    sequences = some_sequences([2, 1, 5, 3])
+    content_hash = write(tmp_path / "a.h5", [sequences], SPLIT)
+    expected = ContentHash()
+    with h5py.File(tmp_path / "a.h5") as file:
+        for name, column in COLUMNS.items():
+            stored = file[name].asstr()[:] if column.dtype == "str" else file[name][:]
+            array = SPLIT if name == "split" else getattr(sequences, name)
+            np.testing.assert_array_equal(stored, array)
+            assert column.dtype == "str" or stored.dtype == column.dtype
+            expected.update(name, stored)
+        assert file.attrs["content_hash"] == content_hash == expected.hexdigest()
+        assert file.attrs["schema_version"] == SCHEMA_VERSION
+        assert list(file.attrs["feature_names"]) == list(METADATA_NAMES)
+        ledger = json.loads(file.attrs["ledger"])
+    assert ledger == {"read": 14, "kept": 11, "dropped": {"stamp_shape": 3}, "notes": {}}
+    assert os.listdir(tmp_path) == ["a.h5"]
+
+
+def test_hash_does_not_see_how_rows_are_batched(tmp_path):
+    sequences = some_sequences([2, 1, 5, 3])
+    pieces = [part(sequences, 0, 1), part(sequences, 1, 3), part(sequences, 3, 4)]
+    assert write(tmp_path / "a.h5", [sequences], SPLIT) == write(tmp_path / "b.h5", pieces, SPLIT)
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_hash_sees_every_column(name):
+    sequences = some_sequences([2, 1])
+    hashes = []
+    for change in (False, True):
+        content = ContentHash()
+        for column in COLUMNS:
+            array = getattr(sequences, column).copy()
+            if change and column == name:
+                array[-1:] = np.array(["other"], object) if COLUMNS[name].dtype == "str" else array[-1:] + 1
+                array = np.ones_like(array) if name == "allwise" else array
+            content.update(column, array)
+        hashes.append(content.hexdigest())
+    assert hashes[0] != hashes[1]
+
+
+def test_hash_sees_where_one_name_ends():
+    one, other = ContentHash(), ContentHash()
+    one.update("object_id", np.array(["ab", "c"], object))
+    other.update("object_id", np.array(["a", "bc"], object))
+    assert one.hexdigest() != other.hexdigest()
+
+
+def test_refuses_to_overwrite_at_the_start_and_at_the_end(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_text("precious")
+    with pytest.raises(FileExistsError, match="--force"):
+        Writer(path, survey="ZTF", command="test")
+    path.unlink()
+    with Writer(path, survey="ZTF", command="test") as writer:
+        writer.append(some_sequences([1]))
+        path.write_text("precious")
+        with pytest.raises(FileExistsError):
+            writer.finish(split=SPLIT[:1], ledger=Ledger())
+    assert path.read_text() == "precious"
+    assert os.listdir(tmp_path) == ["a.h5"]
+    write(path, [some_sequences([1])], SPLIT[:1], force=True)
+    assert h5py.is_hdf5(path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_write_leaves_nothing(tmp_path, error):
+    def interrupted():
+        with Writer(tmp_path / "a.h5", survey="ZTF", command="test") as writer:
+            writer.append(some_sequences([1, 2]))
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failed_force_keeps_the_old_file(tmp_path):
+    (tmp_path / "a.h5").write_text("old")
+    with pytest.raises(ValueError, match="split"):
+        write(tmp_path / "a.h5", [some_sequences([1, 2])], SPLIT, force=True)
+    assert (tmp_path / "a.h5").read_text() == "old"
+
+
+def test_an_empty_data_set_and_a_missing_folder_are_errors(tmp_path):
+    with pytest.raises(ValueError, match="no objects"):
+        write(tmp_path / "a.h5", [], SPLIT[:0])
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Writer(tmp_path / "nowhere" / "a.h5", survey="ZTF", command="test")
+    assert os.listdir(tmp_path) == []
+
+
+def test_wrong_shapes_are_refused(tmp_path):
+    sequences = some_sequences([1])
+    object.__setattr__(sequences, "allwise", np.zeros((1, 3), np.float32))
+    with pytest.raises(ValueError, match="allwise"):
+        write(tmp_path / "a.h5", [sequences], SPLIT[:1])
+
+
+FULL_DISK = """
+import os, resource, sys
+sys.path.insert(0, "tests")
+from test_hdf5 import SPLIT, some_sequences, write
+
+def limit_file_size(n_bytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, resource.RLIM_INFINITY))
+
+truncate = os.truncate
+os.truncate = lambda *arguments: (limit_file_size(resource.RLIM_INFINITY), truncate(*arguments))  # room again
+limit_file_size(2_000_000)
+try:
+    write(sys.argv[1], [some_sequences([100, 100, 100, 100])], SPLIT)
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
+    """A limit on the file size stands for the full disk: both fail a write in the middle, until the file is cut."""
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.h5")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert "a.h5: writing failed" in done.stdout, done
+    assert done.returncode == 0, done
+    assert os.listdir(tmp_path) == []
