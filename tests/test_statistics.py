@@ -67,7 +67,7 @@ def test_interval_is_seeded():
 
 
 def test_interval_of_each_class_leaves_undefined_resamples_out():
-    """One object of class 1: a third of the resamples miss it, yet the interval of its recall is that of a certain hit."""
+    """One object of class 1: a third of the resamples miss it and say nothing of its recall."""
     confusion = np.array([[30, 0, 0], [0, 1, 0], [0, 0, 0]])
     found = statistics.bootstrap_interval(confusion, lambda c: metrics.class_scores(c).recall)
     np.testing.assert_array_equal(found.lower, [1, 1, np.nan])
