@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from jtss.schema import (
 
 STAMP_ROWS_PER_CHUNK = 32  # 0.76 MB: fits HDF5's chunk cache, and readers go through the rows in order
 ROWS_PER_CHUNK = 4096
+SPACE_MARGIN = 2**26  # bytes; HDF5 does not survive a full disk, so it must never see one
 WRITTEN_AT_THE_END = ("object_start", "split")
 
 
@@ -105,13 +107,20 @@ class Writer:
 
     def _extend(self, name: str, rows: np.ndarray) -> None:
         self._hash.update(name, rows)
+        self._require_space(rows.nbytes)
         try:
             dataset = self._file[name]
             n_before = len(dataset)
             dataset.resize(n_before + len(rows), axis=0)
             dataset[n_before:] = rows
+            self._file.flush()  # an error must show here: a `close` that fails cannot be repeated
         except (OSError, RuntimeError) as error:
-            raise self._failure(error) from error
+            raise self._failure(str(error)) from error
+
+    def _require_space(self, n_bytes: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < n_bytes + SPACE_MARGIN:
+            raise self._failure(f"disk full: {free / 1e6:.0f} MB left, {(n_bytes + SPACE_MARGIN) / 1e6:.0f} MB needed")
 
     def _write_attributes(self, ledger: Ledger, content_hash: str) -> None:
         attributes = self._file.attrs
@@ -135,22 +144,25 @@ class Writer:
         except FileExistsError:
             raise
         except (OSError, RuntimeError) as error:
-            raise self._failure(error) from error
+            raise self._failure(str(error)) from error
 
     def _refuse_to_overwrite(self) -> None:
         if self.path.exists() and not self.force:
             raise FileExistsError(f"{self.path} exists; choose another name or add --force to replace it")
 
-    def _failure(self, error: Exception) -> OSError:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    def _failure(self, reason: str) -> OSError:
         return OSError(f"{self.path}: writing failed ({reason}); the incomplete file is removed")
 
     def _discard(self) -> None:
         if not self._partial.exists():
             return  # it has its name
-        os.truncate(self._partial, 0)  # makes room: HDF5 crashes the interpreter if a full disk fails its last flush
-        self._file.close()
-        self._partial.unlink()
+        os.truncate(self._partial, 0)  # make room for the last flush: HDF5 crashes the interpreter where it fails
+        try:
+            self._file.close()
+        except (OSError, RuntimeError):
+            pass  # the error that led here is the one to report
+        finally:
+            self._partial.unlink()
 
 
 def _create(file: h5py.File, name: str, column: Column) -> None:

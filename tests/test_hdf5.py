@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
+from data_prep import hdf5
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
 from jtss.schema import COLUMNS, METADATA_NAMES, NO_SPLIT, SCHEMA_VERSION, ContentHash, Sequences
@@ -154,7 +156,14 @@ def test_wrong_shapes_are_refused(tmp_path):
         write(tmp_path / "a.h5", [sequences], SPLIT[:1])
 
 
-FULL_DISK = """
+def test_a_disk_too_small_is_refused_before_it_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**26 + 500_000))
+    with pytest.raises(OSError, match=r"a.h5: writing failed \(disk full: 68 MB left, 69 MB needed"):
+        write(tmp_path / "a.h5", [some_sequences([100])], SPLIT[:1])
+    assert os.listdir(tmp_path) == []
+
+
+BROKEN_DISK = """
 import os, resource, sys
 sys.path.insert(0, "tests")
 from test_hdf5 import SPLIT, some_sequences, write
@@ -172,9 +181,9 @@ except OSError as error:
 """
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
-    """A limit on the file size stands for the full disk: both fail a write in the middle, until the file is cut."""
-    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.h5")]
+def test_a_write_that_fails_is_named_and_leaves_nothing(tmp_path):
+    """A limit on the file size stands for a quota: both fail a write in the middle, until the file is cut."""
+    command = [sys.executable, "-c", BROKEN_DISK, str(tmp_path / "a.h5")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert "a.h5: writing failed" in done.stdout, done
     assert done.returncode == 0, done
