@@ -1,0 +1,130 @@
+"""Pictures of numbers, as PNG bytes. Figures are objects: nothing is shown and no global state is touched."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jtss.metrics import Reliability, ratio
+
+# Okabe & Ito's palette, told apart with any colour vision; one colour for each class, everywhere the same.
+CLASS_COLOURS = {"AGN": "#0072B2", "SN": "#D55E00", "VS": "#009E73", "asteroid": "#CC79A7", "bogus": "#7F7F7F"}
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+DOTS_PER_INCH = 110
+
+
+def png(figure: Figure) -> bytes:
+    """Draw a figure into PNG bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def tidy(axes: Axes) -> None:
+    """Light grid, no box: what is left is data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Draw a confusion matrix: colour and percentage are the rate within the true class, below it the count.
+
+    Args:
+        confusion: [L, L] counts; true class in rows.
+        classes: L names.
+
+    Returns:
+        PNG. A class without objects has an empty row, marked "–".
+    """
+    n = len(classes)
+    rates = ratio(confusion, confusion.sum(axis=1, keepdims=True))
+    figure = Figure(figsize=(1.6 + 1.15 * n, 1.4 + 1.05 * n), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(np.nan_to_num(rates), cmap="Blues", vmin=0, vmax=1)
+    for (true, predicted), rate in np.ndenumerate(rates):
+        colour = "white" if rate > 0.55 else "#222222"
+        text = f"{100 * rate:.1f} %" if np.isfinite(rate) else "–"
+        axes.text(predicted, true - 0.08, text, ha="center", va="center", color=colour, fontsize=13)
+        count = f"{confusion[true, predicted]:,}"
+        axes.text(predicted, true + 0.22, count, ha="center", va="center", color=colour, fontsize=10)
+    axes.set_xticks(range(n), classes, fontsize=12)
+    axes.set_yticks(range(n), classes, fontsize=12)
+    axes.set_xlabel("predicted class", fontsize=12)
+    axes.set_ylabel("true class", fontsize=12)
+    axes.set_title("Confusion matrix", fontsize=14)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1])
+    bar.ax.set_yticklabels(["0 %", "50 %", "100 %"])
+    bar.set_label("of the true class")
+    bar.outline.set_visible(False)
+    return png(figure)
+
+
+def reliability_figure(bins: Reliability) -> bytes:
+    """Draw accuracy against stated probability, and how many objects each bin holds."""
+    figure = Figure(figsize=(5.2, 5.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    filled = bins.count > 0
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated")
+    deviation = np.sqrt(ratio(bins.accuracy * (1 - bins.accuracy), bins.count))
+    upper.errorbar(
+        bins.confidence[filled],
+        bins.accuracy[filled],
+        yerr=deviation[filled],
+        fmt="o-",
+        color=BLUE,
+        markersize=7,
+        linewidth=1.6,
+        capsize=3,
+        label="measured, ± 1 standard error",
+    )
+    upper.set_ylim(-0.03, 1.03)
+    upper.set_ylabel("fraction correct", fontsize=12)
+    upper.set_title(f"Reliability (expected calibration error {100 * bins.error:.1f} %)", fontsize=13)
+    upper.legend(frameon=False, loc="upper left", fontsize=10)
+    centres, widths = (bins.edges[1:] + bins.edges[:-1]) / 2, np.diff(bins.edges)
+    lower.bar(centres, bins.count, widths * 0.92, color=BLUE, alpha=0.7)
+    lower.set_xlim(0, 1)
+    lower.set_xlabel("stated probability of the predicted class", fontsize=12)
+    lower.set_ylabel("objects", fontsize=12)
+    for axes in (upper, lower):
+        tidy(axes)
+    return png(figure)
+
+
+def learning_figure(
+    step: np.ndarray,
+    train_loss: np.ndarray,
+    validation_loss: np.ndarray,
+    validation_accuracy: np.ndarray,
+    best_step: int,
+) -> bytes:
+    """Draw losses [nat] and validation accuracy against training step, with the step of the model that was kept.
+
+    Args:
+        step: [T] training steps.
+        train_loss, validation_loss: [T] cross-entropy [nat]; NaN where not measured.
+        validation_accuracy: [T]; NaN where not measured.
+        best_step: step of the model that was kept.
+    """
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for values, colour, name in ((train_loss, GREY, "training batch"), (validation_loss, BLUE, "validation")):
+        there = np.isfinite(values)
+        upper.plot(step[there], values[there], color=colour, linewidth=1.5, label=name)
+    there = np.isfinite(validation_accuracy)
+    lower.plot(step[there], 100 * validation_accuracy[there], color=BLUE, linewidth=1.5, label="validation")
+    upper.set_ylabel("cross-entropy [nat]", fontsize=12)
+    upper.set_ylim(bottom=0)
+    lower.set_ylabel("accuracy [%]", fontsize=12)
+    lower.set_xlabel("training step", fontsize=12)
+    upper.set_title("Learning curve", fontsize=14)
+    for axes in (upper, lower):
+        axes.axvline(best_step, color=VERMILION, linestyle="--", linewidth=1.3, label=f"kept: step {best_step:,}")
+        tidy(axes)
+    upper.legend(frameon=False, fontsize=10)
+    return png(figure)
