@@ -1,0 +1,147 @@
+"""Blocks of encoded records to alerts.
+
+The one place where foreign bytes meet fastavro: whatever it raises on them, the records that could not be read come out
+as a `Rejection` that counts them.
+"""
+
+import io
+import zlib
+from typing import NamedTuple
+
+import cramjam
+from fastavro import schemaless_reader
+
+from data_prep.containers import MAX_BLOCK_BYTES, Block, plausible_count
+from data_prep.ledger import Rejection
+from data_prep.projection import CUTOUT_FIELDS, SchemaError, project_schema
+
+CRC_BYTES = 4
+MAX_OBJECT_ID = 64  # characters; ZTF's have 12
+JD_RANGE = (2.4e6, 2.5e6)  # 1858 to 2132
+INT64_MAX = 2**63 - 1
+FILTERS = (1, 2, 3)  # g, r, i
+
+
+class Alert(NamedTuple):
+    """What we read of one alert packet.
+
+    Attributes:
+        object_id: ZTF objectId, 1 to 64 printable characters.
+        candid: ZTF candid, positive, 64 bits.
+        jd: time of the exposure [day], 2.4e6 to 2.5e6.
+        fid: filter, 1 = g, 2 = r, 3 = i; 0 = not given.
+        candidate: the fields of `metadata.CANDIDATE_FIELDS` that the packet has, unchecked.
+        cutouts: science, template, difference: gzipped FITS, None where the packet has none.
+        source: the file, or "archive!member".
+    """
+
+    object_id: str
+    candid: int
+    jd: float
+    fid: int
+    candidate: dict
+    cutouts: tuple[bytes | None, bytes | None, bytes | None]
+    source: str
+
+
+class _PayloadError(ValueError):
+    def __init__(self, detail: str, reason: str = "corrupt_block") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def decode_block(block: Block) -> list[Alert | Rejection]:
+    """Decode the records of a block.
+
+    Args:
+        block: from `containers.read_blocks`.
+
+    Returns:
+        An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
+        the whole block), corrupt_record (of this record and those after it, whose start is unknown), bad_object_id,
+        bad_candid, bad_jd (of one record). trailing_bytes (0 alerts) tells of bytes after the last record.
+
+    ZTF alert schema; Apache Avro 1.11 specification.
+    """
+    lost = plausible_count(block.n_records, len(block.payload))
+    projection = project_schema(block.schema_json)
+    if isinstance(projection, SchemaError):
+        return [Rejection(projection.reason, str(projection), block.source, n_alerts=lost)]
+    try:
+        payload = _decompress(block.codec, block.payload)
+    except _PayloadError as error:
+        return [Rejection(error.reason, f"{block.codec}: {error}", block.source, n_alerts=lost)]
+
+    alerts: list[Alert | Rejection] = []
+    stream = io.BytesIO(payload)
+    for index in range(block.n_records):
+        start = stream.tell()
+        try:
+            record = schemaless_reader(stream, projection.writer, projection.reader)
+        except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
+            lost = plausible_count(block.n_records - index, len(payload) - start)
+            detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
+            return [*alerts, Rejection("corrupt_record", detail, block.source, n_alerts=lost)]
+        alerts.append(_check(record, block.source))
+    if stream.tell() < len(payload):
+        detail = f"{len(payload) - stream.tell()} bytes after record {block.first_record + block.n_records - 1}"
+        alerts.append(Rejection("trailing_bytes", detail, block.source, n_alerts=0))
+    return alerts
+
+
+def _decompress(codec: str, payload: bytes) -> bytes:
+    """The records of a block, at most MAX_BLOCK_BYTES of them; _PayloadError for what does not inflate to the end."""
+    if codec == "null":
+        return payload
+    if codec == "deflate":
+        return _inflate(payload)
+    return _unsnap(payload)
+
+
+def _inflate(payload: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=-15)
+    try:
+        data = inflater.decompress(payload, MAX_BLOCK_BYTES + 1)
+    except zlib.error as error:
+        raise _PayloadError(str(error)) from None
+    if len(data) > MAX_BLOCK_BYTES:
+        raise _PayloadError(f"inflates to more than {MAX_BLOCK_BYTES} bytes", "block_too_large")
+    if not inflater.eof or inflater.unused_data:
+        raise _PayloadError("cut short" if not inflater.eof else f"{len(inflater.unused_data)} bytes after the end")
+    return data
+
+
+def _unsnap(payload: bytes) -> bytes:
+    packed, crc = payload[:-CRC_BYTES], payload[-CRC_BYTES:]
+    try:
+        size = cramjam.snappy.decompress_raw_len(packed)
+        if size > MAX_BLOCK_BYTES:
+            raise _PayloadError(f"claims {size} bytes, expected at most {MAX_BLOCK_BYTES}", "block_too_large")
+        data = bytes(cramjam.snappy.decompress_raw(packed))
+    except cramjam.DecompressionError as error:
+        raise _PayloadError(str(error)) from None
+    if zlib.crc32(data) != int.from_bytes(crc, "big"):
+        raise _PayloadError("wrong CRC")
+    return data
+
+
+def _check(record: dict, source: str) -> Alert | Rejection:
+    """An Alert whose identity and time can be relied on."""
+    object_id, candid, candidate = record["objectId"], record["candid"], record["candidate"] or {}
+    jd, fid = candidate.get("jd"), candidate.get("fid")
+    good_id = isinstance(object_id, str) and 0 < len(object_id) <= MAX_OBJECT_ID and object_id.isprintable()
+    good_candid = type(candid) is int and 0 < candid <= INT64_MAX  # True is an int, too
+    known = (object_id if good_id else "", candid if good_candid else 0)
+    if not good_id:
+        return Rejection("bad_object_id", f"objectId {str(object_id)[:80]!r}", source, *known)
+    if not good_candid:
+        return Rejection("bad_candid", f"candid {str(candid)[:40]}, expected a positive 64-bit integer", source, *known)
+    if not isinstance(jd, float) or not JD_RANGE[0] <= jd <= JD_RANGE[1]:
+        return Rejection("bad_jd", f"jd {str(jd)[:40]}, expected within {JD_RANGE}", source, *known)
+    fid = fid if type(fid) is int and fid in FILTERS else 0
+    return Alert(object_id, candid, jd, fid, candidate, tuple(_stamp_data(record, f) for f in CUTOUT_FIELDS), source)
+
+
+def _stamp_data(record: dict, field: str) -> bytes | None:
+    data = (record.get(field) or {}).get("stampData")
+    return data if isinstance(data, bytes) else None

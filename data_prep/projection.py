@@ -1,0 +1,174 @@
+"""What to read of a packet: a writer's Avro schema, which comes from outside, cut down to the fields that we use.
+
+ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything nullable), so the
+reader's schema is made from the writer's own, field by field. Both are made safe to decode by: names are spelled out,
+and each value takes at least one byte, so the work is bounded by the bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import fastavro
+
+from data_prep.metadata import CANDIDATE_FIELDS
+
+MAX_TYPES = 20_000  # in a schema with its names spelled out; ZTF's 3.3 has 300
+MAX_DEPTH = 32  # ZTF's 3.3 has 5
+MAX_FIXED_BYTES = 1 << 20
+
+SCALARS = ("boolean", "int", "long", "float", "double", "bytes", "string")
+CUTOUT_FIELDS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
+REQUIRED = ("objectId", "candid", "candidate", "candidate.jd")
+
+# The fields to read; None = a scalar. What is not named here (previous candidates, forced photometry) is passed over.
+WANTED: Mapping[str, Any] = {
+    "objectId": None,
+    "candid": None,
+    "candidate": dict.fromkeys(CANDIDATE_FIELDS),
+    **{name: {"stampData": None} for name in CUTOUT_FIELDS},
+}
+
+
+class SchemaError(ValueError):
+    """A writer's schema that is no alert's, or is not safe to decode by.
+
+    Attributes:
+        reason: "bad_schema" or "other_schema", for the ledger.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Projection(NamedTuple):
+    """Writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them."""
+
+    writer: dict
+    reader: dict
+
+
+@lru_cache(maxsize=64)  # a night of alerts has one schema, all of ZTF some twenty
+def project_schema(schema_json: bytes) -> Projection | SchemaError:
+    """Make the pair of schemas that reads `WANTED` from a writer's records.
+
+    Args:
+        schema_json: the schema as it stands in the file.
+
+    Returns:
+        The pair, or (returned, so that it is remembered as well) a SchemaError: bad_schema for what is not a schema or
+        lets a few bytes stand for any amount of work, other_schema where fields in REQUIRED are missing.
+
+    Apache Avro 1.11 specification, schema resolution.
+    """
+    try:
+        writer = _Expansion().expand(json.loads(schema_json), "", 0)
+        reader = _project(writer, WANTED, "")
+        return Projection(fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+    except SchemaError as error:
+        return error
+    except (
+        Exception
+    ) as error:  # of json and fastavro, on whatever the file states: ValueError, RecursionError, TypeError…
+        return SchemaError("bad_schema", f"{type(error).__name__}: {str(error)[:200]}")
+
+
+class _Expansion:
+    """Rewrites a schema so that no type refers to another by name; new names, no logical types, defaults or docs."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, tuple[dict, str]] = {}
+        self.n_types = 0
+
+    def expand(self, schema: Any, namespace: str, depth: int) -> Any:
+        self.n_types += 1
+        if depth > MAX_DEPTH or self.n_types > MAX_TYPES:  # a type that contains itself ends here, too
+            raise SchemaError("bad_schema", f"nested {depth} deep, {self.n_types} types, or recursive")
+        if isinstance(schema, list):
+            return self._union(schema, namespace, depth)
+        if isinstance(schema, str):
+            return self._named(schema, namespace, depth)
+        if not isinstance(schema, dict) or "type" not in schema:
+            raise SchemaError("bad_schema", f"{str(schema)[:80]} is not a type")
+        kind = schema["type"]
+        if kind in ("record", "error", "enum", "fixed"):
+            return self._definition(schema, namespace, depth)
+        if kind in ("array", "map"):
+            part = "items" if kind == "array" else "values"
+            return {"type": kind, part: self.expand(schema.get(part), namespace, depth + 1)}
+        return self.expand(kind, namespace, depth + 1)
+
+    def _union(self, branches: list, namespace: str, depth: int) -> list:
+        # In a union null is safe: its branch number takes a byte.
+        return [b if b == "null" else self.expand(b, namespace, depth + 1) for b in map(_plain, branches)]
+
+    def _named(self, name: str, namespace: str, depth: int) -> Any:
+        if name in SCALARS:
+            return name
+        if name == "null":
+            raise SchemaError("bad_schema", "a null outside a union takes no bytes")
+        full_name = name if "." in name or not namespace else f"{namespace}.{name}"
+        if full_name not in self.definitions:
+            raise SchemaError("bad_schema", f"unknown type {full_name[:80]!r}")
+        definition, namespace = self.definitions[full_name]
+        return self._body(definition, namespace, depth)
+
+    def _definition(self, schema: dict, namespace: str, depth: int) -> dict:
+        name, namespace = schema.get("name"), schema.get("namespace", namespace) or ""
+        if not isinstance(name, str) or not isinstance(namespace, str):
+            raise SchemaError("bad_schema", f"a {schema['type']} has no name")
+        if "." in name:
+            namespace = name.rpartition(".")[0]
+        elif namespace:
+            name = f"{namespace}.{name}"
+        self.definitions[name] = (schema, namespace)
+        return self._body(schema, namespace, depth)
+
+    def _body(self, schema: dict, namespace: str, depth: int) -> dict:
+        fresh = {"type": schema["type"], "name": f"type{self.n_types}"}
+        self.n_types += 1
+        if schema["type"] == "enum":
+            return fresh | {"symbols": schema.get("symbols")}
+        if schema["type"] == "fixed":
+            size = schema.get("size")
+            if type(size) is not int or not 0 < size <= MAX_FIXED_BYTES:
+                raise SchemaError("bad_schema", f"a fixed of {str(size)[:20]} bytes")
+            return fresh | {"size": size}
+        fields = schema.get("fields")
+        if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields) or not fields:
+            raise SchemaError("bad_schema", "a record without fields takes no bytes")
+        names = [field.get("name") for field in fields]
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise SchemaError("bad_schema", "a record with nameless or repeated fields")
+        types = [self.expand(field.get("type"), namespace, depth + 1) for field in fields]
+        return fresh | {"fields": [{"name": n, "type": t} for n, t in zip(names, types, strict=True)]}
+
+
+def _plain(branch: Any) -> Any:
+    """A union's branch, with {"type": "null"} written as "null"."""
+    return "null" if isinstance(branch, dict) and branch.get("type") == "null" else branch
+
+
+def _project(schema: Any, wanted: Mapping[str, Any] | None, path: str) -> Any:
+    """The part of a writer's type that `wanted` asks for: None a scalar, a mapping the fields of a record; or null."""
+    if isinstance(schema, list):
+        return [branch if branch == "null" else _project(branch, wanted, path) for branch in schema]
+    if wanted is None:
+        if schema not in SCALARS:
+            raise SchemaError("other_schema", f"{path} is a {schema['type']}, expected a scalar")
+        return schema
+    if not isinstance(schema, dict) or schema["type"] not in ("record", "error"):
+        raise SchemaError("other_schema", f"{path or 'an alert'} is not a record")
+    prefix = f"{path}." if path else ""
+    types = {field["name"]: field["type"] for field in schema["fields"]}
+    missing = [f"{prefix}{name}" for name in wanted if name not in types and f"{prefix}{name}" in REQUIRED]
+    if missing:
+        raise SchemaError("other_schema", f"no field {', '.join(missing)}")
+    kept = [name for name in types if name in wanted]
+    return {
+        "type": schema["type"],
+        "name": schema["name"],
+        "fields": [{"name": name, "type": _project(types[name], wanted[name], f"{prefix}{name}")} for name in kept],
+    }
