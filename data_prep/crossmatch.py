@@ -1,0 +1,111 @@
+"""AllWISE magnitudes from a local catalogue file: the nearest source within two arcseconds."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from data_prep.metadata import unit_vectors, within
+from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
+
+# Our name of each column, and AllWISE's own.
+COLUMN_NAMES = {"ra": ("ra",), "dec": ("dec",)} | {
+    band: (band.lower(), f"{band.lower()}mpro") for band in ALLWISE_BANDS
+}
+MAGNITUDE_LIMITS = (-10.0, 40.0)  # beyond: a stand-in for a missing value, such as -999 or 99.9
+
+
+class AllWise(NamedTuple):
+    """A catalogue ready for matching: a tree over K unit vectors, and [K, 4] float32 W1 to W4 [mag]."""
+
+    tree: cKDTree
+    magnitudes: np.ndarray
+
+
+def load(path: str | Path) -> AllWise:
+    """Read a catalogue with the columns ra, dec [deg] and W1 to W4 [mag] (or w1mpro to w4mpro), in any case.
+
+    Args:
+        path: a .csv, .parquet or .fits file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: unknown extension, missing column, or a position off the sky; names file, found, expected.
+
+    AllWISE Source Catalog.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file (AllWISE catalogue)")
+    read_columns = _read_fits if path.suffix.lower() == ".fits" else _read_arrow
+    columns = read_columns(path)
+    ra, dec = columns["ra"], columns["dec"]
+    bad = ~((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
+    if bad.any():
+        raise ValueError(f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90]")
+    magnitudes = np.stack([within(columns[band], *MAGNITUDE_LIMITS) for band in ALLWISE_BANDS], axis=-1)
+    return AllWise(cKDTree(unit_vectors(ra, dec)), magnitudes.astype(np.float32))
+
+
+def match(
+    catalogue: AllWise, ra_deg: np.ndarray, dec_deg: np.ndarray, radius_arcsec: float = MATCH_RADIUS_ARCSEC
+) -> np.ndarray:
+    """W1 to W4 of the nearest source within the radius.
+
+    Args:
+        ra_deg, dec_deg: [N] positions [deg]; NaN where unknown.
+
+    Returns:
+        [N, 4] float32 [mag]; NaN where there is no match, or no magnitude.
+
+    TSC §IV-A.
+    """
+    found = np.full((len(ra_deg), len(ALLWISE_BANDS)), np.nan, np.float32)
+    known = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
+    if not len(known) or not catalogue.tree.n:
+        return found
+    chord, nearest = catalogue.tree.query(unit_vectors(ra_deg[known], dec_deg[known]))
+    matched = chord <= 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
+    found[known[matched]] = catalogue.magnitudes[nearest[matched]]
+    return found
+
+
+def _resolve(path: Path, found: list[str]) -> dict[str, str]:
+    """Our column names to those of the file."""
+    by_lower = {name.lower(): name for name in found}
+    resolved = {}
+    for name, spellings in COLUMN_NAMES.items():
+        matching = [by_lower[spelling] for spelling in spellings if spelling in by_lower]
+        if not matching:
+            raise ValueError(f"{path}: no column {' or '.join(spellings)}; found {', '.join(found)}")
+        resolved[name] = matching[0]
+    return resolved
+
+
+def _read_arrow(path: Path) -> dict[str, np.ndarray]:
+    import pyarrow as pa  # a heavy library that only this option needs
+    from pyarrow import csv, parquet
+
+    readers = {".csv": csv.read_csv, ".parquet": parquet.read_table}
+    if path.suffix.lower() not in readers:
+        raise ValueError(
+            f"{path}: cannot read {path.suffix or 'a file without extension'}; expected .csv, .parquet, .fits"
+        )
+    try:
+        table = readers[path.suffix.lower()](path)
+        names = _resolve(path, table.column_names)
+        return {name: table[names[name]].cast(pa.float64()).to_numpy() for name in names}
+    except pa.ArrowException as error:
+        raise ValueError(f"{path}: not a readable table of numbers: {error}") from error
+
+
+def _read_fits(path: Path) -> dict[str, np.ndarray]:
+    from astropy.table import Table  # only FITS catalogues need astropy
+
+    try:
+        table = Table.read(path, format="fits")
+    except OSError as error:
+        raise ValueError(f"{path}: not a readable table of numbers: {error}") from error
+    names = _resolve(path, table.colnames)
+    return {name: np.ma.filled(np.ma.asarray(table[names[name]], dtype=float), np.nan) for name in names}

@@ -1,0 +1,58 @@
+"""Labels by object."""
+
+import numpy as np
+import pytest
+
+from data_prep.labels import encode, load, notes
+from jtss.schema import CLASS_NAMES
+
+
+def save(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_labels_by_object_whatever_else_the_file_holds(tmp_path):
+    path = save(tmp_path, "\ufefflabel,note,objectId\nSN,x,a\n,x,a\nSN,x,a\nAGN,x,b\nTDE,x,c\n,x,d\nbogus,x, e \n")
+    labels = load(path)
+    assert labels == {"a": "SN", "b": "AGN", "c": "TDE", "e": "bogus"}
+    objects = ["e", "d", "c", "b", "a", "absent"]
+    expected = [CLASS_NAMES.index("bogus"), -1, -1, CLASS_NAMES.index("AGN"), CLASS_NAMES.index("SN"), -1]
+    codes = encode(objects, labels)
+    assert codes.dtype == np.int8
+    np.testing.assert_array_equal(codes, expected)
+    assert notes(objects, labels) == {"objects without label": 2, "objects with label TDE, not a class": 1}
+
+
+def test_two_labels_for_one_object_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"labels.csv: object a has two labels, SN and AGN"):
+        load(save(tmp_path, "objectId,label\na,SN\nb,AGN\na,AGN\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("oid,label\na,SN\n", "no column objectId; found oid, label"),
+        ("", "no column objectId, label; found nothing"),
+        ("objectId,label\na,SN\nb\n", "line 3: too few columns"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, text, message):
+    with pytest.raises(ValueError, match=r"labels.csv.*" + message):
+        load(save(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"labels\.csv"):
+        load(tmp_path / "labels.csv")
+
+
+def test_real_labels(ztf_dir):
+    labels = load(ztf_dir / "labels.csv")
+    codes = encode(labels, labels)
+    assert (codes >= 0).sum() == 609  # of the objects that its README counts in our five classes
+    assert notes(labels, labels) == {
+        "objects with label TDE, not a class": 3,
+        "objects with label conflict, not a class": 2,
+    }
