@@ -69,9 +69,7 @@ def project_schema(schema_json: bytes) -> Projection | SchemaError:
         return Projection(fastavro.parse_schema(writer), fastavro.parse_schema(reader))
     except SchemaError as error:
         return error
-    except (
-        Exception
-    ) as error:  # of json and fastavro, on whatever the file states: ValueError, RecursionError, TypeError…
+    except Exception as error:  # json or fastavro, on anything: ValueError, RecursionError, TypeError…
         return SchemaError("bad_schema", f"{type(error).__name__}: {str(error)[:200]}")
 
 

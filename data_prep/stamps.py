@@ -146,7 +146,7 @@ def scale(images: np.ndarray) -> np.ndarray:
 
 
 def _extreme(pick: np.ufunc, rows: np.ndarray, channels: int) -> np.ndarray:
-    """[B, 1, W * C]: each channel's extreme, repeated along the row; fmin and fmax pass over NaN, silently if all is."""
+    """[B, 1, W * C]: each channel's extreme, repeated along the row; fmin and fmax pass over NaN in silence."""
     by_column = pick.reduce(rows, axis=1).reshape(len(rows), -1, channels)
     return np.tile(pick.reduce(by_column, axis=1), by_column.shape[1])[:, None]
 

@@ -1,0 +1,1 @@
+"""A seeded physical model of ZTF alert sequences, so that everything runs without a download."""
