@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +80,7 @@ def classified_rows(
     sequences: Sequences,
     indices: np.ndarray,
     probabilities: np.ndarray,
-    notes: dict[str, str],
+    notes: Mapping[str, str],
 ) -> Iterator[Row]:
     """Rows of the objects of one batch: L rows for each object classified, one for each with too few detections.
 
@@ -108,7 +108,7 @@ def classified_rows(
             yield Row(*start, name, float(str(probability)), int(rank), remark)
 
 
-def rejected_rows(classifier: Classifier, reasons: dict[str, str]) -> Iterator[Row]:
+def rejected_rows(classifier: Classifier, reasons: Mapping[str, str]) -> Iterator[Row]:
     """One row for each object (id → reason) of which no detection could be used."""
     for oid, reason in reasons.items():
         yield Row(oid, None, 0, classifier.name, classifier.version, None, None, None, reason)

@@ -1,0 +1,86 @@
+"""Classify objects in batches as they come from alert packets, and lose none."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss.evaluation import Predict
+from jtss.schema import Sequences
+from jtss.stamp_plots import Card, card
+from jtss.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
+
+SHOWN_PER_CLASS = 3
+
+
+class Tally(NamedTuple):
+    """What became of the objects.
+
+    Attributes:
+        by_class: objects by most probable class.
+        unclassified: objects without class, by reason.
+        shown: the first objects of each predicted class, for a picture.
+    """
+
+    by_class: Counter
+    unclassified: Counter
+    shown: list[Card]
+
+
+def classify(
+    predict: Predict,
+    batches: Iterable[Sequences],
+    classifier: Classifier,
+    write: Write,
+    *,
+    notes: Mapping[str, str],
+    rejected: Mapping[str, str],
+) -> Tally:
+    """Write the rows of every object: of those in `batches`, then of those in `rejected` that were not among them.
+
+    Args:
+        predict: the classifier; answers for the objects with enough detections.
+        batches: objects with at least one usable detection; no object comes twice.
+        classifier: what to write beside the probabilities.
+        write: takes rows.
+        notes: remark by object id, for objects that have one.
+        rejected: reason by object id, for objects of which an alert could not be used.
+    """
+    tally, seen = Tally(Counter(), Counter(), []), set()
+    for sequences in batches:
+        indices, probabilities = predict(sequences)
+        write(classified_rows(classifier, sequences, indices, probabilities, notes))
+        seen.update(map(str, sequences.object_id))
+        tally.unclassified.update({TOO_FEW: sequences.n_objects - len(indices)})
+        _count(tally, sequences, indices, probabilities, classifier, notes)
+    lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
+    write(rejected_rows(classifier, lost))
+    tally.unclassified.update(lost.values())
+    return tally
+
+
+def _count(
+    tally: Tally,
+    sequences: Sequences,
+    indices: np.ndarray,
+    probabilities: np.ndarray,
+    classifier: Classifier,
+    notes: Mapping[str, str],
+) -> None:
+    for i, chances in zip(indices, probabilities, strict=True):
+        name = classifier.classes[int(chances.argmax())]
+        if tally.by_class[name] < SHOWN_PER_CLASS:
+            note = notes.get(str(sequences.object_id[i]), "")
+            tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
+        tally.by_class[name] += 1
+
+
+def summary(tally: Tally, classes: tuple[str, ...]) -> str:
+    """The tally as text, one number a line."""
+    lines = [("objects classified", tally.by_class.total())]
+    lines += [(f"  {name}", tally.by_class[name]) for name in classes]
+    lines += [("objects without class", tally.unclassified.total())]
+    lines += [(f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)

@@ -1,0 +1,178 @@
+"""Run a classifier over labelled sequences, batch by batch. Knows no files and no model: `predict` is given."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import schema
+from jtss.schema import Sequences
+from jtss.stamp_plots import Card, card
+
+Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]
+
+N_ERRORS_SHOWN = 12
+TIMING_OBJECTS = 128
+TIMING_REPEATS = 9
+ALL_SPLITS = "all"
+SPLIT_CHOICES = (*schema.SPLIT_NAMES, ALL_SPLITS)
+
+EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW = (
+    "evaluated",
+    "in another split",
+    "without label",
+    "with too few detections",
+)
+
+
+class Evaluation(NamedTuple):
+    """What a classifier said of labelled objects.
+
+    Attributes:
+        classes: L names.
+        object_id: [B] str.
+        label: [B] int64; index into `classes`.
+        probabilities: [B, L] float32.
+        counts: objects by what became of them; they add up to the objects of the data set.
+        errors: the most confident wrong predictions, worst first.
+        sample: the first objects evaluated, for timing; None where there are none.
+    """
+
+    classes: tuple[str, ...]
+    object_id: np.ndarray
+    label: np.ndarray
+    probabilities: np.ndarray
+    counts: dict[str, int]
+    errors: list[Card]
+    sample: Sequences | None
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """[B] int64: the most probable class."""
+        return self.probabilities.argmax(axis=1)
+
+
+def take(sequences: Sequences, objects: np.ndarray) -> Sequences:
+    """The given objects [B] with their detections, in the given order."""
+    counts = sequences.n_detections[objects]
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    rows = np.arange(start[-1]) + np.repeat(sequences.object_start[objects] - start[:-1], counts)
+    columns = {
+        name: getattr(sequences, name)[rows if column.axis == "detection" else objects]
+        for name, column in schema.COLUMNS.items()
+        if column.axis != "edge"
+    }
+    return Sequences(object_start=start, **columns)
+
+
+def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, split: str) -> np.ndarray:
+    """[N] object array of str: for each object whether it can be evaluated, else the first reason why not.
+
+    Args:
+        sequences: N objects.
+        classes: classes that the model knows.
+        n_detections: detections that it needs.
+        split: name of a split, or "all".
+    """
+    what = np.full(sequences.n_objects, EVALUATED, object)
+    what[sequences.n_detections < n_detections] = TOO_FEW
+    for index, name in enumerate(schema.CLASS_NAMES):
+        if name not in classes:
+            what[sequences.label == index] = f"of class {name}, which the model does not know"
+    what[sequences.label == schema.UNLABELLED] = UNLABELLED
+    if split != ALL_SPLITS:
+        what[sequences.split != schema.SPLIT_NAMES.index(split)] = OTHER_SPLIT
+    return what
+
+
+def evaluate(
+    predict: Predict, batches: Iterable[Sequences], classes: tuple[str, ...], n_detections: int, split: str
+) -> Evaluation:
+    """Classify the labelled objects of a split, batch by batch.
+
+    Args:
+        predict: the classifier; must answer for every object with `n_detections` detections.
+        batches: the data set.
+        classes: L names that the classifier knows, in the order of its probabilities.
+        n_detections: detections that the classifier reads.
+        split: name of a split, or "all".
+
+    Raises:
+        ValueError: the classifier leaves an object out, or gives a probability that is not finite.
+    """
+    counts: Counter[str] = Counter()
+    ids, labels, chances, errors, sample = [], [], [], [], None
+    for whole in batches:
+        what = fate(whole, classes, n_detections, split)
+        counts.update(what.tolist())
+        chosen = np.flatnonzero(what == EVALUATED)
+        if not chosen.size:
+            continue
+        part = take(whole, chosen)
+        probabilities = _probabilities(predict, part)
+        label = np.array([classes.index(schema.CLASS_NAMES[i]) for i in part.label])
+        errors = _worst(errors, part, label, probabilities, classes, n_detections)
+        if sample is None:
+            sample = take(part, np.arange(min(TIMING_OBJECTS, part.n_objects)))
+        ids.append(part.object_id)
+        labels.append(label)
+        chances.append(probabilities)
+    return Evaluation(
+        classes,
+        np.concatenate(ids) if ids else np.empty(0, object),
+        np.concatenate(labels) if labels else np.empty(0, np.int64),
+        np.concatenate(chances) if chances else np.empty((0, len(classes)), np.float32),
+        dict(counts),
+        errors,
+        sample,
+    )
+
+
+def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:
+    indices, probabilities = predict(sequences)
+    if not np.array_equal(indices, np.arange(sequences.n_objects)):
+        raise ValueError(f"the classifier answered for {len(indices)} of {sequences.n_objects} objects")
+    if not np.isfinite(probabilities).all():
+        at = int(np.argmin(np.isfinite(probabilities).all(axis=1)))
+        raise ValueError(f"object {sequences.object_id[at]}: probabilities {probabilities[at]} are not finite")
+    return np.asarray(probabilities)
+
+
+def _worst(
+    errors: list[Card],
+    sequences: Sequences,
+    label: np.ndarray,
+    probabilities: np.ndarray,
+    classes: tuple[str, ...],
+    n_detections: int,
+) -> list[Card]:
+    """The most confident wrong predictions among those so far and those of one more batch."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != label)
+    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:N_ERRORS_SHOWN]
+    new = [card(sequences, i, classes, probabilities[i], n_detections, true_class=classes[label[i]]) for i in wrong]
+    return sorted(errors + new, key=lambda shown: -shown.probabilities.max())[:N_ERRORS_SHOWN]
+
+
+def inference_time(predict: Predict, sample: Sequences, repeats: int = TIMING_REPEATS) -> dict:
+    """Seconds per object from sequences in memory to probabilities, the compilation left out.
+
+    Args:
+        predict: the classifier.
+        sample: objects to classify together.
+        repeats: timed runs after one that is not timed.
+    """
+    predict(sample)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        predict(sample)
+        seconds.append((time.perf_counter() - start) / sample.n_objects)
+    return {
+        "median_s_per_object": float(np.median(seconds)),
+        "min_s_per_object": min(seconds),
+        "max_s_per_object": max(seconds),
+        "batch_size": sample.n_objects,
+        "repeats": repeats,
+    }

@@ -1,0 +1,79 @@
+"""Pieces of a self-contained HTML page: no scripts, nothing fetched, pictures inside, readable on a phone."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: #fff; color: #1c1c1c;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0; }
+h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid #ddd; padding-bottom: 0.2rem; }
+p { margin: 0.4rem 0; }
+.headline { font-size: 2.1rem; font-weight: 600; line-height: 1.2; margin: 0.6rem 0 0; }
+.muted { color: #595959; font-size: 0.92rem; }
+.warning { background: #fdf0e6; border-left: 4px solid #d55e00; padding: 0.5rem 0.8rem; margin: 0.8rem 0; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; margin: 0.5rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee; }
+th { font-weight: 600; }
+td.wrap { overflow-wrap: anywhere; }
+td .muted { white-space: nowrap; font-size: 0.8rem; }
+.pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
+figure { margin: 0; max-width: 100%; }
+img { display: block; max-width: 100%; height: auto; }
+.small img { width: 19rem; }
+@media (max-width: 30rem) { .scroll table { font-size: 0.85rem; } .scroll td .muted { font-size: 0.68rem; }
+  .scroll th, .scroll td { padding-right: 0.45rem; } }
+"""
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph of plain text; `kind` is "", "muted", "headline" or "warning"."""
+    return f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """A table of names and values, both plain text."""
+    rows = (
+        f'<tr><th scope="row">{escape(name)}</th><td class="wrap">{escape(value)}</td></tr>' for name, value in pairs
+    )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
+    """A table of cells (text, remark); it scrolls sideways within itself where the screen is narrow."""
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(cell: tuple[str, str]) -> str:
+    text, remark = cell
+    return f"<td>{escape(text)}" + (f'<br><span class="muted">{escape(remark)}</span>' if remark else "") + "</td>"
+
+
+def pictures(items: Iterable[tuple[str, bytes]], small: bool = False) -> str:
+    """PNG pictures with a description each, side by side as far as the screen is wide; `small` ones three abreast."""
+    figures = (
+        f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>'
+        for text, png in items
+    )
+    return f'<div class="pictures{" small" if small else ""}">{"".join(figures)}</div>'
+
+
+def section(title: str, *parts: str) -> str:
+    """A headed section of finished HTML parts."""
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def page(title: str, *parts: str) -> str:
+    """The whole document."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
+        f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
+    )

@@ -1,0 +1,213 @@
+"""The report of an evaluation: report.json has every number, report.html shows them."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from jtss import environment, page, plots
+from jtss.evaluation import Evaluation
+from jtss.metrics import Reliability
+from jtss.scores import scores
+from jtss.stamp_plots import card_picture
+
+REPORT_VERSION = 1
+UNDEFINED = "–"
+CURVE = ("step", "loss", "validation_loss", "validation_accuracy")
+
+
+def document(
+    evaluation: Evaluation,
+    *,
+    model: dict,
+    data: dict,
+    inference: dict,
+    curve: Sequence[dict],
+    command: str,
+    warnings: Sequence[str],
+) -> dict:
+    """Everything that the report says, as plain values; undefined numbers are NaN.
+
+    Args:
+        evaluation: at least one object.
+        model: what was evaluated: name, version, directory, …
+        data: what it was evaluated on: path, split, content hash, …
+        inference: time per object.
+        curve: records of training with `CURVE`'s keys; a missing or None value was not measured.
+        command: the command line.
+        warnings: what a reader must know before believing the numbers.
+    """
+    return {
+        "report_version": REPORT_VERSION,
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "warnings": list(warnings),
+        "model": model,
+        "data": {**data, "objects": evaluation.counts},
+        "results": scores(evaluation),
+        "inference": inference,
+        "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
+        "confident_errors": [
+            {
+                "object_id": shown.object_id,
+                "true_class": shown.true_class,
+                "predicted_class": shown.classes[int(np.argmax(shown.probabilities))],
+                "probabilities": dict(zip(shown.classes, map(float, shown.probabilities), strict=True)),
+            }
+            for shown in evaluation.errors
+        ],
+        "versions": environment.versions(),
+        "hardware": environment.hardware(),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path]:
+    """Write report.json and report.html into `folder`, each whole or not at all; returns their paths.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    json_path, html_path = folder / "report.json", folder / "report.html"
+    _replace(json_path, json.dumps(plain(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    _replace(html_path, html(found, evaluation))
+    return json_path, html_path
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def plain(value):
+    """The same nested value with NaN and infinity as None, for JSON."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def percent(value: float) -> str:
+    """A fraction as percent, "–" where undefined."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else UNDEFINED
+
+
+def interval(limits: Sequence[float]) -> str:
+    """An interval of fractions as percent, "" where undefined."""
+    lower, upper = limits
+    return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
+
+
+def html(found: dict, evaluation: Evaluation) -> str:
+    """The page: one section per question, in the order in which a reader asks them."""
+    title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
+    parts = [page.paragraph(text, "warning") for text in found["warnings"]]
+    parts += [_accuracy(found), _classes(found, evaluation), _calibration(found), _errors(evaluation)]
+    parts += [_learning(found), _data(found), _origin(found)]
+    return page.page(title, *parts)
+
+
+def _accuracy(found: dict) -> str:
+    results, inference = found["results"], found["inference"]
+    accuracy = results["accuracy"]
+    level = f"{100 * accuracy['confidence']:.0f} %"
+    return "".join(
+        [
+            page.paragraph(f"{percent(accuracy['value'])} accuracy", "headline"),
+            page.paragraph(
+                f"{level} interval {interval(accuracy['interval'])} (bootstrap over {results['n_objects']:,} objects);"
+                f" Wilson's: {interval(accuracy['wilson_interval'])}",
+                "muted",
+            ),
+            page.facts(
+                [
+                    ("balanced accuracy", f"{percent(results['balanced_accuracy'])} (mean recall of the classes)"),
+                    ("cross-entropy", f"{results['cross_entropy_nat']:.4f} nat"),
+                    ("Brier score", f"{results['brier']:.4f} (0 best, 2 worst)"),
+                    ("inference", inference_text(inference)),
+                ]
+            ),
+        ]
+    )
+
+
+def inference_text(inference: dict) -> str:
+    """The inference time in words."""
+    return (
+        f"{1e3 * inference['median_s_per_object']:.3g} ms per object (median of {inference['repeats']} runs of"
+        f" {inference['batch_size']} objects on {inference['device']}, compilation left out)"
+    )
+
+
+def _classes(found: dict, evaluation: Evaluation) -> str:
+    results = found["results"]
+    rows = [
+        [(name, ""), (f"{numbers['support']:,}", "")]
+        + [(percent(numbers[score]["value"]), interval(numbers[score]["interval"])) for score in SCORES]
+        for name, numbers in results["classes"].items()
+    ]
+    level = f"{100 * results['accuracy']['confidence']:.0f} %"
+    picture = plots.confusion_figure(np.array(results["confusion_matrix"]), evaluation.classes)
+    return page.section(
+        "Classes",
+        page.pictures([("Confusion matrix: rates and counts", picture)]),
+        page.table(["class", "objects", *SCORES.values()], rows),
+        page.paragraph(f"{UNDEFINED}: undefined, no object to tell from. Small: {level} bootstrap interval.", "muted"),
+    )
+
+
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+
+
+def _calibration(found: dict) -> str:
+    bins = {key: np.array(values) for key, values in found["results"]["reliability"].items()}
+    picture = plots.reliability_figure(Reliability(**{**bins, "error": float(bins["error"])}))
+    text = "Where the points lie below the diagonal, the model claims more than it keeps."
+    return page.section("Calibration", page.pictures([("Reliability diagram", picture)]), page.paragraph(text, "muted"))
+
+
+def _errors(evaluation: Evaluation) -> str:
+    if not evaluation.errors:
+        return page.section("Most confident errors", page.paragraph("No object was classified wrongly."))
+    items = [
+        (f"{shown.object_id}, true class {shown.true_class}, stamps and probabilities", card_picture(shown))
+        for shown in evaluation.errors
+    ]
+    text = "One row per detection. A stamp is 64″ wide, stretched by itself; tinted: no data. Bold: the true class."
+    return page.section("Most confident errors", page.paragraph(text, "muted"), page.pictures(items, small=True))
+
+
+def _learning(found: dict) -> str:
+    curve = {key: np.array(values, float) for key, values in found["learning_curve"].items()}
+    if not curve["step"].size:
+        return page.section("Training", page.paragraph("The run has no record of its training."))
+    picture = plots.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_step"])
+    return page.section("Training", page.pictures([("Learning curve", picture)]))
+
+
+def _data(found: dict) -> str:
+    data = found["data"]
+    pairs = [(key.replace("_", " "), str(value)) for key, value in data.items() if key != "objects"]
+    pairs += [(f"objects {name}", f"{count:,}") for name, count in sorted(data["objects"].items())]
+    return page.section("Data", page.facts(pairs))
+
+
+def _origin(found: dict) -> str:
+    pairs = [(key.replace("_", " "), str(value)) for key, value in found["model"].items()]
+    pairs += [("command", found["command"]), ("evaluated", found["created"])]
+    pairs += [(key.replace("_", " "), str(value)) for key, value in found["hardware"].items()]
+    pairs += [(f"{name} version", value) for name, value in found["versions"].items()]
+    return page.section("Model, command and machine", page.facts(pairs))
