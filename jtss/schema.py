@@ -5,6 +5,7 @@ Classes, the metadata catalogue with its limits, and the layout of the HDF5 file
 
 import hashlib
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -84,9 +85,7 @@ METADATA_NAMES = tuple(feature.name for feature in METADATA)
 
 # Values that the model derives from a whole sequence, limits as above.
 TIME_GAP = Feature("time_gap", "", "day", True)
-ALLWISE_COLOURS = tuple(
-    Feature(f"{blue}-{red}", "", "mag", False) for blue, red in zip(ALLWISE_BANDS[:-1], ALLWISE_BANDS[1:], strict=True)
-)
+ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red in pairwise(ALLWISE_BANDS))
 
 
 class Column(NamedTuple):
@@ -115,8 +114,8 @@ COLUMNS = {
 class Sequences:
     """Detections of N objects, M in all, stored object by object in time order.
 
-    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory: what a
-    data set stores and what a prediction from alert packets starts from are the same arrays.
+    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory: what
+    a data set stores and what a prediction from alert packets starts from are the same arrays.
 
     Attributes:
         stamps: [M, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.

@@ -1,0 +1,84 @@
+"""Probabilities of a trained model for sequences of detections."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jtss import checkpoint, model
+from jtss.checkpoint import RunDirectory
+from jtss.configs import Config
+from jtss.data import examples, standardised
+from jtss.model import Batch, Variables
+from jtss.schema import Sequences
+
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with everything that it needs to read alerts."""
+
+    directory: RunDirectory
+    variables: Variables
+    step: int  # at which the best validation loss was reached
+
+    @property
+    def config(self) -> Config:
+        return self.directory.config
+
+    @property
+    def provenance(self) -> dict:
+        return self.directory.provenance
+
+    def metrics(self) -> list[dict]:
+        return self.directory.metrics()
+
+
+def load_run(path: str | Path) -> Run:
+    """The best model of a run directory.
+
+    Raises:
+        checkpoint.RunError: not a run directory, or damaged.
+    """
+    directory = checkpoint.open_run(path)
+    with directory.states() as states:
+        best = states.latest(directory.config).best
+    if not np.isfinite(float(best.loss)):
+        raise checkpoint.RunError(f"{path}: stopped before the first validation, so there is no model yet; resume it")
+    return Run(directory, best.variables, int(best.step))
+
+
+def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Classify the objects that have enough detections.
+
+    Args:
+        run: a trained model for n detections.
+        sequences: N objects; of each, the first n detections are used.
+
+    Returns:
+        [B] int64, which of the N objects have n detections or more; and their probabilities [B, L] float32, in the order
+        of `run.config.classes`. What else is in `sequences` changes an object's probabilities by rounding at most.
+    """
+    chosen = examples(sequences, run.config)
+    batch = standardised(chosen, run.directory.statistics)
+    parts = [np.empty((0, len(run.config.classes)), np.float32)]
+    for first in range(0, len(chosen.index), BATCH_SIZE):
+        rows = slice(first, first + BATCH_SIZE)
+        parts.append(probabilities(run, Batch(*(part[rows] for part in batch))))
+    return chosen.index, np.concatenate(parts)
+
+
+def probabilities(run: Run, batch: Batch) -> np.ndarray:
+    """[B, L] float32 for up to `BATCH_SIZE` objects; a short batch is filled up, so that one program serves all."""
+    n_objects = len(batch.static)
+    filled = Batch(*(np.resize(part, (BATCH_SIZE, *part.shape[1:])) for part in batch))
+    return np.asarray(_forward(run.config, run.variables, filled))[:n_objects]
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(config: Config, variables: Variables, batch: Batch) -> jax.Array:
+    logits, _ = model.apply(config, variables, batch, train=False)
+    return jax.nn.softmax(logits)

@@ -1,0 +1,197 @@
+"""Train a classifier: `python train.py --config n3_conv1d [--data F.h5]`; `--list` shows the configurations."""
+
+import argparse
+import importlib.metadata
+import platform
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+
+import jax
+from tqdm import tqdm
+
+from data_prep.simulate import simulate
+from jtss import __version__, checkpoint, configs, data, estimate, features, overrides, training
+from jtss.configs import Config
+
+SIMULATED_OBJECTS = 6000
+SIMULATED_SEED = 0
+SAVE_EVERY_SECONDS = 60
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    if arguments.list:
+        print_configs()
+        return 0
+    try:
+        return resume(arguments) if arguments.resume else start(arguments)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train a classifier of alert sequences.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", metavar="NAME", help="configuration to train; see --list")
+    what.add_argument("--resume", metavar="RUN", type=Path, help="go on with an interrupted run")
+    what.add_argument("--list", action="store_true", help="list the configurations and exit")
+    parser.add_argument(
+        "--data", metavar="F.h5", type=Path, help="data set; default: simulated once, then kept in a cache"
+    )
+    parser.add_argument(
+        "--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run directory (default: runs/<config>-<date>-<time>)")
+    arguments = parser.parse_args()
+    if arguments.resume and (arguments.data or arguments.set or arguments.out):
+        parser.error("--resume takes everything from the run directory; --data, --set and --out do not go with it")
+    return arguments
+
+
+def print_configs() -> None:
+    for config in configs.CONFIGS.values():
+        accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
+        print(f"{config.name:<12} paper: {accuracy:<14} {config.origin}")
+
+
+def start(arguments: argparse.Namespace) -> int:
+    config = overrides.override(configs.get(arguments.config), arguments.set)
+    path = arguments.data or simulated_data()
+    content_hash = data.attributes(path)["content_hash"]
+    splits = data.load(path, config)
+    statistics = features.fit(splits["train"].dynamic, splits["train"].static)
+    out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    provenance = {
+        "command": shlex.join(["python", *sys.argv]),
+        "data": str(path.resolve()),
+        "data_hash": content_hash,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": versions(),
+        "device": device_name(),
+    }
+    directory = checkpoint.create(out, config, statistics, provenance)
+    return train(directory, splits, training.init_state(config))
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    directory = checkpoint.open_run(arguments.resume)
+    path, expected = Path(directory.provenance["data"]), directory.provenance["data_hash"]
+    found = data.attributes(path)["content_hash"]
+    if found != expected:
+        raise data.DataError(f"{path}: content hash {found}, but {directory.path} was trained on {expected}")
+    with directory.states() as states:
+        state = states.latest(directory.config)
+    directory.forget_metrics_after(int(state.step))
+    return train(directory, data.load(path, directory.config), state)
+
+
+def train(directory: checkpoint.RunDirectory, splits: dict[str, data.Examples], state: training.TrainState) -> int:
+    config = directory.config
+    counts = ", ".join(f"{len(split.label)} {name}" for name, split in splits.items())
+    print(f"{config.name}: {counts} sequences of {config.n_detections} detections → {directory.path}")
+    announce_duration(config, int(state.step))
+    stopped_by = StopSignals()
+    saved = began = time.monotonic()
+    losses = []
+    with directory.states() as states, progress_bar(config, int(state.step)) as bar:
+        for turn in training.run(config, splits["train"], splits["validation"], directory.statistics, state):
+            state = turn.state
+            losses.append(turn.loss)
+            show(bar, config, turn)
+            if turn.validation_loss is not None:
+                directory.append_metrics(metrics_line(turn, losses, began))
+                losses = []
+            if stopped_by.number or time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                states.save(state)
+                saved = time.monotonic()
+            if stopped_by.number:
+                break
+        states.save(state)
+    print(f"best: step {int(state.best.step)}, validation accuracy {float(state.best.accuracy):.3f}")
+    if stopped_by.number:
+        print(f"stopped at step {int(state.step)}; go on with: python train.py --resume {directory.path}")
+        return EXIT_CODES[stopped_by.number]
+    print(f"next: python evaluate.py --ckpt {directory.path}")
+    return 0
+
+
+class StopSignals:
+    """Remembers Ctrl-C and SIGTERM instead of breaking off in the middle of a step; a second one does break off."""
+
+    def __init__(self):
+        self.number = 0
+        for number in EXIT_CODES:
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, _frame) -> None:
+        self.number = number
+        signal.signal(number, signal.SIG_DFL)
+        tqdm.write("stopping after this step; once more to stop at once", file=sys.stderr)
+
+
+def announce_duration(config: Config, step: int) -> None:
+    """On a machine without a GPU say at once how long a training will take, and what would suit it better."""
+    if jax.default_backend() != "cpu":
+        return
+    hours = estimate.training_seconds(config, config.training.iterations - step) / 3600
+    duration = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
+    print(f"no GPU: {config.training.iterations - step} iterations will take about {duration} on this CPU")
+    if config.name != "demo":
+        print("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)")
+
+
+def progress_bar(config: Config, step: int) -> tqdm:
+    return tqdm(total=config.training.iterations, initial=step, unit="step", dynamic_ncols=True, smoothing=0.1)
+
+
+def show(bar: tqdm, config: Config, turn: training.Progress) -> None:
+    best = turn.state.best
+    bar.total = training.last_step(config, int(best.step))
+    accuracy = f"{float(best.accuracy):.3f}" if int(best.step) else "–"
+    bar.set_postfix_str(f"loss {turn.loss:.3f}, best validation accuracy {accuracy}", refresh=False)
+    bar.update(turn.step - bar.n)
+
+
+def metrics_line(turn: training.Progress, losses: list[float], began: float) -> dict:
+    return {
+        "step": turn.step,
+        "train_loss": sum(losses) / len(losses),
+        "validation_loss": turn.validation_loss,
+        "validation_accuracy": turn.validation_accuracy,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def simulated_data() -> Path:
+    """The default data set: simulated on first use, then kept in the user's cache."""
+    path = simulate.cached_path(SIMULATED_OBJECTS, SIMULATED_SEED)
+    if path.exists():
+        print(f"no --data given: using the simulated data set {path}")
+    else:
+        print(f"no --data given: simulating {SIMULATED_OBJECTS} objects into {path} (once)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        simulate.simulate(path, SIMULATED_OBJECTS, SIMULATED_SEED)
+    return path
+
+
+def versions() -> dict[str, str]:
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {
+        "jtss": __version__,
+        "python": platform.python_version(),
+        **{n: importlib.metadata.version(n) for n in names},
+    }
+
+
+def device_name() -> str:
+    device = jax.devices()[0]
+    return f"{device.device_kind} ({device.platform}, {len(jax.devices())} device(s))"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
