@@ -5,10 +5,11 @@ before it is believed, and bad content becomes a `Rejection`, never an exception
 """
 
 import gzip
+import io
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,6 +21,7 @@ SYNC_BYTES = 16
 CODECS = ("null", "deflate", "snappy")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 AVRO_SUFFIX = ".avro"
+READABLE_SUFFIXES = (AVRO_SUFFIX, *ARCHIVE_SUFFIXES)
 
 MAX_BLOCK_BYTES = 64 << 20  # writers close a block after 16 kB to 4 MB; an alert has 70 kB
 MAX_METADATA_BYTES = 4 << 20  # the header with its schema; ZTF's takes 25 kB
@@ -53,6 +55,19 @@ class _Header(NamedTuple):
     sync: bytes
 
 
+class _MeteredFile(io.FileIO):
+    """A file that tells how many bytes are read."""
+
+    def __init__(self, path: Path, on_read: Callable[[int], object]) -> None:
+        super().__init__(path)
+        self._on_read = on_read
+
+    def readinto(self, buffer) -> int:
+        n_bytes = super().readinto(buffer)
+        self._on_read(n_bytes)
+        return n_bytes
+
+
 class _FramingError(ValueError):
     def __init__(self, reason: str, detail: str, n_alerts: int = 1) -> None:
         super().__init__(detail)
@@ -61,12 +76,17 @@ class _FramingError(ValueError):
         self.n_alerts = n_alerts
 
 
-def read_blocks(path: str | os.PathLike) -> Iterator[Block | Rejection]:
+def _ignore(_n_bytes: int) -> None:
+    """Nobody watches."""
+
+
+def read_blocks(path: str | os.PathLike, on_read: Callable[[int], object] = _ignore) -> Iterator[Block | Rejection]:
     """Read all alerts below a path, in a fixed order, one block at a time.
 
     Args:
         path: a directory (searched to any depth for *.avro, *.tar, *.tar.gz, *.tgz), an Avro file with one or many
             records, or an archive of such files.
+        on_read: told the number of bytes as they are read from disk, for a progress bar.
 
     Yields:
         Blocks, and a Rejection for what cannot be read: empty_file, not_avro, confluent_framing, bad_header,
@@ -81,31 +101,31 @@ def read_blocks(path: str | os.PathLike) -> Iterator[Block | Rejection]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    return _walk(path) if path.is_dir() else _read_file(path)
+    return _walk(path, on_read) if path.is_dir() else _read_file(path, on_read)
 
 
-def _walk(folder: Path) -> Iterator[Block | Rejection]:
+def _walk(folder: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
     errors: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=errors.append):
         folders.sort()
         links = [name for name in folders if Path(parent, name).is_symlink()]  # not followed: they may form circles
         for name in sorted(names + links):
             path = Path(parent, name)
-            if name.endswith((AVRO_SUFFIX, *ARCHIVE_SUFFIXES)):
-                yield from _read_file(path)
+            if name.endswith(READABLE_SUFFIXES):
+                yield from _read_file(path, on_read)
             else:
                 yield Rejection("other_file", f"not {AVRO_SUFFIX} or an archive", str(path), n_alerts=0)
     for error in errors:
         yield Rejection("unreadable", str(error), str(error.filename), n_alerts=0)
 
 
-def _read_file(path: Path) -> Iterator[Block | Rejection]:
+def _read_file(path: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
     source = str(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
             yield Rejection("not_a_file", "not a regular file", source)
             return
-        with path.open("rb") as stream:
+        with io.BufferedReader(_MeteredFile(path, on_read)) as stream:
             if path.name.endswith(ARCHIVE_SUFFIXES):
                 yield from _read_archive(stream, source)
             else:

@@ -89,9 +89,7 @@ def _read_arrow(path: Path) -> dict[str, np.ndarray]:
 
     readers = {".csv": csv.read_csv, ".parquet": parquet.read_table}
     if path.suffix.lower() not in readers:
-        raise ValueError(
-            f"{path}: cannot read {path.suffix or 'a file without extension'}; expected .csv, .parquet, .fits"
-        )
+        raise ValueError(f"{path}: cannot read a catalogue of type '{path.suffix}'; expected .csv, .parquet or .fits")
     try:
         table = readers[path.suffix.lower()](path)
         names = _resolve(path, table.column_names)

@@ -15,7 +15,7 @@ BACKWARD = 3.0  # a training step costs about three forward passes
 
 
 def training_seconds(config: Config, iterations: int) -> float:
-    """Seconds that `iterations` steps will take, from a timed forward pass of the encoder, which is nearly all the work."""
+    """Seconds that `iterations` steps will take, from a timed forward pass of the encoder, nearly all of the work."""
     encoder = StampEncoder(config.encoder)
     side, channels = config.stamp.crop, len(config.stamp.channels)
     stamps = jnp.asarray(np.random.default_rng(0).random((STAMPS, side, side, channels)), jnp.float32)

@@ -114,8 +114,8 @@ COLUMNS = {
 class Sequences:
     """Detections of N objects, M in all, stored object by object in time order.
 
-    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory: what
-    a data set stores and what a prediction from alert packets starts from are the same arrays.
+    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory:
+    what a data set stores and what a prediction from alert packets starts from are the same arrays.
 
     Attributes:
         stamps: [M, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.

@@ -154,7 +154,7 @@ def card_height(n_detections: int, n_classes: int) -> float:
 def draw_card(figure: Figure | SubFigure, shown: Card) -> None:
     """Draw one object: title, stamps, bars."""
     head = f"{shown.object_id}\n{headline(shown)}" + (f"\n{shown.note}" if shown.note else "")
-    figure.suptitle(head, fontsize=11)
+    figure.suptitle(head, fontsize=11, parse_math=False)
     heights = [ROW_HEIGHT * len(shown.stamps), BAR_HEIGHT * len(shown.classes)]
     stamps, bars = figure.subplots(2, 1, height_ratios=heights)
     draw_stamps(stamps, shown)
@@ -187,7 +187,7 @@ def sheet_picture(cards: list[Card], title: str, columns: int = 4) -> bytes:
     height = card_height(len(cards[0].stamps), len(cards[0].classes))
     figure = Figure(figsize=(CARD_WIDTH * columns, height * rows + 0.7), layout="constrained")
     side = STAMP_SIDE * ARCSEC_PER_PIXEL
-    figure.suptitle(f"{title}\nstamps {side:.0f}″ wide; tinted: no data", fontsize=13)
+    figure.suptitle(f"{title}\nstamps {side:.0f}″ wide; tinted: no data", fontsize=13, parse_math=False)
     places = figure.subfigures(rows, columns, squeeze=False, wspace=0.06, hspace=0.06).ravel()
     for place, shown in zip(places, cards, strict=False):
         draw_card(place, shown)

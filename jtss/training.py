@@ -1,4 +1,4 @@
-"""The training engine: state is arrays only and every draw follows from (seed, step), so a resumed run is the same run."""
+"""The training engine: state is arrays only, every draw follows from (seed, step), a resumed run is the same run."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -102,7 +102,7 @@ def validation_chunks(validation: Examples, statistics: Statistics, size: int) -
 
 
 def draw(config: Config, data: TrainingSet, key: jax.Array) -> jax.Array:
-    """[B] rows of one batch: a class drawn uniformly, then an object of it; or, if `natural`, objects drawn uniformly."""
+    """[B] rows of one batch: a class drawn uniformly, then one of its objects; if `natural`, objects drawn uniformly."""
     shape = (config.training.batch_size,)
     class_key, row_key = jax.random.split(key)
     if config.training.class_balance == "natural":

@@ -6,30 +6,11 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from made_sequences import FIRST_CANDID, sequences
 
-from jtss import schema, table
-from jtss.schema import Sequences
+from jtss import table
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
-BIG = 2481169255715015001  # does not survive a double
-
-
-def sequences(counts=(3, 1, 2)) -> Sequences:
-    n, m = len(counts), sum(counts)
-    made = Sequences(
-        stamps=np.zeros((m, schema.STAMP_SIDE, schema.STAMP_SIDE, 3), np.float16),
-        metadata=np.zeros((m, len(schema.METADATA)), np.float32),
-        jd=np.arange(m, dtype=np.float64),
-        candid=BIG + np.arange(m, dtype=np.int64),
-        fid=np.ones(m, np.int8),
-        object_id=np.array([f"ZTF{i}" for i in range(n)], object),
-        object_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        allwise=np.full((n, 4), np.nan, np.float32),
-        label=np.full(n, -1, np.int8),
-        split=np.full(n, -1, np.int8),
-    )
-    schema.check(made)
-    return made
 
 
 def rows(notes=None):
@@ -55,13 +36,13 @@ def read(path):
 def test_rows_by_hand():
     head = ("n2_test", "0.1.0")
     assert [tuple(row) for row in rows({"ZTF2": "padded_edge"})] == [
-        ("ZTF0", BIG + 1, 2, *head, "AGN", pytest.approx(0.2), 2, ""),
-        ("ZTF0", BIG + 1, 2, *head, "SN", pytest.approx(0.7), 1, ""),
-        ("ZTF0", BIG + 1, 2, *head, "VS", pytest.approx(0.1), 3, ""),
-        ("ZTF1", BIG + 3, 1, *head, None, None, None, "too_few_detections: 1, needs 2"),
-        ("ZTF2", BIG + 5, 2, *head, "AGN", 0.5, 1, "padded_edge"),
-        ("ZTF2", BIG + 5, 2, *head, "SN", 0.5, 2, "padded_edge"),
-        ("ZTF2", BIG + 5, 2, *head, "VS", 0.0, 3, "padded_edge"),
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "AGN", pytest.approx(0.2), 2, ""),
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "SN", pytest.approx(0.7), 1, ""),
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "VS", pytest.approx(0.1), 3, ""),
+        ("ZTF1", FIRST_CANDID + 3, 1, *head, None, None, None, "too_few_detections: 1, needs 2"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "AGN", 0.5, 1, "padded_edge"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "SN", 0.5, 2, "padded_edge"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "VS", 0.0, 3, "padded_edge"),
         ("ZTF9", None, 0, *head, None, None, None, "stamp_gzip"),
     ]
 
