@@ -1,0 +1,49 @@
+"""Sequences made for tests: right in shape and dtype, seeded, with a bright centre in every stamp."""
+
+import numpy as np
+
+from jtss import schema
+from jtss.schema import Sequences
+
+CLASSES = ("AGN", "SN", "VS")
+FIRST_CANDID = 2481169255715015001  # does not survive a double
+
+
+def sequences(counts=(3, 1, 2), *, label=None, split=None, seed=0, prefix="ZTF") -> Sequences:
+    """Objects with `counts` detections, a day apart; labels and splits -1 unless given."""
+    rng = np.random.default_rng(seed)
+    n, m, side = len(counts), int(sum(counts)), schema.STAMP_SIDE
+    stamps = rng.random((m, side, side, 3)) * 0.2
+    stamps[:, side // 2, side // 2] = 1
+    made = Sequences(
+        stamps=stamps.astype(np.float16),
+        metadata=rng.normal(size=(m, len(schema.METADATA))).astype(np.float32),
+        jd=2458000.5 + np.arange(m, dtype=np.float64),
+        candid=FIRST_CANDID + np.arange(m, dtype=np.int64),
+        fid=(np.arange(m) % 3).astype(np.int8),
+        object_id=np.array([f"{prefix}{i}" for i in range(n)], object),
+        object_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        allwise=np.full((n, 4), np.nan, np.float32),
+        label=np.full(n, -1, np.int8) if label is None else np.array(label, np.int8),
+        split=np.full(n, -1, np.int8) if split is None else np.array(split, np.int8),
+    )
+    schema.check(made)
+    return made
+
+
+class FakeClassifier:
+    """Answers for objects with `n` detections: 0.75 for the class of its label, or of `wrong[object_id]`."""
+
+    def __init__(self, n: int, wrong: dict[str, tuple[int, float]] | None = None) -> None:
+        self.n, self.wrong, self.calls = n, wrong or {}, []
+
+    def __call__(self, made: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        self.calls.append(list(made.object_id))
+        indices = np.flatnonzero(made.n_detections >= self.n)
+        rows = []
+        for i in indices:
+            best, chance = self.wrong.get(made.object_id[i], (max(int(made.label[i]), 0) % 3, 0.75))
+            row = np.full(3, (1 - chance) / 2)
+            row[best] = chance
+            rows.append(row)
+        return indices, np.array(rows, np.float32).reshape(-1, 3)
