@@ -1,0 +1,99 @@
+"""Simulated data sets as alert packets: Avro files by the ZTF schema, labels and an AllWISE catalogue."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.simulate.dataset import SEQUENCE_CLASSES, Chunk, candids, chunks, object_ids, progress_bar
+from data_prep.simulate.packets import encode_file, packet
+from data_prep.simulate.survey import Observed, observe, take_stamps
+from data_prep.stamps import IMAGE_SIDES_PIX
+from data_prep.workers import available_cores, ordered_map
+from jtss.schema import ALLWISE_BANDS, CLASS_NAMES, STAMP_SIDE
+
+ALERTS_FOLDER, LABELS_FILE, ALLWISE_FILE = "alerts", "labels.csv", "allwise.csv"
+INTEGERS = ("fid", "ndethist", "ncovhist", "nframesref", "programid")
+
+
+class PacketChunk(NamedTuple):
+    """An Avro file, and the rows of the two tables that go with it."""
+
+    avro: bytes
+    labels: list[tuple[str, str]]
+    infrared: list[tuple[float, ...]]
+
+
+def packet_chunk(chunk: Chunk) -> PacketChunk:
+    """A chunk's alerts as packets, those included that `build` will drop."""
+    observed = observe(chunk.seed, chunk.label, chunk.n_objects)
+    images = take_stamps(observed, np.arange(len(observed.alerts.owner)))
+    names, candid = object_ids(chunk), candids(chunk, observed)
+    records = [
+        packet(names[owner], int(candid[row]), candidate(observed, row), cut(images[row], observed, row))
+        for row, owner in enumerate(observed.alerts.owner)
+    ]
+    listed = np.flatnonzero(np.isfinite(observed.infrared[:, 0]))
+    position = observed.infrared_ra[listed], observed.infrared_dec[listed]
+    return PacketChunk(
+        encode_file(records),
+        [(name, CLASS_NAMES[chunk.label]) for name in names],
+        [tuple(float(v) for v in row) for row in np.column_stack([*position, observed.infrared[listed]])],
+    )
+
+
+def candidate(observed: Observed, row: int) -> dict:
+    """ZTF's candidate record of one alert."""
+    values = {name: float(column[row]) for name, column in observed.columns.items()}
+    values |= {name: int(values[name]) for name in INTEGERS}
+    return values | {"isdiffpos": "t" if values["isdiffpos"] else "f"}
+
+
+def cut(images: np.ndarray, observed: Observed, row: int) -> list[np.ndarray]:
+    """The three stamps [H, W] without what lies beyond the edge of the image."""
+    slices = []
+    for name, side in zip(("ypos", "xpos"), IMAGE_SIDES_PIX[::-1], strict=True):
+        first = int(np.rint(observed.columns[name][row])) - STAMP_SIDE // 2  # 1-based pixel of the stamp's first one
+        slices.append(slice(max(1 - first, 0), min(side - first + 1, STAMP_SIDE)))
+    return [images[(*slices, channel)] for channel in range(images.shape[-1])]
+
+
+def simulate_packets(
+    folder: str | Path,
+    n_objects: int,
+    seed: int,
+    classes: Sequence[str] = SEQUENCE_CLASSES,
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Simulate a data set as alert packets: `build` makes of them what `simulate` writes for the same seed.
+
+    Args:
+        folder: must be new or empty; receives alerts/*.avro, labels.csv and allwise.csv.
+
+    Returns:
+        Number of alert files.
+
+    Raises:
+        FileExistsError: `folder` holds something.
+        ValueError: see `chunks`.
+    """
+    folder, work = Path(folder), chunks(n_objects, seed, classes)
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder}: not empty; alert packets are written into a new folder")
+    (folder / ALERTS_FOLDER).mkdir(parents=True)
+    with (
+        open(folder / LABELS_FILE, "w", newline="", encoding="utf-8") as labels,
+        open(folder / ALLWISE_FILE, "w", newline="", encoding="utf-8") as infrared,
+        progress_bar(n_objects, progress) as bar,
+    ):
+        csv.writer(labels).writerow(("objectId", "label"))
+        csv.writer(infrared).writerow(("ra", "dec", *ALLWISE_BANDS))
+        for chunk, made in zip(work, ordered_map(packet_chunk, work, workers or available_cores()), strict=True):
+            (folder / ALERTS_FOLDER / f"{object_ids(chunk)[0]}.avro").write_bytes(made.avro)
+            csv.writer(labels).writerows(made.labels)
+            csv.writer(infrared).writerows(made.infrared)
+            bar.update(chunk.n_objects)
+    return len(work)

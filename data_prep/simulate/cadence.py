@@ -1,0 +1,75 @@
+"""When and how well an object is seen: nights, filters, and the conditions of each exposure."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.simulate.blobs import NOISE_PIXELS_PER_FWHM2
+
+G, R, I = 1, 2, 3  # noqa: E741  ZTF's fid
+
+NIGHT_GAPS_DAYS = np.array([1, 2, 3, 4, 6, 9, 14, 25])
+NIGHT_GAP_SHARES = np.array([0.30, 0.28, 0.24, 0.07, 0.05, 0.03, 0.02, 0.01])
+
+# Variance of a science pixel [DN^2] = GAIN_DN * light + READ_VARIANCE; robust fit to the rings of real stamps.
+VARIANCE_PER_DN = 0.1731
+READ_VARIANCE = 11.53
+DIFFERENCE_NOISE = 0.97  # of the science noise
+
+ZERO_POINT_MAG = np.array([26.2, 26.25, 25.6])  # by filter
+SKY_DN = np.array([92.0, 195.0, 300.0])
+SEEING_PIX = np.array([2.25, 2.05, 1.95])
+LIMIT_LOSS_MAG = 0.88  # real limits are that much brighter than white noise allows: pixels are correlated
+LUNAR_MONTH_DAYS = 29.53
+
+
+class Visits(NamedTuple):
+    """V exposures of O objects, in time order; all [O, V].
+
+    Attributes:
+        jd: [day]. fid: 1 g, 2 r, 3 i. good: False for exposures that were not made.
+        zero_point: [mag]; seeing: FWHM [pix]; sky: [DN]; limit: ZTF's diffmaglim [mag].
+    """
+
+    jd: np.ndarray
+    fid: np.ndarray
+    good: np.ndarray
+    zero_point: np.ndarray
+    seeing: np.ndarray
+    sky: np.ndarray
+    limit: np.ndarray
+
+
+def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int) -> Visits:
+    """Exposures of each object from `start_jd` [O] on: `n_nights` nights with up to two filters each.
+
+    Half of the gaps are below six hours, since most nights take g and r within three hours.
+    """
+    n_objects = len(start_jd)
+    shape = (n_objects, n_nights)
+    gaps = rng.choice(NIGHT_GAPS_DAYS, p=NIGHT_GAP_SHARES, size=shape)
+    night = np.floor(start_jd)[:, None] + np.cumsum(gaps, axis=1)
+    hour = rng.uniform(0.62, 0.95, (n_objects, 1)) + rng.normal(0, 0.03, shape)  # Palomar's night in JD
+    first = night + np.clip(hour, 0.58, 1.05)
+    second = first + rng.uniform(0.012, 0.13, shape)
+    leading = rng.integers(G, R + 1, shape)
+    fid = np.stack([leading, 3 - leading], axis=2)
+    fid[rng.random(fid.shape) < 0.02] = I
+    good = rng.random(fid.shape) < 0.85
+    jd = np.stack([first, second], axis=2).reshape(n_objects, -1)
+    fid, good = fid.reshape(n_objects, -1), good.reshape(n_objects, -1)
+    night_value = rng.standard_normal(shape), rng.random(shape), rng.exponential(1.1, shape)
+    return _conditions(rng, jd, fid, good, *(np.repeat(value, 2, axis=1) for value in night_value))
+
+
+def _conditions(rng, jd, fid, good, seeing_draw, cloud_draw, cloud_depth) -> Visits:
+    """Seeing and clouds belong to the night, the rest to the exposure."""
+    cloud = np.where(cloud_draw < 0.05, np.minimum(cloud_depth, 4.0), 0.0)
+    zero_point = ZERO_POINT_MAG[fid - 1] + rng.normal(0, 0.07, jd.shape) - cloud
+    moon = 0.5 - 0.5 * np.cos(2 * np.pi * jd / LUNAR_MONTH_DAYS)  # 1 at full moon
+    sky = SKY_DN[fid - 1] * np.exp(0.55 * (moon**3 - 0.3) + rng.normal(0, 0.25, jd.shape)) * 10 ** (-0.25 * cloud)
+    seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(0.16 * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.35, 4.5)
+    noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * sky + READ_VARIANCE)
+    white_limit = 5 * noise * np.sqrt(NOISE_PIXELS_PER_FWHM2) * seeing
+    limit = zero_point - 2.5 * np.log10(white_limit) - LIMIT_LOSS_MAG + rng.normal(0, 0.1, jd.shape)
+    return Visits(jd, fid, good, zero_point, seeing, sky, limit)

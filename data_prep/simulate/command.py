@@ -1,0 +1,50 @@
+"""`python -m data_prep simulate`."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from data_prep.simulate.dataset import SEQUENCE_CLASSES, simulate
+from jtss.schema import CLASS_NAMES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, metavar="F.h5", help="write a data set into this HDF5 file")
+    target.add_argument(
+        "--packets", type=Path, metavar="DIR", help="write alert packets, labels.csv and allwise.csv instead"
+    )
+    parser.add_argument("--objects", type=int, default=6000, help="objects in all, classes share equally (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
+    parser.add_argument(
+        "--classes", default=",".join(SEQUENCE_CLASSES), help=f"of {','.join(CLASS_NAMES)} (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Do what the arguments of `add_arguments` say, and print what was made.
+
+    Raises:
+        ValueError, FileExistsError: see `simulate` and `simulate_packets`.
+    """
+    classes = tuple(name.strip() for name in arguments.classes.split(","))
+    settings = {
+        "n_objects": arguments.objects,
+        "seed": arguments.seed,
+        "classes": classes,
+        "workers": arguments.workers,
+    }
+    if arguments.packets:
+        # Packets need fastavro, which a machine that only trains may lack.
+        from data_prep.simulate.archive import simulate_packets
+
+        n_files = simulate_packets(arguments.packets, **settings)
+        print(f"{arguments.packets}: {arguments.objects} objects in {n_files} Avro files, labels.csv, allwise.csv")
+        return
+    command = shlex.join(["python", "-m", "data_prep", *sys.argv[1:]])
+    content_hash = simulate(arguments.out, **settings, force=arguments.force, command=command)
+    print(f"{arguments.out}: {arguments.objects} objects, content {content_hash[:16]}")

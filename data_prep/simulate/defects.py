@@ -1,0 +1,85 @@
+"""What is wrong with stamps: masked pixels, fill values, and the artefacts that become bogus alerts."""
+
+import numpy as np
+
+from data_prep.simulate.images import CENTRE_PIX, POINT, Shape
+from jtss.schema import STAMP_SIDE
+
+MASKED_SHARE = 0.12  # of alerts have NaN pixels, the same in the three stamps
+FILL_SHARE = 0.006  # of alerts have a template filled with FILL_VALUE where the science stamp is NaN
+FILL_VALUE = -3.4028235e38
+BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS = range(4)
+
+
+def mask(stream: np.random.Generator) -> np.ndarray:
+    """[63, 63] bool: boxes around saturated or bad pixels, bad columns with ragged edges, or the edge of the image."""
+    bad = np.zeros((STAMP_SIDE, STAMP_SIDE), bool)
+    kind = stream.random()
+    if kind < 0.72:
+        for _ in range(1 + stream.poisson(0.5)):
+            x, y = _off_centre(stream)
+            half_x, half_y = stream.integers(3, 8, 2)
+            bad[max(y - half_y, 0) : y + half_y, max(x - half_x, 0) : x + half_x] = True
+    elif kind < 0.88:
+        x, _ = _off_centre(stream)
+        for y in range(0, STAMP_SIDE, 6):
+            left, right = stream.integers(2, 7, 2)
+            bad[y : y + 6, max(x - left, 0) : x + right] = True
+    else:
+        width = stream.integers(2, 20)
+        bad[:, :width] = True
+        bad = np.rot90(bad, stream.integers(4))
+    return bad
+
+
+def _off_centre(stream: np.random.Generator) -> tuple[int, int]:
+    """A pixel whose box seldom covers the source: real masks rarely do, or there would be no alert."""
+    while True:
+        x, y = stream.integers(0, STAMP_SIDE, 2)
+        if max(abs(x - CENTRE_PIX), abs(y - CENTRE_PIX)) > 10:
+            return int(x), int(y)
+
+
+def apply(images: np.ndarray, stream: np.random.Generator) -> None:
+    """Mask some of the images [63, 63, 3] in place."""
+    draw = stream.random()
+    if draw >= MASKED_SHARE + FILL_SHARE:
+        return
+    bad = mask(stream)
+    images[bad] = np.nan
+    if draw >= MASKED_SHARE:
+        images[bad, 1] = FILL_VALUE
+
+
+def trail(stream: np.random.Generator, length_pix: float) -> Shape:
+    """A moving source: points along a line through the middle, `length_pix` long."""
+    angle = stream.uniform(0, np.pi)
+    along = np.linspace(-0.5, 0.5, 7) * length_pix
+    return Shape(along * np.cos(angle), along * np.sin(angle), np.full(7, 1 / 7))
+
+
+def streak(stream: np.random.Generator) -> Shape:
+    """A satellite or an aeroplane: a line, or a chain of flashes, across the whole stamp."""
+    angle = stream.uniform(0, np.pi)
+    step = stream.uniform(1.0, 1.5) if stream.random() < 0.4 else stream.uniform(5, 20)
+    along = np.arange(-60, 60, step)
+    along -= along[np.argmin(np.abs(along))]
+    return Shape(along * np.cos(angle), along * np.sin(angle), np.full(len(along), min(step / 3, 1.0)))
+
+
+def hot_pixels(stream: np.random.Generator) -> Shape:
+    """A cluster of sharp points, some negative: a bad pixel that drifted between science and template."""
+    n = stream.integers(2, 5)
+    share = stream.choice([-1.0, 1.0], n) * stream.uniform(0.3, 1.0, n)
+    return Shape(stream.integers(-2, 3, n) + 0.0, stream.integers(-2, 3, n) + 0.0, share / np.abs(share).sum())
+
+
+def shape_of(stream: np.random.Generator, asteroid: bool, artefact: int | None) -> Shape:
+    """The shape of the transient source; a point for everything that stays in place."""
+    if asteroid and stream.random() < 0.12:
+        return trail(stream, stream.uniform(1.5, 7.0))
+    if artefact == STREAK:
+        return streak(stream)
+    if artefact == HOT_PIXELS:
+        return hot_pixels(stream)
+    return POINT

@@ -1,0 +1,221 @@
+"""The populations: what each class of object is made of and how bright it is at each exposure."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.simulate.cadence import Visits, visits
+from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae, supernova
+
+NO_LIGHT_MAG = 60.0
+FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
+IN_WINDOW_NIGHTS = 60
+BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
+
+
+class Hosts(NamedTuple):
+    """Galaxy around or beside each object, all [O] but flux [O, 3]; a hostless object has flux 0."""
+
+    flux: np.ndarray
+    x: np.ndarray  # centre minus source [pix]
+    y: np.ndarray
+    radius: np.ndarray  # effective, of the whole [pix]
+    axis_ratio: np.ndarray
+    angle: np.ndarray
+    bulge: np.ndarray
+
+
+class Population(NamedTuple):
+    """O objects of one class, seen V times.
+
+    Attributes:
+        visits: [O, V] exposures.
+        flux: [O, V] flux of the point source, in units of magnitude 0.
+        reference: [O, 3] its flux in the g, r, i reference images.
+        hosts: galaxies.
+        earlier: [O] share of exposures before the window that were detections; NaN = the same as in the window.
+        infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus.
+    """
+
+    visits: Visits
+    flux: np.ndarray
+    reference: np.ndarray
+    hosts: Hosts
+    earlier: np.ndarray
+    infrared: np.ndarray
+
+
+def flux_of(magnitude: np.ndarray) -> np.ndarray:
+    """Flux in units of magnitude 0."""
+    return 10.0 ** (-0.4 * magnitude)
+
+
+def by_filter(r_mag: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """[O, 3] flux in g, r, i of sources with r magnitude and g - r colour."""
+    return flux_of(r_mag[:, None] + colour[:, None] * BY_FILTER)
+
+
+def of_filter(by_fid: np.ndarray, fid: np.ndarray) -> np.ndarray:
+    """[O, V] the entry of [O, 3] that belongs to each exposure's filter."""
+    return np.take_along_axis(by_fid, fid - 1, axis=1)
+
+
+def hosts(rng: np.random.Generator, r_mag: np.ndarray, scale: float, bulge: np.ndarray) -> Hosts:
+    """Galaxies centred on their objects; radius [pix] about `scale` at r = 18, smaller when fainter."""
+    n = len(r_mag)
+    radius = scale * 10 ** (-0.13 * (r_mag - 18)) * np.exp(rng.normal(0, 0.35, n))
+    return Hosts(
+        flux=by_filter(r_mag, rng.normal(0.7, 0.15, n)),
+        x=np.zeros(n),
+        y=np.zeros(n),
+        radius=np.clip(radius, 0.4, 16.0),
+        axis_ratio=rng.uniform(0.35, 1.0, n),
+        angle=rng.uniform(0, np.pi, n),
+        bulge=bulge,
+    )
+
+
+def no_hosts(n: int) -> Hosts:
+    zeros = np.zeros(n)
+    return Hosts(np.zeros((n, 3)), zeros, zeros, zeros + 1.0, zeros + 1.0, zeros, zeros)
+
+
+def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+    """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
+
+    Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
+    """
+    n = len(start_jd)
+    kind = rng.choice(3, p=[0.42, 0.43, 0.15], size=n)
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.9, 1.0, n)])
+    nucleus = np.clip(nucleus, 14.5, 21.3)
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.9, 0.8, n), rng.normal(2.2, 0.7, n), rng.normal(1.8, 0.9, n)])
+    host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
+    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
+    tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
+    sigma = np.exp(rng.normal(np.log(0.22), 0.4, n)) * np.where(kind == 2, 2.2, 1)
+    reference = by_filter(nucleus, rng.normal(0.25, 0.25, n))
+    walk = damped_random_walk(rng, seen.jd, tau, sigma) * np.where(seen.fid == 1, 1.15, 1.0)  # bluer when brighter
+    since_reference = rng.normal(0, 0.6, n) * sigma  # the reference caught another state
+    flux = of_filter(reference, seen.fid) * flux_of(walk + since_reference[:, None])
+    return Population(seen, flux, reference, host, np.full(n, np.nan), np.full(n, 3))
+
+
+# Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
+SUPERNOVAE = (
+    ("Ia", 0.62, -19.2, 0.35, 17.0, 0.0, 20.0, 0.05, 0.022),
+    ("II", 0.24, -17.0, 0.9, 9.0, 60.0, 22.0, 0.15, 0.012),
+    ("Ibc", 0.09, -17.5, 0.7, 15.0, 0.0, 17.0, 0.45, 0.022),
+    ("SLSN", 0.05, -21.2, 0.4, 35.0, 0.0, 45.0, -0.05, 0.010),
+)
+
+
+def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+    """Supernovae Ia, II, Ibc and superluminous; hosts by luminosity, places by the light of the host."""
+    n = len(start_jd)
+    kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
+    absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
+    peak = 20.3 - rng.exponential(1.05, n)  # apparent, r: faint ones prevail
+    absolute = absolute + scatter * rng.standard_normal(n)
+    redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
+    stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
+    distance_modulus = peak - absolute
+    host_mag = rng.normal(-19.3, 1.5, n) + distance_modulus
+    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 2.9, np.where(rng.random(n) < 0.3, 0.7, 0.15))
+    host = _offset(rng, host)
+    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
+    # Most are found on the rise; a broker that starts late meets some after the peak.
+    peak_jd = start_jd + rise * stretch + np.where(rng.random(n) < 0.85, rng.uniform(0, 25, n), rng.uniform(-50, 0, n))
+    days = seen.jd - peak_jd[:, None]
+    shape = supernova(days, rise * stretch, plateau * stretch, fall * stretch)
+    reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
+    magnitude = peak[:, None] + (reddened + rng.normal(0, 0.1, (n, 1))) * BY_FILTER[seen.fid - 1]
+    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, np.zeros(n), np.full(n, 2))
+
+
+def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
+    """Move each host so that the source sits where its light is: an exponential disc seen at its inclination."""
+    n = len(host.x)
+    distance = rng.gamma(2.0, size=n) / 1.678 * host.radius * np.exp(rng.normal(0, 0.2, n))
+    turn = rng.uniform(0, 2 * np.pi, n)
+    along, across = distance * np.cos(turn), distance * np.sin(turn) * host.axis_ratio
+    x = along * np.cos(host.angle) - across * np.sin(host.angle)
+    y = along * np.sin(host.angle) + across * np.cos(host.angle)
+    return host._replace(x=x, y=y)
+
+
+# Kind, share, r magnitude, scatter, colour, scatter.
+STARS = (
+    ("RR Lyrae", 0.27, 16.6, 1.3, 0.25, 0.1),
+    ("eclipsing", 0.26, 16.3, 1.3, 0.65, 0.3),
+    ("long-period", 0.14, 15.2, 1.4, 1.4, 0.3),
+    ("pulsating", 0.13, 15.5, 1.2, 0.35, 0.2),
+    ("young", 0.10, 17.0, 1.4, 1.1, 0.3),
+    ("cataclysmic", 0.10, 20.0, 1.4, 0.15, 0.25),
+)
+
+
+def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+    """RR Lyrae, eclipsing, long-period, other pulsating, young and cataclysmic stars."""
+    n = len(start_jd)
+    kind = rng.choice(len(STARS), p=[row[1] for row in STARS], size=n)
+    middle, scatter, colour, colour_scatter = np.array([row[2:] for row in STARS])[kind].T
+    magnitude = np.clip(middle + scatter * rng.standard_normal(n), 12.6, 22.5)
+    reference = by_filter(magnitude, colour + colour_scatter * rng.standard_normal(n))
+    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
+    amplitude = np.exp(rng.normal(0, 0.35, n))
+    models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
+    change = np.zeros(seen.jd.shape)
+    for index, model in enumerate(models):
+        rows = np.flatnonzero(kind == index)
+        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
+    colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
+    flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
+    earlier = np.where(kind == 5, rng.uniform(0, 0.15, n), np.nan)
+    infrared = np.where(np.isin(kind, (2, 4)) | (rng.random(n) < 0.04), 1, 0)
+    return Population(seen, flux, reference, no_hosts(n), earlier, infrared)
+
+
+def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, float]) -> np.ndarray:
+    period = 10 ** rng.uniform(*log_period, len(jd))
+    return np.mod(jd / period[:, None] + rng.random((len(jd), 1)), 1.0)
+
+
+def _rr_lyrae(rng, jd):
+    return 0.75 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
+
+
+def _eclipsing(rng, jd):
+    n = len(jd)
+    return 0.55 * eclipses(_phase(rng, jd, (-0.6, 0.6)), rng.uniform(0.03, 0.12, n), rng.uniform(0.2, 1.0, n)) - 0.08
+
+
+def _long_period(rng, jd):
+    slow = rng.normal(0, 0.25, (len(jd), 1))
+    return 0.45 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
+
+
+def _pulsating(rng, jd):
+    return 0.16 * np.sin(2 * np.pi * _phase(rng, jd, (-1.2, 1.2)))
+
+
+def _young(rng, jd):
+    return damped_random_walk(rng, jd, np.exp(rng.normal(np.log(8), 0.8, len(jd))), np.full(len(jd), 0.35))
+
+
+def _cataclysmic(rng, jd):
+    n = len(jd)
+    begin = jd[:, :1] + rng.uniform(-5, 60, (n, 1))
+    shape = outburst(jd - begin, rng.uniform(1, 3, n), rng.uniform(2, 12, n), rng.uniform(2, 8, n))
+    return -rng.uniform(2.0, 5.5, (n, 1)) * shape + damped_random_walk(rng, jd, np.full(n, 1.0), np.full(n, 0.1))
+
+
+def single(rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray, reference: np.ndarray) -> Population:
+    """Something that is there at every exposure with the given r magnitude [O], above `reference` [O, 3].
+
+    Asteroids and artefacts: only the first exposure that shows them becomes an alert.
+    """
+    n = len(start_jd)
+    seen = visits(rng, start_jd, 4)
+    flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
+    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n, int))
