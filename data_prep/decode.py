@@ -1,0 +1,127 @@
+"""Blocks of alert packets to rows of numbers: the work of one worker process."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.alerts import Alert, decode_block
+from data_prep.containers import Block
+from data_prep.ledger import Rejection
+from data_prep.metadata import catalogue, columns_of, number
+from data_prep.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
+from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, METADATA, STAMP_SIDE
+
+# What is stored of a detection, and what is kept in memory beside it to choose the sequences.
+ROW = np.dtype(
+    [
+        ("stamps", "<f2", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES))),
+        ("metadata", "<f4", (len(METADATA),)),
+        ("position", "<f8", (2,)),  # ra, dec [deg]: float32 is too coarse to match catalogues
+    ]
+)
+KEY = np.dtype([("jd", "<f8"), ("candid", "<i8"), ("digest", "<u8"), ("fid", "i1"), ("remarks", "u1")])
+
+# Kept, but worth a note; bit i of `remarks` stands for REMARKS[i].
+REMARKS = ("padded_edge", "nan_pixels", "fill_values", "constant_stamp", "missing_metadata", "unknown_filter")
+
+
+class Decoded(NamedTuple):
+    """Detections of a few blocks, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources."""
+
+    rows: np.ndarray
+    keys: np.ndarray
+    object_ids: list[str]
+    sources: list[str]
+    rejections: list[Rejection]
+    n_read: int
+
+
+class _Detection(NamedTuple):
+    """An alert with its stamps [63, 63, 3] float32, unscaled, and the remarks on them."""
+
+    alert: Alert
+    images: np.ndarray
+    remarks: set[str]
+
+
+def decode(items: list[Block | Rejection], pad_edges: bool) -> Decoded:
+    """Decode blocks; a Rejection among them is passed on.
+
+    Args:
+        items: what `containers.read_blocks` yields.
+        pad_edges: pad stamps cut by the edge of the image with NaN; otherwise such an alert is rejected.
+
+    FIDELITY, Stamps: the same function serves training sets and classification.
+    """
+    outcomes = [_with_stamps(outcome, pad_edges) for item in items for outcome in _outcomes(item)]
+    rejections = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
+    detections = [outcome for outcome in outcomes if not isinstance(outcome, Rejection)]
+    columns = columns_of([detection.alert.candidate for detection in detections])
+    rows, keys = np.zeros(len(detections), ROW), np.zeros(len(detections), KEY)
+    rows["metadata"] = catalogue(columns)
+    rows["position"] = np.stack([columns["ra"], columns["dec"]], axis=-1)
+    for row, key, (alert, images, remarks) in zip(rows, keys, detections, strict=True):
+        row["stamps"] = scale(images)
+        key["jd"], key["candid"], key["fid"] = alert.jd, alert.candid, alert.fid
+        key["digest"] = _digest(alert, row)
+        key["remarks"] = _bits(remarks | _row_remarks(alert, row))
+    return Decoded(
+        rows,
+        keys,
+        object_ids=[detection.alert.object_id for detection in detections],
+        sources=[detection.alert.source for detection in detections],
+        rejections=rejections,
+        n_read=len(detections) + sum(rejection.n_alerts for rejection in rejections),
+    )
+
+
+def _outcomes(item: Block | Rejection) -> list[Alert | Rejection]:
+    return [item] if isinstance(item, Rejection) else decode_block(item)
+
+
+def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Rejection:
+    if isinstance(outcome, Rejection):
+        return outcome
+    try:
+        stamps = decode_stamps(outcome.cutouts)
+        remarks = _pixel_remarks(stamps)
+        if not is_full(stamps[0]):
+            if not pad_edges:
+                height, width = stamps[0].shape
+                raise StampError("stamp_shape", f"{height} x {width} pixels, expected {STAMP_SIDE} x {STAMP_SIDE}")
+            xpos, ypos = number(outcome.candidate.get("xpos")), number(outcome.candidate.get("ypos"))
+            stamps = [pad_to_side(stamp, xpos, ypos) for stamp in stamps]
+            remarks.add("padded_edge")
+    except StampError as error:
+        return Rejection(error.reason, error.detail, outcome.source, outcome.object_id, outcome.candid)
+    return _Detection(outcome, np.stack(stamps, axis=-1), remarks)
+
+
+def _pixel_remarks(stamps: list[np.ndarray]) -> set[str]:
+    """Remarks on the pixels as they come, before edges are padded."""
+    found = {
+        "nan_pixels": any(np.isnan(stamp).any() for stamp in stamps),
+        "fill_values": any((np.abs(stamp) > FILL_LIMIT).any() for stamp in stamps),
+    }
+    return {name for name, holds in found.items() if holds}
+
+
+def _row_remarks(alert: Alert, row: np.void) -> set[str]:
+    found = {
+        "constant_stamp": (np.fmax.reduce(row["stamps"], axis=(0, 1)) == 0).any(),
+        "missing_metadata": np.isnan(row["metadata"]).any(),
+        "unknown_filter": alert.fid == 0,
+    }
+    return {name for name, holds in found.items() if holds}
+
+
+def _bits(remarks: set[str]) -> int:
+    return sum(1 << bit for bit, name in enumerate(REMARKS) if name in remarks)
+
+
+def _digest(alert: Alert, row: np.void) -> int:
+    """A hash of all that is kept of a detection: decides between two that claim the same candid."""
+    content = hashlib.blake2b(f"{alert.object_id}\n{alert.candid}\n{alert.jd!r}\n{alert.fid}\n".encode(), digest_size=8)
+    content.update(row.tobytes())
+    return int.from_bytes(content.digest(), "little")

@@ -1,0 +1,211 @@
+"""Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
+
+Serves `build`, which stores the sequences, and classification, which does not. Memory is flat: see `Spool`.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep import crossmatch
+from data_prep import labels as label_files
+from data_prep.containers import READABLE_SUFFIXES, Block, read_blocks
+from data_prep.decode import REMARKS, Decoded, decode
+from data_prep.ledger import Ledger, Rejection
+from data_prep.sequences import KEPT, VERDICTS, select
+from data_prep.spool import RejectionLog, Spool
+from data_prep.workers import available_cores, ordered_map
+from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
+
+ALERTS_PER_TASK = 64
+BYTES_PER_TASK = 8 << 20
+OBJECTS_PER_BATCH = 256
+
+DETAILS = {
+    "duplicate_candid": "this candid came before for the same object",
+    "within_6_hours": "less than 6 hours after the last kept detection",
+    "beyond_first_5": "the sequence is complete",
+}
+
+
+class Ingested:
+    """What alert packets came to: the ledger, the rejections, and the sequences.
+
+
+    Attributes:
+        ledger: alerts read, kept, dropped by reason, and notes on kept ones.
+        object_ids: sorted names of the objects with a kept detection.
+    """
+
+    def __init__(self, spool: Spool, ledger: Ledger, rejections: RejectionLog, files: ExitStack) -> None:
+        self.ledger = ledger
+        self._spool, self._rejections, self._files = spool, rejections, files
+        self._keys, rank, names = spool.index()
+        keys = self._keys
+        order, verdict = select(rank, keys["jd"], keys["candid"], keys["digest"])
+        self._drop(verdict, rank, names)
+        self._kept = order[verdict[order] == KEPT]
+        self._object, first = np.unique(rank[self._kept], return_index=True)
+        self._start = np.append(first, len(self._kept)).astype(np.int64)
+        self.object_ids = [names[i] for i in self._object]
+        self._take_notes()
+
+    def __enter__(self) -> "Ingested":
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self._files.close()
+
+    @property
+    def n_objects(self) -> int:
+        return len(self.object_ids)
+
+    def rejections(self) -> Iterator[Rejection]:
+        """Everything that was dropped, in order of reading, then what the choice of sequences dropped."""
+        return self._rejections.read()
+
+    def dropped_by_object(self) -> dict[str, Counter[str]]:
+        """For each object that lost alerts and is known by name: how many, by reason."""
+        lost: dict[str, Counter[str]] = {}
+        for rejection in self.rejections():
+            if rejection.object_id:
+                lost.setdefault(rejection.object_id, Counter())[rejection.reason] += rejection.n_alerts
+        return lost
+
+    def objects_with(self, remark: str) -> set[str]:
+        """Names of the objects with a kept detection that carries one of `decode.REMARKS`, e.g. "padded_edge"."""
+        marked = self._keys["remarks"][self._kept] >> REMARKS.index(remark) & 1
+        per_object = np.add.reduceat(marked, self._start[:-1]) if len(marked) else marked
+        return {self.object_ids[i] for i in np.flatnonzero(per_object)}
+
+    def batches(
+        self,
+        objects_per_batch: int = OBJECTS_PER_BATCH,
+        allwise: crossmatch.AllWise | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Iterator[Sequences]:
+        """The sequences, sorted by object, a batch at a time.
+
+        Args:
+            allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN.
+            labels: label by objectId.
+        """
+        for first in range(0, self.n_objects, objects_per_batch):
+            last = min(first + objects_per_batch, self.n_objects)
+            yield self._batch(first, last, allwise, labels or {})
+
+    def _batch(self, first: int, last: int, allwise, labels: Mapping[str, str]) -> Sequences:
+        edges = self._start[first : last + 1]
+        chosen = self._kept[edges[0] : edges[-1]]
+        rows, keys = self._spool.read(chosen), self._keys[chosen]
+        names = self.object_ids[first:last]
+        start = edges - edges[0]
+        ra, dec = rows["position"][start[:-1]].T
+        unmatched = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
+        return Sequences(
+            stamps=rows["stamps"],
+            metadata=rows["metadata"],
+            jd=keys["jd"],
+            candid=keys["candid"],
+            fid=keys["fid"],
+            object_id=np.array(names, object),
+            object_start=start,
+            allwise=unmatched if allwise is None else crossmatch.match(allwise, ra, dec),
+            label=label_files.encode(names, labels),
+            split=np.full(len(names), NO_SPLIT, np.int8),
+        )
+
+    def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
+        """Settle the account: each detection read is now kept or dropped."""
+        n_read = self.ledger.read + len(verdict)
+        for row, source in enumerate(self._spool.sources()):
+            if verdict[row] == KEPT:
+                self.ledger.keep()
+                continue
+            reason = VERDICTS[verdict[row]]
+            candid = int(self._keys["candid"][row])
+            self._rejections.add(Rejection(reason, DETAILS[reason], source, names[rank[row]], candid))
+            self.ledger.drop(reason)
+        assert self.ledger.read == n_read, "an alert is neither kept nor dropped"
+
+    def _take_notes(self) -> None:
+        for bit, name in enumerate(REMARKS):
+            self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
+        n_distinct = len(np.unique(self._keys["candid"][self._kept]))
+        self.ledger.note("candid_under_several_objects", len(self._kept) - n_distinct)
+
+
+def ingest(
+    paths: Iterable[str | Path],
+    *,
+    workdir: str | Path,
+    workers: int | None = None,
+    pad_edges: bool = False,
+    progress: bool = True,
+) -> Ingested:
+    """Read alert packets.
+
+    Args:
+        paths: directories, Avro files, tar archives; the result does not depend on their order.
+        workdir: an empty folder for 24 KB of temporary data per alert; the caller deletes it, after the last batch.
+        workers: processes; None = one per core.
+        pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
+        progress: show a bar on stderr.
+
+    Raises:
+        FileNotFoundError: a path does not exist; nothing is read then.
+        OSError: the disk of `workdir` is full.
+        WorkerError: a worker process died.
+    """
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
+    with ExitStack() as files:
+        spool, rejections = (
+            files.enter_context(closing(Spool(workdir))),
+            files.enter_context(closing(RejectionLog(workdir))),
+        )
+        ledger, function = Ledger(), partial(decode, pad_edges=pad_edges)
+        bar = files.enter_context(tqdm(total=sum(map(_size, paths)), unit="B", unit_scale=True, disable=not progress))
+        for decoded in ordered_map(function, _tasks(paths, bar.update), workers or available_cores()):
+            _take(decoded, spool, ledger, rejections)
+            bar.set_postfix_str(f"{ledger.read + spool.n_rows} alerts", refresh=False)
+        bar.close()
+        return Ingested(spool, ledger, rejections, files.pop_all())
+
+
+def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionLog) -> None:
+    spool.append(decoded)
+    for rejection in decoded.rejections:
+        rejections.add(rejection)
+        ledger.drop(rejection.reason, rejection.n_alerts)
+
+
+def _tasks(paths: list[Path], on_read: Callable[[int], object]) -> Iterator[list[Block | Rejection]]:
+    """What the paths hold, in portions worth sending to a worker."""
+    task, n_alerts, n_bytes = [], 0, 0
+    for path in paths:
+        for item in read_blocks(path, on_read):
+            task.append(item)
+            n_alerts += item.n_records if isinstance(item, Block) else 1
+            n_bytes += len(item.payload) if isinstance(item, Block) else 0
+            if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
+                yield task
+                task, n_alerts, n_bytes = [], 0, 0
+    if task:
+        yield task
+
+
+def _size(path: Path) -> int:
+    """Bytes that will be read below a path."""
+    if not path.is_dir():
+        return path.stat().st_size
+    files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sum(file.stat().st_size for file in files if file.name.endswith(READABLE_SUFFIXES) and file.is_file())

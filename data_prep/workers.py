@@ -1,0 +1,73 @@
+"""Decoding on all cores: items in, results out in the same order, a bounded number of them in flight."""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+IN_FLIGHT_PER_WORKER = 3  # one at work, two waiting: the main process may pause to write
+THREAD_LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class WorkerError(RuntimeError):
+    """A worker process died: killed for lack of memory, or by somebody."""
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Apply `function` to each item, in `workers` processes, or in this one if that is 1.
+
+    The processes are spawned, not forked: the caller may hold JAX, whose threads do not survive a fork.
+
+    Raises:
+        WorkerError: a process died.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    pending = deque()
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) >= IN_FLIGHT_PER_WORKER * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise WorkerError("a worker process died, perhaps for lack of memory; try --workers 1") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the main process, which then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started inside get one linear-algebra thread each: there is a process for every core already."""
+    before = {name: os.environ.get(name) for name in THREAD_LIMITS}
+    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
