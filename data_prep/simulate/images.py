@@ -10,7 +10,7 @@ from jtss.schema import STAMP_SIDE
 
 CENTRE_PIX = STAMP_SIDE // 2
 SATURATION_DN = 60000.0
-RESIDUAL_DN = 400.0  # sources fainter than this in total leave no visible residual
+RESIDUAL_FLUX = 10 ** (-0.4 * 19.7)  # fainter sources leave no visible residual
 RING_SHARE = 0.004  # of a bright star's light in the ringing that the deconvolution leaves
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
@@ -93,7 +93,8 @@ def stamps(
         x[:, -1:] + shape.x, y[:, -1:] + shape.y, np.zeros(len(shape.x)), (source - reference) * shape.share,
         exposures.source_seeing, side,
     )  # fmt: skip
-    residual = _residuals(x, y, sigma, with_reference, exposures)
+    bright = np.append(blobs.flux.max(axis=1) > RESIDUAL_FLUX, True)  # the same ones whichever exposures are made
+    residual = _residuals(x[:, bright], y[:, bright], sigma[bright], with_reference[:, bright], exposures)
     white = np.stack([stream.standard_normal((side, side), np.float32) for stream in streams])
     science = steady + change
     science += exposures.sky[:, None, None].astype(np.float32)
@@ -121,10 +122,6 @@ def _attenuation(exposures: Exposures) -> np.ndarray:
 def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     """What imperfect registration, PSF matching and deconvolution leave of bright sources: dipoles and rings."""
     side = STAMP_SIDE
-    bright = np.flatnonzero(flux.max(axis=0) > RESIDUAL_DN)
-    if not len(bright):
-        return np.zeros((len(flux), side, side), np.float32)
-    x, y, sigma, flux = x[:, bright], y[:, bright], sigma[bright], flux[:, bright]
     moved = render(
         x + exposures.offset_x[:, None], y + exposures.offset_y[:, None], sigma, flux,
         exposures.seeing * (1 + exposures.blur), side,
