@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
+from data_prep.errors import InputError
 from data_prep.metadata import unit_vectors, within
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
 
@@ -31,7 +32,7 @@ def load(path: str | Path) -> AllWise:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: unknown extension, missing column, or a position off the sky; names file, found, expected.
+        InputError: unknown extension, missing column, or a position off the sky; names file, found, expected.
 
     AllWISE Source Catalog.
     """
@@ -43,7 +44,7 @@ def load(path: str | Path) -> AllWise:
     ra, dec = columns["ra"], columns["dec"]
     bad = ~((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
     if bad.any():
-        raise ValueError(f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90]")
+        raise InputError(f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90]")
     magnitudes = np.stack([within(columns[band], *MAGNITUDE_LIMITS) for band in ALLWISE_BANDS], axis=-1)
     return AllWise(cKDTree(unit_vectors(ra, dec)), magnitudes.astype(np.float32))
 
@@ -78,7 +79,7 @@ def _resolve(path: Path, found: list[str]) -> dict[str, str]:
     for name, spellings in COLUMN_NAMES.items():
         matching = [by_lower[spelling] for spelling in spellings if spelling in by_lower]
         if not matching:
-            raise ValueError(f"{path}: no column {' or '.join(spellings)}; found {', '.join(found)}")
+            raise InputError(f"{path}: no column {' or '.join(spellings)}; found {', '.join(found)}")
         resolved[name] = matching[0]
     return resolved
 
@@ -89,13 +90,13 @@ def _read_arrow(path: Path) -> dict[str, np.ndarray]:
 
     readers = {".csv": csv.read_csv, ".parquet": parquet.read_table}
     if path.suffix.lower() not in readers:
-        raise ValueError(f"{path}: cannot read a catalogue of type '{path.suffix}'; expected .csv, .parquet or .fits")
+        raise InputError(f"{path}: cannot read a catalogue of type '{path.suffix}'; expected .csv, .parquet or .fits")
     try:
         table = readers[path.suffix.lower()](path)
         names = _resolve(path, table.column_names)
         return {name: table[names[name]].cast(pa.float64()).to_numpy() for name in names}
     except pa.ArrowException as error:
-        raise ValueError(f"{path}: not a readable table of numbers: {error}") from error
+        raise InputError(f"{path}: not a readable table of numbers: {error}") from error
 
 
 def _read_fits(path: Path) -> dict[str, np.ndarray]:
@@ -104,6 +105,6 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
     try:
         table = Table.read(path, format="fits")
     except OSError as error:
-        raise ValueError(f"{path}: not a readable table of numbers: {error}") from error
+        raise InputError(f"{path}: not a readable table of numbers: {error}") from error
     names = _resolve(path, table.colnames)
     return {name: np.ma.filled(np.ma.asarray(table[names[name]], dtype=float), np.nan) for name in names}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.errors import InputError
 from jtss.schema import CLASS_NAMES, UNLABELLED
 
 REQUIRED = ("objectId", "label")
@@ -24,7 +25,7 @@ def load(path: str | Path) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a column is missing, a row is cut short, or an object has two labels; names it.
+        InputError: a column is missing, a row is cut short, or an object has two labels; names it.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,15 +35,15 @@ def load(path: str | Path) -> dict[str, str]:
         rows = csv.DictReader(file)
         missing = [name for name in REQUIRED if name not in (rows.fieldnames or ())]
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"{path}: no column {', '.join(missing)}; found {', '.join(rows.fieldnames or ['nothing'])}"
             )
         for row in rows:
             if row["objectId"] is None or row["label"] is None:
-                raise ValueError(f"{path}, line {rows.line_num}: too few columns, expected objectId and label")
+                raise InputError(f"{path}, line {rows.line_num}: too few columns, expected objectId and label")
             object_id, label = row["objectId"].strip(), row["label"].strip()
             if label and labels.setdefault(object_id, label) != label:
-                raise ValueError(f"{path}: object {object_id} has two labels, {labels[object_id]} and {label}")
+                raise InputError(f"{path}: object {object_id} has two labels, {labels[object_id]} and {label}")
     return labels
 
 

@@ -1,0 +1,109 @@
+"""`python -m data_prep build | simulate | inspect`: command lines, and nothing else."""
+
+import argparse
+import shlex
+import sys
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; an error of use is one line on stderr and exit status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["python", "-m", "data_prep", *arguments])
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("interrupted; nothing is written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (FileNotFoundError, FileExistsError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+# Everything is imported on use: worker processes import this module again, and a machine which only simulates and
+# trains may lack the libraries that read packets.
+
+
+def _build(options: argparse.Namespace) -> None:
+    from data_prep.build import build
+
+    built = build(
+        options.alerts,
+        options.out,
+        command=options.command_line,
+        labels_path=options.labels,
+        allwise_path=options.allwise,
+        rejects_path=options.rejects,
+        seed=options.seed,
+        workers=options.workers,
+        force=options.force,
+    )
+    print(built.ledger)
+    print(f"\n{options.out}: {built.n_objects} objects, {built.ledger.kept} detections, hash {built.content_hash}")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from data_prep.inspection import summary
+
+    print(summary(options.file))
+    if options.gallery:
+        from data_prep.gallery import draw
+
+        draw(options.file, options.gallery)
+        print(f"\n{options.gallery}: gallery of stamps")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from data_prep.simulate import command as simulation
+
+    parser = argparse.ArgumentParser(prog="python -m data_prep", description="Make and look at data sets of sequences.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_build(commands.add_parser("build", help="alert packets to a data set", description=_build_help()))
+    simulate = commands.add_parser("simulate", help="a simulated sky to a data set or to alert packets")
+    simulation.add_arguments(simulate)
+    simulate.set_defaults(run=simulation.run)
+    _add_inspect(commands.add_parser("inspect", help="counts, missing values, ledger and stamps of a data set"))
+    return parser
+
+
+def _build_help() -> str:
+    return (
+        "Turn alert packets into one HDF5 file of sequences: the first 5 detections of each object, 6 hours apart. "
+        "Broken packets are counted and left out; the ledger says why."
+    )
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--alerts", nargs="+", required=True, metavar="PATH", help="directories, Avro files, .tar, .tar.gz, .tgz")
+    add("--out", required=True, metavar="FILE.h5", help="the data set to write")
+    add("--labels", metavar="FILE.csv", help="columns objectId, label; default: no labels")
+    add("--allwise", metavar="FILE", help=".csv, .parquet or .fits with ra, dec, W1 to W4 (or w1mpro to w4mpro)")
+    add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
+    add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
+    add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    add("--force", action="store_true", help="replace files that exist")
+    parser.set_defaults(run=_build)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.h5", help="a data set")
+    parser.add_argument("--gallery", metavar="FILE.png", help="draw stamps of a few objects of each class")
+    parser.set_defaults(run=_inspect)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, expected at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What a data set holds, as text: counts, missing values, ledger; checked against its hash."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from data_prep.errors import InputError
+from data_prep.ledger import table
+from jtss.schema import (
+    CLASS_NAMES,
+    COLUMNS,
+    MAX_DETECTIONS,
+    METADATA,
+    SCHEMA_VERSION,
+    SPLIT_NAMES,
+    ZTF_MISSING,
+    ContentHash,
+)
+
+ROWS_PER_READ = 1024
+
+
+def open_checked(path: str | Path) -> h5py.File:
+    """Open a data set for reading.
+
+    Raises:
+        InputError: no such file, not one of ours, or of another version.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file (expected a data set)")
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise InputError(f"{path}: not an HDF5 file: {error}") from error
+    version = file.attrs.get("schema_version")
+    missing = [name for name in COLUMNS if name not in file]
+    if version != SCHEMA_VERSION or missing:
+        file.close()
+        lacks = f", lacks {', '.join(missing)}" if missing else ""
+        raise InputError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}{lacks}")
+    return file
+
+
+def summary(path: str | Path) -> str:
+    """Describe a data set.
+
+    Raises:
+        InputError: as `open_checked`; or the content does not fit the hash.
+    """
+    with open_checked(path) as file:
+        stored, found = file.attrs["content_hash"], _content_hash(file)
+        if stored != found:
+            raise InputError(f"{path}: damaged: its columns hash to {found}, expected {stored}")
+        sections = (
+            f"{path}: {len(file['object_id'])} objects, {len(file['jd'])} detections of {file.attrs['survey']}",
+            f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
+            f"created {file.attrs['created']}\n  by {file.attrs['command']}",
+            _counts(file),
+            _missing(file),
+            table(json.loads(file.attrs["ledger"])),
+        )
+    return "\n\n".join(sections)
+
+
+def _rows(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    reader = dataset.asstr() if h5py.check_string_dtype(dataset.dtype) else dataset
+    for first in range(0, len(dataset), ROWS_PER_READ):
+        yield reader[first : first + ROWS_PER_READ]
+
+
+def _content_hash(file: h5py.File) -> str:
+    content = ContentHash()
+    for name in COLUMNS:
+        for rows in _rows(file[name]):
+            content.update(name, rows)
+    return content.hexdigest()
+
+
+def _counts(file: h5py.File) -> str:
+    """Objects with at least n detections, by class and split: what a model for n has to work with."""
+    label, split, n_detections = file["label"][:], file["split"][:], np.diff(file["object_start"][:])
+    lengths = range(1, MAX_DETECTIONS + 1)
+    lines = ["objects with at least n detections", f"{'class':<12}{'split':<12}" + "".join(f"{n:>9}" for n in lengths)]
+    for code, name in [*enumerate(CLASS_NAMES), (-1, "unlabelled")]:
+        for part, part_name in [*enumerate(SPLIT_NAMES), (-1, "none")]:
+            lengths_here = n_detections[(label == code) & (split == part)]
+            if len(lengths_here):
+                counts = "".join(f"{(lengths_here >= n).sum():>9}" for n in lengths)
+                lines.append(f"{name:<12}{part_name:<12}{counts}")
+    return "\n".join(lines)
+
+
+def _missing(file: h5py.File) -> str:
+    """Share of detections without each metadata value, and of objects without each AllWISE band."""
+    absent = np.zeros(len(METADATA), int)
+    for rows in _rows(file["metadata"]):
+        absent += (np.isnan(rows) | (rows == ZTF_MISSING)).sum(axis=0)
+    shares = dict(zip((feature.name for feature in METADATA), absent / len(file["metadata"]), strict=True))
+    shares["AllWISE"] = np.isnan(file["allwise"][:]).all(axis=1).mean()
+    return "missing (NaN or -999)\n" + "\n".join(f"{name:<16}{share:8.1%}" for name, share in shares.items())
