@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from jtss import environment, page, plots
-from jtss.evaluation import Evaluation
+from jtss.evaluation import EVALUATED, Evaluation
 from jtss.metrics import Reliability
 from jtss.scores import scores
 from jtss.stamp_plots import card_picture
 
 REPORT_VERSION = 1
 UNDEFINED = "–"
-CURVE = ("step", "loss", "validation_loss", "validation_accuracy")
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
 
 
 def document(
@@ -111,6 +112,22 @@ def interval(limits: Sequence[float]) -> str:
     return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
 
 
+def text(found: dict) -> str:
+    """The main numbers, for the terminal."""
+    results, classes = found["results"], found["results"]["classes"]
+    names, width = list(classes), max(9, *map(len, classes))
+    accuracy = f"{percent(results['accuracy']['value'])} accuracy, {interval(results['accuracy']['interval'])}"
+    heads = ("objects", *SCORES.values(), *(f"→ {name}" for name in names))
+    lines = [f"{accuracy} (bootstrap over {results['n_objects']:,} objects)", ""]
+    lines.append(" " * width + "".join(f"{head:>11}" for head in heads))
+    for name, row in zip(names, results["confusion_matrix"], strict=True):
+        cells = [f"{classes[name]['support']:,}", *(percent(classes[name][score]["value"]) for score in SCORES)]
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in (*cells, *(f"{n:,}" for n in row))))
+    left_out = [(name, n) for name, n in found["data"]["objects"].items() if name != EVALUATED]
+    lines += ["", *(f"not evaluated: {n:,} {name}" for name, n in sorted(left_out))]
+    return "\n".join([*lines, inference_text(found["inference"])])
+
+
 def html(found: dict, evaluation: Evaluation) -> str:
     """The page: one section per question, in the order in which a reader asks them."""
     title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
@@ -167,9 +184,6 @@ def _classes(found: dict, evaluation: Evaluation) -> str:
         page.table(["class", "objects", *SCORES.values()], rows),
         page.paragraph(f"{UNDEFINED}: undefined, no object to tell from. Small: {level} bootstrap interval.", "muted"),
     )
-
-
-SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
 
 def _calibration(found: dict) -> str:

@@ -13,9 +13,9 @@ from made_sequences import CLASSES, FakeClassifier, sequences
 from jtss import environment, evaluation, page, report
 
 CURVE = [
-    {"step": 10, "loss": 1.0},
-    {"step": 20, "loss": 0.8, "validation_loss": 0.9, "validation_accuracy": 0.5},
-    {"step": 30, "loss": 0.7, "validation_loss": None, "validation_accuracy": None},
+    {"step": 10, "train_loss": 1.0},
+    {"step": 20, "train_loss": 0.8, "validation_loss": 0.9, "validation_accuracy": 0.5},
+    {"step": 30, "train_loss": 0.7, "validation_loss": None, "validation_accuracy": None},
 ]
 NASTY = '<script>alert("1")</script>&amp;\'"'
 

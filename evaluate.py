@@ -1,0 +1,142 @@
+"""Evaluate a trained model, or classify alerts with it.
+
+python evaluate.py --ckpt RUN [--data F.h5] [--split test] [--out DIR]                accuracy and a report
+python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out predictions.csv]   probabilities for alert packets
+
+JAX and the packet readers are imported where they are used: the processes that decode packets import this file again,
+and a machine that evaluates data files may lack the packet readers.
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from jtss.schema import SPLIT_NAMES
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        return classify_alerts(arguments) if arguments.alerts else evaluate_data(arguments)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"evaluate.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("evaluate.py: interrupted, nothing written", file=sys.stderr)
+        return 130
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Evaluate a trained model, or classify alerts with it.")
+    parser.add_argument("--ckpt", metavar="RUN", type=Path, required=True, help="run directory of the trained model")
+    data = parser.add_argument_group("evaluate on labelled sequences")
+    data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one that it was trained on)")
+    data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
+    alerts = parser.add_argument_group("classify alert packets")
+    alerts.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", help="directories, Avro files, tar archives")
+    alerts.add_argument("--allwise", metavar="CAT", type=Path, help="catalogue of W1–W4: .csv, .parquet or .fits")
+    alerts.add_argument("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
+    alerts.add_argument("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        type=Path,
+        help="folder of the report (default: RUN/evaluation), or with --alerts the table: .csv, .parquet or .jsonl"
+        " (default: predictions.csv); what is there is replaced",
+    )
+    arguments = parser.parse_args()
+    foreign = ("data", "split") if arguments.alerts else ("allwise", "picture", "rejects")
+    given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
+    if given:
+        parser.error(f"{', '.join(given)}: only {'without' if arguments.alerts else 'with'} --alerts")
+    return arguments
+
+
+def evaluate_data(arguments: argparse.Namespace) -> int:
+    """Accuracy, confusion and the rest, as a table, report.json and report.html."""
+    from functools import partial
+
+    from jtss import data, environment, evaluation, predict, report, subject
+
+    run = predict.load_run(arguments.ckpt)
+    classify = partial(predict.predict, run)
+    path, split = arguments.data or Path(run.provenance["data"]), arguments.split or "test"
+    described = subject.describe_data(path, data.attributes(path), split, run.provenance["data_hash"])
+    warnings = subject.beware(described)
+    for warning in warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    evaluated = evaluation.evaluate(classify, data.read(path), run.config.classes, run.config.n_detections, split)
+    if evaluated.sample is None:
+        counts = ", ".join(f"{count} {name}" for name, count in evaluated.counts.items())
+        hint = "" if split == "all" else "; --split all takes every labelled object"
+        raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
+    found = report.document(
+        evaluated,
+        model=subject.describe_model(run),
+        data=described,
+        inference=evaluation.inference_time(classify, evaluated.sample) | {"device": environment.hardware()["device"]},
+        curve=run.metrics(),
+        command=shlex.join(["python", *sys.argv]),
+        warnings=warnings,
+    )
+    json_path, html_path = report.write(arguments.out or arguments.ckpt / "evaluation", found, evaluated)
+    print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
+    return 0
+
+
+def classify_alerts(arguments: argparse.Namespace) -> int:
+    """A table with a row per object and class; packets become arrays by the functions that make data sets."""
+    from functools import partial
+
+    from data_prep import build, crossmatch, ingest
+    from jtss import classify, predict, subject, table
+
+    out = arguments.out or Path("predictions.csv")
+    table.check_name(out)
+    for path in filter(None, (out, arguments.picture, arguments.rejects)):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+    run = predict.load_run(arguments.ckpt)
+    classifier = subject.classifier(run)
+    if arguments.allwise is None:
+        print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)
+    allwise = arguments.allwise and crossmatch.load(arguments.allwise)
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
+        ingest.ingest(arguments.alerts, workdir=folder, pad_edges=True) as ingested,
+    ):
+        print(ingested.ledger)
+        if arguments.rejects:
+            build.write_rejects(arguments.rejects, ingested)
+        if not ingested.ledger.read:
+            raise ValueError(f"{', '.join(map(str, arguments.alerts))}: no alert packet found")
+        with table.open_table(out) as write:
+            tally = classify.classify(
+                partial(predict.predict, run),
+                ingested.batches(allwise=allwise),
+                classifier,
+                write,
+                notes=dict.fromkeys(ingested.objects_with("padded_edge"), "padded_edge"),
+                rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
+            )
+    print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
+    if arguments.picture:
+        draw(arguments.picture, tally.shown, classifier.name)
+    return 0
+
+
+def draw(path: Path, cards: list, name: str) -> None:
+    """The picture of `--picture`, where there is something to show."""
+    from jtss.stamp_plots import sheet_picture
+
+    if not cards:
+        print("no object was classified, so there is no picture", file=sys.stderr)
+        return
+    path.write_bytes(sheet_picture(cards, f"{name}: the first objects of each predicted class"))
+    print(f"picture: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
