@@ -16,7 +16,7 @@ VARIANCE_PER_DN = 0.1731
 READ_VARIANCE = 11.53
 DIFFERENCE_NOISE = 0.97  # of the science noise
 
-ZERO_POINT_MAG = np.array([26.2, 26.25, 25.6])  # by filter
+ZERO_POINT_MAG = np.array([26.2, 26.26, 25.6])  # by filter
 SKY_DN = np.array([92.0, 195.0, 300.0])
 SEEING_PIX = np.array([2.25, 2.05, 1.95])
 LIMIT_LOSS_MAG = 0.88  # real limits are that much brighter than white noise allows: pixels are correlated
@@ -28,7 +28,9 @@ class Visits(NamedTuple):
 
     Attributes:
         jd: [day]. fid: 1 g, 2 r, 3 i. good: False for exposures that were not made.
-        zero_point: [mag]; seeing: FWHM [pix]; sky: [DN]; limit: ZTF's diffmaglim [mag].
+        zero_point: [mag]; seeing: FWHM [pix]; limit: ZTF's diffmaglim [mag].
+        sky: level that the image shows [DN]. noise_sky: level that makes the noise, higher under the moon: ZTF matches
+        what the image shows to the reference.
     """
 
     jd: np.ndarray
@@ -37,6 +39,7 @@ class Visits(NamedTuple):
     zero_point: np.ndarray
     seeing: np.ndarray
     sky: np.ndarray
+    noise_sky: np.ndarray
     limit: np.ndarray
 
 
@@ -67,9 +70,11 @@ def _conditions(rng, jd, fid, good, seeing_draw, cloud_draw, cloud_depth) -> Vis
     cloud = np.where(cloud_draw < 0.05, np.minimum(cloud_depth, 4.0), 0.0)
     zero_point = ZERO_POINT_MAG[fid - 1] + rng.normal(0, 0.07, jd.shape) - cloud
     moon = 0.5 - 0.5 * np.cos(2 * np.pi * jd / LUNAR_MONTH_DAYS)  # 1 at full moon
-    sky = SKY_DN[fid - 1] * np.exp(0.55 * (moon**3 - 0.3) + rng.normal(0, 0.25, jd.shape)) * 10 ** (-0.25 * cloud)
+    sky = SKY_DN[fid - 1] * np.exp(0.5 * (moon**3 - 0.2) + rng.normal(0, 0.3, jd.shape)) * 10 ** (-0.25 * cloud)
+    # A third of the nights have 1.5 to 2 times the noise that their level explains: those around full moon.
+    noise_sky = sky * (1 + 3.5 * np.clip((moon - 0.8) / 0.15, 0, 1) * rng.uniform(0.4, 1.1, jd.shape))
     seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(0.16 * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.35, 4.5)
-    noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * sky + READ_VARIANCE)
+    noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * noise_sky + READ_VARIANCE)
     white_limit = 5 * noise * np.sqrt(NOISE_PIXELS_PER_FWHM2) * seeing
     limit = zero_point - 2.5 * np.log10(white_limit) - LIMIT_LOSS_MAG + rng.normal(0, 0.1, jd.shape)
-    return Visits(jd, fid, good, zero_point, seeing, sky, limit)
+    return Visits(jd, fid, good, zero_point, seeing, sky, noise_sky, limit)

@@ -16,9 +16,10 @@ N_NEIGHBOURS = 3
 N_CANDIDATES = 6  # nearest to the nominal position; the order of three may change with the measured one
 MAX_STARS = 110
 BRIGHTEST_STAR_MAG = 11.5
-STAR_SLOPE, GALAXY_SLOPE = 0.23, 0.42  # of log10 counts per magnitude
+STAR_SLOPE, GALAXY_SLOPE = 0.205, 0.42  # of log10 counts per magnitude
 BIG_GALAXY_MAG = 19.0  # brighter ones get a shape
 SPIKE_MAG = 15.5  # brighter stars leave a trail along their row
+NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
 MERGED_PIX = 1.6  # nucleus and host closer than this are one catalogue entry
 
 
@@ -130,6 +131,20 @@ def counterparts(reference: np.ndarray, hosts: Hosts) -> tuple[Blobs, Sources]:
     return light, entries
 
 
+def shreds(rng: np.random.Generator, hosts: Hosts) -> Sources:
+    """False entries on large galaxies, whose arms and knots catalogues take for sources."""
+    large = (hosts.flux[:, 1] > 0) & (hosts.radius > 2.0)
+    owner = np.repeat(np.arange(len(hosts.x)), rng.poisson(np.where(large, np.minimum(0.45 * hosts.radius, 4), 0)))
+    n, reach = len(owner), hosts.radius[owner]
+    return Sources(
+        hosts.x[owner] + rng.normal(0, 1, n) * reach,
+        hosts.y[owner] + rng.normal(0, 1, n) * reach,
+        -2.5 * np.log10(hosts.flux[owner, 1]) + rng.uniform(2.0, 5.0, n),
+        rng.uniform(0, 0.8, n),
+        owner,
+    )
+
+
 def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> Neighbours:
     """The catalogue entries nearest to each object, with Pan-STARRS star scores; faint ones are often missed."""
     sources = Sources(*(np.concatenate(column) for column in zip(*lists, strict=True)))
@@ -162,10 +177,10 @@ def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarra
 
     Tachibana & Miller 2018, PASP 130, 128001.
     """
-    certainty = 1 / (1 + np.exp((r_mag - 21.2) / 0.55))
+    certainty = 1 / (1 + np.exp((r_mag - 22.1) / 0.45))
     sure = 1 / (1 + np.exp(-12 * (pointlike - 0.62) - 1.3 * rng.standard_normal(len(r_mag))))
     score = 0.5 + (sure - 0.5) * np.sqrt(certainty)
-    return np.where(rng.random(len(r_mag)) < 0.03 + 0.75 * (1 - certainty), 0.5, score)
+    return np.where(rng.random(len(r_mag)) < 0.04 + 0.6 * (1 - certainty), 0.5, score)
 
 
 def measured_neighbours(
@@ -205,15 +220,16 @@ def reference_source(
     n_objects = len(neighbours.x)
     first = np.arange(n_objects), np.argmin(np.hypot(neighbours.x, neighbours.y), axis=1)
     x0, y0, r_mag, pointlike = (np.asarray(v)[first] for v in neighbours[:4])
-    nothing = ~np.isfinite(x0)  # DAOPhot still finds a noise peak
-    x0, y0 = np.where(nothing, rng.normal(0, 7, n_objects), x0), np.where(nothing, rng.normal(0, 7, n_objects), y0)
-    r_mag = np.where(nothing, rng.normal(22.9, 0.3, n_objects), np.minimum(r_mag, 23.4))
-    extended = np.where(nothing, 0, 1 - pointlike)
-    faint = 1 / (1 + np.exp((21.3 - r_mag) / 0.5))
+    spurious_x, spurious_y = rng.normal(0, 1 / np.sqrt(2 * np.pi * NOISE_PEAKS_PER_PIX2), (2, n_objects))
+    spurious = np.hypot(spurious_x, spurious_y) < np.hypot(x0, y0)
+    x0, y0 = np.where(spurious, spurious_x, x0), np.where(spurious, spurious_y, y0)
+    r_mag = np.where(spurious, rng.normal(22.9, 0.3, n_objects), r_mag)
+    extended = np.where(spurious, 0, 1 - pointlike)
+    faint = 1 / (1 + np.exp((21.5 - r_mag) / 0.5))
     contrast = 10 ** (-0.2 * (np.clip(r_mag, 14.5, None) - 16))
     chi = 0.65 * np.exp(rng.normal(0, 0.38, n_objects)) * (1 + 8 * extended * contrast)
     sharp = rng.normal(-0.02, 0.03, n_objects) + extended * rng.gamma(3.0, 0.13, n_objects)
-    sharp += faint * rng.normal(-0.15, 0.28, n_objects)
+    sharp += faint * rng.normal(-0.2, 0.26, n_objects)
     magnitude = r_mag + rng.normal(0, 0.03, n_objects)
     return {
         "distnr": PIXEL_ARCSEC * np.hypot(x0[owner] - x, y0[owner] - y),

@@ -11,7 +11,8 @@ from jtss.schema import STAMP_SIDE
 CENTRE_PIX = STAMP_SIDE // 2
 SATURATION_DN = 60000.0
 RESIDUAL_FLUX = 10 ** (-0.4 * 19.7)  # fainter sources leave no visible residual
-RING_SHARE = 0.004  # of a bright star's light in the ringing that the deconvolution leaves
+RING_SHARE = 0.008  # of a bright star's light in the ringing that the deconvolution leaves
+COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
 # Template pixels are resampled: neighbours correlate by 0.22, next neighbours by -0.075, as measured.
@@ -25,8 +26,10 @@ class Exposures(NamedTuple):
     Attributes:
         fid: filter. scale: DN per unit of flux, 10^(0.4 zero point). seeing, template_seeing: FWHM [pix].
         source_seeing: FWHM of what changed [pix]; a cosmic ray is sharper than the PSF.
-        sky: [DN]. template_noise: [DN]. x, y: true position of the source minus the middle of pixel (31, 31) [pix].
+        sky, noise_sky: as in `Visits` [DN]. template_noise: [DN].
+        x, y: true position of the source minus the middle of pixel (31, 31) [pix].
         source, reference: flux of the point source now and in the reference.
+        sign: 1, or -1 where the source got fainter.
         offset_x, offset_y, blur: registration error [pix] and relative PSF error of the subtraction.
         frames: in the reference image.
     """
@@ -37,11 +40,13 @@ class Exposures(NamedTuple):
     source_seeing: np.ndarray
     template_seeing: np.ndarray
     sky: np.ndarray
+    noise_sky: np.ndarray
     template_noise: np.ndarray
     x: np.ndarray
     y: np.ndarray
     source: np.ndarray
     reference: np.ndarray
+    sign: np.ndarray
     offset_x: np.ndarray
     offset_y: np.ndarray
     blur: np.ndarray
@@ -76,7 +81,8 @@ def stamps(
         template_grain: by filter, [63, 63] unit noise of the reference image: the same in all exposures.
 
     Returns:
-        [D, 63, 63, 3] float32 [DN]; science, template, difference.
+        [D, 63, 63, 3] float32 [DN]; science, template, difference. As in ZTF's packets the difference is template minus
+        science where the source got fainter, so that the source in it is always bright.
     """
     n, side = len(exposures.fid), STAMP_SIDE
     field = blobs.flux[:, exposures.fid - 1].T * exposures.scale[:, None]  # [D, S] DN
@@ -97,24 +103,26 @@ def stamps(
     residual = _residuals(x[:, bright], y[:, bright], sigma[bright], with_reference[:, bright], exposures)
     white = np.stack([stream.standard_normal((side, side), np.float32) for stream in streams])
     science = steady + change
+    steady_variance = VARIANCE_PER_DN * exposures.noise_sky + READ_VARIANCE
+    variance = np.maximum(science, 0) * np.float32(VARIANCE_PER_DN) + steady_variance[:, None, None].astype(np.float32)
+    noise = np.sqrt(variance) * white
+    noise += np.stack([stream.normal(0, COLUMN_NOISE_DN, side) for stream in streams])[:, None, :].astype(np.float32)
     science += exposures.sky[:, None, None].astype(np.float32)
-    noise = np.sqrt(np.float32(VARIANCE_PER_DN) * np.maximum(science, 0) + np.float32(READ_VARIANCE)) * white
     grain = np.stack([template_grain[fid] for fid in exposures.fid]) * exposures.template_noise[:, None, None]
     grain = grain.astype(np.float32)
-    level = np.array([stream.normal([-0.2, 0.02], [0.5, 0.25]) for stream in streams], np.float32)
+    level = np.array([stream.normal([-0.2, 0.02], [0.4, 0.2]) for stream in streams], np.float32)
     template += grain + (exposures.sky + level[:, 0])[:, None, None]
-    change += residual + _attenuation(exposures) * noise - grain + level[:, 1, None, None]
+    change += residual + _attenuation(exposures, steady_variance) * noise - grain + level[:, 1, None, None]
     science += noise
     images = np.empty((n, side, side, 3), np.float32)
     images[..., 0] = np.minimum(science, SATURATION_DN)
     images[..., 1] = np.minimum(template, SATURATION_DN)
-    images[..., 2] = change
+    images[..., 2] = change * exposures.sign[:, None, None].astype(np.float32)
     return images
 
 
-def _attenuation(exposures: Exposures) -> np.ndarray:
+def _attenuation(exposures: Exposures, variance: np.ndarray) -> np.ndarray:
     """What the matched filter of the subtraction leaves of the science noise, so that the difference has 0.97 of it."""
-    variance = VARIANCE_PER_DN * exposures.sky + READ_VARIANCE
     kept = np.clip(DIFFERENCE_NOISE**2 - exposures.template_noise**2 / variance, 0.5, 1.0)
     return np.sqrt(kept).astype(np.float32)[:, None, None]
 

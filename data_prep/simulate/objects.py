@@ -86,10 +86,10 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
     """
     n = len(start_jd)
-    kind = rng.choice(3, p=[0.42, 0.43, 0.15], size=n)
+    kind = rng.choice(3, p=[0.36, 0.46, 0.18], size=n)
     nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.9, 1.0, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
-    host_mag = nucleus + np.choose(kind, [rng.normal(-0.9, 0.8, n), rng.normal(2.2, 0.7, n), rng.normal(1.8, 0.9, n)])
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.5, 0.9, n), rng.normal(2.2, 0.7, n), rng.normal(1.8, 0.9, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
@@ -115,13 +115,13 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     n = len(start_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
-    peak = 20.3 - rng.exponential(1.05, n)  # apparent, r: faint ones prevail
+    peak = 20.1 - rng.exponential(1.3, n)  # apparent, r: faint ones prevail
     absolute = absolute + scatter * rng.standard_normal(n)
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
     distance_modulus = peak - absolute
-    host_mag = rng.normal(-19.3, 1.5, n) + distance_modulus
-    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 2.9, np.where(rng.random(n) < 0.3, 0.7, 0.15))
+    host_mag = rng.normal(-19.1, 1.6, n) + distance_modulus
+    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.6, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     # Most are found on the rise; a broker that starts late meets some after the peak.
@@ -182,21 +182,21 @@ def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, fl
 
 
 def _rr_lyrae(rng, jd):
-    return 0.75 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
+    return 0.85 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
 
 
 def _eclipsing(rng, jd):
     n = len(jd)
-    return 0.55 * eclipses(_phase(rng, jd, (-0.6, 0.6)), rng.uniform(0.03, 0.12, n), rng.uniform(0.2, 1.0, n)) - 0.08
+    return 0.7 * eclipses(_phase(rng, jd, (-0.6, 0.6)), rng.uniform(0.03, 0.12, n), rng.uniform(0.2, 1.0, n)) - 0.08
 
 
 def _long_period(rng, jd):
     slow = rng.normal(0, 0.25, (len(jd), 1))
-    return 0.45 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
+    return 0.7 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
 
 
 def _pulsating(rng, jd):
-    return 0.16 * np.sin(2 * np.pi * _phase(rng, jd, (-1.2, 1.2)))
+    return 0.25 * np.sin(2 * np.pi * _phase(rng, jd, (-1.2, 1.2)))
 
 
 def _young(rng, jd):

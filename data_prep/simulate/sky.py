@@ -18,7 +18,7 @@ def star_density(gal_l: np.ndarray, gal_b: np.ndarray) -> np.ndarray:
     Fitted by eye to the neighbours of real alerts: about 2 at the poles, 60 in the plane, more towards the bulge.
     """
     bulge = 1 + 0.6 * np.cos(np.radians(gal_l))
-    return 10 ** (0.25 + 1.6 * np.exp(-np.abs(gal_b) / 16.0) * np.sqrt(bulge))
+    return 10 ** (0.25 + 1.55 * np.exp(-np.abs(gal_b) / 21.0) * np.sqrt(bulge))
 
 
 def extragalactic(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -29,11 +29,11 @@ def extragalactic(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def stellar(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n, 3] unit vectors: half of the thin disc, half of the thick disc and halo."""
+    """[n, 3] unit vectors: nearly half of the thin disc, the rest of the thick disc and halo."""
     longitude = rng.uniform(0, 360, n)
-    latitude = np.clip(rng.laplace(0, 9.0, n), -89, 89)
+    latitude = np.clip(rng.laplace(0, 8.0, n), -89, 89)
     disc = unit_vectors(longitude, latitude) @ ICRS_TO_GALACTIC
-    return np.where((rng.random(n) < 0.5)[:, None], disc, _uniform(rng, n))
+    return np.where((rng.random(n) < 0.45)[:, None], disc, _uniform(rng, n))
 
 
 def solar_system(rng: np.random.Generator, n: int) -> np.ndarray:

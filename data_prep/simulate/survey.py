@@ -93,13 +93,13 @@ def populate(rng: np.random.Generator, label: int, start_jd: np.ndarray) -> tupl
         draw = (objects.agn, objects.supernovae, objects.variable_stars)[label]
         return draw(rng, start_jd), np.full(n, -1)
     if label == ASTEROID:
-        magnitude = 20.4 - rng.exponential(0.9, n)
+        magnitude = 20.4 - rng.exponential(1.1, n)
         return objects.single(rng, start_jd, magnitude, np.zeros((n, 3))), np.full(n, -1)
     artefact = rng.choice(4, p=[0.45, 0.33, 0.10, 0.12], size=n)
     star = artefact == defects.BAD_SUBTRACTION
     star_mag = rng.uniform(12.3, 16.0, n)
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
-    magnitude = np.where(star, star_mag + rng.normal(2.8, 0.7, n), rng.normal(17.8, 1.1, n))
+    magnitude = np.where(star, star_mag + rng.normal(3.2, 0.8, n), rng.normal(18.4, 1.0, n))
     population = objects.single(rng, start_jd, magnitude, reference)
     darker = (star & (rng.random(n) < 0.5))[:, None]
     change = population.flux - objects.of_filter(reference, population.visits.fid)
@@ -119,7 +119,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     gal_l, gal_b = sky.galactic(ra, dec)
     field_light, field_entries = catalogue.field(rng, gal_l, gal_b)
     own_light, own_entries = catalogue.counterparts(population.reference, population.hosts)
-    neighbours = catalogue.nearest(rng, [field_entries, own_entries], n)
+    neighbours = catalogue.nearest(rng, [field_entries, own_entries, catalogue.shreds(rng, population.hosts)], n)
     exposures = _exposures(rng, population, alerts, artefact[firing])
     columns, exposures = _columns(rng, label, population, alerts, exposures, neighbours, ra, dec)
     infrared = _infrared(rng, label, population, sky.star_density(gal_l, gal_b))
@@ -156,14 +156,16 @@ def _exposures(rng, population: Population, alerts: Alerts, artefact: np.ndarray
         source_seeing=np.where(sharp, rng.uniform(0.6, 1.2, n), seen.seeing[at]),
         template_seeing=seeing[own],
         sky=seen.sky[at],
+        noise_sky=seen.noise_sky[at],
         template_noise=grain[own] * scale / typical[fid - 1],
         x=np.zeros(n),
         y=np.zeros(n),
         source=population.flux[at],
         reference=population.reference[own],
-        offset_x=rng.normal(0, np.where(bad, 0.35, 0.06)),
-        offset_y=rng.normal(0, np.where(bad, 0.35, 0.06)),
-        blur=rng.normal(0, np.where(bad, 0.12, 0.025)),
+        sign=np.sign(alerts.change),
+        offset_x=rng.normal(0, np.where(bad, 0.15, 0.045)),
+        offset_y=rng.normal(0, np.where(bad, 0.15, 0.045)),
+        blur=rng.normal(0, np.where(bad, 0.06, 0.025)),
         frames=frames[own],
     )
 
@@ -172,7 +174,7 @@ def _columns(rng, label, population, alerts: Alerts, exposures: Exposures, neigh
     """ZTF's candidate fields, and the exposures with the source where the measured position puts it in the stamp."""
     seen, at, n = population.visits, (alerts.owner, alerts.visit), len(alerts.owner)
     snr = np.abs(alerts.change) / alerts.error
-    steady = rng.normal(0, 0.06 if label != VS else 0.11, (2, len(ra)))[:, alerts.owner]
+    steady = rng.normal(0, 0.07 if label != VS else 0.17, (2, len(ra)))[:, alerts.owner]
     error_x, error_y = steady + (0.05 + 0.45 / snr) * rng.standard_normal((2, n))  # pixels
     xpos, ypos = (_image_position(rng, alerts.edge, side) for side in IMAGE_SIDES_PIX)
     exposures = exposures._replace(x=xpos - np.rint(xpos) - error_x, y=ypos - np.rint(ypos) - error_y)
@@ -180,7 +182,7 @@ def _columns(rng, label, population, alerts: Alerts, exposures: Exposures, neigh
     # Bright variables leave residuals that widen what SExtractor sees.
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
-    sharpness = 3.6 + 1.1 * rng.standard_normal(n) - 9.0 / snr * rng.exponential(1.0, n)
+    sharpness = 4.6 + 1.0 * rng.standard_normal(n) - 8.0 / snr * rng.exponential(1.0, n)
     columns = {
         "jd": np.round(seen.jd[at], 7),
         "fid": exposures.fid,
@@ -192,8 +194,8 @@ def _columns(rng, label, population, alerts: Alerts, exposures: Exposures, neigh
         "magpsf": -2.5 * np.log10(np.abs(alerts.change)),
         "sigmapsf": 2.5 / np.log(10) * np.hypot(1 / snr, floor * rng.uniform(0.3, 1.0, n)),
         "diffmaglim": seen.limit[at],
-        "fwhm": np.clip(exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 0.9, 12),
-        "classtar": np.minimum(1 / (1 + np.exp(-sharpness)), rng.choice([0.983, 0.999, 1.0], n)),
+        "fwhm": np.clip(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 0.9, 12),
+        "classtar": np.minimum(1 / (1 + np.exp(-sharpness)), rng.choice([0.984, 0.984, 0.999, 1.0], n)),
         "ndethist": alerts.ndethist,
         "ncovhist": alerts.ncovhist,
         "magzpsci": seen.zero_point[at],
