@@ -13,7 +13,7 @@ from fastavro import schemaless_reader
 
 from data_prep.containers import MAX_BLOCK_BYTES, Block, plausible_count
 from data_prep.ledger import Rejection
-from data_prep.projection import CUTOUT_FIELDS, SchemaError, project_schema
+from data_prep.projection import CUTOUT_FIELDS, Projection, SchemaError, project_schema
 
 CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all
@@ -60,7 +60,8 @@ def decode_block(block: Block) -> list[Alert | Rejection]:
     Returns:
         An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
         the whole block), corrupt_record (of this record and those after it, whose start is unknown), bad_object_id,
-        bad_candid, bad_jd (of one record). trailing_bytes (0 alerts) tells of bytes after the last record.
+        bad_candid, bad_jd (of one record). wrong_count and trailing_bytes (0 alerts) tell of a block that holds fewer
+        or more bytes than its records take.
 
     ZTF alert schema; Apache Avro 1.11 specification.
     """
@@ -72,22 +73,27 @@ def decode_block(block: Block) -> list[Alert | Rejection]:
         payload = _decompress(block.codec, block.payload)
     except _PayloadError as error:
         return [Rejection(error.reason, f"{block.codec}: {error}", block.source, n_alerts=lost)]
+    return _decode_records(block, payload, projection)
 
-    alerts: list[Alert | Rejection] = []
+
+def _decode_records(block: Block, payload: bytes, projection: Projection) -> list[Alert | Rejection]:
+    outcomes: list[Alert | Rejection] = []
     stream = io.BytesIO(payload)
     for index in range(block.n_records):
-        start = stream.tell()
+        if stream.tell() == len(payload):
+            detail = f"{block.n_records} records claimed, {index} found"
+            return [*outcomes, Rejection("wrong_count", detail, block.source, n_alerts=0)]
         try:
             record = schemaless_reader(stream, projection.writer, projection.reader)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
-            lost = plausible_count(block.n_records - index, len(payload) - start)
+            lost = max(1, plausible_count(block.n_records, len(payload)) - index)
             detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
-            return [*alerts, Rejection("corrupt_record", detail, block.source, n_alerts=lost)]
-        alerts.append(_check(record, block.source))
+            return [*outcomes, Rejection("corrupt_record", detail, block.source, n_alerts=lost)]
+        outcomes.append(_check(record, block.source))
     if stream.tell() < len(payload):
         detail = f"{len(payload) - stream.tell()} bytes after record {block.first_record + block.n_records - 1}"
-        alerts.append(Rejection("trailing_bytes", detail, block.source, n_alerts=0))
-    return alerts
+        outcomes.append(Rejection("trailing_bytes", detail, block.source, n_alerts=0))
+    return outcomes
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:

@@ -14,6 +14,7 @@ from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
 MAX_FITS_BYTES = 1 << 20  # a 63 x 63 stamp takes 20,160 bytes; 1 MB of gzip can inflate to 1 GB
 FITS_BLOCK = 2880
+MAX_HEADER_BYTES = 8 * FITS_BLOCK  # ZTF's take one block
 CARD = 80
 END_CARD = "END".ljust(CARD)
 
@@ -24,8 +25,8 @@ STRUCTURE = ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2")
 TRIVIAL = {"BSCALE": 1, "BZERO": 0, "PCOUNT": 0, "GCOUNT": 1}  # with other values, pixels are not what is stored
 FOREIGN = ("GROUPS", "BLANK")  # have no place in the header of a float image
 SIGNATURE = re.compile(r"SIMPLE\s*=\s*T")
-INTEGER = re.compile(r" *([+-]? *\d+) *(/.*)?", re.DOTALL | re.ASCII)
-NUMBER = re.compile(r" *([+-]?\d+(?:\.\d*)?(?:[ED][+-]?\d+)?) *(/.*)?", re.DOTALL | re.ASCII)
+INTEGER = re.compile(r"[+-]? *\d+")
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([ED][+-]?\d+)?")
 
 
 class StampError(ValueError):
@@ -52,19 +53,19 @@ def decode_cutout(blob: bytes | None) -> np.ndarray:
         [H, W] float32, native byte order, pixel values as stored; rows run along +y, as astropy gives them.
 
     Raises:
-        StampError: missing_stamp, bad_gzip, stamp_too_large, bad_fits_header, bad_bitpix, bad_naxis, scaled_pixels or
-            short_data.
+        StampError: missing_stamp, bad_gzip, stamp_too_large, bad_fits_header, bad_bitpix, bad_naxis, scaled_pixels,
+            short_data or trailing_data.
 
     ZTF alert schema; FITS standard 4.0, §4.4.1.
     """
     if not blob:
         raise StampError("missing_stamp", "no stampData in the packet")
     data = _gunzip(blob)
-    for header_size in range(FITS_BLOCK, len(data) + 1, FITS_BLOCK):
+    for header_size in range(FITS_BLOCK, min(len(data), MAX_HEADER_BYTES) + 1, FITS_BLOCK):
         shape = _image_shape(data[:header_size])
         if shape is not None:
             return _pixels(data, header_size, shape)
-    raise StampError("bad_fits_header", f"no END card in {len(data)} bytes")
+    raise StampError("bad_fits_header", f"no END card in {min(len(data), MAX_HEADER_BYTES)} bytes")
 
 
 def decode_stamps(cutouts: tuple[bytes | None, ...]) -> list[np.ndarray]:
@@ -176,17 +177,18 @@ def _image_shape(header: bytes) -> tuple[int, int] | None:
     for name in STRUCTURE:
         if name not in cards:
             raise StampError("bad_fits_header", f"no {name} card")
+    if cards["SIMPLE"] != "T":
+        raise StampError("bad_fits_header", f"SIMPLE = {cards['SIMPLE']!r}, expected T")
     for name in FOREIGN:
         if name in cards:
             raise StampError("bad_fits_header", f"a float image has no {name} card")
     for name in TRIVIAL.keys() & cards.keys():
-        match = NUMBER.fullmatch(cards[name])
-        if match is None or float(match[1].replace("D", "E")) != TRIVIAL[name]:
-            raise StampError("scaled_pixels", f"{name} = {cards[name].strip()!r}, expected {TRIVIAL[name]}")
+        if not NUMBER.fullmatch(cards[name]) or float(cards[name].replace("D", "E")) != TRIVIAL[name]:
+            raise StampError("scaled_pixels", f"{name} = {cards[name]!r}, expected {TRIVIAL[name]}")
     if _integer(cards, "BITPIX") != -32:
-        raise StampError("bad_bitpix", f"BITPIX = {cards['BITPIX'].strip()}, expected -32")
+        raise StampError("bad_bitpix", f"BITPIX = {cards['BITPIX']}, expected -32")
     if _integer(cards, "NAXIS") != 2:
-        raise StampError("bad_naxis", f"NAXIS = {cards['NAXIS'].strip()}, expected 2")
+        raise StampError("bad_naxis", f"NAXIS = {cards['NAXIS']}, expected 2")
     columns, rows = _integer(cards, "NAXIS1"), _integer(cards, "NAXIS2")
     if min(columns, rows) < 1:
         raise StampError("bad_naxis", f"{rows} rows x {columns} columns")
@@ -194,7 +196,7 @@ def _image_shape(header: bytes) -> tuple[int, int] | None:
 
 
 def _structural_cards(header: bytes) -> dict[str, str] | None:
-    """Value fields of the cards that say how pixels are stored; None without an END card.
+    """Values, comments cut off, of the cards that say how pixels are stored; None without an END card.
 
     Bytes that are not ASCII are read as a mark that no value matches: astropy, too, minds them only where they matter.
     A card given twice is refused: astropy takes the last for the shape and shows the first in the header.
@@ -213,22 +215,22 @@ def _structural_cards(header: bytes) -> dict[str, str] | None:
         if name in STRUCTURE or name in TRIVIAL or name in FOREIGN:
             if name in cards:
                 raise StampError("bad_fits_header", f"{name} is given twice")
-            cards[name] = card[indicator + 2 :]
+            cards[name] = card[indicator + 2 :].partition("/")[0].strip()
     return None
 
 
 def _integer(cards: dict[str, str], name: str) -> int:
-    match = INTEGER.fullmatch(cards[name])
-    if match is None:
-        raise StampError("bad_fits_header", f"{name} = {cards[name].strip()!r} is not an integer")
-    return int(match[1].replace(" ", ""))
+    if not INTEGER.fullmatch(cards[name]):
+        raise StampError("bad_fits_header", f"{name} = {cards[name]!r} is not an integer")
+    return int(cards[name].replace(" ", ""))
 
 
 def _pixels(data: bytes, offset: int, shape: tuple[int, int]) -> np.ndarray:
     count = shape[0] * shape[1]
     end = offset + -(-4 * count // FITS_BLOCK) * FITS_BLOCK
-    if len(data) < end:
-        raise StampError("short_data", f"{len(data)} bytes, expected {end} for {shape[0]} x {shape[1]} pixels")
+    if len(data) != end:  # a shape that leaves data over is as wrong as one that wants more
+        reason = "short_data" if len(data) < end else "trailing_data"
+        raise StampError(reason, f"{len(data)} bytes, expected {end} for {shape[0]} x {shape[1]} pixels")
     return np.frombuffer(data, ">f4", count, offset).reshape(shape).astype(np.float32)
 
 
