@@ -71,7 +71,7 @@ def test_what_is_no_data_set_is_named(tmp_path, capsys):
 
 
 def test_gallery_draws_each_class(data_set, tmp_path, capsys):
-    """Three classes (unlabelled is one) of three rows: the picture is taller than for one, and shows the blue of NaN."""
+    """Three classes (unlabelled is one) make a taller picture than one; the NaN of one stamp show blue."""
     picture = tmp_path / "gallery.png"
     assert main(["inspect", str(data_set), "--gallery", str(picture)]) == 0
     pixels = imread(picture)[..., :3]
