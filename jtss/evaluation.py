@@ -37,7 +37,7 @@ class Evaluation(NamedTuple):
         probabilities: [B, L] float32.
         counts: objects by what became of them; they add up to the objects of the data set.
         errors: the most confident wrong predictions, worst first.
-        sample: the first objects evaluated, for timing; None where there are none.
+        sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
     """
 
     classes: tuple[str, ...]
@@ -115,7 +115,7 @@ def evaluate(
         label = np.array([classes.index(schema.CLASS_NAMES[i]) for i in part.label])
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
         if sample is None:
-            sample = take(part, np.arange(min(TIMING_OBJECTS, part.n_objects)))
+            sample = take(part, np.resize(np.arange(part.n_objects), TIMING_OBJECTS))
         ids.append(part.object_id)
         labels.append(label)
         chances.append(probabilities)

@@ -177,12 +177,15 @@ def _classes(found: dict, evaluation: Evaluation) -> str:
         for name, numbers in results["classes"].items()
     ]
     level = f"{100 * results['accuracy']['confidence']:.0f} %"
+    methods = "Wilson's for precision and recall, bootstrap over objects for F1"
     picture = plots.confusion_figure(np.array(results["confusion_matrix"]), evaluation.classes)
     return page.section(
         "Classes",
         page.pictures([("Confusion matrix: rates and counts", picture)]),
         page.table(["class", "objects", *SCORES.values()], rows),
-        page.paragraph(f"{UNDEFINED}: undefined, no object to tell from. Small: {level} bootstrap interval.", "muted"),
+        page.paragraph(
+            f"{UNDEFINED}: undefined, no object to tell from. Small: {level} intervals, {methods}.", "muted"
+        ),
     )
 
 

@@ -10,8 +10,8 @@ from jtss.statistics import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interva
 def scores(evaluation: Evaluation, seed: int = 0) -> dict:
     """All numbers of an evaluation, as plain values; undefined ones are NaN.
 
-    Intervals of accuracy, precision, recall and F1 are percentile bootstraps over objects. Beside that of accuracy
-    stands Wilson's, which does not shrink to nothing where no error was seen.
+    The intervals of accuracy and F1 are percentile bootstraps over objects. Those of precision and recall, and a second
+    one of accuracy, are Wilson's, which do not shrink to nothing where no error was seen.
     """
     labels, probabilities = evaluation.label, evaluation.probabilities
     confusion = metrics.confusion_matrix(labels, evaluation.predicted, len(evaluation.classes))
@@ -40,13 +40,21 @@ def scores(evaluation: Evaluation, seed: int = 0) -> dict:
 def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, dict]:
     """{class: {support, precision, recall, f1: {value, interval}}}."""
     found = metrics.class_scores(confusion)
-    numbers = {name: {"support": int(n)} for name, n in zip(classes, found.support, strict=True)}
-    for score in ("precision", "recall", "f1"):
-        limits = bootstrap_interval(confusion, lambda c, s=score: getattr(metrics.class_scores(c), s), seed=seed)
-        for i, name in enumerate(classes):
-            interval = [float(limits.lower[i]), float(limits.upper[i])]
-            numbers[name][score] = {"value": float(getattr(found, score)[i]), "interval": interval}
-    return numbers
+    hits, claimed = np.diagonal(confusion), confusion.sum(axis=0)
+    f1_limits = bootstrap_interval(confusion, lambda drawn: metrics.class_scores(drawn).f1, seed=seed)
+    return {
+        name: {
+            "support": int(found.support[i]),
+            "precision": _score(found.precision[i], wilson_interval(int(hits[i]), int(claimed[i]))),
+            "recall": _score(found.recall[i], wilson_interval(int(hits[i]), int(found.support[i]))),
+            "f1": _score(found.f1[i], Interval(f1_limits.lower[i], f1_limits.upper[i])),
+        }
+        for i, name in enumerate(classes)
+    }
+
+
+def _score(value: np.ndarray, interval: Interval) -> dict:
+    return {"value": float(value), "interval": _plain(interval)}
 
 
 def _plain(interval: Interval) -> list[float]:

@@ -104,7 +104,7 @@ def draw_stamps(axes: Axes, shown: Card) -> None:
     n, side, _, n_channels = shown.stamps.shape
     axes.set_xticks(np.arange(n_channels) * (side + GAP) + side / 2, CHANNEL_NAMES, fontsize=10)
     days = shown.jd - shown.jd[0]
-    times = ["first", *(f"+{day:.1f} d" for day in days[1:])]
+    times = ["first", *(f"+{day:.{1 if day < 100 else 0}f} d" for day in days[1:])]
     bands = [FILTERS.get(int(fid), "") for fid in shown.fid]
     labels = [f"{time}\n{band}".strip() for time, band in zip(times, bands, strict=True)]
     axes.set_yticks(np.arange(n) * (side + GAP) + side / 2, labels, fontsize=10)

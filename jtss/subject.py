@@ -39,14 +39,13 @@ def describe_model(run: Run) -> dict:
 
 def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str) -> dict:
     """The data: which file, which part of it, and whether the model was trained on that file."""
-    same = attributes["content_hash"] == trained_on_hash
     return {
         "path": str(path),
         "split": split,
         "content_hash": attributes["content_hash"],
         "survey": attributes["survey"],
         "made_by": attributes["command"],
-        "is_training_file": same,
+        "is_training_file": attributes["content_hash"] == trained_on_hash,
     }
 
 

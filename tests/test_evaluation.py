@@ -119,6 +119,7 @@ def test_scores_agree_with_metrics():
     assert numbers["classes"]["VS"]["recall"]["value"] == 0.5
     assert numbers["classes"]["AGN"]["precision"]["value"] == 0.5
     assert numbers["classes"]["VS"]["support"] == 2
+    assert numbers["classes"]["SN"]["recall"]["interval"] == pytest.approx([0.2065, 1], abs=1e-4)  # Wilson, 1 of 1
     assert numbers["cross_entropy_nat"] == metrics.cross_entropy(found.probabilities, found.label)
     assert numbers["reliability"]["count"] == [0, 0, 0, 0, 0, 0, 0, 3, 0, 1]
 
@@ -133,7 +134,7 @@ def test_inference_time_counts_only_the_timed_runs():
     predict = FakeClassifier(3)
     found = evaluation.inference_time(predict, evaluate([data()]).sample, repeats=5)
     assert len(predict.calls) == 6
-    assert found["batch_size"] == 4
+    assert found["batch_size"] == len(predict.calls[0]) == evaluation.TIMING_OBJECTS
     assert 0 < found["min_s_per_object"] <= found["median_s_per_object"] <= found["max_s_per_object"]
 
 
