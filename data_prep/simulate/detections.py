@@ -91,10 +91,11 @@ def _history(rng, population: Population, snr, start_jd, one_only: bool) -> tupl
     rate = EXPOSURES_PER_YEAR * np.exp(rng.normal(0, 0.45, n))
     before = rng.poisson(10 + rate * np.clip(start_jd - SURVEY_START_JD, 0, None) / DAYS_PER_YEAR)
     in_window = (snr > HISTORY_SNR).sum(axis=1) / np.maximum(seen.good.sum(axis=1), 1)
-    share = np.where(np.isnan(population.earlier), in_window * rng.uniform(0.5, 1.0, n), population.earlier)
-    detections = rng.binomial(before, np.clip(share, 0, 1))
+    share = np.where(np.isnan(population.earlier), in_window * rng.random(n), population.earlier)
+    # Some places remember the artefacts of a bright neighbour or host.
+    stray = np.where(rng.random(n) < 0.12, rng.geometric(0.15, n), 0)
+    detections = rng.binomial(before, np.clip(share, 0, 1)) + np.minimum(stray, before)
     exposures = before[:, None] + np.cumsum(seen.good, axis=1)
     if one_only:
-        stray = np.where(rng.random(n) < 0.12, rng.geometric(0.5, n), 0)
-        return np.broadcast_to(1 + stray[:, None], seen.jd.shape), exposures
+        return np.broadcast_to(1 + stray[:, None] // 4, seen.jd.shape), exposures
     return detections[:, None] + np.cumsum(snr > HISTORY_SNR, axis=1), exposures

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.simulate.blobs import PSF_SIGMAS_PER_FWHM, Blobs, profile, render
+from data_prep.simulate.blobs import PSF_SIGMAS_PER_FWHM, Blobs, outer_sum, profile, render
 from data_prep.simulate.cadence import DIFFERENCE_NOISE, READ_VARIANCE, VARIANCE_PER_DN
 from jtss.schema import STAMP_SIDE
 
@@ -142,7 +142,7 @@ def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     rows *= (RING_SHARE * sign * flux[:, points]).astype(np.float32)[:, None, :] * np.float32(
         2 * np.pi * RING_WIDTH_PIX**2 / 8
     )
-    moved += rows @ columns.transpose(0, 2, 1)
+    moved += outer_sum(rows, columns)
     return moved
 
 
