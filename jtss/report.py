@@ -183,9 +183,7 @@ def _classes(found: dict, evaluation: Evaluation) -> str:
         "Classes",
         page.pictures([("Confusion matrix: rates and counts", picture)]),
         page.table(["class", "objects", *SCORES.values()], rows),
-        page.paragraph(
-            f"{UNDEFINED}: undefined, no object to tell from. Small: {level} intervals, {methods}.", "muted"
-        ),
+        page.paragraph(f"{UNDEFINED}: undefined. Small: {level} intervals: {methods}.", "muted"),
     )
 
 

@@ -3,9 +3,37 @@
 import re
 from pathlib import Path
 
+from jtss.checkpoint import RunError
 from jtss.evaluation import ALL_SPLITS
-from jtss.predict import Run
+from jtss.predict import Run, load_run
 from jtss.table import Classifier
+
+PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
+
+
+def load(path: Path) -> Run:
+    """The model of a run directory that says where it comes from.
+
+    Raises:
+        RunError: not a run directory, damaged, or without record of its origin.
+    """
+    run = load_run(path)
+    missing = [name for name in PROVENANCE if name not in run.provenance]
+    if missing:
+        raise RunError(f"{path}/provenance.json: {', '.join(missing)} missing")
+    return run
+
+
+def learning_curve(run: Run) -> list[dict]:
+    """The records of training, one per validation.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    try:
+        return run.metrics()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run.directory.path}/metrics.jsonl: cannot be read ({error})") from error
 
 
 def classifier(run: Run) -> Classifier:

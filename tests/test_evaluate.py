@@ -1,0 +1,272 @@
+"""The script: both of its uses from files to files, and one line for every mistake that a user can make."""
+
+import csv
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from made_sequences import sequences
+from make_packets import alert, images, night, save
+
+from data_prep import ingest
+from data_prep.hdf5 import Writer
+from data_prep.ledger import Ledger
+from jtss import checkpoint, configs, data, features, overrides
+from jtss.training import init_state
+
+SCRIPT = Path(__file__).parents[1] / "evaluate.py"
+TINY = overrides.override(configs.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
+COUNTS = [3] * 24 + [2, 5]
+SPLIT = [2] * 12 + [0] * 12 + [2, 2]
+LABEL = [i % 3 for i in range(24)] + [0, -1]
+
+
+def write_data(path, **changes):
+    made = sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes)
+    with Writer(path, survey="made", command="a test") as writer:
+        writer.append(made)
+        return writer.finish(split=made.split, ledger=Ledger())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data file, a run directory of an untrained model that claims to be trained on it, and alert packets."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    content_hash = write_data(folder / "made.h5")
+    values = data.examples(sequences(COUNTS, label=LABEL), TINY)
+    provenance = {
+        "command": "python train.py",
+        "data": str(folder / "made.h5"),
+        "data_hash": content_hash,
+        "started": "2026-01-02T03:04:05+0000",
+        "versions": {"jtss": "0.1.0"},
+        "device": "none",
+    }
+    run = checkpoint.create(folder / "run", TINY, features.fit(values.dynamic, values.static), provenance)
+    run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
+    state = init_state(TINY)
+    with run.states() as states:
+        states.save(state._replace(best=state.best._replace(step=jnp.int32(5), loss=jnp.float32(0.9))))
+    save(folder / "packets", night())
+    return folder
+
+
+@pytest.fixture
+def evaluate(folder, monkeypatch, capsys, tmp_path):
+    """Run the script in this process; returns exit status, stdout and stderr."""
+    script = runpy.run_path(str(SCRIPT), run_name="evaluate")
+    monkeypatch.setattr(ingest, "available_cores", lambda: 1)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, ckpt="run"):
+        monkeypatch.setattr(sys, "argv", ["evaluate.py", "--ckpt", str(folder / ckpt), *map(str, arguments)])
+        try:
+            status = script["main"]()
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
+    status, out, err = evaluate()
+    assert (status, err) == (0, "")
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    assert found["data"]["objects"] == {
+        "evaluated": 12,
+        "in another split": 12,
+        "with too few detections": 1,
+        "without label": 1,
+    }
+    assert found["data"]["is_training_file"] is True
+    assert found["model"]["version"] == "0.1.0+20260102T030405"
+    assert found["learning_curve"]["validation_accuracy"] == [0.4]
+    assert found["inference"]["device"]
+    assert found["warnings"] == []
+    assert np.sum(found["results"]["confusion_matrix"]) == 12
+    assert f"{100 * found['results']['accuracy']['value']:.1f} % accuracy" in out
+    assert "not evaluated: 1 without label" in out
+    assert (folder / "run" / "evaluation" / "report.html").is_file()
+
+
+def test_the_training_split_is_evaluated_with_a_loud_warning(evaluate, tmp_path):
+    status, _, err = evaluate("--split", "train", "--out", tmp_path / "report")
+    assert status == 0
+    assert err.startswith("WARNING: Evaluated on the training split")
+    assert "training split" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_other_data_are_evaluated_and_named_so(evaluate, tmp_path):
+    write_data(tmp_path / "other.h5", seed=5, split=[-1] * 26)
+    status, _, err = evaluate("--data", tmp_path / "other.h5", "--split", "all", "--out", tmp_path)
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert (status, err, found["data"]["is_training_file"]) == (0, "", False)
+    assert found["results"]["n_objects"] == 24
+
+
+def table_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_alerts_become_a_table_and_no_object_is_lost(evaluate, folder, tmp_path):
+    status, out, err = evaluate("--alerts", folder / "packets")
+    assert status == 0
+    assert "no --allwise given" in err
+    rows = table_of(tmp_path / "predictions.csv")
+    assert {row["oid"] for row in rows} == {record["objectId"] for record in night()}
+    classified = [row for row in rows if row["class_name"]]
+    assert [(row["oid"], row["candid"], row["class_name"]) for row in classified] == [
+        ("ZTF18a", "12", name) for name in TINY.classes
+    ]
+    assert sum(float(row["probability"]) for row in classified) == pytest.approx(1, abs=1e-5)
+    assert sorted(row["ranking"] for row in classified) == ["1", "2", "3"]
+    assert {row["note"] for row in rows if not row["class_name"]} == {
+        "too_few_detections: 1, needs 3",
+        "too_few_detections: 2, needs 3",
+    }
+    assert out.startswith("alerts read")
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
+
+
+def test_broken_and_edge_alerts_are_in_the_table_with_the_reason(evaluate, tmp_path):
+    start = 2459000.7
+    records = [alert("ZTFgood", 1 + i, jd=start + i) for i in range(3)]
+    records[1] = alert("ZTFgood", 2, images(2, (63, 40)), jd=start + 1, xpos=10.0)
+    records += [alert("ZTFnone", 9, [None, None, None])]
+    save(tmp_path / "packets", records)
+    (tmp_path / "packets" / "cut.avro").write_bytes(b"Obj\x01 and no more")
+    status, out, _ = evaluate(
+        "--alerts", tmp_path / "packets", "--out", "p.parquet", "--picture", "p.png", "--rejects", "r.jsonl"
+    )
+    assert status == 0
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert {(row["oid"], row["note"]) for row in rows} == {("ZTFgood", "padded_edge"), ("ZTFnone", "missing_stamp")}
+    assert rows[-1]["class_name"] is None
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    rejects = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert ("ZTFnone", "missing_stamp") in [(line["objectId"], line["reason"]) for line in rejects]
+    assert any(line["file"].endswith("cut.avro") for line in rejects)
+    assert "missing_stamp" in out
+
+
+def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_file(evaluate, folder, tmp_path):
+    """No skew between training and use."""
+    with ingest.ingest([folder / "packets"], workdir=tmp_path, progress=False) as ingested:
+        (batch,) = ingested.batches()
+    with Writer(tmp_path / "night.h5", survey="made", command="a test") as writer:
+        writer.append(batch)
+        writer.finish(split=batch.split, ledger=Ledger())
+    from jtss import predict
+
+    run = predict.load_run(folder / "run")
+    (stored,) = data.read(tmp_path / "night.h5")
+    _, expected = predict.predict(run, stored)
+    evaluate("--alerts", folder / "packets", "--out", "t.csv")
+    found = [float(row["probability"]) for row in table_of("t.csv") if row["class_name"]]
+    np.testing.assert_allclose(found, expected[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "none.h5"], "none.h5: no such file"),
+        (["--data", SCRIPT], "not a readable HDF5 file"),
+        (["--split", "validation"], "nothing to evaluate in the validation split (26 in another split"),
+        (["--alerts", "nowhere"], "nowhere: no such file or directory"),
+        (["--alerts", "."], ".: no alert packet found"),
+        (["--alerts", ".", "--out", "table.txt"], "expected one of .csv, .parquet, .jsonl"),
+        (["--alerts", ".", "--out", "nowhere/table.csv"], "the folder nowhere does not exist"),
+        (["--alerts", ".", "--picture", "nowhere/p.png"], "the folder nowhere does not exist"),
+        (["--alerts", ".", "--allwise", "none.csv"], "none.csv: no such file"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_leaves_nothing_behind(evaluate, tmp_path, arguments, message):
+    status, _, err = evaluate(*arguments)
+    lines = [line for line in err.splitlines() if line.startswith("evaluate.py: ")]
+    assert status == 2
+    assert "Traceback" not in err
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--alerts", ".", "--data", "x.h5", "--split", "test"], "--data, --split: only without --alerts"),
+        (["--picture", "p.png"], "--picture: only with --alerts"),
+        (["--split", "tset"], "invalid choice: 'tset'"),
+    ],
+)
+def test_options_that_do_not_go_together(evaluate, arguments, message):
+    status, _, err = evaluate(*arguments)
+    assert status == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.json", "{", "config.json: damaged"),
+        ("provenance.json", "{}", "provenance.json: command, data, data_hash, started, versions, device missing"),
+        ("metrics.jsonl", "{\n", "metrics.jsonl: cannot be read"),
+        ("config.json", None, "is not a run directory"),
+    ],
+)
+def test_a_damaged_run_is_named(evaluate, folder, name, text, message):
+    path = folder / "run" / name
+    before = path.read_bytes()
+    try:
+        path.unlink()
+        if text is not None:
+            path.write_text(text)
+        status, _, err = evaluate()
+    finally:
+        path.write_bytes(before)
+    assert status == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_damaged_checkpoint_is_named(evaluate, folder):
+    shutil.copytree(folder / "run", folder / "damaged")
+    for path in (folder / "damaged" / "checkpoints").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[::2])
+    status, _, err = evaluate(ckpt="damaged")
+    assert status == 2
+    assert "checkpoints/0: cannot be restored" in err
+    assert "Traceback" not in err
+
+
+def test_no_run_at_all(evaluate):
+    status, _, err = evaluate(ckpt="nothing")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "no such run directory" in err
+
+
+@pytest.mark.slow
+def test_as_a_program_with_processes_that_decode(folder, tmp_path):
+    command = [sys.executable, SCRIPT, "--ckpt", folder / "run", "--alerts", folder / "packets", "--out", "t.jsonl"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert {row["oid"] for row in rows} == {record["objectId"] for record in night()}
+
+
+@pytest.mark.slow
+def test_real_alerts_none_lost(evaluate, ztf_dir, tmp_path):
+    status, _, _ = evaluate("--alerts", ztf_dir / "alerts", "--out", "real.csv")
+    assert status == 0
+    files = {path.name.split("_")[0] for path in (ztf_dir / "alerts").glob("*.avro")}
+    assert {row["oid"] for row in table_of(tmp_path / "real.csv")} == files
