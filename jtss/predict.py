@@ -60,7 +60,7 @@ def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         [B] int64, which of the N objects have n detections or more; and their probabilities [B, L] float32, in the
-        order of `run.config.classes`. What else is in `sequences` changes an object's probabilities by rounding at most.
+        order of `run.config.classes`. What else is in `sequences` changes an object's values by rounding at most.
     """
     chosen = examples(sequences, run.config)
     batch = standardised(chosen, run.directory.statistics)

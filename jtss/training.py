@@ -72,9 +72,10 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.adam(config.training.learning_rate)
 
 
+@partial(jax.jit, static_argnums=0)
 def init_state(config: Config) -> TrainState:
     """The state before the first step."""
-    variables = jax.jit(partial(model.init, config))(jax.random.key(config.training.seed))
+    variables = model.init(config, jax.random.key(config.training.seed))
     nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
     return TrainState(jnp.int32(0), variables, optimizer(config).init(variables["params"]), nothing)
 
@@ -102,7 +103,7 @@ def validation_chunks(validation: Examples, statistics: Statistics, size: int) -
 
 
 def draw(config: Config, data: TrainingSet, key: jax.Array) -> jax.Array:
-    """[B] rows of one batch: a class drawn uniformly, then one of its objects; if `natural`, objects drawn uniformly."""
+    """[B] rows of one batch: a class drawn uniformly, then one of its objects; `natural`: objects drawn uniformly."""
     shape = (config.training.batch_size,)
     class_key, row_key = jax.random.split(key)
     if config.training.class_balance == "natural":
@@ -129,6 +130,7 @@ def train_step(config: Config, state: TrainState, data: TrainingSet) -> tuple[Tr
     return TrainState(state.step + 1, variables, opt_state, state.best), loss
 
 
+@partial(jax.jit, static_argnums=(0, 3), donate_argnums=1)
 def advance(config: Config, state: TrainState, data: TrainingSet, n_steps: int) -> tuple[TrainState, jax.Array]:
     """`n_steps` steps in one program; returns the new state and their mean loss."""
     if n_steps == 1:  # without a loop: see `run`
@@ -137,6 +139,7 @@ def advance(config: Config, state: TrainState, data: TrainingSet, n_steps: int) 
     return state, losses.mean()
 
 
+@partial(jax.jit, static_argnums=0)
 def validation_sums(config: Config, variables: Variables, chunk: ValidationChunk) -> jax.Array:
     """[3]: summed cross-entropy, correct predictions and objects of one chunk."""
     logits, _ = model.apply(config, variables, chunk.batch, train=False)
@@ -145,6 +148,7 @@ def validation_sums(config: Config, variables: Variables, chunk: ValidationChunk
     return jnp.stack([jnp.sum(chunk.weight * part) for part in (losses, correct, jnp.ones_like(losses))])
 
 
+@partial(jax.jit, donate_argnums=0)
 def keep_best(state: TrainState, sums: jax.Array) -> TrainState:
     """Replace the best model where the validation loss is lower; a non-finite loss never is."""
     loss, accuracy = sums[0] / sums[2], sums[1] / sums[2]
@@ -176,19 +180,15 @@ def run(
     stride = 1 if jax.default_backend() == "cpu" else every
     data = training_set(train, statistics, len(config.classes))
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
-    advance_steps = jax.jit(partial(advance, config), static_argnames="n_steps", donate_argnums=0)
-    sums_of = jax.jit(partial(validation_sums, config))
-    choose = jax.jit(keep_best, donate_argnums=0)
-
     step = int(state.step)
     while step < last_step(config, int(state.best.step)):
         n_steps = min(stride, every - step % every)
-        state, loss = advance_steps(state, data, n_steps)
+        state, loss = advance(config, state, data, n_steps)
         step += n_steps
         validation_loss = validation_accuracy = None
         if step % every == 0:
-            sums = sum(sums_of(state.variables, chunk) for chunk in chunks)
-            state = choose(state, sums)
+            sums = sum(validation_sums(config, state.variables, chunk) for chunk in chunks)
+            state = keep_best(state, sums)
             validation_loss, validation_accuracy = float(sums[0] / sums[2]), float(sums[1] / sums[2])
         if not np.isfinite(float(loss)):
             raise FloatingPointError(

@@ -1,0 +1,185 @@
+"""The network: the paper's sizes, parameter counts, gradients, and each part by an independent road."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jtss import configs, model
+from jtss.encoder import StampEncoder, cyclic_pooling, multiply_adds
+from jtss.model import Batch
+from jtss.temporal import Conv1D
+
+DEMO = configs.get("demo")
+PAPER = configs.get("n3_conv1d")
+
+
+def batch_of(config, n_objects: int, seed: int = 0) -> Batch:
+    rng = np.random.default_rng(seed)
+    side, n = config.stamp.source_side, config.n_detections
+    return Batch(
+        rng.random((n_objects, n, side, side, len(config.stamp.channels))).astype(np.float16),
+        rng.normal(size=(n_objects, n, 10)).astype(np.float32),
+        rng.normal(size=(n_objects, 17)).astype(np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def variables():
+    return jax.jit(partial(model.init, DEMO))(jax.random.key(0))
+
+
+@partial(jax.jit, static_argnums=2)
+def forward(variables, batch, train=False, key=None):
+    return model.apply(DEMO, variables, batch, train=train, key=key)
+
+
+def sizes_of(crop: int) -> list[tuple[int, ...]]:
+    """Shapes after each convolution, and the flattened size."""
+    encoder, stamp = StampEncoder(PAPER.encoder), jnp.zeros((crop, crop, 2))
+    params = jax.eval_shape(encoder.init, jax.random.key(0), stamp)
+    capture = partial(encoder.apply, capture_intermediates=True, mutable=["intermediates"])
+    _, state = jax.eval_shape(capture, params, stamp)
+    layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape for i in range(1, 6)]
+    return [*layers, params["params"]["dense"]["kernel"].shape]
+
+
+def test_sizes_of_table_4_at_a_crop_of_21():
+    assert sizes_of(21) == [(24, 24, 32), (24, 24, 32), (12, 12, 64), (12, 12, 64), (12, 12, 64), (2304, 64)]
+
+
+def test_sizes_at_a_crop_of_33():
+    assert sizes_of(33) == [(36, 36, 32), (36, 36, 32), (18, 18, 64), (18, 18, 64), (18, 18, 64), (5184, 64)]
+
+
+def test_parameter_count_of_n3_conv1d():
+    variables = jax.eval_shape(partial(model.init, PAPER), jax.random.key(0))
+    encoder = (4 * 4 * 2 + 1) * 32 + (25 * 32 + 1) * 32 + (25 * 32 + 1) * 64 + 2 * (25 * 64 + 1) * 64 + (5184 + 1) * 64
+    temporal = (3 * 74 + 1) * 74
+    head = (74 + 17 + 1) * 64 + (64 + 1) * 64 + (64 + 1) * 3
+    norms = 2 * (10 + 17)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == encoder + temporal + head + norms
+
+
+def test_multiply_adds_agree_with_the_compiler():
+    encoder, stamp = StampEncoder(PAPER.encoder), jnp.zeros((33, 33, 2))
+    params = jax.jit(encoder.init)(jax.random.key(0), stamp)
+    flops = jax.jit(encoder.apply).lower(params, stamp).compile().cost_analysis()["flops"]
+    assert 2 * multiply_adds(PAPER.encoder, 33, 2) == pytest.approx(
+        flops, rel=0.15
+    )  # it leaves out the products with padding
+
+
+def test_encoder_is_its_equation():
+    """Convolutions by loops over kernel pixels in numpy."""
+    config = replace(DEMO.encoder, filters=(3, 2, 2, 2, 2), units=4)
+    encoder, stamp = StampEncoder(config), np.random.default_rng(0).random((9, 9, 2)).astype(np.float32)
+    params = encoder.init(jax.random.key(1), stamp)["params"]
+
+    def convolve(x, layer, margin):
+        kernel, bias = (np.asarray(params[layer][name]) for name in ("kernel", "bias"))
+        x = np.pad(x, (margin, margin, (0, 0)))
+        side = x.shape[0] - kernel.shape[0] + 1
+        out = sum(
+            x[i : i + side, j : j + side] @ kernel[i, j] for i in range(kernel.shape[0]) for j in range(kernel.shape[1])
+        )
+        return np.maximum(out + bias, 0)
+
+    def pool(x):
+        side = x.shape[0] // 2 * 2
+        return x[:side, :side].reshape(side // 2, 2, side // 2, 2, -1).max(axis=(1, 3))
+
+    x = convolve(convolve(stamp, "conv_1", (3, 3)), "conv_2", (2, 2))
+    x = pool(x)
+    for layer in ("conv_3", "conv_4", "conv_5"):
+        x = convolve(x, layer, (2, 2))
+    expected = np.maximum(pool(x).ravel() @ params["dense"]["kernel"] + params["dense"]["bias"], 0)
+    np.testing.assert_allclose(encoder.apply({"params": params}, stamp), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_conv1d_with_the_whole_sequence_as_kernel_is_a_dense_layer():
+    sequence = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+    temporal = Conv1D(kernel=3, units=4)
+    params = temporal.init(jax.random.key(0), sequence)["params"]
+    expected = np.maximum(sequence.ravel() @ params["conv"]["kernel"].reshape(15, 4) + params["conv"]["bias"], 0)
+    np.testing.assert_allclose(temporal.apply({"params": params}, sequence), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_conv1d_with_a_shorter_kernel_takes_the_maximum_over_steps():
+    sequence = np.random.default_rng(2).normal(size=(4, 5)).astype(np.float32)
+    temporal = Conv1D(kernel=2, units=6)
+    params = temporal.init(jax.random.key(0), sequence)["params"]
+    kernel, bias = params["conv"]["kernel"].reshape(10, 6), params["conv"]["bias"]
+    steps = [np.maximum(sequence[i : i + 2].ravel() @ kernel + bias, 0) for i in range(3)]
+    np.testing.assert_allclose(
+        temporal.apply({"params": params}, sequence), np.max(steps, axis=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_cyclic_pooling_is_the_mean_and_ignores_the_order_of_copies():
+    features = np.random.default_rng(3).normal(size=(6, 8)).astype(np.float32)
+    np.testing.assert_allclose(cyclic_pooling(features), features.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(cyclic_pooling(features[::-1]), cyclic_pooling(features), rtol=1e-5)
+
+
+def test_every_gradient_leaf_is_finite_and_alive(variables):
+    batch, labels = batch_of(DEMO, 8), jnp.arange(8) % 3
+
+    def loss(params):
+        logits, _ = model.apply(DEMO, {**variables, "params": params}, batch, train=True, key=jax.random.key(1))
+        return -jax.nn.log_softmax(logits)[jnp.arange(8), labels].mean()
+
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(variables["params"])):
+        assert np.all(np.isfinite(leaf)), path
+        assert np.any(leaf != 0), path
+
+
+def test_a_detection_changes_only_its_own_encoding(variables):
+    stamps = batch_of(DEMO, 1).stamps[0]
+    other = stamps.copy()
+    other[1] = other[1][::-1]
+    encode = jax.jit(lambda x: model.encode(DEMO, variables["params"]["encoder"], x, None))
+    changed = np.abs(encode(stamps) - encode(other)).max(axis=-1) > 1e-6
+    assert changed.tolist() == [False, True, False]
+
+
+def test_the_order_of_objects_and_their_company_do_not_matter(variables):
+    batch = batch_of(DEMO, 6)
+    logits, _ = forward(variables, batch)
+    backwards, _ = forward(variables, Batch(*(part[::-1].copy() for part in batch)))
+    alone, _ = forward(variables, Batch(*(part[2:3] for part in batch)))
+    np.testing.assert_allclose(backwards[::-1], logits, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(alone[0], logits[2], rtol=1e-5, atol=1e-5)
+
+
+def test_the_order_of_detections_matters(variables):
+    batch = batch_of(DEMO, 2)
+    swapped = batch._replace(stamps=batch.stamps[:, ::-1].copy(), dynamic=batch.dynamic[:, ::-1].copy())
+    assert np.abs(forward(variables, batch)[0] - forward(variables, swapped)[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("part", Batch._fields)
+def test_every_input_reaches_the_output(variables, part):
+    batch = batch_of(DEMO, 2)
+    changed = batch._replace(**{part: getattr(batch_of(DEMO, 2, seed=9), part)})
+    assert np.abs(forward(variables, batch)[0] - forward(variables, changed)[0]).max() > 1e-4
+
+
+def test_evaluation_is_deterministic_and_leaves_statistics_alone(variables):
+    batch = batch_of(DEMO, 3)
+    logits, batch_stats = forward(variables, batch)
+    np.testing.assert_array_equal(logits, forward(variables, batch)[0])
+    for new, old in zip(jax.tree.leaves(batch_stats), jax.tree.leaves(variables["batch_stats"]), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_batch_norm_is_over_batch_and_time_with_the_papers_momentum(variables):
+    batch = batch_of(DEMO, 32)
+    _, batch_stats = forward(variables, batch, True, jax.random.key(0))
+    for name, part in (("dynamic_norm", batch.dynamic), ("static_norm", batch.static)):
+        rows = part.reshape(-1, part.shape[-1])
+        np.testing.assert_allclose(batch_stats[name]["mean"], 0.01 * rows.mean(axis=0), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(batch_stats[name]["var"], 0.99 + 0.01 * rows.var(axis=0), rtol=1e-3)
