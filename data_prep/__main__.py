@@ -4,6 +4,9 @@ import argparse
 import shlex
 import sys
 
+from data_prep.errors import InputError
+from data_prep.workers import WorkerError
+
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -17,16 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing is written", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (FileNotFoundError, FileExistsError, ValueError) as error:
+    except (FileNotFoundError, FileExistsError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except OSError as error:
+    except (OSError, WorkerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     return 0
 
 
-# Everything is imported on use: worker processes import this module again, and a machine which only simulates and
+# Everything else is imported on use: worker processes import this module again, and a machine which only simulates and
 # trains may lack the libraries that read packets.
 
 

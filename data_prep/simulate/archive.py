@@ -78,7 +78,7 @@ def simulate_packets(
 
     Raises:
         FileExistsError: `folder` holds something.
-        ValueError: see `chunks`.
+        InputError: see `chunks`.
     """
     folder, work = Path(folder), chunks(n_objects, seed, classes)
     if folder.exists() and any(folder.iterdir()):

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Do what the arguments of `add_arguments` say, and print what was made.
 
     Raises:
-        ValueError, FileExistsError: see `simulate` and `simulate_packets`.
+        InputError, FileExistsError: see `simulate` and `simulate_packets`.
     """
     classes = tuple(name.strip() for name in arguments.classes.split(","))
     settings = {

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from data_prep import split as splits
 from data_prep.crossmatch import AllWise, match
+from data_prep.errors import InputError
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
 from data_prep.metadata import catalogue, unit_vectors
@@ -38,15 +39,15 @@ def chunks(n_objects: int, seed: int, classes: Sequence[str]) -> list[Chunk]:
     """Divide the objects: equal numbers of each class, chunks of the classes in turn.
 
     Raises:
-        ValueError: an unknown or repeated class, or too few objects; says what was expected.
+        InputError: an unknown or repeated class, or too few objects; says what was expected.
     """
     unknown = [name for name in classes if name not in CLASS_NAMES]
     if unknown or not classes or len(set(classes)) < len(classes):
-        raise ValueError(
+        raise InputError(
             f"classes {', '.join(classes) or '(none)'}: expected different ones of {', '.join(CLASS_NAMES)}"
         )
     if n_objects < len(classes):
-        raise ValueError(f"{n_objects} objects for {len(classes)} classes: expected at least one of each")
+        raise InputError(f"{n_objects} objects for {len(classes)} classes: expected at least one of each")
     left = {
         CLASS_NAMES.index(name): share for name, share in zip(classes, _shares(n_objects, len(classes)), strict=True)
     }
@@ -148,7 +149,7 @@ def simulate(
         The content hash.
 
     Raises:
-        ValueError: see `chunks`.
+        InputError: see `chunks`.
         FileExistsError: `path` exists and `force` is not set.
     """
     ledger, names, labels, n_detections = Ledger(), [], [], 0
