@@ -113,7 +113,7 @@ def learning_figure(
     """
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
-    for values, colour, name in ((train_loss, GREY, "training batch"), (validation_loss, BLUE, "validation")):
+    for values, colour, name in ((train_loss, GREY, "training"), (validation_loss, BLUE, "validation")):
         there = np.isfinite(values)
         upper.plot(step[there], values[there], color=colour, linewidth=1.5, label=name)
     there = np.isfinite(validation_accuracy)

@@ -215,14 +215,22 @@ def _learning(found: dict) -> str:
 
 def _data(found: dict) -> str:
     data = found["data"]
-    pairs = [(key.replace("_", " "), str(value)) for key, value in data.items() if key != "objects"]
+    pairs = _pairs({key: value for key, value in data.items() if key != "objects"})
     pairs += [(f"objects {name}", f"{count:,}") for name, count in sorted(data["objects"].items())]
     return page.section("Data", page.facts(pairs))
 
 
 def _origin(found: dict) -> str:
-    pairs = [(key.replace("_", " "), str(value)) for key, value in found["model"].items()]
-    pairs += [("command", found["command"]), ("evaluated", found["created"])]
-    pairs += [(key.replace("_", " "), str(value)) for key, value in found["hardware"].items()]
-    pairs += [(f"{name} version", value) for name, value in found["versions"].items()]
+    pairs = _pairs(found["model"]) + [("command", found["command"]), ("evaluated", found["created"])]
+    pairs += _pairs(found["hardware"]) + [(f"{name} version", value) for name, value in found["versions"].items()]
     return page.section("Model, command and machine", page.facts(pairs))
+
+
+def _pairs(values: dict) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), _words(value)) for key, value in values.items()]
+
+
+def _words(value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

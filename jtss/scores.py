@@ -47,10 +47,15 @@ def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -
             "support": int(found.support[i]),
             "precision": _score(found.precision[i], wilson_interval(int(hits[i]), int(claimed[i]))),
             "recall": _score(found.recall[i], wilson_interval(int(hits[i]), int(found.support[i]))),
-            "f1": _score(found.f1[i], Interval(f1_limits.lower[i], f1_limits.upper[i])),
+            "f1": _score(found.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
         }
         for i, name in enumerate(classes)
     }
+
+
+def _spread(interval: Interval) -> Interval:
+    """The interval, undefined where the bootstrap saw no spread: no error at all, which is not certainty."""
+    return interval if interval.lower < interval.upper else Interval(np.float64("nan"), np.float64("nan"))
 
 
 def _score(value: np.ndarray, interval: Interval) -> dict:

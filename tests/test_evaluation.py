@@ -124,6 +124,13 @@ def test_scores_agree_with_metrics():
     assert numbers["reliability"]["count"] == [0, 0, 0, 0, 0, 0, 0, 3, 0, 1]
 
 
+def test_a_perfect_score_is_not_called_certain():
+    numbers = scores(evaluate([data()]))["classes"]["SN"]
+    assert numbers["f1"]["value"] == 1
+    assert np.isnan(numbers["f1"]["interval"]).all()
+    assert numbers["precision"]["interval"][0] < 0.5
+
+
 def test_scores_of_a_class_without_objects_are_undefined():
     found = evaluate([data(label=[0, 1, 1, 1, 1, 1, 0, 0])])
     assert np.isnan(scores(found)["classes"]["VS"]["recall"]["value"])
