@@ -103,7 +103,8 @@ def evaluate(
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
     counts: Counter[str] = Counter()
-    ids, labels, chances, errors, sample = [], [], [], [], None
+    ids, labels = [np.empty(0, object)], [np.empty(0, np.int64)]
+    chances, errors, sample = [np.empty((0, len(classes)), np.float32)], [], None
     for whole in batches:
         what = fate(whole, classes, n_detections, split)
         counts.update(what.tolist())
@@ -119,15 +120,8 @@ def evaluate(
         ids.append(part.object_id)
         labels.append(label)
         chances.append(probabilities)
-    return Evaluation(
-        classes,
-        np.concatenate(ids) if ids else np.empty(0, object),
-        np.concatenate(labels) if labels else np.empty(0, np.int64),
-        np.concatenate(chances) if chances else np.empty((0, len(classes)), np.float32),
-        dict(counts),
-        errors,
-        sample,
-    )
+    columns = (np.concatenate(parts) for parts in (ids, labels, chances))
+    return Evaluation(classes, *columns, dict(counts), errors, sample)
 
 
 def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:

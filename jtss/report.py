@@ -13,7 +13,7 @@ from jtss import environment, page, plots
 from jtss.evaluation import EVALUATED, Evaluation
 from jtss.metrics import Reliability
 from jtss.scores import scores
-from jtss.stamp_plots import card_picture
+from jtss.stamp_plots import Card, card_picture
 
 REPORT_VERSION = 1
 UNDEFINED = "–"
@@ -52,17 +52,18 @@ def document(
         "results": scores(evaluation),
         "inference": inference,
         "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
-        "confident_errors": [
-            {
-                "object_id": shown.object_id,
-                "true_class": shown.true_class,
-                "predicted_class": shown.classes[int(np.argmax(shown.probabilities))],
-                "probabilities": dict(zip(shown.classes, map(float, shown.probabilities), strict=True)),
-            }
-            for shown in evaluation.errors
-        ],
+        "confident_errors": [_error(shown) for shown in evaluation.errors],
         "versions": environment.versions(),
         "hardware": environment.hardware(),
+    }
+
+
+def _error(shown: Card) -> dict:
+    return {
+        "object_id": shown.object_id,
+        "true_class": shown.true_class,
+        "predicted_class": shown.classes[int(np.argmax(shown.probabilities))],
+        "probabilities": dict(zip(shown.classes, map(float, shown.probabilities), strict=True)),
     }
 
 
@@ -221,7 +222,7 @@ def _data(found: dict) -> str:
 
 
 def _origin(found: dict) -> str:
-    pairs = _pairs(found["model"]) + [("command", found["command"]), ("evaluated", found["created"])]
+    pairs = [*_pairs(found["model"]), ("command", found["command"]), ("evaluated", found["created"])]
     pairs += _pairs(found["hardware"]) + [(f"{name} version", value) for name, value in found["versions"].items()]
     return page.section("Model, command and machine", page.facts(pairs))
 

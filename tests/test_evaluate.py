@@ -18,7 +18,7 @@ from make_packets import alert, images, night, save
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import checkpoint, configs, data, features, overrides
+from jtss import checkpoint, configs, data, features, overrides, predict
 from jtss.training import init_state
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
@@ -165,8 +165,6 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
     with Writer(tmp_path / "night.h5", survey="made", command="a test") as writer:
         writer.append(batch)
         writer.finish(split=batch.split, ledger=Ledger())
-    from jtss import predict
-
     run = predict.load_run(folder / "run")
     (stored,) = data.read(tmp_path / "night.h5")
     _, expected = predict.predict(run, stored)
