@@ -17,6 +17,7 @@ N_CANDIDATES = 6  # nearest to the nominal position; the order of three may chan
 MAX_STARS = 110
 BRIGHTEST_STAR_MAG = 11.5
 STAR_SLOPE, GALAXY_SLOPE = 0.205, 0.42  # of log10 counts per magnitude
+FAINTEST_LIGHT = 10 ** (-0.4 * 22.6)  # a peak of one template noise
 BIG_GALAXY_MAG = 19.0  # brighter ones get a shape
 SPIKE_MAG = 15.5  # brighter stars leave a trail along their row
 NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
@@ -63,13 +64,19 @@ def field(rng: np.random.Generator, gal_l: np.ndarray, gal_b: np.ndarray) -> tup
     radius = 2.0 * 10 ** (-0.12 * (other_mag - 18)) * np.exp(rng.normal(0, 0.35, len(other)))
     stars = Blobs(star_x, star_y, np.zeros(len(star)), by_filter(star_mag, rng.uniform(0.3, 1.4, len(star))), star)
     light = [stars, _spikes(stars, star_mag), *_galaxies(rng, other_x, other_y, radius, other_mag, other)]
-    return merge(light), Sources(
+    return _visible(merge(light)), Sources(
         np.concatenate([star_x, other_x]),
         np.concatenate([star_y, other_y]),
         np.concatenate([star_mag, other_mag]),
         np.concatenate([np.ones(len(star)), 1 - resolution(radius)]),
         np.concatenate([star, other]),
     )
+
+
+def _visible(blobs: Blobs) -> Blobs:
+    """Leave out what even the template cannot show."""
+    bright = blobs.flux.max(axis=1) > FAINTEST_LIGHT
+    return Blobs(*(column[bright] for column in blobs))
 
 
 def _galaxies(rng, x, y, radius, r_mag, owner) -> list[Blobs]:

@@ -10,7 +10,7 @@ from jtss.schema import STAMP_SIDE
 
 CENTRE_PIX = STAMP_SIDE // 2
 SATURATION_DN = 60000.0
-RESIDUAL_FLUX = 10 ** (-0.4 * 19.7)  # fainter sources leave no visible residual
+RESIDUAL_FLUX = 10 ** (-0.4 * 19.0)  # fainter sources leave no visible residual
 RING_SHARE = 0.008  # of a bright star's light in the ringing that the deconvolution leaves
 COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0

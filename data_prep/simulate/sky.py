@@ -17,7 +17,7 @@ def star_density(gal_l: np.ndarray, gal_b: np.ndarray) -> np.ndarray:
 
     Fitted by eye to the neighbours of real alerts: about 2 at the poles, 60 in the plane, more towards the bulge.
     """
-    bulge = 1 + 0.6 * np.cos(np.radians(gal_l))
+    bulge = 1 + 0.4 * np.cos(np.radians(gal_l))
     return 10 ** (0.25 + 1.55 * np.exp(-np.abs(gal_b) / 21.0) * np.sqrt(bulge))
 
 

@@ -1,0 +1,122 @@
+"""Light curves, cadence, sky and catalogues of the simulator."""
+
+import numpy as np
+import pytest
+
+from data_prep.simulate import allwise, cadence, lightcurves, objects, sky
+from data_prep.simulate.catalogue import star_score
+from jtss.schema import MIN_GAP_DAYS
+
+
+def test_damped_random_walk_has_its_variance_and_structure_function():
+    rng = np.random.default_rng(0)
+    n, tau, sigma = 4000, 50.0, 0.3
+    times = np.sort(rng.uniform(0, 300, 12))
+    walk = lightcurves.damped_random_walk(rng, np.tile(times, (n, 1)), np.full(n, tau), np.full(n, sigma))
+    assert walk.std() == pytest.approx(sigma, rel=0.03)
+    lag = np.abs(times[:, None] - times)
+    structure = ((walk[:, :, None] - walk[:, None, :]) ** 2).mean(axis=0)
+    np.testing.assert_allclose(structure, 2 * sigma**2 * (1 - np.exp(-lag / tau)), atol=0.012)
+
+
+def test_supernova_rises_peaks_at_zero_and_falls():
+    days = np.arange(-60, 300.0)[None]
+    flux = lightcurves.supernova(days, np.array([17.0]), np.array([0.0]), np.array([20.0]))[0]
+    assert days[0, np.argmax(flux)] == 0
+    assert flux.max() == 1
+    assert np.all(flux[days[0] <= -17] == 0)
+    assert np.all(np.diff(flux[days[0] >= 0]) < 0)
+    assert 10 < np.interp(0.5, flux[days[0] >= 0][::-1], days[0][days[0] >= 0][::-1]) < 30
+
+
+def test_plateau_stays():
+    flux = lightcurves.supernova(np.array([[0.0, 30.0, 59.0, 120.0]]), *np.array([[9.0], [60.0], [22.0]]))[0]
+    np.testing.assert_allclose(flux[:3], 1)
+    assert flux[3] < 0.2
+
+
+def test_rr_lyrae_rises_faster_than_it_falls():
+    phase = np.linspace(0, 1, 1000, endpoint=False)[None]
+    magnitude = lightcurves.rr_lyrae(phase, np.array([0.2]))[0]
+    assert magnitude.min() == pytest.approx(-0.5)
+    assert magnitude.max() == pytest.approx(0.5, abs=0.01)
+    assert np.mean(np.diff(magnitude) < 0) == pytest.approx(0.2, abs=0.01)
+
+
+def test_binary_is_deepest_at_phase_zero():
+    phase = np.array([[0.0, 0.25, 0.5]])
+    depth = lightcurves.eclipses(phase, np.array([0.05]), np.array([0.4]))[0]
+    np.testing.assert_allclose(depth, [1, 0, 0.4], atol=1e-4)
+
+
+def test_half_of_the_gaps_are_shorter_than_six_hours():
+    seen = cadence.visits(np.random.default_rng(1), np.full(200, 2458500.0), 60)
+    gaps = np.concatenate([np.diff(jd[good]) for jd, good in zip(seen.jd, seen.good, strict=True)])
+    assert gaps.min() > 0
+    assert 0.35 < np.mean(gaps < MIN_GAP_DAYS) < 0.6
+    long = gaps[gaps > MIN_GAP_DAYS]
+    assert 1.5 < np.median(long) < 3.1
+    assert 0.85 < np.quantile(long, 0.05) < 1.1
+    shares = np.bincount(seen.fid[seen.good], minlength=4)[1:] / seen.good.sum()
+    np.testing.assert_allclose(shares, [0.49, 0.49, 0.02], atol=0.01)
+
+
+def test_limits_match_the_survey():
+    seen = cadence.visits(np.random.default_rng(2), np.full(300, 2458500.0), 60)
+    quantiles = np.quantile(seen.limit[seen.good], [0.05, 0.5, 0.95])
+    np.testing.assert_allclose(quantiles, [19.0, 20.1, 20.6], atol=0.4)
+    assert 0.01 < np.mean(seen.limit[seen.good] < 18.8) < 0.08  # clouds
+
+
+def test_positions_keep_to_their_part_of_the_sky():
+    rng = np.random.default_rng(3)
+    latitude = {}
+    for kind in (sky.extragalactic, sky.stellar, sky.solar_system):
+        ra, dec = sky.positions(rng, 2000, kind)
+        assert np.all((dec > sky.DEC_MIN_DEG) & (dec < sky.DEC_MAX_DEG) & (ra >= 0) & (ra < 360))
+        latitude[kind] = np.abs(sky.galactic(ra, dec)[1])
+    assert latitude[sky.extragalactic].min() > 5
+    assert np.median(latitude[sky.stellar]) < np.median(latitude[sky.extragalactic])
+    ra, dec = sky.positions(rng, 2000, sky.solar_system)
+    assert np.median(np.abs(sky.sky_frames(ra, dec)[3])) < 15
+
+
+def test_stars_crowd_towards_the_plane_and_the_centre():
+    density = sky.star_density(np.array([0.0, 180.0, 0.0, 0.0]), np.array([0.0, 0.0, 30.0, -90.0]))
+    assert density[0] > density[1] > 5 * density[2] > 5 * density[3] > 0
+
+
+def test_supernovae_follow_the_light_of_their_hosts():
+    start = np.full(3000, 2459000.0)
+    hosts = objects.supernovae(np.random.default_rng(4), start).hosts
+    distance = np.hypot(hosts.x, hosts.y)
+    # An exponential disc has half its light within its effective radius; inclination brings sources closer.
+    assert 0.6 < np.median(distance / hosts.radius) < 1.05
+    along = np.abs(hosts.x * np.cos(hosts.angle) + hosts.y * np.sin(hosts.angle))
+    across = np.abs(hosts.y * np.cos(hosts.angle) - hosts.x * np.sin(hosts.angle))
+    thin = hosts.axis_ratio < 0.5
+    assert np.median(across[thin] / along[thin]) < 0.6
+
+
+def test_star_scores_are_sure_when_bright_and_even_when_faint():
+    rng = np.random.default_rng(5)
+    n = 4000
+    bright_star, bright_galaxy = (star_score(rng, np.full(n, 17.0), np.full(n, p)) for p in (1.0, 0.1))
+    faint = star_score(rng, np.full(n, 23.2), np.ones(n))
+    assert np.median(bright_star) > 0.97
+    assert np.median(bright_galaxy) < 0.02
+    assert 0.4 < np.mean(faint == 0.5) < 0.8
+    assert 0.3 < np.mean(faint) < 0.7
+
+
+def test_host_dilutes_the_colours_of_a_nucleus():
+    rng, n = np.random.default_rng(6), 2000
+    nuclei = np.full(n, allwise.NUCLEUS)
+
+    def median_colour(share):
+        magnitudes = allwise.photometry(rng, nuclei, np.full(n, 17.0), np.full(n, share), np.zeros(n))
+        return np.nanmedian(magnitudes[:, 0] - magnitudes[:, 1])
+
+    assert median_colour(1.0) > 0.9
+    assert 0.2 < median_colour(0.2) < 0.6
+    assert np.isnan(allwise.photometry(rng, nuclei, np.full(n, 22.0), np.ones(n), np.zeros(n))).mean() > 0.9
