@@ -25,6 +25,7 @@ READABLE_SUFFIXES = (AVRO_SUFFIX, *ARCHIVE_SUFFIXES)
 
 MAX_BLOCK_BYTES = 64 << 20  # writers close a block after 16 kB to 4 MB; an alert has 70 kB
 MAX_METADATA_BYTES = 4 << 20  # the header with its schema; ZTF's takes 25 kB
+METADATA_OVERHEAD = 1024  # counted for each string, so that their number is bounded, too; writers have ten
 MAX_VARINT_BYTES = 10  # of a 64-bit number
 MIN_RECORD_BYTES = 32  # no alert is smaller: an identifier, a candid, a time
 
@@ -202,7 +203,7 @@ def _read_metadata(stream: BinaryIO) -> dict[bytes, bytes]:
             pair = []
             for _ in range(2):
                 size = _read_long(stream)
-                left -= size + 1  # an empty string costs, too: no count keeps us here for ever
+                left -= size + METADATA_OVERHEAD
                 if size < 0 or left < 0:
                     raise _FramingError("bad_header", f"metadata of {size} bytes, at most {MAX_METADATA_BYTES} in all")
                 pair.append(_read(stream, size))
@@ -221,7 +222,7 @@ def _read_block(stream: BinaryIO, sync: bytes) -> tuple[int, bytes] | None:
         raise _FramingError("bad_block", str(error)) from None
     if not 0 <= size <= MAX_BLOCK_BYTES:
         raise _FramingError("bad_block", f"a block of {size} bytes, expected at most {MAX_BLOCK_BYTES}")
-    if not 0 <= n_records <= MAX_BLOCK_BYTES // MIN_RECORD_BYTES or (size and not n_records):
+    if not 0 <= n_records <= MAX_BLOCK_BYTES // MIN_RECORD_BYTES or (size > MIN_RECORD_BYTES and not n_records):
         raise _FramingError("bad_block", f"{n_records} records in a block of {size} bytes")
     payload, marker = stream.read(size), stream.read(SYNC_BYTES)
     if marker != sync:

@@ -89,7 +89,10 @@ def _read_exactly(archive: BinaryIO, size: int, what: str) -> bytes:
     parts = []
     left = size
     while left:
-        part = archive.read(min(left, CHUNK))
+        try:
+            part = archive.read(min(left, CHUNK))
+        except EOFError:  # gzip's way to say it
+            part = b""
         if not part:
             raise ArchiveError(f"ends within {what}: {left} of {size} bytes are missing")
         parts.append(part)

@@ -154,9 +154,15 @@ def packet(
         "objectId": object_id,
         "candid": candid,
         "candidate": blank | {"candid": candid} | dict(candidate),
-        "prv_candidates": None if previous is None else [dict(earlier) for earlier in previous],
+        "prv_candidates": None if previous is None else [_previous(earlier) for earlier in previous],
         **cutouts,
     }
+
+
+def _previous(candidate: Mapping) -> dict:
+    """The fields of a candidate that its later alerts repeat."""
+    blank = {name: BLANKS[CANDIDATE_TYPES[name][0]] for name in PREVIOUS_REQUIRED}
+    return blank | {name: value for name, value in candidate.items() if name not in NOT_IN_PREVIOUS.split()}
 
 
 def encode_file(records: Sequence[Mapping], codec: str = "null") -> bytes:
