@@ -1,10 +1,9 @@
 """Train a classifier: `python train.py --config n3_conv1d [--data F.h5]`; `--list` shows the configurations."""
 
 import argparse
-import importlib.metadata
-import platform
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,8 +11,8 @@ from pathlib import Path
 import jax
 from tqdm import tqdm
 
-from data_prep.simulate import simulate
-from jtss import __version__, checkpoint, configs, data, estimate, features, overrides, training
+from data_prep.simulate import cached_path
+from jtss import checkpoint, configs, data, environment, estimate, features, overrides, training
 from jtss.configs import Config
 
 SIMULATED_OBJECTS = 6000
@@ -71,8 +70,8 @@ def start(arguments: argparse.Namespace) -> int:
         "data": str(path.resolve()),
         "data_hash": content_hash,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": versions(),
-        "device": device_name(),
+        "versions": environment.versions(),
+        "device": environment.hardware()["device"],
     }
     directory = checkpoint.create(out, config, statistics, provenance)
     return train(directory, splits, training.init_state(config))
@@ -169,28 +168,17 @@ def metrics_line(turn: training.Progress, losses: list[float], began: float) -> 
 
 def simulated_data() -> Path:
     """The default data set: simulated on first use, then kept in the user's cache."""
-    path = simulate.cached_path(SIMULATED_OBJECTS, SIMULATED_SEED)
+    path = cached_path(SIMULATED_OBJECTS, SIMULATED_SEED)
     if path.exists():
         print(f"no --data given: using the simulated data set {path}")
-    else:
-        print(f"no --data given: simulating {SIMULATED_OBJECTS} objects into {path} (once)")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        simulate.simulate(path, SIMULATED_OBJECTS, SIMULATED_SEED)
+        return path
+    options = ["--objects", str(SIMULATED_OBJECTS), "--seed", str(SIMULATED_SEED), "--out", str(path)]
+    command = ["-m", "data_prep", "simulate", *options]
+    print(f"no --data given: simulating a data set, once: {shlex.join(['python', *command])}", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if subprocess.run([sys.executable, *command], cwd=Path(__file__).parent).returncode:
+        raise data.DataError(f"{path}: the simulation did not finish")
     return path
-
-
-def versions() -> dict[str, str]:
-    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    return {
-        "jtss": __version__,
-        "python": platform.python_version(),
-        **{n: importlib.metadata.version(n) for n in names},
-    }
-
-
-def device_name() -> str:
-    device = jax.devices()[0]
-    return f"{device.device_kind} ({device.platform}, {len(jax.devices())} device(s))"
 
 
 if __name__ == "__main__":

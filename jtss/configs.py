@@ -25,7 +25,7 @@ class StampConfig:
 
     @property
     def source_side(self) -> int:
-        """Side of the square that is turned: the smallest odd one that holds the turned crop; no margin for quarter turns."""
+        """Side of the square that is turned: odd, and enough for the turned crop; quarter turns need no margin."""
         if self.rotation_range_deg == 0 and (360 / self.copies) % 90 == 0:
             return self.crop
         side = math.ceil(self.crop * math.sqrt(2))

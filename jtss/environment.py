@@ -9,7 +9,7 @@ import jax
 
 from jtss import __version__
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "h5py")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "h5py")
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,126 @@
+"""train.py as a user runs it: names, errors, a run, Ctrl-C, and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_sequences import sequences
+
+from data_prep.hdf5 import Writer
+from data_prep.ledger import Ledger
+
+ROOT = Path(__file__).parents[1]
+TINY = [
+    *("--set", "stamp.crop=5"),
+    *("--set", "encoder.filters=2,2,3,3,3"),
+    *("--set", "training.batch_size=8"),
+    *("--set", "training.validate_every=5"),
+]
+
+
+def command(*arguments) -> list[str]:
+    return [sys.executable, str(ROOT / "train.py"), *map(str, arguments)]
+
+
+def run(*arguments, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def data_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "made.h5"
+    n = 36
+    made = sequences([3] * n, label=np.arange(n) % 3, split=np.arange(n) // 3 % 3)
+    with Writer(path, survey="test", command="test") as writer:
+        writer.append(made)
+        writer.finish(split=made.split, ledger=Ledger())
+    return path
+
+
+def test_list_names_every_config_with_the_papers_row_and_accuracy():
+    shown = run("--list")
+    assert shown.returncode == 0
+    assert "n3_conv1d    paper: 98.33 ± 0.7 %" in shown.stdout
+    assert "Table 8" in shown.stdout
+    assert "demo" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "n3"], "no config named 'n3'; valid: n3_conv1d, demo"),
+        (["--config", "demo", "--set", "training.speed=9"], "no field 'speed'; valid: learning_rate"),
+        (["--config", "demo", "--data", "absent.h5"], "absent.h5: no such file"),
+        (["--resume", "absent"], "absent: no such run directory"),
+    ],
+)
+def test_errors_of_use_are_one_line(arguments, message, tmp_path):
+    failed = run(*arguments, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert message in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_not_in_the_data_is_refused_before_a_run_exists(data_file, tmp_path):
+    failed = run("--config", "demo", "--data", data_file, "--set", "classes=AGN,bogus", "--out", tmp_path / "run")
+    assert failed.returncode == 2
+    assert "no train object of class bogus with 3 detections" in failed.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(data_file, tmp_path):
+    """Ctrl-C saves, exits with 130 and says how to go on; what follows is the same training, bit for bit."""
+    options = ["--config", "demo", "--data", data_file, *TINY, "--set", "training.iterations=400"]
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    assert run(*options, "--out", whole).returncode == 0
+
+    started = subprocess.Popen(command(*options, "--out", halved), stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (halved / "metrics.jsonl").exists() or not (halved / "metrics.jsonl").read_text():
+        assert time.monotonic() < deadline
+        assert started.poll() is None
+        time.sleep(0.02)
+    started.send_signal(signal.SIGINT)
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert f"go on with: python train.py --resume {halved}" in output
+
+    assert run("--resume", halved).returncode == 0
+    assert comparable(halved) == comparable(whole)
+
+
+def comparable(directory: Path) -> list[dict]:
+    """The metrics to their last digit, but for the clock and the training loss, whose mean begins anew on resuming."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(5, 401, 5))
+    return [{name: value for name, value in line.items() if name not in ("seconds", "train_loss")} for line in lines]
+
+
+@pytest.mark.slow
+def test_a_run_says_where_it_comes_from_and_refuses_other_data(data_file, tmp_path):
+    directory = tmp_path / "run"
+    options = [*TINY, "--set", "training.iterations=5"]
+    done = run("--config", "demo", "--data", data_file, *options, "--out", directory)
+    assert "will take about" in done.stdout or os.environ.get("JAX_PLATFORMS") == "cuda"
+    provenance = json.loads((directory / "provenance.json").read_text())
+    assert str(data_file) in provenance["command"]
+    assert provenance["data"] == str(data_file)
+    assert len(provenance["data_hash"]) == 32
+    assert {"jax", "flax", "orbax-checkpoint", "jtss", "python"} <= set(provenance["versions"])
+
+    again = run("--config", "demo", "--data", data_file, *options, "--out", directory)
+    assert again.returncode == 2
+    assert "go on with it by --resume" in again.stderr
+
+    (directory / "provenance.json").write_text(json.dumps({**provenance, "data_hash": "0" * 32}))
+    other = run("--resume", directory)
+    assert other.returncode == 2
+    assert "content hash" in other.stderr
