@@ -31,6 +31,9 @@ def main() -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("train.py: interrupted before training began", file=sys.stderr)
+        return EXIT_CODES[signal.SIGINT]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -93,7 +96,7 @@ def train(directory: checkpoint.RunDirectory, splits: dict[str, data.Examples], 
     config = directory.config
     counts = ", ".join(f"{len(split.label)} {name}" for name, split in splits.items())
     print(f"{config.name}: {counts} sequences of {config.n_detections} detections → {directory.path}")
-    announce_duration(config, int(state.step))
+    announce_duration(config, int(state.step), len(splits["validation"].label))
     stopped_by = StopSignals()
     saved = began = time.monotonic()
     losses = []
@@ -111,7 +114,8 @@ def train(directory: checkpoint.RunDirectory, splits: dict[str, data.Examples], 
             if stopped_by.number:
                 break
         states.save(state)
-    print(f"best: step {int(state.best.step)}, validation accuracy {float(state.best.accuracy):.3f}")
+    if int(state.best.step):
+        print(f"best: step {int(state.best.step)}, validation accuracy {float(state.best.accuracy):.3f}")
     if stopped_by.number:
         print(f"stopped at step {int(state.step)}; go on with: python train.py --resume {directory.path}")
         return EXIT_CODES[stopped_by.number]
@@ -133,13 +137,14 @@ class StopSignals:
         tqdm.write("stopping after this step; once more to stop at once", file=sys.stderr)
 
 
-def announce_duration(config: Config, step: int) -> None:
+def announce_duration(config: Config, step: int, n_validation: int) -> None:
     """On a machine without a GPU say at once how long a training will take, and what would suit it better."""
     if jax.default_backend() != "cpu":
         return
-    hours = estimate.training_seconds(config, config.training.iterations - step) / 3600
+    left = config.training.iterations - step
+    hours = estimate.training_seconds(config, left, n_validation) / 3600
     duration = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
-    print(f"no GPU: {config.training.iterations - step} iterations will take about {duration} on this CPU")
+    print(f"no GPU: {left} iterations will take about {duration} on this CPU", flush=True)
     if config.name != "demo":
         print("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)")
 
