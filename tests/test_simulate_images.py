@@ -5,9 +5,10 @@ import pytest
 
 from data_prep.simulate import survey
 from data_prep.simulate.blobs import (
+    CORE,
+    MOFFAT,
     MOFFAT_BETA,
     NOISE_PIXELS_PER_FWHM2,
-    PSF_WEIGHTS,
     Blobs,
     galaxy,
     outer_sum,
@@ -63,7 +64,8 @@ def test_point_source_keeps_its_flux_and_its_place():
 
 
 def test_weights_add_up():
-    assert PSF_WEIGHTS.sum() == pytest.approx(1, abs=1e-6)
+    for psf in (MOFFAT, CORE):
+        assert psf.weights.sum() == pytest.approx(1, abs=1e-6)
     noise_pixels = 1 / (point(2.15) ** 2).sum()
     assert noise_pixels == pytest.approx(NOISE_PIXELS_PER_FWHM2 * 2.15**2, rel=0.02)
 

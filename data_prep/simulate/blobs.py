@@ -15,9 +15,7 @@ MOFFAT_BETA = 2.9  # median of isolated ZTF stars
 _LOG_NODES = -2.8 + 1.1 * np.arange(5)
 _NODES = np.exp(_LOG_NODES)
 _WEIGHTS = _NODES ** (MOFFAT_BETA - 1) * np.exp(-_NODES)
-PSF_WEIGHTS = (_WEIGHTS / _WEIGHTS.sum()).astype(np.float32)
 ALPHA_PER_FWHM = 0.5 / np.sqrt(2.0 ** (1.0 / MOFFAT_BETA) - 1.0)
-PSF_SIGMAS_PER_FWHM = (ALPHA_PER_FWHM / np.sqrt(2.0 * _NODES)).astype(np.float32)
 
 # Effective number of noise pixels of a Moffat, 1 / integral of psf^2 = pi alpha^2 (2 beta - 1) / (beta - 1)^2.
 NOISE_PIXELS_PER_FWHM2 = np.pi * ALPHA_PER_FWHM**2 * (2 * MOFFAT_BETA - 1) / (MOFFAT_BETA - 1) ** 2
@@ -30,8 +28,23 @@ BULGE_SIGMAS, BULGE_SHARES = np.array([0.06, 0.25, 0.80, 2.20]), np.array([0.073
 _LINE_NODES = np.linspace(-2.1, 2.1, 7)
 _LINE_SHARES = np.exp(-0.5 * _LINE_NODES**2) / np.exp(-0.5 * _LINE_NODES**2).sum()
 
-
 BLOBS_PER_PRODUCT = 64  # 63 * 63 * 64 multiplications; OpenBLAS threads from 2^18
+
+
+class Psf(NamedTuple):
+    """A mixture of K round Gaussians: widths in units of the FWHM, and weights that add up to 1; float32."""
+
+    sigmas: np.ndarray
+    weights: np.ndarray
+
+
+def _psf(nodes: slice) -> Psf:
+    sigmas = ALPHA_PER_FWHM / np.sqrt(2.0 * _NODES[nodes])
+    return Psf(sigmas.astype(np.float32), (_WEIGHTS[nodes] / _WEIGHTS[nodes].sum()).astype(np.float32))
+
+
+MOFFAT = _psf(slice(None))
+CORE = _psf(slice(2, None))  # for faint sources, whose wings (4 % of the light) drown in the noise
 
 
 class Blobs(NamedTuple):
@@ -59,37 +72,43 @@ def merge(parts: list[Blobs]) -> Blobs:
 
 
 def profile(centre: np.ndarray, width: np.ndarray, side: int) -> np.ndarray:
-    """[D, side, S] unit-area Gaussians along one axis; `centre` and `width` [D, S] in pixels."""
+    """[D, side, S] Gaussians of peak 1 along one axis; `centre` and `width` [D, S] in pixels, float32."""
     pixel = np.arange(side, dtype=np.float32)[:, None]
-    inverse = np.float32(1.0) / width
-    scaled = (pixel - centre[:, None, :]) * inverse[:, None, :]
+    scaled = pixel - centre[:, None, :]
+    scaled *= (np.float32(np.sqrt(0.5)) / width)[:, None, :]
     scaled *= scaled
-    scaled *= np.float32(-0.5)
-    np.exp(scaled, out=scaled)
-    scaled *= (inverse * np.float32(1 / np.sqrt(2 * np.pi)))[:, None, :]
-    return scaled
+    np.negative(scaled, out=scaled)
+    return np.exp(scaled, out=scaled)
 
 
 def render(
-    x: np.ndarray, y: np.ndarray, sigma: np.ndarray, flux: np.ndarray, fwhm: np.ndarray, side: int
+    x: np.ndarray,
+    y: np.ndarray,
+    sigma: np.ndarray,
+    flux: np.ndarray,
+    fwhm: np.ndarray,
+    side: int,
+    psf: Psf = MOFFAT,
 ) -> np.ndarray:
-    """Images of blobs seen through a Moffat PSF.
+    """Images of blobs seen through a PSF.
 
     Args:
         x, y, flux: [D, S] position [pix] (column, row) and total flux of each blob in each image.
         sigma: [S] width of the blobs before the PSF [pix].
         fwhm: [D] seeing [pix].
         side: of the image [pix].
+        psf: its shape.
 
     Returns:
         [D, side, side] float32.
     """
-    width2 = (PSF_SIGMAS_PER_FWHM * fwhm[:, None]) ** 2  # [D, K]
-    width = np.sqrt(width2[:, None, :] + (sigma**2)[None, :, None]).reshape(len(fwhm), -1).astype(np.float32)
-    components = len(PSF_WEIGHTS)
-    columns = profile(np.repeat(x, components, axis=1).astype(np.float32), width, side)
-    rows = profile(np.repeat(y, components, axis=1).astype(np.float32), width, side)
-    rows *= (flux[:, :, None] * PSF_WEIGHTS).reshape(len(fwhm), 1, -1).astype(np.float32)
+    x, y, sigma, flux, fwhm = (np.asarray(value, np.float32) for value in (x, y, sigma, flux, fwhm))
+    width2 = (psf.sigmas * fwhm[:, None])[:, :, None] ** 2 + sigma**2  # [D, K, S]
+    peak = psf.weights[:, None] * flux[:, None, :] / (np.float32(2 * np.pi) * width2)
+    flat = len(fwhm), len(psf.weights) * len(sigma)
+    width = np.sqrt(width2).reshape(flat)
+    columns, rows = (profile(np.repeat(c[:, None], width2.shape[1], axis=1).reshape(flat), width, side) for c in (x, y))
+    rows *= peak.reshape(flat)[:, None, :]
     return outer_sum(rows, columns)
 
 

@@ -4,14 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.simulate.blobs import PSF_SIGMAS_PER_FWHM, Blobs, outer_sum, profile, render
+from data_prep.simulate.blobs import CORE, Blobs, outer_sum, render
 from data_prep.simulate.cadence import DIFFERENCE_NOISE, READ_VARIANCE, VARIANCE_PER_DN
 from jtss.schema import STAMP_SIDE
 
 CENTRE_PIX = STAMP_SIDE // 2
 SATURATION_DN = 60000.0
+WINGS_FLUX = 10 ** (-0.4 * 20.0)  # fainter sources show the core of the PSF only
 RESIDUAL_FLUX = 10 ** (-0.4 * 19.0)  # fainter sources leave no visible residual
-RING_SHARE = 0.008  # of a bright star's light in the ringing that the deconvolution leaves
+RING_SHARE = 0.001  # of a bright star's light: the peak of the ringing that the deconvolution leaves
+TEMPLATE_LEVEL_DN = (-0.2, 0.4)  # minus the science level: mean and scatter
+DIFFERENCE_LEVEL_DN = 0.2
 COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
@@ -84,71 +87,90 @@ def stamps(
         [D, 63, 63, 3] float32 [DN]; science, template, difference. As in ZTF's packets the difference is template minus
         science where the source got fainter, so that the source in it is always bright.
     """
-    n, side = len(exposures.fid), STAMP_SIDE
-    field = blobs.flux[:, exposures.fid - 1].T * exposures.scale[:, None]  # [D, S] DN
-    x = CENTRE_PIX + exposures.x[:, None] + np.append(blobs.x, 0.0)
-    y = CENTRE_PIX + exposures.y[:, None] + np.append(blobs.y, 0.0)
-    sigma = np.append(blobs.sigma, 0.0)
-    reference = (exposures.reference * exposures.scale)[:, None]
-    source = (exposures.source * exposures.scale)[:, None]
-    with_reference = np.concatenate([field, reference], axis=1)
-    # The source now, minus the source then, is what the difference shows; the template shows the source then.
-    template = render(x, y, sigma, with_reference, exposures.template_seeing, side)
-    steady = render(x, y, sigma, with_reference, exposures.seeing, side)
-    change = render(
-        x[:, -1:] + shape.x, y[:, -1:] + shape.y, np.zeros(len(shape.x)), (source - reference) * shape.share,
-        exposures.source_seeing, side,
-    )  # fmt: skip
-    bright = np.append(blobs.flux.max(axis=1) > RESIDUAL_FLUX, True)  # the same ones whichever exposures are made
-    residual = _residuals(x[:, bright], y[:, bright], sigma[bright], with_reference[:, bright], exposures)
-    white = np.stack([stream.standard_normal((side, side), np.float32) for stream in streams])
+    template, steady, change, residual = _light(blobs, exposures, shape)
     science = steady + change
-    steady_variance = VARIANCE_PER_DN * exposures.noise_sky + READ_VARIANCE
-    variance = np.maximum(science, 0) * np.float32(VARIANCE_PER_DN) + steady_variance[:, None, None].astype(np.float32)
-    noise = np.sqrt(variance) * white
-    noise += np.stack([stream.normal(0, COLUMN_NOISE_DN, side) for stream in streams])[:, None, :].astype(np.float32)
-    science += exposures.sky[:, None, None].astype(np.float32)
-    grain = np.stack([template_grain[fid] for fid in exposures.fid]) * exposures.template_noise[:, None, None]
-    grain = grain.astype(np.float32)
-    level = np.array([stream.normal([-0.2, 0.02], [0.4, 0.2]) for stream in streams], np.float32)
-    template += grain + (exposures.sky + level[:, 0])[:, None, None]
-    change += residual + _attenuation(exposures, steady_variance) * noise - grain + level[:, 1, None, None]
-    science += noise
-    images = np.empty((n, side, side, 3), np.float32)
-    images[..., 0] = np.minimum(science, SATURATION_DN)
-    images[..., 1] = np.minimum(template, SATURATION_DN)
-    images[..., 2] = change * exposures.sign[:, None, None].astype(np.float32)
+    noise, steady_variance = _science_noise(science, exposures, streams)
+    grain = np.stack([template_grain[fid] for fid in exposures.fid]) * _plane(exposures.template_noise)
+    sky = _plane(exposures.sky)
+    level = np.stack([stream.standard_normal(2, np.float32) for stream in streams])
+    template += grain + sky + _plane(TEMPLATE_LEVEL_DN[0] + TEMPLATE_LEVEL_DN[1] * level[:, 0])
+    change += residual + _plane(_attenuation(exposures, steady_variance)) * noise
+    change += _plane(DIFFERENCE_LEVEL_DN * level[:, 1]) - grain
+    science += noise + sky
+    images = np.empty((*science.shape, 3), np.float32)
+    np.minimum(science, SATURATION_DN, out=images[..., 0])
+    np.minimum(template, SATURATION_DN, out=images[..., 1])
+    np.multiply(change, _plane(exposures.sign), out=images[..., 2])
     return images
 
 
+def _plane(values: np.ndarray) -> np.ndarray:
+    """[D, 1, 1] float32: one value per image."""
+    return np.asarray(values, np.float32)[:, None, None]
+
+
+def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray, ...]:
+    """[D, 63, 63] each, without sky: the template; the same through the exposure's PSF; the change; its residuals."""
+    side = STAMP_SIDE
+    # What belongs where is decided by flux alone, not by the exposures: a stamp must not depend on the others.
+    brightness = np.append(blobs.flux.max(axis=1), np.inf)  # last, the object's own point source
+    x = CENTRE_PIX + exposures.x[:, None] + np.append(blobs.x, 0.0)
+    y = CENTRE_PIX + exposures.y[:, None] + np.append(blobs.y, 0.0)
+    sigma = np.append(blobs.sigma, 0.0)
+    scale = exposures.scale[:, None]
+    flux = np.concatenate([blobs.flux[:, exposures.fid - 1].T, exposures.reference[:, None]], axis=1) * scale
+    wide, faint = brightness > WINGS_FLUX, brightness <= WINGS_FLUX
+    images = [
+        render(x[:, wide], y[:, wide], sigma[wide], flux[:, wide], seeing, side)
+        + render(x[:, faint], y[:, faint], sigma[faint], flux[:, faint], seeing, side, CORE)
+        for seeing in (exposures.template_seeing, exposures.seeing)
+    ]
+    change = render(
+        x[:, -1:] + shape.x,
+        y[:, -1:] + shape.y,
+        np.zeros(len(shape.x)),
+        (exposures.source - exposures.reference)[:, None] * scale * shape.share,
+        exposures.source_seeing,
+        side,
+    )
+    bright = brightness > RESIDUAL_FLUX
+    return *images, change, _residuals(x[:, bright], y[:, bright], sigma[bright], flux[:, bright], exposures)
+
+
+def _science_noise(light: np.ndarray, exposures: Exposures, streams) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of the science images [D, 63, 63], and the variance of their empty sky [D]."""
+    sky_variance = VARIANCE_PER_DN * exposures.noise_sky + READ_VARIANCE
+    deviation = np.maximum(light, 0)
+    deviation *= np.float32(VARIANCE_PER_DN)
+    deviation += _plane(sky_variance)
+    np.sqrt(deviation, out=deviation)
+    deviation *= np.stack([stream.standard_normal(light.shape[1:], np.float32) for stream in streams])
+    stripes = np.stack([stream.standard_normal((1, light.shape[2]), np.float32) for stream in streams])
+    return deviation + np.float32(COLUMN_NOISE_DN) * stripes, sky_variance
+
+
 def _attenuation(exposures: Exposures, variance: np.ndarray) -> np.ndarray:
-    """What the matched filter of the subtraction leaves of the science noise, so that the difference has 0.97 of it."""
-    kept = np.clip(DIFFERENCE_NOISE**2 - exposures.template_noise**2 / variance, 0.5, 1.0)
-    return np.sqrt(kept).astype(np.float32)[:, None, None]
+    """[D] what the matched filter of the subtraction leaves of the science noise: the difference has 0.97 of it."""
+    return np.sqrt(np.clip(DIFFERENCE_NOISE**2 - exposures.template_noise**2 / variance, 0.5, 1.0))
 
 
 def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     """What imperfect registration, PSF matching and deconvolution leave of bright sources: dipoles and rings."""
     side = STAMP_SIDE
-    moved = render(
-        x + exposures.offset_x[:, None], y + exposures.offset_y[:, None], sigma, flux,
-        exposures.seeing * (1 + exposures.blur), side,
-    )  # fmt: skip
+    moved_x, moved_y = x + exposures.offset_x[:, None], y + exposures.offset_y[:, None]
+    moved = render(moved_x, moved_y, sigma, flux, exposures.seeing * (1 + exposures.blur), side)
     moved -= render(x, y, sigma, flux, exposures.seeing, side)
-    points = np.flatnonzero(sigma < PSF_SIGMAS_PER_FWHM[-1])
-    width = np.full((len(flux), len(points)), RING_WIDTH_PIX, np.float32)
-    sign = np.sign(exposures.blur)[:, None]
-    columns, rows = (_ringing(c[:, points].astype(np.float32), width, side) for c in (x, y))
-    rows *= (RING_SHARE * sign * flux[:, points]).astype(np.float32)[:, None, :] * np.float32(
-        2 * np.pi * RING_WIDTH_PIX**2 / 8
-    )
+    points = sigma == 0
+    columns, rows = (_ringing(np.asarray(centre[:, points], np.float32)) for centre in (x, y))
+    rows *= (RING_SHARE * np.sign(exposures.blur)[:, None] * flux[:, points]).astype(np.float32)[:, None, :]
     moved += outer_sum(rows, columns)
     return moved
 
 
-def _ringing(centre: np.ndarray, width: np.ndarray, side: int) -> np.ndarray:
-    pixel = np.arange(side, dtype=np.float32)[:, None]
-    return profile(centre, width, side) * np.cos(np.float32(RING_WAVE) * (pixel - centre[:, None, :]))
+def _ringing(centre: np.ndarray) -> np.ndarray:
+    """[D, 63, S] a wave of two and a half pixels that fades away from the centre [D, S]."""
+    distance = np.arange(STAMP_SIDE, dtype=np.float32)[:, None] - centre[:, None, :]
+    return np.cos(np.float32(RING_WAVE) * distance) * np.exp(distance**2 * np.float32(-0.5 / RING_WIDTH_PIX**2))
 
 
 def template_grain(stream: np.random.Generator) -> np.ndarray:

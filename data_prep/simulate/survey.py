@@ -55,10 +55,14 @@ class Observed(NamedTuple):
     infrared_dec: np.ndarray
 
 
-def stream(seed: np.random.SeedSequence, *key: int) -> np.random.Generator:
-    """The generator of a chunk's sub-stream: depends on the chunk and the key, on nothing that was drawn before."""
-    child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *key))
-    return np.random.Generator(np.random.SFC64(child))
+def stream(seed: np.random.SeedSequence, *place: int) -> np.random.Generator:
+    """The random numbers of one place in a chunk: they depend on the chunk and the place, not on what was drawn before.
+
+    Philox counts: each place (up to three numbers) starts at a counter of its own, 2^64 draws from the next.
+    """
+    counter = np.zeros(4, np.uint64)
+    counter[4 - len(place) :] = place
+    return np.random.Generator(np.random.Philox(counter=counter, key=seed.generate_state(2, np.uint64)))
 
 
 def observe(seed: np.random.SeedSequence, label: int, n_objects: int) -> Observed:
