@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from data_prep.simulate.catalogue import PIXEL_ARCSEC
+from data_prep.simulate.objects import Population, flux_of
+
 STAR, DUSTY, GALAXY, NUCLEUS = range(4)
 
 # Mean and scatter of r - W1, W1 - W2, W2 - W3, W3 - W4 [mag, Vega].
@@ -46,3 +49,22 @@ def photometry(
     measured[blended, 1] -= rng.exponential(0.1, blended.sum())
     seen = (magnitudes[:, 0] < DETECTION_LIMIT_MAG) & (rng.random(n) < 0.97 - np.clip(crowding / 300, 0, 0.35))
     return np.where(seen[:, None], measured, np.nan).astype(np.float32)
+
+
+def counterparts(rng: np.random.Generator, population: Population, moving: bool, crowding: np.ndarray) -> np.ndarray:
+    """[O, 4] magnitudes of what AllWISE has at the place of each object; `moving`: by chance only."""
+    total = population.reference[:, 1] + population.hosts.flux[:, 1]
+    if moving:
+        total = np.where(rng.random(len(total)) < 0.05, flux_of(rng.normal(18, 1.5, len(total))), total)
+    share = population.reference[:, 1] / np.maximum(total, 1e-30)
+    r_mag = -2.5 * np.log10(np.maximum(total, 1e-16))
+    return photometry(rng, population.infrared, r_mag, share, crowding)
+
+
+def positions(
+    rng: np.random.Generator, population: Population, ra: np.ndarray, dec: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where AllWISE has them [deg]: at the star or nucleus, else at the centre of the host; to 0.25 arcsec."""
+    host = (population.reference[:, 1] == 0) * 1.0
+    x, y = (PIXEL_ARCSEC * host * c + rng.normal(0, 0.25, len(ra)) for c in (population.hosts.x, population.hosts.y))
+    return np.mod(ra - x / 3600 / np.cos(np.radians(dec)), 360.0), np.clip(dec + y / 3600, -90, 90)

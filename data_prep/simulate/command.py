@@ -1,8 +1,6 @@
 """`python -m data_prep simulate`."""
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 from data_prep.simulate.dataset import SEQUENCE_CLASSES, simulate
@@ -16,12 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--packets", type=Path, metavar="DIR", help="write alert packets, labels.csv and allwise.csv instead"
     )
-    parser.add_argument("--objects", type=int, default=6000, help="objects in all, classes share equally (%(default)s)")
+    parser.add_argument(
+        "--objects", type=positive, default=6000, help="objects in all, classes share equally (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
     parser.add_argument(
         "--classes", default=",".join(SEQUENCE_CLASSES), help=f"of {','.join(CLASS_NAMES)} (default: %(default)s)"
     )
-    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+    parser.add_argument("--workers", type=positive, help="processes (default: one per core)")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
 
 
@@ -45,6 +45,12 @@ def run(arguments: argparse.Namespace) -> None:
         n_files = simulate_packets(arguments.packets, **settings)
         print(f"{arguments.packets}: {arguments.objects} objects in {n_files} Avro files, labels.csv, allwise.csv")
         return
-    command = shlex.join(["python", "-m", "data_prep", *sys.argv[1:]])
-    content_hash = simulate(arguments.out, **settings, force=arguments.force, command=command)
+    content_hash = simulate(arguments.out, **settings, force=arguments.force, command=arguments.command_line)
     print(f"{arguments.out}: {arguments.objects} objects, content {content_hash[:16]}")
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, expected at least 1")
+    return number

@@ -152,7 +152,7 @@ def simulate(
         InputError: see `chunks`.
         FileExistsError: `path` exists and `force` is not set.
     """
-    ledger, names, labels, n_detections = Ledger(), [], [], 0
+    ledger, names, labels = Ledger(), [], []
     with Writer(path, survey=SURVEY, command=command, force=force) as writer, progress_bar(n_objects, progress) as bar:
         for sequences, dropped in generate(n_objects, seed, classes, workers):
             writer.append(sequences)
@@ -161,12 +161,9 @@ def simulate(
                 ledger.drop(reason, count)
             names.append(sequences.object_id)
             labels.append(sequences.label)
-            n_detections += len(sequences.jd)
             bar.update(sequences.n_objects)
-            bar.set_postfix_str(
-                f"{n_detections / max(bar.format_dict['elapsed'], 1e-9):.0f} detections/s", refresh=False
-            )
-        labels = np.concatenate(labels)
+            bar.set_postfix_str(f"{ledger.kept / (bar.format_dict['elapsed'] or 1):.0f} detections/s", refresh=False)
+        names, labels = np.concatenate(names), np.concatenate(labels)
         for note, count in splits.notes(labels).items():
             ledger.note(note, count)
-        return writer.finish(split=splits.assign(np.concatenate(names), labels, seed), ledger=ledger)
+        return writer.finish(split=splits.assign(names, labels, seed), ledger=ledger)

@@ -36,6 +36,10 @@ class Alerts(NamedTuple):
     ndethist: np.ndarray
     ncovhist: np.ndarray
 
+    @property
+    def snr(self) -> np.ndarray:
+        return np.abs(self.change) / self.error
+
 
 def photometry(rng: np.random.Generator, population: Population) -> tuple[np.ndarray, np.ndarray]:
     """[O, V] measured difference flux and error: limit of the exposure, and 0.6 % of what was subtracted."""

@@ -219,3 +219,9 @@ def single(rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray
     seen = visits(rng, start_jd, 4)
     flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
     return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n, int))
+
+
+def asteroids(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+    """Asteroids: nothing in the reference."""
+    n = len(start_jd)
+    return single(rng, start_jd, 20.4 - rng.exponential(1.1, n), np.zeros((n, 3)))

@@ -1,0 +1,139 @@
+"""What the pipeline writes down about each alert: where it is, how the images are, and the candidate record."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.simulate import cadence, defects
+from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
+from data_prep.simulate.detections import Alerts
+from data_prep.simulate.images import Exposures
+from data_prep.simulate.objects import Population
+from data_prep.stamps import IMAGE_SIDES_PIX
+from jtss.schema import STAMP_SIDE
+
+EDGE_PIX = STAMP_SIDE // 2
+DOUBLES = ("jd", "ra", "dec")  # of the alert schema; the rest is float32
+
+
+class Placement(NamedTuple):
+    """Measured positions, [A] each: on the sky [deg], in the image [pix, 1-based], and minus the true one [pix]."""
+
+    ra: np.ndarray
+    dec: np.ndarray
+    xpos: np.ndarray
+    ypos: np.ndarray
+    error_x: np.ndarray
+    error_y: np.ndarray
+
+
+def place(rng: np.random.Generator, alerts: Alerts, ra: np.ndarray, dec: np.ndarray, steady_pix: float) -> Placement:
+    """Measure the positions of alerts.
+
+    Args:
+        ra, dec: [O] true positions [deg].
+        steady_pix: error of an object's place in the reference, the same in all its alerts: more in crowded fields.
+    """
+    n = len(alerts.owner)
+    steady = rng.normal(0, steady_pix, (2, len(ra)))[:, alerts.owner]
+    error_x, error_y = steady + (0.05 + 0.45 / alerts.snr) * rng.standard_normal((2, n))
+    ra, dec = ra[alerts.owner], dec[alerts.owner]
+    return Placement(
+        np.mod(ra - PIXEL_ARCSEC / 3600 * error_x / np.cos(np.radians(dec)), 360.0),
+        dec + PIXEL_ARCSEC / 3600 * error_y,
+        *(image_position(rng, alerts.edge, side) for side in IMAGE_SIDES_PIX),
+        error_x,
+        error_y,
+    )
+
+
+def image_position(rng: np.random.Generator, edge: np.ndarray, side: int) -> np.ndarray:
+    """xpos or ypos [pix], 1-based: the whole stamp is in the image unless `edge`, where a part of it is not."""
+    inside = rng.uniform(EDGE_PIX + 2, side - EDGE_PIX - 2, len(edge))
+    near = rng.uniform(4, EDGE_PIX - 2, len(edge))
+    at_edge = np.where(rng.random(len(edge)) < 0.5, near, side + 1 - near)
+    return np.float32(np.where(edge, at_edge, inside)).astype(float)
+
+
+def exposures_of(
+    rng: np.random.Generator, population: Population, alerts: Alerts, artefact: np.ndarray, placement: Placement
+) -> Exposures:
+    """What the images of each alert need to know."""
+    seen, at = population.visits, (alerts.owner, alerts.visit)
+    fid, n, n_objects = seen.fid[at], len(alerts.owner), len(artefact)
+    scale = 10 ** (0.4 * seen.zero_point[at])
+    frames = np.where(rng.random((n_objects, 3)) < 0.65, 15, rng.integers(15, 42, (n_objects, 3)))
+    reference_sky = cadence.SKY_DN * np.exp(rng.normal(-0.1, 0.2, (n_objects, 3)))
+    grain = 0.95 * np.sqrt((cadence.VARIANCE_PER_DN * reference_sky + cadence.READ_VARIANCE) / frames)
+    typical = 10 ** (0.4 * cadence.ZERO_POINT_MAG)
+    seeing = np.array([2.16, 2.06, 2.04]) * np.exp(rng.normal(0, 0.08, (n_objects, 3)))
+    bad = artefact[alerts.owner] == defects.BAD_SUBTRACTION
+    sharp = np.isin(artefact, (defects.COSMIC_RAY, defects.HOT_PIXELS))[alerts.owner]
+    own = alerts.owner, fid - 1
+    return Exposures(
+        fid=fid,
+        scale=scale,
+        seeing=seen.seeing[at],
+        source_seeing=np.where(sharp, rng.uniform(0.6, 1.2, n), seen.seeing[at]),
+        template_seeing=seeing[own],
+        sky=seen.sky[at],
+        noise_sky=seen.noise_sky[at],
+        template_noise=grain[own] * scale / typical[fid - 1],
+        x=placement.xpos - np.rint(placement.xpos) - placement.error_x,
+        y=placement.ypos - np.rint(placement.ypos) - placement.error_y,
+        source=population.flux[at],
+        reference=population.reference[own],
+        sign=np.sign(alerts.change),
+        offset_x=rng.normal(0, np.where(bad, 0.15, 0.045)),
+        offset_y=rng.normal(0, np.where(bad, 0.15, 0.045)),
+        blur=rng.normal(0, np.where(bad, 0.06, 0.025)),
+        frames=frames[own],
+    )
+
+
+def columns_of(
+    rng: np.random.Generator,
+    population: Population,
+    alerts: Alerts,
+    exposures: Exposures,
+    placement: Placement,
+    neighbours: Neighbours,
+    bogus: bool,
+) -> dict[str, np.ndarray]:
+    """ZTF's candidate fields, [A] float64 each, rounded as in a packet."""
+    seen, at, n = population.visits, (alerts.owner, alerts.visit), len(alerts.owner)
+    snr = alerts.snr
+    floor = np.exp(rng.normal(np.log(0.045), 0.4, n))
+    # Bright variables leave residuals that widen what SExtractor sees.
+    messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
+    spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
+    sharpness = 4.6 + 1.0 * rng.standard_normal(n) - 8.0 / snr * rng.exponential(1.0, n)
+    columns = {
+        "jd": np.round(seen.jd[at], 7),
+        "fid": exposures.fid,
+        "ra": placement.ra,
+        "dec": placement.dec,
+        "xpos": placement.xpos,
+        "ypos": placement.ypos,
+        "isdiffpos": (alerts.change > 0) * 1.0,
+        "magpsf": -2.5 * np.log10(np.abs(alerts.change)),
+        "sigmapsf": 2.5 / np.log(10) * np.hypot(1 / snr, floor * rng.uniform(0.3, 1.0, n)),
+        "diffmaglim": seen.limit[at],
+        "fwhm": np.clip(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 0.9, 12),
+        "classtar": np.minimum(1 / (1 + np.exp(-sharpness)), rng.choice([0.984, 0.984, 0.999, 1.0], n)),
+        "ndethist": alerts.ndethist,
+        "ncovhist": alerts.ncovhist,
+        "magzpsci": seen.zero_point[at],
+        "nframesref": exposures.frames,
+        "programid": np.ones(n),
+        "rb": np.clip(rng.normal(0.35 if bogus else 0.84, 0.12, n), 0.02, 0.99),
+        **measured_neighbours(neighbours, alerts.owner, placement.error_x, placement.error_y),
+        **reference_source(rng, neighbours, alerts.owner, placement.error_x, placement.error_y),
+    }
+    return {name: as_in_a_packet(name, value) for name, value in columns.items()}
+
+
+def as_in_a_packet(name: str, value: np.ndarray) -> np.ndarray:
+    """Round to the type that the alert schema gives the field."""
+    value = np.asarray(value, float)
+    return value if name in ("jd", "ra", "dec") else value.astype(np.float32).astype(float)
