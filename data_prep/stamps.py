@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_prep.cutouts import StampError, decode_cutout
+from jtss.scaling import min_max
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
 IMAGE_SIDES_PIX = (3072, 3080)  # x, y of one ZTF readout channel, in the 1-based coordinates of xpos and ypos
@@ -76,21 +77,9 @@ def scale(images: np.ndarray) -> np.ndarray:
 
     SC21 (min-max per image and channel); the limit for fills is ours.
     """
-    scaled = np.array(images, np.float32)
-    scaled[~(np.abs(scaled) <= FILL_LIMIT)] = np.nan
-    height, width, channels = scaled.shape[-3:]
-    rows = scaled.reshape(-1, height, width * channels)  # a view whose inner axis is long: eight times as fast
-    low = _extreme(np.fmin, rows, channels)
-    span = _extreme(np.fmax, rows, channels) - low
-    rows -= low
-    rows /= np.where(span > 0, span, np.float32(1))
-    return scaled
-
-
-def _extreme(pick: np.ufunc, rows: np.ndarray, channels: int) -> np.ndarray:
-    """[B, 1, W * C]: each channel's extreme, repeated along the row; fmin and fmax pass over NaN in silence."""
-    by_column = pick.reduce(rows, axis=1).reshape(len(rows), -1, channels)
-    return np.tile(pick.reduce(by_column, axis=1), by_column.shape[1])[:, None]
+    light = np.array(images, np.float32)
+    light[~(np.abs(light) <= FILL_LIMIT)] = np.nan
+    return min_max(light)
 
 
 def _missing_before(size: int, position: float, image_side: int, name: str) -> int:

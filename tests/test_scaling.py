@@ -55,3 +55,12 @@ def test_the_crop_of_21_is_rows_and_columns_21_to_41():
     assert crop[0, 0, 0] == 2121
     assert crop[-1, -1, 0] == 4141
     assert crop[10, 10, 0] == 3131
+
+
+def test_the_layout_in_memory_does_not_matter():
+    image = images(4)
+    expected = min_max(image)
+    for other in (np.asfortranarray(image), image.transpose(3, 1, 2, 0).copy().transpose(3, 1, 2, 0)):
+        assert not other.flags.c_contiguous
+        np.testing.assert_array_equal(min_max(other), expected)
+    np.testing.assert_array_equal(min_max(image[..., [1, 0]]), expected[..., ::-1])
