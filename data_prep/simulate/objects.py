@@ -86,10 +86,10 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
     """
     n = len(start_jd)
-    kind = rng.choice(3, p=[0.36, 0.46, 0.18], size=n)
+    kind = rng.choice(3, p=[0.54, 0.34, 0.12], size=n)
     nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.9, 1.0, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
-    host_mag = nucleus + np.choose(kind, [rng.normal(-0.5, 0.9, n), rng.normal(2.2, 0.7, n), rng.normal(1.8, 0.9, n)])
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.5, 0.9, n), rng.normal(1.9, 0.7, n), rng.normal(1.8, 0.9, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
@@ -146,12 +146,12 @@ def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
 
 # Kind, share, r magnitude, scatter, colour, scatter.
 STARS = (
-    ("RR Lyrae", 0.27, 16.6, 1.3, 0.25, 0.1),
-    ("eclipsing", 0.26, 16.3, 1.3, 0.65, 0.3),
-    ("long-period", 0.14, 15.2, 1.4, 1.4, 0.3),
-    ("pulsating", 0.13, 15.5, 1.2, 0.35, 0.2),
-    ("young", 0.10, 17.0, 1.4, 1.1, 0.3),
-    ("cataclysmic", 0.10, 20.0, 1.4, 0.15, 0.25),
+    ("RR Lyrae", 0.27, 16.2, 1.3, 0.25, 0.1),
+    ("eclipsing", 0.26, 15.9, 1.3, 0.65, 0.3),
+    ("long-period", 0.15, 14.8, 1.4, 1.4, 0.3),
+    ("pulsating", 0.13, 15.2, 1.2, 0.35, 0.2),
+    ("young", 0.10, 16.6, 1.4, 1.1, 0.3),
+    ("cataclysmic", 0.09, 20.0, 1.4, 0.15, 0.25),
 )
 
 

@@ -29,11 +29,11 @@ def extragalactic(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def stellar(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n, 3] unit vectors: nearly half of the thin disc, the rest of the thick disc and halo."""
+    """[n, 3] unit vectors: three fifths of the thin disc, the rest of the thick disc and halo."""
     longitude = rng.uniform(0, 360, n)
     latitude = np.clip(rng.laplace(0, 8.0, n), -89, 89)
     disc = unit_vectors(longitude, latitude) @ ICRS_TO_GALACTIC
-    return np.where((rng.random(n) < 0.45)[:, None], disc, _uniform(rng, n))
+    return np.where((rng.random(n) < 0.6)[:, None], disc, _uniform(rng, n))
 
 
 def solar_system(rng: np.random.Generator, n: int) -> np.ndarray:
