@@ -98,7 +98,7 @@ def _history(rng, population: Population, snr, start_jd, one_only: bool) -> tupl
     share = np.where(np.isnan(population.earlier), in_window * rng.random(n), population.earlier)
     # Some places remember the artefacts of a bright neighbour or host.
     stray = np.where(rng.random(n) < 0.12, rng.geometric(0.15, n), 0)
-    detections = rng.binomial(before, np.clip(share, 0, 1)) + np.minimum(stray, before)
+    detections = np.minimum(rng.binomial(before, np.clip(share, 0, 1)) + stray, before)
     exposures = before[:, None] + np.cumsum(seen.good, axis=1)
     if one_only:
         return np.broadcast_to(1 + stray[:, None] // 4, seen.jd.shape), exposures
