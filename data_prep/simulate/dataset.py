@@ -123,6 +123,13 @@ def generate(n_objects: int, seed: int, classes: Sequence[str], workers: int | N
     return ordered_map(simulate_chunk, chunks(n_objects, seed, classes), workers or available_cores())
 
 
+def _finish(writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, seed: int) -> str:
+    """Draw the split and publish the file."""
+    for note, count in splits.notes(labels).items():
+        ledger.note(note, count)
+    return writer.finish(split=splits.assign(names, labels, seed), ledger=ledger)
+
+
 def simulate(
     path: str | Path,
     n_objects: int,
@@ -133,11 +140,11 @@ def simulate(
     progress: bool = True,
     command: str = "data_prep.simulate.simulate",
 ) -> str:
-    """Simulate a data set into an HDF5 file; the same seed gives the same content hash with any number of workers.
+    """Simulate a data set into an HDF5 file, the same for any number of workers.
 
     Args:
         path: the file; its folder must exist.
-        n_objects: in all; classes share them equally.
+        n_objects: in all; the classes share them equally.
         seed: of the whole data set, its split included.
         classes: names of `CLASS_NAMES`; asteroids and bogus objects have a single alert.
         workers: processes; None = one per core.
@@ -149,8 +156,7 @@ def simulate(
         The content hash.
 
     Raises:
-        InputError: see `chunks`.
-        FileExistsError: `path` exists and `force` is not set.
+        InputError: see `chunks`; FileExistsError: `path` exists and `force` is not set.
     """
     ledger, names, labels = Ledger(), [], []
     with Writer(path, survey=SURVEY, command=command, force=force) as writer, progress_bar(n_objects, progress) as bar:
@@ -163,7 +169,4 @@ def simulate(
             labels.append(sequences.label)
             bar.update(sequences.n_objects)
             bar.set_postfix_str(f"{ledger.kept / (bar.format_dict['elapsed'] or 1):.0f} detections/s", refresh=False)
-        names, labels = np.concatenate(names), np.concatenate(labels)
-        for note, count in splits.notes(labels).items():
-            ledger.note(note, count)
-        return writer.finish(split=splits.assign(names, labels, seed), ledger=ledger)
+        return _finish(writer, ledger, np.concatenate(names), np.concatenate(labels), seed)
