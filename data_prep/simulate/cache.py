@@ -4,15 +4,18 @@ import hashlib
 import os
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+from jtss import scaling, schema
+
+DATA_PREP = Path(__file__).parents[1]
+CONTRACT = (Path(schema.__file__), Path(scaling.__file__))
 
 
 def cached_path(n_objects: int, seed: int) -> Path:
-    """The file for this many objects of the default classes; another version of the simulator has another file.
+    """The file for this many objects of the default classes; another version of the program has another file.
 
     In $XDG_CACHE_HOME/jtss, or ~/.cache/jtss. Nothing is created.
     """
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.py")))
-    version = hashlib.blake2b(sources, digest_size=4).hexdigest()
+    sources = (*sorted(DATA_PREP.rglob("*.py")), *CONTRACT)
+    version = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=4).hexdigest()
     return root / "jtss" / f"simulated_{n_objects}_seed{seed}_{version}.h5"
