@@ -163,7 +163,7 @@ DEMO = replace(
         N3_CONV1D.training,
         learning_rate=1e-3,
         batch_size=64,
-        iterations=500,
+        iterations=300,
         validate_every=25,
     ),
 )
