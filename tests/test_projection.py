@@ -2,6 +2,9 @@
 
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import fastavro
 import pytest
@@ -12,6 +15,8 @@ from data_prep.containers import Block, read_blocks
 from data_prep.ledger import Rejection
 from data_prep.projection import CUTOUT_FIELDS, SchemaError, project_schema
 from data_prep.simulate.packets import alert_schema
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def decode_as(tmp_path, schema: dict, *records: dict) -> list[Alert | Rejection]:
@@ -93,6 +98,8 @@ def test_another_schema_is_rejected_by_the_missing_name(tmp_path, name):
 
 NULLS = {"type": "array", "items": "null"}
 HUGE = {"name": "huge", "type": "fixed", "size": 0}
+FOUR_BYTES = {"name": "four", "type": "fixed", "size": 4}
+PAIR = {"type": "record", "name": "pair", "fields": [{"name": "a", "type": "boolean"}, {"name": "b", "type": "double"}]}
 HOSTILE = {
     "not JSON": b"{",
     "not text": b"\xff\xfe",
@@ -102,6 +109,10 @@ HOSTILE = {
     "a map of nulls": {"type": "map", "values": {"type": "null"}},
     "an array of empty records": {"type": "array", "items": {"type": "record", "name": "e", "fields": []}},
     "an array of fixed 0": {"type": "array", "items": HUGE},
+    **{f"an array of {kind}": {"type": "array", "items": kind} for kind in ("boolean", "float", "double")},
+    "an array of fixed 4": {"type": "array", "items": FOUR_BYTES},
+    "an array of unchecked pairs": {"type": "array", "items": PAIR},
+    "an array of floats in an array": {"type": "array", "items": {"type": "array", "items": {"type": "float"}}},
     "a list": {
         "type": "record",
         "name": "list",
@@ -130,6 +141,44 @@ def test_hostile_schemas_are_refused(name):
     count = b"\xfe" * 9 + b"\x01"  # an array of 2^63 items would be read for ever
     (rejection,) = decode_block(Block("here", 0, schema, "null", 1, count + bytes(99)))
     assert (rejection.reason, rejection.n_alerts) == ("bad_schema", 1)
+
+
+CHECKED = {
+    "int": "int",
+    "long": "long",
+    "string": "string",
+    "bytes": "bytes",
+    "enum": {"type": "enum", "name": "e", "symbols": ["a"]},
+    "union": ["null", "float"],
+    "map": {"type": "map", "values": "float"},
+    "array": {"type": "array", "items": "int"},
+    "record": {"type": "record", "name": "r", "fields": [*PAIR["fields"], {"name": "c", "type": "int"}]},
+}
+ENDLESS = """
+import json, sys
+from data_prep.alerts import decode_block
+from data_prep.containers import Block
+for schema in json.load(sys.stdin):
+    for payload in (b"\\x80" * 8 + b"\\x80\\x01" + bytes(99), b"\\xff" * 9 + b"\\x01" + bytes(99)):
+        (found,) = decode_block(Block("here", 0, json.dumps(schema).encode(), "null", 1, payload))
+        print(found.reason)
+"""
+
+
+@pytest.mark.parametrize("kind", ["array", "map"])
+def test_counts_without_end_stop_with_the_data(kind):
+    """Each type that is let in, claimed 2^62 times (or a negative number of times) and 99 bytes long: over at once."""
+    part = {"array": "items", "map": "values"}[kind]
+    types = list(CHECKED.values()) if kind == "array" else ["float", "boolean", FOUR_BYTES, PAIR, *CHECKED.values()]
+    schemas = []
+    for item in types:
+        schemas.append(alert_schema())
+        schemas[-1]["fields"].insert(0, {"name": "extra", "type": {"type": kind, part: item}})
+    command = [sys.executable, "-c", ENDLESS]
+    done = subprocess.run(
+        command, input=json.dumps(schemas), capture_output=True, text=True, timeout=30, cwd=REPOSITORY
+    )
+    assert done.stdout.split() == ["corrupt_record"] * (2 * len(types)), done.stderr
 
 
 def test_a_schema_that_doubles_with_each_name_is_refused():
