@@ -2,8 +2,8 @@
 
 ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything nullable), so the
 reader's schema is made from the writer's own, field by field. Both are made safe to decode by: names are spelled out,
-each value takes at least one byte, and fastavro sees the end of the bytes in each item of an array, so that the bytes
-bound the work. It does not see it in all types: `Blind` below.
+each value takes at least one byte, and no array has items whose end fastavro would overlook, so that the bytes bound
+the work.
 """
 
 import json
