@@ -24,7 +24,7 @@ def main() -> int:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("evaluate.py: interrupted, nothing written", file=sys.stderr)
+        print("evaluate.py: interrupted", file=sys.stderr)
         return 130
 
 
@@ -60,7 +60,7 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
 
     from jtss import data, environment, evaluation, predict, report, subject
 
-    run = subject.load(arguments.ckpt)
+    run = predict.load_run(arguments.ckpt)
     classify = partial(predict.predict, run)
     path, split = arguments.data or Path(run.provenance["data"]), arguments.split or "test"
     described = subject.describe_data(path, data.attributes(path), split, run.provenance["data_hash"])
@@ -77,7 +77,7 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
         model=subject.describe_model(run),
         data=described,
         inference=evaluation.inference_time(classify, evaluated.sample) | {"device": environment.hardware()["device"]},
-        curve=subject.learning_curve(run),
+        curve=run.metrics(),
         command=shlex.join(["python", *sys.argv]),
         warnings=warnings,
     )
@@ -98,7 +98,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     for path in filter(None, (out, arguments.picture, arguments.rejects)):
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
-    run = subject.load(arguments.ckpt)
+    run = predict.load_run(arguments.ckpt)
     classifier = subject.classifier(run)
     if arguments.allwise is None:
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)

@@ -28,7 +28,7 @@ def main() -> int:
         return 0
     try:
         return resume(arguments) if arguments.resume else start(arguments)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -63,11 +63,13 @@ def print_configs() -> None:
 
 def start(arguments: argparse.Namespace) -> int:
     config = overrides.override(configs.get(arguments.config), arguments.set)
+    out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    checkpoint.require_new(out)
     path = arguments.data or simulated_data()
     content_hash = data.attributes(path)["content_hash"]
     splits = data.load(path, config)
     statistics = features.fit(splits["train"].dynamic, splits["train"].static)
-    out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    state = training.init_state(config)
     provenance = {
         "command": shlex.join(["python", *sys.argv]),
         "data": str(path.resolve()),
@@ -77,7 +79,7 @@ def start(arguments: argparse.Namespace) -> int:
         "device": environment.hardware()["device"],
     }
     directory = checkpoint.create(out, config, statistics, provenance)
-    return train(directory, splits, training.init_state(config))
+    return train(directory, splits, state)
 
 
 def resume(arguments: argparse.Namespace) -> int:
@@ -95,32 +97,63 @@ def resume(arguments: argparse.Namespace) -> int:
 def train(directory: checkpoint.RunDirectory, splits: dict[str, data.Examples], state: training.TrainState) -> int:
     config = directory.config
     counts = ", ".join(f"{len(split.label)} {name}" for name, split in splits.items())
-    print(f"{config.name}: {counts} sequences of {config.n_detections} detections → {directory.path}")
-    announce_duration(config, int(state.step), len(splits["validation"].label))
+    print(f"{config.name}: {counts} sequences of {config.n_detections} detections → {directory.path}", flush=True)
     stopped_by = StopSignals()
-    saved = began = time.monotonic()
-    losses = []
-    with directory.states() as states, progress_bar(config, int(state.step)) as bar:
-        for turn in training.run(config, splits["train"], splits["validation"], directory.statistics, state):
-            state = turn.state
-            losses.append(turn.loss)
-            show(bar, config, turn)
-            if turn.validation_loss is not None:
-                directory.append_metrics(metrics_line(turn, losses, began))
-                losses = []
-            if stopped_by.number or time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                states.save(state)
-                saved = time.monotonic()
-            if stopped_by.number:
-                break
+    with directory.states() as states:
+        states.save(state)  # from here on there is something to resume
+        announce_duration(config, state, len(splits["validation"].label))
+        recorder = Recorder(directory, states)
+        try:
+            with progress_bar(config, int(state.step)) as bar:
+                for turn in training.run(config, splits["train"], splits["validation"], directory.statistics, state):
+                    state = turn.state
+                    recorder.record(turn)
+                    show(bar, config, turn)
+                    if stopped_by.number:
+                        break
+        except FloatingPointError:
+            states.save(state)  # the best model is in it
+            raise
         states.save(state)
+    return farewell(directory, state, stopped_by.number)
+
+
+def farewell(directory: checkpoint.RunDirectory, state: training.TrainState, stopped_by: int) -> int:
+    """Say what came of it and what to do next; returns the exit status."""
     if int(state.best.step):
         print(f"best: step {int(state.best.step)}, validation accuracy {float(state.best.accuracy):.3f}")
-    if stopped_by.number:
+    if stopped_by:
         print(f"stopped at step {int(state.step)}; go on with: python train.py --resume {directory.path}")
-        return EXIT_CODES[stopped_by.number]
+        return EXIT_CODES[stopped_by]
     print(f"next: python evaluate.py --ckpt {directory.path}")
     return 0
+
+
+class Recorder:
+    """Writes down what training does: a line of metrics per validation, a state every minute."""
+
+    def __init__(self, directory: checkpoint.RunDirectory, states: checkpoint.States):
+        self._directory, self._states = directory, states
+        self._began = self._saved = time.monotonic()
+        self._losses: list[float] = []  # since the last validation
+
+    def record(self, turn: training.Progress) -> None:
+        now = time.monotonic()
+        self._losses.append(turn.loss)
+        if turn.validation_loss is not None:
+            self._directory.append_metrics(
+                {
+                    "step": turn.step,
+                    "train_loss": sum(self._losses) / len(self._losses),
+                    "validation_loss": turn.validation_loss,
+                    "validation_accuracy": turn.validation_accuracy,
+                    "seconds": round(now - self._began, 3),
+                }
+            )
+            self._losses = []
+        if now - self._saved > SAVE_EVERY_SECONDS:
+            self._states.save(turn.state)
+            self._saved = now
 
 
 class StopSignals:
@@ -134,19 +167,18 @@ class StopSignals:
     def _remember(self, number: int, _frame) -> None:
         self.number = number
         signal.signal(number, signal.SIG_DFL)
-        tqdm.write("stopping after this step; once more to stop at once", file=sys.stderr)
 
 
-def announce_duration(config: Config, step: int, n_validation: int) -> None:
+def announce_duration(config: Config, state: training.TrainState, n_validation: int) -> None:
     """On a machine without a GPU say at once how long a training will take, and what would suit it better."""
-    if jax.default_backend() != "cpu":
+    left = training.last_step(config, int(state.best.step)) - int(state.step)
+    if jax.default_backend() != "cpu" or left <= 0:
         return
-    left = config.training.iterations - step
     hours = estimate.training_seconds(config, left, n_validation) / 3600
     duration = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
     print(f"no GPU: {left} iterations will take about {duration} on this CPU", flush=True)
     if config.name != "demo":
-        print("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)")
+        print("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)", flush=True)
 
 
 def progress_bar(config: Config, step: int) -> tqdm:
@@ -159,16 +191,6 @@ def show(bar: tqdm, config: Config, turn: training.Progress) -> None:
     accuracy = f"{float(best.accuracy):.3f}" if int(best.step) else "–"
     bar.set_postfix_str(f"loss {turn.loss:.3f}, best validation accuracy {accuracy}", refresh=False)
     bar.update(turn.step - bar.n)
-
-
-def metrics_line(turn: training.Progress, losses: list[float], began: float) -> dict:
-    return {
-        "step": turn.step,
-        "train_loss": sum(losses) / len(losses),
-        "validation_loss": turn.validation_loss,
-        "validation_accuracy": turn.validation_accuracy,
-        "seconds": round(time.monotonic() - began, 3),
-    }
 
 
 def simulated_data() -> Path:

@@ -21,6 +21,8 @@ from jtss.configs import Config
 from jtss.features import Statistics
 from jtss.training import TrainState, init_state
 
+METRICS = "metrics.jsonl"
+PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
 STATES_KEPT = 2  # the latest, and the one before it in case the latest is damaged
 
 
@@ -38,27 +40,46 @@ class RunDirectory:
     provenance: dict
 
     def metrics(self) -> list[dict]:
-        """One dict per validation: step, train_loss, validation_loss, validation_accuracy, seconds."""
-        return [json.loads(line) for line in _metrics_path(self.path).read_text().splitlines()]
+        """One dict per validation: step, train_loss, validation_loss, validation_accuracy, seconds.
+
+        After a resume, `seconds` begin anew and the first `train_loss` is the mean over fewer steps.
+
+        Raises:
+            RunError: the file is missing or damaged; names the line. A last line cut short, as a killed run leaves it,
+                is not damage: its step will be taken again.
+        """
+        path, records = self.path / METRICS, []
+        try:
+            lines = path.read_text().split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: cannot be read ({error})") from None
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                records.append(json.loads(line))
+            except ValueError as error:
+                raise RunError(f"{path}, line {number}: damaged ({error})") from None
+        return records
 
     def append_metrics(self, values: dict) -> None:
-        with open(_metrics_path(self.path), "a") as file:
+        with open(self.path / METRICS, "a") as file:
             file.write(json.dumps(values) + "\n")
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""
         kept = [json.dumps(values) + "\n" for values in self.metrics() if values["step"] <= step]
-        _write_whole(_metrics_path(self.path), "".join(kept))
+        _write_whole(self.path / METRICS, "".join(kept))
 
-    def states(self) -> "States":
-        return States(self.path / "checkpoints")
+    def states(self, *, create: bool = True) -> "States":
+        return States(self.path / "checkpoints", create=create)
 
 
 class States:
     """The saved training states of a run; use as a context manager."""
 
-    def __init__(self, path: Path):
-        options = ocp.CheckpointManagerOptions(max_to_keep=STATES_KEPT, enable_async_checkpointing=False)
+    def __init__(self, path: Path, *, create: bool):
+        if not create and not path.is_dir():
+            raise RunError(f"{path} is missing: nothing was saved")
+        options = ocp.CheckpointManagerOptions(max_to_keep=STATES_KEPT, enable_async_checkpointing=False, create=create)
         self._manager = ocp.CheckpointManager(path.resolve(), options=options)
 
     def __enter__(self) -> "States":
@@ -81,14 +102,16 @@ class States:
         """
         step = self._manager.latest_step()
         if step is None:
-            raise RunError(f"{self._manager.directory}: no checkpoint")
+            raise RunError(f"{self._manager.directory}: no checkpoint in it")
         like = init_state(config)
         template = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_dict(like))
         try:
             saved = self._manager.restore(step, args=ocp.args.StandardRestore(template))
         except Exception as error:  # Orbax raises many kinds; each means that this checkpoint cannot be used
             reason = " ".join(str(error).split())[:300]
-            raise RunError(f"{self._manager.directory}/{step}: cannot be restored ({reason})") from error
+            others = [other for other in self._manager.all_steps() if other != step]
+            advice = f"; remove that folder to go on from step {max(others)}" if others else ""
+            raise RunError(f"{self._manager.directory}/{step}: cannot be restored ({reason}){advice}") from error
         return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(saved))
 
 
@@ -97,16 +120,21 @@ def _as_dict(state: TrainState) -> dict:
     return {f"{i:04d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
 
 
-def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:
-    """Make a new run directory.
-
-    Raises:
-        FileExistsError: `path` exists and is not an empty folder.
-    """
+def require_new(path: Path) -> None:
+    """Raise FileExistsError where `path` exists and is not an empty folder."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"{path} exists; choose another name with --out, or go on with it by --resume {path}")
+
+
+def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:
+    """Make a new run directory; `provenance` must have the keys of `PROVENANCE`.
+
+    Raises:
+        FileExistsError: see `require_new`.
+    """
+    require_new(path)
     path.mkdir(parents=True, exist_ok=True)
-    _write_whole(_metrics_path(path), "")
+    _write_whole(path / METRICS, "")
     for name, values in _documents(config, statistics, provenance):
         _write_whole(path / name, json.dumps(values, indent=2) + "\n")
     return RunDirectory(path, config, statistics, provenance)
@@ -129,7 +157,11 @@ def open_run(path: str | Path) -> RunDirectory:
         raise RunError(f"{path}: no such run directory")
     config = _parse(path / "config.json", overrides.from_dict)
     statistics = _parse(path / "statistics.json", Statistics.from_dict)
-    return RunDirectory(path, config, statistics, _parse(path / "provenance.json", dict))
+    provenance = _parse(path / "provenance.json", dict)
+    missing = [name for name in PROVENANCE if name not in provenance]
+    if missing:
+        raise RunError(f"{path / 'provenance.json'}: {', '.join(missing)} missing")
+    return RunDirectory(path, config, statistics, provenance)
 
 
 def _parse(path: Path, build):
@@ -139,10 +171,6 @@ def _parse(path: Path, build):
         raise RunError(f"{path} is missing: {path.parent} is not a run directory") from None
     except (ValueError, TypeError, KeyError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: damaged ({error})") from None
-
-
-def _metrics_path(path: Path) -> Path:
-    return path / "metrics.jsonl"
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ Variation is by configuration, never by copied code: a new entry is a `replace` 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from jtss import schema
 
@@ -107,41 +108,56 @@ def _check(config: Config) -> None:
         unknown = [name for name in names if name not in valid]
         if unknown:
             raise ConfigError(f"config {config.name}: {setting}: no {', '.join(unknown)}; valid: {', '.join(valid)}")
-    for message in filter(None, (*_model_faults(config), *_training_faults(config.training))):
+    faults = chain(_model_faults(config), _size_faults(config), _training_faults(config.training))
+    message = next(filter(None, faults), None)  # one at a time: later checks rely on earlier ones
+    if message:
         raise ConfigError(f"config {config.name}: {message}")
 
 
 def _model_faults(config: Config) -> Iterator[str | bool]:
     n, stamp, encoder, temporal = config.n_detections, config.stamp, config.encoder, config.temporal
-    side = stamp.crop + 2 * encoder.padding - encoder.kernels[0] + 1
+    yield not config.name and "name: expected a name"
     yield not 1 <= n <= schema.MAX_DETECTIONS and f"n_detections={n}: expected 1 to {schema.MAX_DETECTIONS}"
-    yield (
-        len(set(config.classes)) < max(2, len(config.classes))
-        and f"classes={config.classes}: expected two or more names"
-    )
+    for setting, names, least in (("classes", config.classes, 2), ("stamp.channels", stamp.channels, 1)):
+        distinct = len(set(names)) == len(names) >= least
+        yield not distinct and f"{setting}={','.join(names)}: expected {least} or more names, none twice"
     yield not 1 <= temporal.kernel <= n and f"temporal.kernel={temporal.kernel} does not fit n_detections={n}"
     yield temporal.units < 0 and f"temporal.units={temporal.units}: expected 0 (as wide as the input) or more"
-    yield stamp.crop % 2 == 0 and f"stamp.crop={stamp.crop}: expected an odd number, so that one pixel is central"
-    yield stamp.copies < 1 and f"stamp.copies={stamp.copies}: expected at least 1"
-    yield (
-        not 0 <= stamp.rotation_range_deg <= 360
-        and f"stamp.rotation_range_deg={stamp.rotation_range_deg}: not 0 to 360"
-    )
-    yield stamp.source_side > schema.STAMP_SIDE and (
-        f"stamp.crop={stamp.crop} needs {stamp.source_side} pixels to turn in, a stamp has {schema.STAMP_SIDE}"
-    )
     yield not len(encoder.kernels) == len(encoder.filters) == 5 and "encoder: expected five kernels and five filters"
     yield min(*encoder.kernels, *encoder.filters, encoder.units) < 1 and "encoder: expected sizes of at least 1"
-    yield side < 4 and f"stamp.crop={stamp.crop} leaves {side} pixels after the first convolution, expected at least 4"
+    yield encoder.padding < 0 and f"encoder.padding={encoder.padding}: expected 0 or more"
     yield config.head.units < 1 and f"head.units={config.head.units}: expected at least 1"
     yield not 0 <= config.head.dropout < 1 and f"head.dropout={config.head.dropout}: expected 0 ≤ rate < 1"
 
 
+def _size_faults(config: Config) -> Iterator[str | bool]:
+    stamp, encoder = config.stamp, config.encoder
+    yield stamp.copies < 1 and f"stamp.copies={stamp.copies}: expected at least 1"
+    yield not 0 <= stamp.rotation_range_deg <= 360 and (
+        f"stamp.rotation_range_deg={stamp.rotation_range_deg}: expected 0 to 360"
+    )
+    yield stamp.crop % 2 == 0 and f"stamp.crop={stamp.crop}: expected an odd number, so that one pixel is central"
+    yield stamp.source_side > schema.STAMP_SIDE and (
+        f"stamp.crop={stamp.crop} needs {stamp.source_side} pixels to turn in, a stamp has {schema.STAMP_SIDE}"
+    )
+    side = stamp.crop + 2 * encoder.padding - encoder.kernels[0] + 1
+    yield side < 4 and f"stamp.crop={stamp.crop} leaves {side} pixels after the first convolution, expected at least 4"
+
+
 def _training_faults(training: TrainingConfig) -> Iterator[str | bool]:
-    yield not training.learning_rate > 0 and f"training.learning_rate={training.learning_rate}: expected more than 0"
+    yield not 0 < training.learning_rate < math.inf and (
+        f"training.learning_rate={training.learning_rate}: expected a positive number"
+    )
     for name in ("batch_size", "iterations", "validate_every"):
         value = getattr(training, name)
         yield value < 1 and f"training.{name}={value}: expected at least 1"
+    every = training.validate_every
+    for name in ("iterations", "patience"):
+        value = getattr(training, name)
+        yield (value < 0 or value % every) and (
+            f"training.{name}={value}: expected a multiple of training.validate_every={every}: training ends validated"
+        )
+    yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
 
 
 N3_CONV1D = Config(

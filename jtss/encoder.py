@@ -43,15 +43,3 @@ class StampEncoder(nn.Module):
 def cyclic_pooling(features: jax.Array) -> jax.Array:
     """Mean over the rotated copies: [k, U] → [U]. TSC §III-B."""
     return jnp.mean(features, axis=0)
-
-
-def multiply_adds(config: EncoderConfig, crop: int, channels: int) -> int:
-    """Multiply-adds of a forward pass of one [crop, crop, channels] stamp."""
-    side = crop + 2 * config.padding - config.kernels[0] + 1
-    total, inputs = 0, channels
-    for layer, (kernel, filters) in enumerate(zip(config.kernels, config.filters, strict=True)):
-        total += side**2 * kernel**2 * inputs * filters
-        inputs = filters
-        if layer == 1:
-            side //= 2
-    return total + (side // 2) ** 2 * inputs * config.units

@@ -17,7 +17,6 @@ N_ERRORS_SHOWN = 12
 TIMING_OBJECTS = 128
 TIMING_REPEATS = 9
 ALL_SPLITS = "all"
-SPLIT_CHOICES = (*schema.SPLIT_NAMES, ALL_SPLITS)
 
 EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW = (
     "evaluated",
@@ -81,9 +80,9 @@ def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, spli
     for index, name in enumerate(schema.CLASS_NAMES):
         if name not in classes:
             what[sequences.label == index] = f"of class {name}, which the model does not know"
-    what[sequences.label == schema.UNLABELLED] = UNLABELLED
     if split != ALL_SPLITS:
         what[sequences.split != schema.SPLIT_NAMES.index(split)] = OTHER_SPLIT
+    what[sequences.label == schema.UNLABELLED] = UNLABELLED
     return what
 
 

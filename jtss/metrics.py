@@ -90,11 +90,13 @@ def class_scores(confusion: np.ndarray) -> ClassScores:
     return ClassScores(ratio(hits, claimed), ratio(hits, support), ratio(2 * hits, support + claimed), support)
 
 
-def balanced_accuracy(confusion: np.ndarray) -> float:
-    """Mean recall of the classes that have objects; NaN where none has."""
+def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Mean recall of the classes that have objects, of [..., L, L] counts; NaN where none has."""
     recall = class_scores(confusion).recall
-    defined = recall[np.isfinite(recall)]
-    return float(defined.mean()) if defined.size else float("nan")
+    defined = np.isfinite(recall)
+    n_classes = defined.sum(axis=-1)
+    mean = np.where(defined, recall, 0).sum(axis=-1) / np.maximum(n_classes, 1)
+    return np.where(n_classes > 0, mean, np.nan)
 
 
 def probability_of(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:

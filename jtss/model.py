@@ -6,6 +6,7 @@ composes them is plain functions under `jax.vmap`: over objects, over detections
 TSC §IV-C, Figure 5.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -38,17 +39,18 @@ class Batch(NamedTuple):
 
 
 class Head(nn.Module):
-    """[F] → [L] logits: dense, dropout, dense, dense. TSC Table 4."""
+    """[F] → [L] logits: dense, dropout, dense, dense; Glorot-uniform kernels. TSC Table 4."""
 
     config: HeadConfig
     n_classes: int
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        x = nn.relu(nn.Dense(self.config.units, name="dense_1")(x))
+        dense = partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
+        x = nn.relu(dense(self.config.units, name="dense_1")(x))
         x = nn.Dropout(self.config.dropout, deterministic=not train)(x)
-        x = nn.relu(nn.Dense(self.config.units, name="dense_2")(x))
-        return nn.Dense(self.n_classes, name="logits")(x)
+        x = nn.relu(dense(self.config.units, name="dense_2")(x))
+        return dense(self.n_classes, name="logits")(x)
 
 
 def init(config: Config, key: jax.Array) -> Variables:

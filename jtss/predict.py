@@ -44,7 +44,7 @@ def load_run(path: str | Path) -> Run:
         checkpoint.RunError: not a run directory, or damaged.
     """
     directory = checkpoint.open_run(path)
-    with directory.states() as states:
+    with directory.states(create=False) as states:
         best = states.latest(directory.config).best
     if not np.isfinite(float(best.loss)):
         raise checkpoint.RunError(f"{path}: stopped before the first validation, so there is no model yet; resume it")

@@ -79,8 +79,10 @@ def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path
     """
     folder.mkdir(parents=True, exist_ok=True)
     json_path, html_path = folder / "report.json", folder / "report.html"
-    _replace(json_path, json.dumps(plain(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-    _replace(html_path, html(found, evaluation))
+    numbers = json.dumps(plain(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    pages = html(found, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
+    _replace(json_path, numbers)
+    _replace(html_path, pages)
     return json_path, html_path
 
 
@@ -117,9 +119,9 @@ def text(found: dict) -> str:
     """The main numbers, for the terminal."""
     results, classes = found["results"], found["results"]["classes"]
     names, width = list(classes), max(9, *map(len, classes))
-    accuracy = f"{percent(results['accuracy']['value'])} accuracy, {interval(results['accuracy']['interval'])}"
+    accuracy = f"{percent(results['accuracy']['value'])} accuracy, {interval(results['accuracy']['wilson_interval'])}"
     heads = ("objects", *SCORES.values(), *(f"→ {name}" for name in names))
-    lines = [f"{accuracy} (bootstrap over {results['n_objects']:,} objects)", ""]
+    lines = [f"{accuracy} (Wilson's interval, {results['n_objects']:,} objects)", ""]
     lines.append(" " * width + "".join(f"{head:>11}" for head in heads))
     for name, row in zip(names, results["confusion_matrix"], strict=True):
         cells = [f"{classes[name]['support']:,}", *(percent(classes[name][score]["value"]) for score in SCORES)]
@@ -138,6 +140,10 @@ def html(found: dict, evaluation: Evaluation) -> str:
     return page.page(title, *parts)
 
 
+def _balanced(score: dict) -> str:
+    return f"{percent(score['value'])} (mean recall of the classes), bootstrap interval {interval(score['interval'])}"
+
+
 def _accuracy(found: dict) -> str:
     results, inference = found["results"], found["inference"]
     accuracy = results["accuracy"]
@@ -152,7 +158,7 @@ def _accuracy(found: dict) -> str:
             ),
             page.facts(
                 [
-                    ("balanced accuracy", f"{percent(results['balanced_accuracy'])} (mean recall of the classes)"),
+                    ("balanced accuracy", _balanced(results["balanced_accuracy"])),
                     ("cross-entropy", f"{results['cross_entropy_nat']:.4f} nat"),
                     ("Brier score", f"{results['brier']:.4f} (0 best, 2 worst)"),
                     ("inference", inference_text(inference)),

@@ -4,7 +4,7 @@ Classes, the metadata catalogue with its limits, and the layout of the HDF5 file
 """
 
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -149,9 +149,6 @@ class Sequences:
     def n_detections(self) -> np.ndarray:
         """[N] int64: detections of each object."""
         return np.diff(self.object_start)
-
-    def with_split(self, split: np.ndarray) -> "Sequences":
-        return replace(self, split=split)
 
 
 def check(sequences: Sequences) -> None:

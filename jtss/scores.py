@@ -1,4 +1,4 @@
-"""The numbers of a report: every score with its interval, as plain values ready for JSON."""
+"""The numbers of a report: scores with their intervals, as plain values ready for JSON."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from jtss.statistics import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interva
 def scores(evaluation: Evaluation, seed: int = 0) -> dict:
     """All numbers of an evaluation, as plain values; undefined ones are NaN.
 
-    The intervals of accuracy and F1 are percentile bootstraps over objects. Those of precision and recall, and a second
-    one of accuracy, are Wilson's, which do not shrink to nothing where no error was seen.
+    The intervals of accuracy, balanced accuracy and F1 are percentile bootstraps over objects. Those of precision and
+    recall, and a second one of accuracy, are Wilson's, which do not shrink to nothing where no error was seen.
     """
     labels, probabilities = evaluation.label, evaluation.probabilities
     confusion = metrics.confusion_matrix(labels, evaluation.predicted, len(evaluation.classes))
@@ -27,7 +27,9 @@ def scores(evaluation: Evaluation, seed: int = 0) -> dict:
             "n_resamples": N_RESAMPLES,
             "seed": seed,
         },
-        "balanced_accuracy": metrics.balanced_accuracy(confusion),
+        "balanced_accuracy": _score(
+            metrics.balanced_accuracy(confusion), bootstrap_interval(confusion, metrics.balanced_accuracy, seed=seed)
+        ),
         "cross_entropy_nat": metrics.cross_entropy(probabilities, labels),
         "brier": metrics.brier(probabilities, labels),
         "calibration_error": bins.error,

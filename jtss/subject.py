@@ -3,48 +3,21 @@
 import re
 from pathlib import Path
 
-from jtss.checkpoint import RunError
 from jtss.evaluation import ALL_SPLITS
-from jtss.predict import Run, load_run
+from jtss.predict import Run
 from jtss.table import Classifier
-
-PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
-
-
-def load(path: Path) -> Run:
-    """The model of a run directory that says where it comes from.
-
-    Raises:
-        RunError: not a run directory, damaged, or without record of its origin.
-    """
-    run = load_run(path)
-    missing = [name for name in PROVENANCE if name not in run.provenance]
-    if missing:
-        raise RunError(f"{path}/provenance.json: {', '.join(missing)} missing")
-    return run
-
-
-def learning_curve(run: Run) -> list[dict]:
-    """The records of training, one per validation.
-
-    Raises:
-        RunError: they cannot be read.
-    """
-    try:
-        return run.metrics()
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run.directory.path}/metrics.jsonl: cannot be read ({error})") from error
 
 
 def classifier(run: Run) -> Classifier:
     """Name, version, classes and reach of a trained model."""
-    return Classifier(run.config.name, version(run.provenance), run.config.classes, run.config.n_detections)
+    return Classifier(run.config.name, version(run), run.config.classes, run.config.n_detections)
 
 
-def version(provenance: dict) -> str:
-    """Version of the program that trained, and when it began, e.g. 0.1.0+20260102T030405: no two models share it."""
+def version(run: Run) -> str:
+    """Version of the program that trained, when it began, and the step kept, e.g. 0.1.0+20260102T030405.s300."""
+    provenance = run.provenance
     year, month, day, hour, minute, second = re.findall(r"\d+", provenance["started"])[:6]
-    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}"
+    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}.s{run.step}"
 
 
 def describe_model(run: Run) -> dict:
@@ -52,7 +25,7 @@ def describe_model(run: Run) -> dict:
     config, provenance = run.config, run.provenance
     return {
         "name": config.name,
-        "version": version(provenance),
+        "version": version(run),
         "origin": config.origin,
         "classes": list(config.classes),
         "n_detections": config.n_detections,
@@ -79,7 +52,7 @@ def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str
 
 def beware(data: dict) -> list[str]:
     """What a reader must know before believing the numbers, worst first."""
-    if data["split"] == "train":
+    if data["split"] == "train" and data["is_training_file"]:
         return ["Evaluated on the training split: the numbers show what was learnt by heart, not how new objects fare."]
     if data["split"] == ALL_SPLITS and data["is_training_file"]:
         return ["Evaluated on all splits of the training file: most of these objects were trained on."]

@@ -72,10 +72,16 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.adam(config.training.learning_rate)
 
 
+def keys(config: Config) -> tuple[jax.Array, jax.Array]:
+    """The keys of the initial weights and of the steps, both from the seed."""
+    init_key, step_key = jax.random.split(jax.random.key(config.training.seed))
+    return init_key, step_key
+
+
 @partial(jax.jit, static_argnums=0)
 def init_state(config: Config) -> TrainState:
     """The state before the first step."""
-    variables = model.init(config, jax.random.key(config.training.seed))
+    variables = model.init(config, keys(config)[0])
     nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
     return TrainState(jnp.int32(0), variables, optimizer(config).init(variables["params"]), nothing)
 
@@ -114,7 +120,7 @@ def draw(config: Config, data: TrainingSet, key: jax.Array) -> jax.Array:
 
 def train_step(config: Config, state: TrainState, data: TrainingSet) -> tuple[TrainState, jax.Array]:
     """One step of Adam on one batch; returns the new state and the loss."""
-    draw_key, model_key = jax.random.split(jax.random.fold_in(jax.random.key(config.training.seed), state.step))
+    draw_key, model_key = jax.random.split(jax.random.fold_in(keys(config)[1], state.step))
     rows = draw(config, data, draw_key)
     batch = Batch(*(part[rows] for part in data.batch))
 
@@ -174,15 +180,15 @@ def run(
     saved; the next turn overwrites its memory.
 
     Raises:
-        FloatingPointError: a loss is not finite; names the step.
+        FloatingPointError: the loss of the turn yielded last is not finite; its state still holds the best model.
     """
     every = config.training.validate_every
     stride = 1 if jax.default_backend() == "cpu" else every
     data = training_set(train, statistics, len(config.classes))
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     step = int(state.step)
-    while step < last_step(config, int(state.best.step)):
-        n_steps = min(stride, every - step % every)
+    while (left := last_step(config, int(state.best.step)) - step) > 0:
+        n_steps = min(stride, every - step % every, left)
         state, loss = advance(config, state, data, n_steps)
         step += n_steps
         validation_loss = validation_accuracy = None
@@ -190,8 +196,6 @@ def run(
             sums = sum(validation_sums(config, state.variables, chunk) for chunk in chunks)
             state = keep_best(state, sums)
             validation_loss, validation_accuracy = float(sums[0] / sums[2]), float(sums[1] / sums[2])
-        if not np.isfinite(float(loss)):
-            raise FloatingPointError(
-                f"training loss is {float(loss)} at step {step}; the best model so far is untouched"
-            )
         yield Progress(state, step, float(loss), validation_loss, validation_accuracy)
+        if not np.isfinite(float(loss)):
+            raise FloatingPointError(f"training loss is {float(loss)} at step {step}")

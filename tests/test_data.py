@@ -1,6 +1,7 @@
 """From the file to the model's arrays: the file and memory agree, and a file that does not fit is refused."""
 
 import re
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -61,7 +62,7 @@ def test_labels_follow_the_order_of_the_configs_classes(made):
 def test_stamps_are_cropped_scaled_again_and_without_nan(made):
     stamps = made.stamps.copy()
     stamps[0, 31, 30, 0] = np.nan
-    chosen = data.examples(schema.replace(made, stamps=stamps), DEMO).stamps
+    chosen = data.examples(replace(made, stamps=stamps), DEMO).stamps
     assert chosen.dtype == np.float16
     assert np.all(np.isfinite(chosen))
     assert chosen[0, 0, 15, 14, 0] == 0

@@ -87,7 +87,7 @@ def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
         "without label": 1,
     }
     assert found["data"]["is_training_file"] is True
-    assert found["model"]["version"] == "0.1.0+20260102T030405"
+    assert found["model"]["version"] == "0.1.0+20260102T030405.s5"
     assert found["learning_curve"]["validation_accuracy"] == [0.4]
     assert found["inference"]["device"]
     assert found["warnings"] == []
@@ -178,7 +178,10 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
     [
         (["--data", "none.h5"], "none.h5: no such file"),
         (["--data", SCRIPT], "not a readable HDF5 file"),
-        (["--split", "validation"], "nothing to evaluate in the validation split (26 in another split"),
+        (
+            ["--split", "validation"],
+            "nothing to evaluate in the validation split (25 in another split, 1 without label)",
+        ),
         (["--alerts", "nowhere"], "nowhere: no such file or directory"),
         (["--alerts", "."], ".: no alert packet found"),
         (["--alerts", ".", "--out", "table.txt"], "expected one of .csv, .parquet, .jsonl"),
@@ -216,7 +219,7 @@ def test_options_that_do_not_go_together(evaluate, arguments, message):
     [
         ("config.json", "{", "config.json: damaged"),
         ("provenance.json", "{}", "provenance.json: command, data, data_hash, started, versions, device missing"),
-        ("metrics.jsonl", "{\n", "metrics.jsonl: cannot be read"),
+        ("metrics.jsonl", "{\n", "metrics.jsonl, line 1: damaged"),
         ("config.json", None, "is not a run directory"),
     ],
 )

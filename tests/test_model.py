@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jtss import configs, model
-from jtss.encoder import StampEncoder, cyclic_pooling, multiply_adds
+from jtss.encoder import StampEncoder, cyclic_pooling
 from jtss.model import Batch
 from jtss.temporal import Conv1D
 
@@ -62,15 +62,6 @@ def test_parameter_count_of_n3_conv1d():
     head = (74 + 17 + 1) * 64 + (64 + 1) * 64 + (64 + 1) * 3
     norms = 2 * (10 + 17)
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == encoder + temporal + head + norms
-
-
-def test_multiply_adds_agree_with_the_compiler():
-    encoder, stamp = StampEncoder(PAPER.encoder), jnp.zeros((33, 33, 2))
-    params = jax.jit(encoder.init)(jax.random.key(0), stamp)
-    flops = jax.jit(encoder.apply).lower(params, stamp).compile().cost_analysis()["flops"]
-    assert 2 * multiply_adds(PAPER.encoder, 33, 2) == pytest.approx(
-        flops, rel=0.15
-    )  # it leaves out the products with padding
 
 
 def test_encoder_is_its_equation():
@@ -183,3 +174,52 @@ def test_batch_norm_is_over_batch_and_time_with_the_papers_momentum(variables):
         rows = part.reshape(-1, part.shape[-1])
         np.testing.assert_allclose(batch_stats[name]["mean"], 0.01 * rows.mean(axis=0), rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(batch_stats[name]["var"], 0.99 + 0.01 * rows.var(axis=0), rtol=1e-3)
+
+
+def test_evaluation_is_its_equation(variables):
+    """The whole model behind the encoder, in numpy, with batch statistics that are not those of the beginning."""
+    batch, rng = batch_of(DEMO, 4), np.random.default_rng(5)
+    stats = jax.tree.map(lambda x: rng.uniform(0.5, 2, x.shape).astype(np.float32), variables["batch_stats"])
+    params = jax.tree.map(lambda x: np.asarray(x) + rng.normal(0, 0.05, x.shape), variables["params"])
+    logits, _ = forward({"params": params, "batch_stats": stats}, batch)
+
+    def normalise(name, x):
+        scale, bias = params[name]["scale"], params[name]["bias"]
+        return scale * (x - stats[name]["mean"]) / np.sqrt(stats[name]["var"] + 1e-3) + bias
+
+    def dense(name, x):
+        return x @ params["head"][name]["kernel"] + params["head"][name]["bias"]
+
+    encoded = np.stack([model.encode(DEMO, params["encoder"], stamps, None) for stamps in batch.stamps])
+    sequence = np.concatenate([encoded, normalise("dynamic_norm", batch.dynamic)], axis=-1).reshape(4, -1)
+    kernel = params["temporal"]["conv"]["kernel"]
+    summary = np.maximum(sequence @ kernel.reshape(-1, kernel.shape[-1]) + params["temporal"]["conv"]["bias"], 0)
+    x = np.concatenate([summary, normalise("static_norm", batch.static)], axis=-1)
+    x = np.maximum(dense("dense_2", np.maximum(dense("dense_1", x), 0)), 0)
+    np.testing.assert_allclose(logits, dense("logits", x), rtol=1e-3, atol=1e-4)
+
+
+def test_every_kernel_is_glorot_uniform(variables):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables["params"]):
+        if path[-1].key == "kernel":
+            *window, fan_in, fan_out = leaf.shape
+            limit = np.sqrt(6 / (np.prod(window) * (fan_in + fan_out)))
+            assert np.abs(leaf).max() <= limit * 1.001, path
+            assert np.abs(leaf).max() > limit * 0.95, path
+            assert np.std(leaf) == pytest.approx(limit / np.sqrt(3), rel=0.15), path
+
+
+def test_dropout_is_drawn_in_training_and_only_there(variables):
+    still = replace(DEMO, stamp=replace(DEMO.stamp, rotation_range_deg=0.0, copies=1))
+    batch = batch_of(still, 3)
+
+    def difference(config):
+        return np.abs(np.subtract(*(train_logits(config, variables, batch, seed) for seed in (1, 2)))).max()
+
+    assert difference(still) > 1e-3
+    assert difference(replace(still, head=replace(still.head, dropout=0.0))) == 0
+
+
+@partial(jax.jit, static_argnums=0)
+def train_logits(config, variables, batch, seed):
+    return model.apply(config, variables, batch, train=True, key=jax.random.key(seed))[0]

@@ -69,7 +69,7 @@ def test_a_step_is_adam_written_out():
     data = training.training_set(TRAIN, STATISTICS, 3)
     state = training.init_state(config)
     before = jax.tree.map(np.asarray, state.variables["params"])
-    draw_key, model_key = jax.random.split(jax.random.fold_in(jax.random.key(0), 0))
+    draw_key, model_key = jax.random.split(jax.random.fold_in(training.keys(config)[1], 0))
     rows = np.asarray(training.draw(config, data, draw_key))
 
     def loss_of(params):
@@ -135,6 +135,12 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss():
     assert int(best.step) == history[int(np.argmin(losses))].step
 
 
+def test_a_gpu_takes_the_steps_between_two_validations_at_once_and_ends_in_time(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    steps = [(turn.step, turn.validation_loss is not None) for turn in turns(TINY)]
+    assert steps == [(4, True), (8, True), (12, True)]
+
+
 def test_a_loss_that_is_no_number_never_becomes_the_best():
     state = training.init_state(TINY)
     kept = training.keep_best(jax.tree.map(jnp.copy, state), jnp.array([jnp.nan, 3.0, 4.0]))
@@ -145,9 +151,13 @@ def test_a_loss_that_is_no_number_never_becomes_the_best():
     assert (float(worse.best.loss), float(worse.best.accuracy)) == (0.5, 0.75)
 
 
-def test_training_stops_at_a_loss_that_is_no_number_and_names_the_step():
-    with pytest.raises(FloatingPointError, match=r"training loss is (nan|inf) at step \d+"):
-        last_turn(override(TINY, ["training.learning_rate=1e30"]))
+def test_training_stops_at_a_loss_that_is_no_number_and_hands_over_the_best_model():
+    seen = turns(override(TINY, ["training.learning_rate=1e30", "training.validate_every=1"]))
+    turn = next(turn for turn in seen if not np.isfinite(turn.loss))
+    with pytest.raises(FloatingPointError, match=rf"training loss is (nan|inf) at step {turn.step}"):
+        next(seen)
+    for leaf in leaves(turn.state.best.variables):
+        assert np.all(np.isfinite(leaf))
 
 
 @pytest.mark.parametrize(
@@ -174,5 +184,5 @@ def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run():
 
 
 def test_it_learns():
-    config = replace(TINY, training=replace(TINY.training, iterations=120, validate_every=30, learning_rate=2e-3))
+    config = replace(TINY, training=replace(TINY.training, iterations=120, validate_every=40, learning_rate=2e-3))
     assert float(last_turn(config).state.best.accuracy) > 0.85
