@@ -11,6 +11,9 @@ from jtss import checkpoint, predict
 from jtss.data import standardised
 from jtss.model import Batch
 
+# Orbax leaves coroutines behind where a damaged checkpoint makes it fail
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 PROVENANCE = dict.fromkeys(checkpoint.PROVENANCE, "made")
 
 
