@@ -1,6 +1,8 @@
 """Who may import whom."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,11 @@ def test_nothing_loads_a_pickle():
     for path in [*modules("jtss"), *modules("data_prep"), ROOT / "train.py", ROOT / "evaluate.py"]:
         assert not within(imports(path), "pickle", "dill", "joblib", "cloudpickle"), path
         assert "allow_pickle=True" not in path.read_text()
+
+
+@pytest.mark.parametrize("module", ["train", "data_prep.simulate", "data_prep.__main__", "jtss.predict"])
+def test_training_and_simulating_do_without_the_packages_for_packets(module):
+    """A machine with a GPU may lack them."""
+    absent = "".join(f"sys.modules[{name!r}] = None; " for name in ("astropy", "fastavro", "cramjam"))
+    done = subprocess.run([sys.executable, "-c", f"import sys; {absent}import {module}"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
