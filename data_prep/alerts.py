@@ -6,12 +6,13 @@ as a `Rejection` that counts them.
 
 import io
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import cramjam
 from fastavro import schemaless_reader
 
-from data_prep.containers import MAX_BLOCK_BYTES, Block, plausible_count
+from data_prep.framing import MAX_BLOCK_BYTES, Block, plausible_count
 from data_prep.ledger import Rejection
 from data_prep.projection import CUTOUT_FIELDS, Projection, SchemaError, project_schema
 
@@ -51,13 +52,13 @@ class _PayloadError(ValueError):
         self.reason = reason
 
 
-def decode_block(block: Block) -> list[Alert | Rejection]:
-    """Decode the records of a block.
+def decode_block(block: Block) -> Iterator[Alert | Rejection]:
+    """Decode the records of a block, one at a time.
 
     Args:
         block: from `containers.read_blocks`.
 
-    Returns:
+    Yields:
         An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
         the whole block), corrupt_record (of this record and those after it, whose start is unknown), bad_object_id,
         bad_candid, bad_jd (of one record). wrong_count and trailing_bytes (0 alerts) tell of a block that holds fewer
@@ -68,32 +69,34 @@ def decode_block(block: Block) -> list[Alert | Rejection]:
     lost = plausible_count(block.n_records, len(block.payload))
     projection = project_schema(block.schema_json)
     if isinstance(projection, SchemaError):
-        return [Rejection(projection.reason, str(projection), block.source, n_alerts=lost)]
+        yield Rejection(projection.reason, str(projection), block.source, n_alerts=lost)
+        return
     try:
         payload = _decompress(block.codec, block.payload)
     except _PayloadError as error:
-        return [Rejection(error.reason, f"{block.codec}: {error}", block.source, n_alerts=lost)]
-    return _decode_records(block, payload, projection)
+        yield Rejection(error.reason, f"{block.codec}: {error}", block.source, n_alerts=lost)
+        return
+    yield from _decode_records(block, payload, projection)
 
 
-def _decode_records(block: Block, payload: bytes, projection: Projection) -> list[Alert | Rejection]:
-    outcomes: list[Alert | Rejection] = []
+def _decode_records(block: Block, payload: bytes, projection: Projection) -> Iterator[Alert | Rejection]:
     stream = io.BytesIO(payload)
     for index in range(block.n_records):
         if stream.tell() == len(payload):
             detail = f"{block.n_records} records claimed, {index} found"
-            return [*outcomes, Rejection("wrong_count", detail, block.source, n_alerts=0)]
+            yield Rejection("wrong_count", detail, block.source, n_alerts=0)
+            return
         try:
             record = schemaless_reader(stream, projection.writer, projection.reader)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
             lost = max(1, plausible_count(block.n_records, len(payload)) - index)
             detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
-            return [*outcomes, Rejection("corrupt_record", detail, block.source, n_alerts=lost)]
-        outcomes.append(_check(record, block.source))
+            yield Rejection("corrupt_record", detail, block.source, n_alerts=lost)
+            return
+        yield _check(record, block.source)
     if stream.tell() < len(payload):
         detail = f"{len(payload) - stream.tell()} bytes after record {block.first_record + block.n_records - 1}"
-        outcomes.append(Rejection("trailing_bytes", detail, block.source, n_alerts=0))
-    return outcomes
+        yield Rejection("trailing_bytes", detail, block.source, n_alerts=0)
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:

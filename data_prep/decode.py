@@ -1,12 +1,14 @@
 """Blocks of alert packets to rows of numbers: the work of one worker process."""
 
 import hashlib
+from collections.abc import Iterable
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
 
 from data_prep.alerts import Alert, decode_block
-from data_prep.containers import Block
+from data_prep.framing import Block
 from data_prep.ledger import Rejection
 from data_prep.metadata import catalogue, columns_of, number
 from data_prep.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
@@ -26,8 +28,11 @@ KEY = np.dtype([("jd", "<f8"), ("candid", "<i8"), ("digest", "<u8"), ("fid", "i1
 REMARKS = ("padded_edge", "nan_pixels", "fill_values", "constant_stamp", "missing_metadata", "unknown_filter")
 
 
+ALERTS_PER_SLICE = 64  # decoded together: 3 MB of images
+
+
 class Decoded(NamedTuple):
-    """Detections of a few blocks, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources."""
+    """A slice of detections, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources."""
 
     rows: np.ndarray
     keys: np.ndarray
@@ -45,8 +50,10 @@ class _Detection(NamedTuple):
     remarks: set[str]
 
 
-def decode(items: list[Block | Rejection], pad_edges: bool) -> Decoded:
+def decode(items: list[Block | Rejection], pad_edges: bool) -> list[Decoded]:
     """Decode blocks; a Rejection among them is passed on.
+
+    The images of one slice of alerts are in memory at a time, however many a block holds.
 
     Args:
         items: what `containers.read_blocks` yields.
@@ -54,7 +61,13 @@ def decode(items: list[Block | Rejection], pad_edges: bool) -> Decoded:
 
     FIDELITY, Stamps: the same function serves training sets and classification.
     """
-    outcomes = [_with_stamps(outcome, pad_edges) for item in items for outcome in _outcomes(item)]
+    alerts = chain.from_iterable(map(_outcomes, items))
+    slices = iter(lambda: list(islice(alerts, ALERTS_PER_SLICE)), [])
+    return [_decode_slice(outcomes, pad_edges) for outcomes in slices]
+
+
+def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
+    outcomes = [_with_stamps(alert, pad_edges) for alert in alerts]
     rejections = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
     detections = [outcome for outcome in outcomes if not isinstance(outcome, Rejection)]
     columns = columns_of([detection.alert.candidate for detection in detections])
@@ -77,7 +90,7 @@ def decode(items: list[Block | Rejection], pad_edges: bool) -> Decoded:
     )
 
 
-def _outcomes(item: Block | Rejection) -> list[Alert | Rejection]:
+def _outcomes(item: Block | Rejection) -> Iterable[Alert | Rejection]:
     return [item] if isinstance(item, Rejection) else decode_block(item)
 
 

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from data_prep import crossmatch
 from data_prep import labels as label_files
-from data_prep.containers import READABLE_SUFFIXES, Block, read_blocks
+from data_prep.containers import READABLE_SUFFIXES, read_blocks
 from data_prep.decode import REMARKS, Decoded, decode
+from data_prep.framing import Block
 from data_prep.ledger import Ledger, Rejection
 from data_prep.sequences import KEPT, VERDICTS, select
 from data_prep.spool import RejectionLog, Spool
@@ -174,8 +175,9 @@ def ingest(
         )
         ledger, function = Ledger(), partial(decode, pad_edges=pad_edges)
         bar = files.enter_context(tqdm(total=sum(map(_size, paths)), unit="B", unit_scale=True, disable=not progress))
-        for decoded in ordered_map(function, _tasks(paths, bar.update), workers or available_cores()):
-            _take(decoded, spool, ledger, rejections)
+        for slices in ordered_map(function, _tasks(paths, bar.update), workers or available_cores()):
+            for decoded in slices:
+                _take(decoded, spool, ledger, rejections)
             bar.set_postfix_str(f"{ledger.read + spool.n_rows} alerts", refresh=False)
         bar.close()
         return Ingested(spool, ledger, rejections, files.pop_all())
@@ -195,7 +197,7 @@ def _tasks(paths: list[Path], on_read: Callable[[int], object]) -> Iterator[list
         for item in read_blocks(path, on_read):
             task.append(item)
             n_alerts += item.n_records if isinstance(item, Block) else 1
-            n_bytes += len(item.payload) if isinstance(item, Block) else 0
+            n_bytes += len(item.payload) + len(item.schema_json) if isinstance(item, Block) else 0
             if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
                 yield task
                 task, n_alerts, n_bytes = [], 0, 0
@@ -208,4 +210,4 @@ def _size(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_size
     files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-    return sum(file.stat().st_size for file in files if file.name.endswith(READABLE_SUFFIXES) and file.is_file())
+    return sum(file.stat().st_size for file in files if file.name.endswith(READABLE_SUFFIXES) and os.path.isfile(file))

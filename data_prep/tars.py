@@ -13,8 +13,11 @@ MAX_NAME_BYTES = 1 << 16  # of a GNU long name or a pax header; names of alerts 
 MAX_TAIL_BYTES = 1 << 20  # zeros after the end mark; the usual record size of tar pads to 10,240
 
 REGULAR = (b"0", b"\0", b"7")  # plain, pre-POSIX, contiguous
+SPARSE, VOLUME_LABEL = b"S", b"V"  # of GNU tar
 GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL, DIRECTORY = b"L", b"K", b"x", b"g", b"5"
-WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, FIFOs: their size says nothing
+WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6", VOLUME_LABEL)  # links, devices, FIFOs: their size says nothing
+MAX_LENGTH_DIGITS = 8  # of a pax record, with the space after them
+SPARSE_CONTINUES, MAP_CONTINUES = 482, 504  # places of the flags that another block of the map of holes follows
 
 
 class ArchiveError(ValueError):
@@ -58,10 +61,10 @@ def members(archive: BinaryIO) -> Iterator[Member]:
         archive: anything with `read(n)`.
 
     Yields:
-        Members in their order; directories, links and devices too.
+        Members in their order; directories, links, devices and sparse files too.
 
     Raises:
-        ArchiveError: a bad checksum, a cut archive, a missing end mark, sparse files, data after the end.
+        ArchiveError: a bad checksum, a cut archive, a missing end mark, pax sparse files, data after the end.
 
     POSIX.1-2001, pax interchange format.
     """
@@ -76,9 +79,11 @@ def members(archive: BinaryIO) -> Iterator[Member]:
             long_name = found or long_name
             continue
         is_file = kind in REGULAR
-        if not is_file and kind not in WITHOUT_DATA:
-            raise ArchiveError(f"member type {kind!r} (sparse or vendor specific)")
-        stream = MemberStream(archive, size if is_file else 0)
+        if not is_file and kind not in (*WITHOUT_DATA, SPARSE):
+            raise ArchiveError(f"member type {kind!r} (vendor specific)")
+        if kind == SPARSE:
+            _skip_map_of_holes(archive, header)
+        stream = MemberStream(archive, 0 if kind in WITHOUT_DATA else size)
         yield Member(long_name or _name(header), is_file, kind == DIRECTORY, stream)
         stream.skip_rest()
         long_name = ""
@@ -98,6 +103,12 @@ def _read_exactly(archive: BinaryIO, size: int, what: str) -> bytes:
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
+
+
+def _skip_map_of_holes(archive: BinaryIO, header: bytes) -> None:
+    more = header[SPARSE_CONTINUES]
+    while more:
+        more = _read_exactly(archive, TAR_BLOCK, "a map of holes")[MAP_CONTINUES]
 
 
 def _checked_size(header: bytes) -> int:
@@ -134,14 +145,23 @@ def _extended_name(kind: bytes, data: bytes) -> str:
     """The name that a GNU or pax extension gives to the next member, "" where it gives none."""
     if kind == GNU_LONG_NAME:
         return data.split(b"\0", 1)[0].decode("utf-8", "replace")
-    if kind == PAX:
-        for line in data.split(b"\n"):
-            keyword, _, value = line.partition(b" ")[2].partition(b"=")
-            if keyword == b"size" or keyword.startswith(b"GNU.sparse"):
-                raise ArchiveError(f"a pax header with {keyword.decode()}")
-            if keyword == b"path":
-                return value.decode("utf-8", "replace")
-    return ""
+    return _pax_name(data) if kind == PAX else ""
+
+
+def _pax_name(data: bytes) -> str:
+    """The path in a pax header: records of "length keyword=value" with a line end, which a value may hold, too."""
+    name = b""
+    while data:
+        digits = data[:MAX_LENGTH_DIGITS].partition(b" ")[0]
+        record = data[: int(digits)] if digits.isdigit() else b""
+        keyword, equals, value = record[len(digits) + 1 : -1].partition(b"=")
+        if not equals or record[-1:] != b"\n" or len(record) < int(digits):
+            raise ArchiveError("a damaged pax header")
+        if keyword == b"size" or keyword.startswith(b"GNU.sparse"):
+            raise ArchiveError(f"a pax header with {keyword!r}")
+        name = value if keyword == b"path" else name
+        data = data[len(record) :]
+    return name.decode("utf-8", "replace")
 
 
 def _check_tail(archive: BinaryIO) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep.simulate.packets import encode_file, packet
 
-SIX_HOURS = 0.25
+NO_STAMPS = [None, None, None]
 CANDIDATE = {
     "jd": 2459000.7,
     "fid": 1,
@@ -49,6 +49,11 @@ def alert(object_id: str = "ZTF18aaaaaaa", candid: int = 1, stamps: list | None 
     """One record; keyword arguments change the candidate."""
     stamps = images(candid) if stamps is None else stamps
     return packet(object_id, candid, CANDIDATE | candidate, stamps)
+
+
+def small(candid: int) -> dict:
+    """A record without stamps."""
+    return packet("ZTF18aaaaaaa", candid, CANDIDATE, NO_STAMPS)
 
 
 def night() -> list[dict]:

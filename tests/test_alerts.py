@@ -14,8 +14,9 @@ import pytest
 from make_packets import CANDIDATE, alert, images
 
 from data_prep.alerts import Alert, decode_block
-from data_prep.containers import MIN_RECORD_BYTES, Block, read_blocks
+from data_prep.containers import read_blocks
 from data_prep.cutouts import StampError, decode_cutout
+from data_prep.framing import MIN_RECORD_BYTES, Block
 from data_prep.ledger import Rejection
 from data_prep.metadata import CANDIDATE_FIELDS
 from data_prep.projection import CUTOUT_FIELDS
@@ -133,7 +134,7 @@ def test_cut_payloads_lose_exactly_what_is_cut(codec):
     block = one_block(codec)
     assert all(isinstance(outcome, Alert) for outcome in decode_block(block))
     for end in np.random.default_rng(2).integers(len(block.payload) // 2, len(block.payload) - 4, 50):
-        outcomes = decode_block(block._replace(payload=block.payload[:end]))
+        outcomes = list(decode_block(block._replace(payload=block.payload[:end])))
         assert isinstance(outcomes[-1], Rejection)
         assert n_alerts(outcomes) == 4 or outcomes[-1].reason == "wrong_count"  # cut just between two records
 
@@ -164,7 +165,7 @@ def test_flipped_bits_lose_no_count(codec):
     for _ in range(300):
         damaged = bytearray(block.payload)
         damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
-        outcomes = decode_block(block._replace(payload=bytes(damaged)))
+        outcomes = list(decode_block(block._replace(payload=bytes(damaged))))
         assert n_alerts(outcomes) == 4 or outcomes[-1].reason == "wrong_count"
 
 
@@ -190,7 +191,7 @@ def test_flipped_bits_anywhere_raise_nothing(tmp_path):
 BOMBS = """
 import sys, tracemalloc, zlib, cramjam
 from data_prep.alerts import decode_block
-from data_prep.containers import Block
+from data_prep.framing import Block
 schema = sys.stdin.buffer.read()
 deflater = zlib.compressobj(9, wbits=-15)
 zeros = b"".join(deflater.compress(bytes(1 << 20)) for _ in range(512)) + deflater.flush()

@@ -1,32 +1,27 @@
-"""Containers: the framing against fastavro's own, archives, and every way in which a file can be cut or damaged."""
+"""Containers: the framing against fastavro's own, and every way in which a file can be cut or damaged."""
 
 import io
 import os
-import tarfile
 import tracemalloc
 
 import fastavro
 import numpy as np
 import pytest
-from make_packets import CANDIDATE, alert, gzip, night, save, save_tar
+from make_packets import NO_STAMPS, alert, night, save, save_tar, small
+from read_packets import candids, outcomes, read, rejected
 
-from data_prep.alerts import decode_block
-from data_prep.containers import MAX_BLOCK_BYTES, Block, read_blocks
+from data_prep.containers import read_blocks
+from data_prep.framing import MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block
 from data_prep.ledger import Rejection
 from data_prep.simulate.packets import PARSED_SCHEMA, encode_file, packet
 
-NO_STAMPS = [None, None, None]
 SYNC = b"simulated alerts"
-
-
-def small(candid: int) -> dict:
-    return packet("ZTF18aaaaaaa", candid, CANDIDATE, NO_STAMPS)
 
 
 def blocks_of(groups: list[list[dict]], codec: str = "null") -> bytes:
     """An Avro file with one block for each group of records."""
     file = io.BytesIO()
-    writer = fastavro.write.Writer(file, PARSED_SCHEMA, codec=codec, sync_marker=SYNC)
+    writer = fastavro.write.Writer(file, PARSED_SCHEMA, codec=codec, sync_marker=SYNC, sync_interval=1 << 30)
     for group in groups:
         for record in group:
             writer.write(record)
@@ -36,24 +31,6 @@ def blocks_of(groups: list[list[dict]], codec: str = "null") -> bytes:
 
 HEADER = encode_file([])
 GOOD = encode_file([small(1)])
-
-
-def outcomes(path) -> list[Block | Rejection]:
-    return list(read_blocks(path))
-
-
-def read(tmp_path, data: bytes, name: str = "one.avro") -> list[Block | Rejection]:
-    path = tmp_path / name
-    path.write_bytes(data)
-    return outcomes(path)
-
-
-def candids(items: list[Block | Rejection]) -> list[int]:
-    return [alert.candid for item in items if isinstance(item, Block) for alert in decode_block(item)]
-
-
-def rejected(items: list[Block | Rejection]) -> list[str]:
-    return [item.reason for item in items if isinstance(item, Rejection)]
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
@@ -154,6 +131,15 @@ def test_blocks_before_a_fault_stay(tmp_path):
     assert "after 2 records" in items[-1].detail
 
 
+def test_a_block_of_too_many_records_is_lost_and_counted(tmp_path):
+    """However small they are; the blocks after it are read."""
+    many = [packet("A", i + 1, {"jd": 2459000.5}, NO_STAMPS) for i in range(MAX_RECORDS_PER_BLOCK + 1)]
+    before, whole, lost, after = read(tmp_path, blocks_of([[small(1)], many[1:], many, [small(9)]]))
+    assert [block.n_records for block in (before, whole, after)] == [1, MAX_RECORDS_PER_BLOCK, 1]
+    assert after.first_record == 2 + 2 * MAX_RECORDS_PER_BLOCK
+    assert (lost.reason, lost.n_alerts) == ("bad_block", MAX_RECORDS_PER_BLOCK + 1)
+
+
 def test_a_file_cut_anywhere_gives_a_reason(tmp_path):
     path = tmp_path / "cut.avro"
     path.write_bytes(encode_file([alert(candid=5)]))
@@ -163,90 +149,6 @@ def test_a_file_cut_anywhere_gives_a_reason(tmp_path):
         (item,) = outcomes(path)
         assert isinstance(item, Rejection), end
         assert item.n_alerts == 1
-
-
-# Archives
-
-
-@pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz"])
-def test_archives_of_each_kind(tmp_path, layout, suffix):
-    path = tmp_path / f"night{suffix}"
-    long_name = "/".join(["nested" * 5] * 7) + "/long.avro"  # too long for a plain header
-    with tarfile.open(path, "w" if suffix == ".tar" else "w:gz", format=layout) as archive:
-        for name, data in (("1.avro", encode_file([small(1)])), (long_name, encode_file([small(2), small(3)]))):
-            member = tarfile.TarInfo(name)
-            member.size, member.mtime = len(data), 0.5
-            archive.addfile(member, io.BytesIO(data))
-        folder, link = tarfile.TarInfo("folder"), tarfile.TarInfo("link.avro")
-        folder.type, link.type, link.linkname = tarfile.DIRTYPE, tarfile.SYMTYPE, "1.avro"
-        archive.addfile(folder)
-        archive.addfile(link)
-    items = outcomes(path)
-    assert candids(items) == [1, 2, 3]
-    assert rejected(items) == ["not_a_file"]
-    assert [item.source for item in items][:2] == [f"{path}!1.avro", f"{path}!{long_name}"]
-
-
-def tar_of(tmp_path, n_members: int) -> bytes:
-    files = {f"{i}.avro": encode_file([small(1 + i)]) for i in range(n_members)}
-    return save_tar(tmp_path / "whole.tar", files).read_bytes()
-
-
-def test_a_cut_archive_keeps_what_came_before(tmp_path):
-    """On a member's border, too, where tarfile takes the end of the file for the end of the archive."""
-    data = tar_of(tmp_path, 4)
-    member = 512 + -(-len(GOOD) // 512) * 512
-    assert data[member : member + 6] == b"1.avro"
-    ends = {member * i + offset for i in range(1, 4) for offset in (0, 1, 512, 700)}
-    for end in sorted(ends | {4 * member, 4 * member + 512}):
-        items = read(tmp_path, data[:end], "cut.tar")
-        whole = list(range(1, 1 + end // member))
-        assert candids(items) == whole, end
-        assert rejected(items) == ["bad_archive"], end
-
-
-def test_a_damaged_archive_says_so(tmp_path):
-    data = tar_of(tmp_path, 3)
-    member = data.index(b"1.avro")
-    header = data[:member] + b"X" + data[member + 1 :]
-    items = read(tmp_path, header, "header.tar")
-    assert candids(items) == [1]
-    assert rejected(items) == ["bad_archive"]
-    assert rejected(read(tmp_path, data + b"more", "tail.tar")) == ["bad_archive"]
-    assert rejected(read(tmp_path, b"", "empty.tar")) == ["bad_archive"]
-
-
-def test_gzip_is_checked_to_its_end(tmp_path):
-    data = gzip(tar_of(tmp_path, 3))
-    assert rejected(read(tmp_path, data, "good.tar.gz")) == []
-    wrong_crc = data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]
-    items = read(tmp_path, wrong_crc, "crc.tar.gz")
-    assert candids(items) == [1, 2, 3]
-    assert rejected(items) == ["bad_archive"]
-    for end in (5, len(data) // 2, len(data) - 3):
-        assert rejected(read(tmp_path, data[:end], "cut.tar.gz")) == ["bad_archive"], end
-
-
-def test_an_archive_with_flipped_bits_raises_nothing(tmp_path):
-    rng, data = np.random.default_rng(1), tar_of(tmp_path, 2)
-    for _ in range(200):
-        damaged = bytearray(data)
-        damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
-        for item in read(tmp_path, bytes(damaged), "flipped.tar"):
-            assert isinstance(item, Rejection) or decode_block(item)
-
-
-def test_a_long_name_of_a_gigabyte_is_refused(tmp_path):
-    member = tarfile.TarInfo("././@LongLink")
-    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
-    zeros = gzip(member.tobuf(tarfile.GNU_FORMAT) + bytes(8 << 20))
-    tracemalloc.start()
-    items = read(tmp_path, zeros, "name.tar.gz")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert rejected(items) == ["bad_archive"]
-    assert peak < 4 << 20
 
 
 @pytest.mark.parametrize("name", ["many.avro", "many.tar.gz"])

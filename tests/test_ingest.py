@@ -1,20 +1,23 @@
 """From packets to sequences: the right numbers in the right place, whatever the number of processes."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import fastavro
 import numpy as np
 import pytest
 from make_packets import CANDIDATE, alert, images, night, save, save_tar
 from scipy.spatial import cKDTree
 
+from data_prep import ingest as ingest_module
 from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
 from data_prep.metadata import catalogue, unit_vectors
-from data_prep.simulate.packets import encode_file
+from data_prep.simulate.packets import PARSED_SCHEMA, alert_schema, encode_file
 from data_prep.stamps import scale
 from jtss.schema import CHANNEL_NAMES, METADATA_NAMES, check
 
@@ -150,6 +153,24 @@ def test_results_come_in_order_and_the_environment_stays():
     assert dict(os.environ) == before
 
 
+def test_large_schemas_fill_a_task(tmp_path):
+    """Each block carries the schema of its file: 40 of 1 MB are five tasks, not one."""
+    schema = json.dumps(alert_schema() | {"doc": "x" * (1 << 20)}).encode()
+    for i in range(40):
+        with (tmp_path / f"{i}.avro").open("wb") as file:
+            fastavro.writer(file, json.loads(schema), [alert(candid=i + 1)])
+    sizes = [sum(len(block.schema_json) for block in task) for task in ingest_module._tasks([tmp_path], int)]
+    assert len(sizes) == 5
+    assert max(sizes) < 10 << 20
+
+
+def test_files_that_cannot_be_looked_at_do_not_stop_the_count(tmp_path):
+    """A link to a name too long stands for one into a folder that is closed to us: `Path.is_file` raises for both."""
+    save(tmp_path, [alert()])
+    (tmp_path / "long.avro").symlink_to("y" * 300)
+    assert ingest_module._size(tmp_path) == (tmp_path / "ZTF18aaaaaaa_1.avro").stat().st_size
+
+
 def test_a_missing_path_is_named_before_anything_is_read(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         ingest([save(tmp_path / "alerts", night()), tmp_path / "nowhere"], workdir=tmp_path, workers=1)
@@ -181,6 +202,23 @@ def test_memory_does_not_grow_with_the_input(tmp_path):
         assert n_kept == n_alerts
         peaks.append(peak_kb)
     assert peaks[1] - peaks[0] < 8_000, peaks
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_block(tmp_path):
+    """A block may hold 1,000 alerts in few bytes: 24 kB are kept of each, but not its 48 kB of images."""
+    record, peaks = alert(stamps=[np.eye(63, dtype=np.float32)] * 3), []
+    for n_alerts in (100, 1000):
+        path = tmp_path / f"{n_alerts}.avro"
+        with path.open("wb") as file:
+            records = ({**record, "objectId": f"ZTF{i:07d}", "candid": i + 1} for i in range(n_alerts))
+            fastavro.writer(file, PARSED_SCHEMA, records, codec="deflate", sync_interval=1 << 30)
+        command = [sys.executable, "-c", PEAK, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+        n_kept, peak_kb = map(int, done.stdout.split())
+        assert n_kept == n_alerts
+        peaks.append(peak_kb)
+    assert peaks[1] - peaks[0] < 30_000, peaks  # kB; 22 MB in rows
 
 
 def test_real_alerts_lose_nothing_but_edges_and_the_rule(ztf_dir, tmp_path):
