@@ -2,23 +2,25 @@
 
 import argparse
 import shlex
+import signal
 import sys
 
 from data_prep.errors import InputError
 from data_prep.workers import WorkerError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; an error of use is one line on stderr and exit status 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["python", "-m", "data_prep", *arguments])
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        options = _parser().parse_args(arguments)
+        options.command_line = _printable(shlex.join(["python", "-m", "data_prep", *arguments]))
         options.run(options)
     except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
+        print("interrupted; no data set is written", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (FileNotFoundError, FileExistsError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -27,6 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    """SIGTERM leaves by the same way as an error, so that temporary files are deleted; SIGKILL cannot."""
+    raise SystemExit(EXIT_TERMINATED)
+
+
+def _printable(text: str) -> str:
+    """`text` with bytes that are not UTF-8, which file names may hold, spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # Everything else is imported on use: worker processes import this module again, and a machine which only simulates and
@@ -48,7 +60,8 @@ def _build(options: argparse.Namespace) -> None:
         force=options.force,
     )
     print(built.ledger)
-    print(f"\n{options.out}: {built.n_objects} objects, {built.ledger.kept} detections, hash {built.content_hash}")
+    kept, out = built.ledger.kept, _printable(options.out)
+    print(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -59,7 +72,7 @@ def _inspect(options: argparse.Namespace) -> None:
         from data_prep.gallery import draw
 
         draw(options.file, options.gallery)
-        print(f"\n{options.gallery}: gallery of stamps")
+        print(f"\n{_printable(options.gallery)}: gallery of stamps")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -39,7 +41,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
         return
     pending = deque()
     with _one_thread_each():
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare)
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
@@ -53,9 +55,15 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C is for the main process, which then ends its workers."""
+def _prepare() -> None:
+    """In a worker: Ctrl-C is for the main process, which then ends its workers; if it is killed, they end, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    wait([parent_process().sentinel])
+    os._exit(1)
 
 
 @contextmanager

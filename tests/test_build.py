@@ -5,10 +5,8 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -107,26 +105,17 @@ def test_overwriting_needs_force(tmp_path, capsys):
         assert file.attrs["command"].startswith("python -m data_prep build --alerts ")
 
 
-@pytest.mark.slow
-def test_ctrl_c_leaves_nothing(tmp_path):
-    """Interrupt the whole process group, as a terminal does, while the workers are at it."""
-    (tmp_path / "alerts").mkdir()
-    (tmp_path / "alerts" / "0.avro").write_bytes(encode_file([alert("ZTF18a", 1)] * 250))
-    for i in range(1, 200):
-        (tmp_path / "alerts" / f"{i}.avro").symlink_to("0.avro")
-    out = tmp_path / "out"
-    out.mkdir()
-    command = [sys.executable, "-m", "data_prep", "build", "--alerts", str(tmp_path / "alerts"), "--workers", "2"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*command, "--out", str(out / "o.h5")], cwd=REPOSITORY, start_new_session=True, **pipes)
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in out.glob(".o.h5.*/rows")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    assert os.listdir(out) == []
+def test_file_names_need_not_be_text(tmp_path):
+    """Bytes that are not UTF-8 in each path, by the real command line."""
+    folder = save(tmp_path / os.fsdecode(b"alerts\xff"), night())
+    out, rejects = tmp_path / os.fsdecode(b"out\xfe.h5"), tmp_path / os.fsdecode(b"rejects\xfd")
+    options = ["--alerts", folder, "--out", out, "--rejects", rejects, "--workers", "1"]
+    command = [sys.executable, "-m", "data_prep", "build", *options]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, env=os.environ | {"PYTHONUTF8": "1"})
+    assert done.returncode == 0, done.stderr
+    with h5py.File(out) as file:
+        assert "alerts\\udcff" in file.attrs["command"]
+    assert "alerts\\udcff" in rejects.read_text()
 
 
 def test_real_alerts(ztf_dir, build):
