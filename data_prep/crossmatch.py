@@ -32,7 +32,8 @@ def load(path: str | Path) -> AllWise:
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: unknown extension, missing column, or a position off the sky; names file, found, expected.
+        InputError: unknown extension, no table, a column that is missing, there twice or not of numbers, or a position
+            off the sky; names file, found, expected.
 
     AllWISE Source Catalog.
     """
@@ -74,12 +75,12 @@ def match(
 
 def _resolve(path: Path, found: list[str]) -> dict[str, str]:
     """Our column names to those of the file."""
-    by_lower = {name.lower(): name for name in found}
     resolved = {}
     for name, spellings in COLUMN_NAMES.items():
-        matching = [by_lower[spelling] for spelling in spellings if spelling in by_lower]
-        if not matching:
-            raise InputError(f"{path}: no column {' or '.join(spellings)}; found {', '.join(found)}")
+        matching = [column for column in found if column.lower() in spellings]
+        if len(matching) != 1:
+            count = "more than one" if matching else "no"
+            raise InputError(f"{path}: {count} column {' or '.join(spellings)}; found {', '.join(found)}")
         resolved[name] = matching[0]
     return resolved
 
@@ -95,7 +96,7 @@ def _read_arrow(path: Path) -> dict[str, np.ndarray]:
         table = readers[path.suffix.lower()](path)
         names = _resolve(path, table.column_names)
         return {name: table[names[name]].cast(pa.float64()).to_numpy() for name in names}
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeError) as error:
         raise InputError(f"{path}: not a readable table of numbers: {error}") from error
 
 
@@ -104,7 +105,13 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
 
     try:
         table = Table.read(path, format="fits")
-    except OSError as error:
+        names = _resolve(path, table.colnames)
+        columns = {name: np.ma.filled(np.ma.asarray(table[names[name]], dtype=float), np.nan) for name in names}
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError) as error:  # no table in it, text in place of numbers
         raise InputError(f"{path}: not a readable table of numbers: {error}") from error
-    names = _resolve(path, table.colnames)
-    return {name: np.ma.filled(np.ma.asarray(table[names[name]], dtype=float), np.nan) for name in names}
+    for name, column in columns.items():
+        if column.ndim != 1:
+            raise InputError(f"{path}: column {names[name]} has shape {column.shape}, expected one number a row")
+    return columns

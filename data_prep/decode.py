@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.alerts import Alert, decode_block
 from data_prep.framing import Block
 from data_prep.ledger import Rejection
-from data_prep.metadata import catalogue, columns_of, number
+from data_prep.metadata import catalogue, columns_of, number, within
 from data_prep.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, METADATA, STAMP_SIDE
 
@@ -19,7 +19,7 @@ ROW = np.dtype(
     [
         ("stamps", "<f2", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES))),
         ("metadata", "<f4", (len(METADATA),)),
-        ("position", "<f8", (2,)),  # ra, dec [deg]: float32 is too coarse to match catalogues
+        ("position", "<f8", (2,)),  # ra, dec [deg], NaN off the sky: float32 is too coarse to match catalogues
     ]
 )
 KEY = np.dtype([("jd", "<f8"), ("candid", "<i8"), ("digest", "<u8"), ("fid", "i1"), ("remarks", "u1")])
@@ -73,7 +73,7 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     columns = columns_of([detection.alert.candidate for detection in detections])
     rows, keys = np.zeros(len(detections), ROW), np.zeros(len(detections), KEY)
     rows["metadata"] = catalogue(columns)
-    rows["position"] = np.stack([columns["ra"], columns["dec"]], axis=-1)
+    rows["position"] = np.stack([within(columns["ra"], 0, 360), within(columns["dec"], -90, 90)], axis=-1)
     for row, key, (alert, images, remarks) in zip(rows, keys, detections, strict=True):
         scaled = scale(images)
         row["stamps"] = scaled

@@ -25,25 +25,32 @@ def load(path: str | Path) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: a column is missing, a row is cut short, or an object has two labels; names it.
+        InputError: not CSV in UTF-8, a column is missing or there twice, a row is cut short, or an object has two
+            labels; names it.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file (labels)")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _read(path, csv.DictReader(file))
+    except (UnicodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
+
+
+def _read(path: Path, rows: csv.DictReader) -> dict[str, str]:
     labels: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = [name for name in REQUIRED if name not in (rows.fieldnames or ())]
-        if missing:
-            raise InputError(
-                f"{path}: no column {', '.join(missing)}; found {', '.join(rows.fieldnames or ['nothing'])}"
-            )
-        for row in rows:
-            if row["objectId"] is None or row["label"] is None:
-                raise InputError(f"{path}, line {rows.line_num}: too few columns, expected objectId and label")
-            object_id, label = row["objectId"].strip(), row["label"].strip()
-            if label and labels.setdefault(object_id, label) != label:
-                raise InputError(f"{path}: object {object_id} has two labels, {labels[object_id]} and {label}")
+    found = list(rows.fieldnames or ())
+    for wrong, count in (("no", 0), ("more than one", 2)):
+        names = [name for name in REQUIRED if min(found.count(name), 2) == count]
+        if names:
+            raise InputError(f"{path}: {wrong} column {', '.join(names)}; found {', '.join(found or ['nothing'])}")
+    for row in rows:
+        if row["objectId"] is None or row["label"] is None:
+            raise InputError(f"{path}, line {rows.line_num}: too few columns, expected objectId and label")
+        object_id, label = row["objectId"].strip(), row["label"].strip()
+        if label and labels.setdefault(object_id, label) != label:
+            raise InputError(f"{path}: object {object_id} has two labels, {labels[object_id]} and {label}")
     return labels
 
 

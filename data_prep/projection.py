@@ -170,6 +170,8 @@ def _project(schema: Any, wanted: Mapping[str, Any] | None, path: str) -> Any:
     if wanted is None:
         if schema not in SCALARS:
             raise SchemaError("other_schema", f"{path} is a {schema['type']}, expected a scalar")
+        if path == "candidate.jd" and schema == "float":
+            raise SchemaError("other_schema", "candidate.jd is a float, good to 6 hours; expected a double")
         return schema
     if not isinstance(schema, dict) or schema["type"] not in ("record", "error"):
         raise SchemaError("other_schema", f"{path or 'an alert'} is not a record")

@@ -5,11 +5,13 @@ import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import Table
 from pyarrow import csv, parquet
 from scipy.spatial import cKDTree
 
 from data_prep.crossmatch import AllWise, load, match
+from data_prep.errors import InputError
 from data_prep.metadata import unit_vectors
 
 ARCSEC = 1 / 3600
@@ -116,3 +118,33 @@ def test_bad_files_are_named(tmp_path):
         load(tmp_path / "cat.fits")
     with pytest.raises(ValueError, match="1 of 2 rows lack a position"):
         load(save(tmp_path / "cat.csv", COLUMNS | {"dec": [1.0, 91.0]}))
+
+
+@pytest.mark.parametrize("second", ["ra", "RA", "w1"])
+@pytest.mark.parametrize("extension", ["csv", "parquet", "fits"])
+def test_a_column_that_is_there_twice_is_named(tmp_path, extension, second):
+    path, names = tmp_path / f"cat.{extension}", [*COLUMNS, second]
+    values = [np.array(column, float) for column in [*COLUMNS.values(), COLUMNS["dec"]]]
+    if extension == "fits":
+        Table(dict(zip([*COLUMNS, "twice"], values, strict=True))).write(path)
+        path.write_bytes(path.read_bytes().replace(b"'twice   '", f"'{second:<8}'".encode()))
+    else:
+        table = pa.table(values, names=names)
+        csv.write_csv(table, path) if extension == "csv" else parquet.write_table(table, path)
+    with pytest.raises(InputError, match=r"cat\.\w+: (more than one column|not a readable table)"):
+        load(path)
+
+
+def test_fits_files_without_a_table_of_numbers_are_named(tmp_path):
+    filled = {name: np.array(values, float) for name, values in COLUMNS.items()}
+    image, text, deep = tmp_path / "image.fits", tmp_path / "text.fits", tmp_path / "deep.fits"
+    fits.PrimaryHDU(np.zeros((3, 3))).writeto(image)
+    Table(filled | {"ra": ["a", "b"]}).write(text)
+    Table(filled | {"dec": np.zeros((2, 3))}).write(deep)
+    for path, message in (
+        (image, "not a readable table"),
+        (text, "not a readable table"),
+        (deep, "column dec has shape .2, 3., expected one number a row"),
+    ):
+        with pytest.raises(InputError, match=rf"{path.name}: {message}"):
+            load(path)

@@ -89,6 +89,16 @@ def test_allwise_is_matched_at_the_first_kept_detection(read):
     assert sequences.label.tolist() == [-1, 1]
 
 
+@pytest.mark.parametrize("off", [{"ra": 370.0, "dec": 2.0}, {"ra": 190.0, "dec": 178.0}])
+def test_a_position_off_the_sky_matches_nothing(read, off):
+    """Each points, taken as an angle, at the one source."""
+    allwise = AllWise(cKDTree(unit_vectors(np.array([10.0]), np.array([2.0]))), np.full((1, 4), 12, np.float32))
+    with read([alert("ZTF18on", 1, ra=10.0, dec=2.0), alert("ZTF18off", 2, **off)]) as ingested:
+        (sequences,) = ingested.batches(allwise=allwise)
+    assert sequences.object_id.tolist() == ["ZTF18off", "ZTF18on"]
+    assert np.isfinite(sequences.allwise[:, 0]).tolist() == [False, True]
+
+
 def test_an_object_that_lost_every_alert_is_still_known(read):
     edge = alert("ZTF18edge", 5, stamps=images(5, (63, 40)))
     with read([*night(), edge]) as ingested:

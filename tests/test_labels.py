@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from data_prep.errors import InputError
 from data_prep.labels import encode, load, notes
 from jtss.schema import CLASS_NAMES
 
@@ -35,12 +36,22 @@ def test_two_labels_for_one_object_are_an_error(tmp_path):
     [
         ("oid,label\na,SN\n", "no column objectId; found oid, label"),
         ("", "no column objectId, label; found nothing"),
+        ("objectId,label,label\na,SN,AGN\n", "more than one column label; found objectId, label, label"),
+        ("objectId,label,objectId\na,SN,b\n", "more than one column objectId; found"),
+        ("objectId,label\na," + "x" * 200_000, "not a CSV file in UTF-8: field larger than"),
         ("objectId,label\na,SN\nb\n", "line 3: too few columns"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, text, message):
-    with pytest.raises(ValueError, match=r"labels.csv.*" + message):
+    with pytest.raises(InputError, match=r"labels.csv.*" + message):
         load(save(tmp_path, text))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding_is_named(tmp_path, encoding):
+    (tmp_path / "labels.csv").write_text("objectId,label\né,SN\n", encoding=encoding)
+    with pytest.raises(InputError, match=r"labels.csv: not a CSV file in UTF-8"):
+        load(tmp_path / "labels.csv")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -199,3 +199,14 @@ def test_arrays_in_place_of_scalars_are_refused():
     found = project_schema(json.dumps(schema).encode())
     assert found.reason == "other_schema"
     assert "objectId" in str(found)
+
+
+@pytest.mark.parametrize("kind", ["float", ["null", "float"]])
+def test_a_time_too_coarse_is_refused(tmp_path, kind):
+    """A float32 near 2,459,000 has steps of a quarter of a day: as long as the gap that sequences are made by."""
+    schema = alert_schema()
+    (candidate,) = (field for field in schema["fields"] if field["name"] == "candidate")
+    (jd,) = (field for field in candidate["type"]["fields"] if field["name"] == "jd")
+    jd["type"] = kind
+    (found,) = decode_as(tmp_path, schema, alert())
+    assert (found.reason, "candidate.jd is a float" in found.detail) == ("other_schema", True)
