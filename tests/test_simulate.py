@@ -11,7 +11,7 @@ import pytest
 from data_prep import crossmatch
 from data_prep import labels as label_files
 from data_prep.ingest import ingest
-from data_prep.simulate import cached_path, simulate, simulate_chunk
+from data_prep.simulate import archive, cached_path, simulate, simulate_chunk
 from data_prep.simulate.archive import simulate_packets
 from data_prep.simulate.dataset import chunks
 from jtss.schema import CLASS_NAMES, COLUMNS, METADATA_NAMES, check
@@ -105,6 +105,26 @@ def test_packets_are_not_mixed_with_other_files(tmp_path):
     (tmp_path / "mine").write_text("")
     with pytest.raises(FileExistsError, match="not empty"):
         simulate_packets(tmp_path, 3, 0, progress=False)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_packets_are_written_whole_or_not_at_all(tmp_path, monkeypatch, exists):
+    """Interrupted in the second of two chunks."""
+    folder, made = tmp_path / "packets", []
+
+    def interrupted(chunk):
+        if made:
+            raise KeyboardInterrupt
+        made.append(archive.PacketChunk(b"", [], []))
+        return made[0]
+
+    if exists:
+        folder.mkdir()
+    monkeypatch.setattr(archive, "packet_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_packets(folder, 2, 0, ("AGN", "SN"), workers=1, progress=False)
+    assert made
+    assert list(tmp_path.rglob("*")) == [folder] * exists
 
 
 def test_cache_names_what_it_holds(monkeypatch, tmp_path):

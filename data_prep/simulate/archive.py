@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def simulate_packets(
     """Simulate a data set as alert packets: `build` makes of them what `simulate` writes for the same seed.
 
     Args:
-        folder: must be new or empty; receives alerts/*.avro, labels.csv and allwise.csv.
+        folder: must be new or empty; receives alerts/*.avro, labels.csv and allwise.csv, all or nothing.
 
     Returns:
         Number of alert files.
@@ -80,9 +81,18 @@ def simulate_packets(
         FileExistsError: `folder` holds something.
         InputError: see `chunks`.
     """
-    folder, work = Path(folder), chunks(n_objects, seed, classes)
+    folder, work = Path(folder).resolve(), chunks(n_objects, seed, classes)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: not empty; alert packets are written into a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+        partial = Path(beside, folder.name)
+        _write(partial, work, n_objects, workers or available_cores(), progress)
+        partial.replace(folder)
+    return len(work)
+
+
+def _write(folder: Path, work: Sequence[Chunk], n_objects: int, workers: int, progress: bool) -> None:
     (folder / ALERTS_FOLDER).mkdir(parents=True)
     with (
         open(folder / LABELS_FILE, "w", newline="", encoding="utf-8") as labels,
@@ -91,9 +101,8 @@ def simulate_packets(
     ):
         csv.writer(labels).writerow(("objectId", "label"))
         csv.writer(infrared).writerow(("ra", "dec", *ALLWISE_BANDS))
-        for chunk, made in zip(work, ordered_map(packet_chunk, work, workers or available_cores()), strict=True):
+        for chunk, made in zip(work, ordered_map(packet_chunk, work, workers), strict=True):
             (folder / ALERTS_FOLDER / f"{object_ids(chunk)[0]}.avro").write_bytes(made.avro)
             csv.writer(labels).writerows(made.labels)
             csv.writer(infrared).writerows(made.infrared)
             bar.update(chunk.n_objects)
-    return len(work)
