@@ -90,6 +90,10 @@ FAULTS = {
 }
 
 
+NAMELESS = ("empty_file", "bad_header", "bad_block", "not_avro", "confluent_framing", "other_schema", "no_records")
+IDENTITIES = dict.fromkeys(NAMELESS, (None, None)) | {"bad_object_id": (None, 99), "bad_candid": ("ZTF18bad", None)}
+
+
 @pytest.mark.parametrize("fault", list(FAULTS))
 def test_a_bad_packet_is_named_and_changes_nothing(build, fault):
     content, reason = FAULTS[fault]
@@ -100,8 +104,7 @@ def test_a_bad_packet_is_named_and_changes_nothing(build, fault):
     assert result.content_hash == clean.content_hash
     first = result.rejects[0]
     assert (Path(first["file"]).name, first["reason"], first["n_alerts"]) == ("bad.avro", reason, 1)
-    knows_identity = content[:4] == b"Obj\x01" and "stamp" in reason
-    assert (first["objectId"] == "ZTF18bad" and first["candid"] == 99) or not knows_identity
+    assert (first["objectId"], first["candid"]) == IDENTITIES.get(reason, ("ZTF18bad", 99))
 
 
 def test_bits_may_flip_anywhere(build):
@@ -198,6 +201,15 @@ def test_duplicates_and_disorder(build):
     result = build({"a.avro": encode_file(records)})
     assert result.columns["candid"].tolist() == [1, 3]
     assert result.ledger["dropped"] == {"duplicate_candid": 2, "within_6_hours": 1}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_whole_copy_replaces_a_broken_one(build, order):
+    """Stamps are judged before copies are."""
+    copies = [with_cutout(alert("ZTF18a", 1), bad_crc), alert("ZTF18a", 1)]
+    result = build({"a.avro": encode_file(copies[::order])})
+    assert result.columns["candid"].tolist() == [1]
+    assert result.ledger["dropped"] == {"bad_gzip": 1}
 
 
 @pytest.mark.slow

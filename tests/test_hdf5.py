@@ -76,6 +76,25 @@ def test_round_trip_and_hash(tmp_path):
     assert os.listdir(tmp_path) == ["a.h5"]
 
 
+def test_content_is_on_disk_before_the_name(tmp_path, monkeypatch):
+    """The file is synced, renamed, and the folder synced: in this order."""
+    events, fsync, replace = [], os.fsync, os.replace
+
+    def record_sync(descriptor):
+        events.append(("sync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        fsync(descriptor)
+
+    def record_replace(old, new):
+        events.append(("rename", os.path.basename(old)))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    write(tmp_path / "a.h5", [some_sequences([1])], SPLIT[:1])
+    partial = f".a.h5.{os.getpid()}.partial"
+    assert events == [("sync", partial), ("rename", partial), ("sync", tmp_path.name)]
+
+
 def test_hash_does_not_see_how_rows_are_batched(tmp_path):
     sequences = some_sequences([2, 1, 5, 3])
     pieces = [part(sequences, 0, 1), part(sequences, 1, 3), part(sequences, 3, 4)]

@@ -1,5 +1,7 @@
 """From packets to sequences: the right numbers in the right place, whatever the number of processes."""
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -132,6 +134,37 @@ def test_remarks_are_counted_for_kept_detections_only(read):
     records += [alert("ZTF18a", 15, stamps=odd, jd=2459030.5, fid=9), alert("ZTF18f", 40, stamps=odd, magpsf=-999.0)]
     with read(records) as ingested:
         assert ingested.ledger.notes == {"nan_pixels": 1, "constant_stamp": 1, "missing_metadata": 1}
+
+
+def test_a_candid_that_two_objects_share_is_noted(read):
+    with read([alert("ZTF18a", 7), alert("ZTF18b", 7), alert("ZTF18c", 8)]) as ingested:
+        assert ingested.ledger.as_dict()["kept"] == 3
+        assert ingested.ledger.notes == {"candid_under_several_objects": 1}
+
+
+def test_the_bar_counts_bytes_to_the_last(tmp_path, monkeypatch):
+    bars = []
+
+    class Bar(ingest_module.tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options, file=io.StringIO())
+            bars.append(self)
+
+    monkeypatch.setattr(ingest_module, "tqdm", Bar)
+    save(tmp_path / "alerts", night())
+    (tmp_path / "alerts" / "readme.txt").write_text("not read")
+    ingest([tmp_path / "alerts"], workdir=tmp_path, workers=1).__exit__()
+    size = sum(path.stat().st_size for path in (tmp_path / "alerts").glob("*.avro"))
+    assert [(bar.n, bar.total) for bar in bars] == [(size, size)]
+
+
+def test_a_full_disk_is_named(read, monkeypatch):
+    def full(_descriptor, _data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=r"work/rows: cannot grow beyond 0.0 GB \(No space left on device\)"):
+        read(night())
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
