@@ -41,9 +41,17 @@ def select(
     """
     order = np.lexsort((tiebreak, candid, jd, object_key))
     _, group = np.unique(object_key[order], return_inverse=True)
-    time = jd[order]
-    decided = np.full(len(order), BEYOND, np.int8)
-    decided[_repeats(group, candid[order])] = DUPLICATE
+    verdict = np.empty(len(order), np.int8)
+    verdict[order] = _walk(group, jd[order], candid[order], max_detections, min_gap_days)
+    return order, verdict
+
+
+def _walk(
+    group: np.ndarray, time: np.ndarray, candid: np.ndarray, max_detections: int, min_gap_days: float
+) -> np.ndarray:
+    """Verdicts on rows in order: the first pending one of each group is kept, those close to it are dropped; again."""
+    decided = np.full(len(group), BEYOND, np.int8)
+    decided[_repeats(group, candid)] = DUPLICATE
     last_kept = np.full(group.max(initial=-1) + 1, -np.inf)
     pending = decided != DUPLICATE
     for n_kept in range(1, max_detections + 1):
@@ -55,9 +63,7 @@ def select(
         if n_kept < max_detections:
             close = pending & (time - last_kept[group] < min_gap_days - GAP_TOLERANCE_DAYS)
             decided[close], pending[close] = WITHIN, False
-    verdict = np.empty_like(decided)
-    verdict[order] = decided
-    return order, verdict
+    return decided
 
 
 def _repeats(group: np.ndarray, candid: np.ndarray) -> np.ndarray:

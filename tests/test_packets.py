@@ -13,7 +13,7 @@ from make_packets import CANDIDATE, images
 from data_prep.alerts import Alert, decode_block
 from data_prep.containers import read_blocks
 from data_prep.cutouts import decode_cutout
-from data_prep.simulate.packets import CANDIDATE_TYPES, alert_schema, encode_file, encode_packet, packet
+from data_prep.simulate.packets import CANDIDATE_TYPES, alert_schema, encode_file, packet
 
 CANDID = 2481169255715015001  # does not survive a double
 CHANNELS = ("Science", "Template", "Difference")
@@ -23,7 +23,7 @@ CHANNELS = ("Science", "Template", "Difference")
 def test_plain_readers_read_our_packets(codec):
     stamps = images(seed=4, shape=(63, 47))
     stamps[1][:5] = np.nan
-    encoded = encode_packet("ZTF18abcdefg", CANDID, CANDIDATE, stamps, codec)
+    encoded = encode_file([packet("ZTF18abcdefg", CANDID, CANDIDATE, stamps)], codec)
     reader = fastavro.reader(io.BytesIO(encoded))
     (record,) = reader
     assert reader.codec == codec
@@ -56,7 +56,8 @@ def test_our_reader_reads_our_packets(tmp_path):
 
 
 def test_the_same_input_gives_the_same_bytes():
-    assert encode_packet("ZTF18a", 1, CANDIDATE, images(0)) == encode_packet("ZTF18a", 1, CANDIDATE, images(0))
+    one, same = (encode_file([packet("ZTF18a", 1, CANDIDATE, images(0))]) for _ in range(2))
+    assert one == same
 
 
 def test_a_field_that_ztf_does_not_have_is_refused():

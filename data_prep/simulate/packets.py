@@ -142,12 +142,7 @@ def packet(
     if unknown:
         raise ValueError(f"{object_id} {candid}: candidate has no fields {sorted(unknown)} in the ZTF schema")
     blank = {name: BLANKS[kind] for name, (kind, required) in CANDIDATE_TYPES.items() if required}
-    cutouts = {
-        f"cutout{channel}": None
-        if stamp is None
-        else {"fileName": f"candid{candid}_{channel.lower()}.fits.gz", "stampData": encode_cutout(stamp)}
-        for channel, stamp in zip(CHANNELS, stamps, strict=True)
-    }
+    cutouts = zip(CHANNELS, stamps, strict=True)
     return {
         "schemavsn": SCHEMA_VERSION,
         "publisher": PUBLISHER,
@@ -155,8 +150,14 @@ def packet(
         "candid": candid,
         "candidate": blank | {"candid": candid} | dict(candidate),
         "prv_candidates": None if previous is None else [_previous(earlier) for earlier in previous],
-        **cutouts,
+        **{f"cutout{channel}": _cutout(channel, candid, stamp) for channel, stamp in cutouts},
     }
+
+
+def _cutout(channel: str, candid: int, stamp: np.ndarray | None) -> dict | None:
+    if stamp is None:
+        return None
+    return {"fileName": f"candid{candid}_{channel.lower()}.fits.gz", "stampData": encode_cutout(stamp)}
 
 
 def _previous(candidate: Mapping) -> dict:
@@ -180,13 +181,3 @@ def encode_file(records: Sequence[Mapping], codec: str = "null") -> bytes:
     file = io.BytesIO()
     fastavro.writer(file, PARSED_SCHEMA, records, codec=codec, sync_marker=SYNC_MARKER)
     return file.getvalue()
-
-
-def encode_packet(
-    object_id: str, candid: int, candidate: Mapping, stamps: Sequence[np.ndarray | None], codec: str = "null"
-) -> bytes:
-    """Write one alert as an Avro file of its own, as ZTF's archive holds them; arguments as for `packet`.
-
-    ZTF alert schema 3.3.
-    """
-    return encode_file([packet(object_id, candid, candidate, stamps)], codec)
