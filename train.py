@@ -182,7 +182,9 @@ def announce_duration(config: Config, state: training.TrainState, n_validation: 
 
 
 def progress_bar(config: Config, step: int) -> tqdm:
-    return tqdm(total=config.training.iterations, initial=step, unit="step", dynamic_ncols=True, smoothing=0.1)
+    calm = 0.1 if sys.stderr.isatty() else 30  # seconds between lines in a log file
+    total = config.training.iterations
+    return tqdm(total=total, initial=step, unit="step", dynamic_ncols=True, smoothing=0.1, mininterval=calm)
 
 
 def show(bar: tqdm, config: Config, turn: training.Progress) -> None:
