@@ -1,4 +1,7 @@
-"""Build a data set: alert packets in, one HDF5 file and its ledger out."""
+"""Build a data set: alert packets in, one HDF5 file and its ledger out.
+
+The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
+"""
 
 import json
 from collections.abc import Sequence
@@ -35,50 +38,51 @@ def build(
     seed: int = 0,
     workers: int | None = None,
     force: bool = False,
-    progress: bool = True,
 ) -> Built:
     """Turn alert packets into the HDF5 file of sequences.
 
-    The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
     Temporary data lie in the folder of `out` (24 KB an alert, beside the file itself) and are gone afterwards.
 
     Args:
         alerts: directories, Avro files, tar archives.
-        out: the file to write.
-        command: what made it, stored in the file.
-        labels_path: CSV of objectId, label; without it no object has a label.
-        allwise_path: catalogue of AllWISE sources; without it no object has W1 to W4.
+        out, command: the file to write, and what made it, stored in the file.
+        labels_path, allwise_path: CSV of objectId, label; catalogue of AllWISE sources; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
-        seed: of the split.
-        workers: processes; None = one per core.
+        seed, workers: of the split; number of processes, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
 
     Raises:
-        InputError: labels, catalogue or alerts cannot be used, or not a single alert is kept.
+        InputError: labels, catalogue, alerts or names of files to write cannot be used, or not a single alert is kept.
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
+    out, rejects = Path(out), Path(rejects_path) if rejects_path else None
+    _check_targets(out, rejects, force)
     known = labels.load(labels_path) if labels_path else None
     allwise = crossmatch.load(allwise_path) if allwise_path else None
-    _refuse_to_overwrite(rejects_path, force)
-    out = Path(out)
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
-        ingest(alerts, workdir=workdir, workers=workers, progress=progress) as ingested,
+        ingest(alerts, workdir=workdir, workers=workers) as ingested,
     ):
-        if rejects_path:
-            write_rejects(Path(rejects_path), ingested)
-        if not ingested.n_objects:
-            raise InputError(f"{out} is not written, for no alert was kept:\n{ingested.ledger}")
-        label = []
-        for batch in ingested.batches(allwise=allwise, labels=known):
-            writer.append(batch)
-            label.append(batch.label)
-        label, names = np.concatenate(label), ingested.object_ids
-        if known is not None:
-            _take_notes(ingested.ledger, names, known, label)
-        content_hash = writer.finish(split=split.assign(names, label, seed), ledger=ingested.ledger)
-        return Built(ingested.ledger, len(names), content_hash)
+        if rejects:
+            write_rejects(rejects, ingested)
+        return _write(writer, ingested, known, allwise, seed)
+
+
+def _write(
+    writer: Writer, ingested: Ingested, known: dict[str, str] | None, allwise: crossmatch.AllWise | None, seed: int
+) -> Built:
+    if not ingested.n_objects:
+        raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
+    label = []
+    for batch in ingested.batches(allwise=allwise, labels=known):
+        writer.append(batch)
+        label.append(batch.label)
+    label, names = np.concatenate(label), ingested.object_ids
+    if known is not None:
+        _take_notes(ingested.ledger, names, known, label)
+    content_hash = writer.finish(split=split.assign(names, label, seed), ledger=ingested.ledger)
+    return Built(ingested.ledger, len(names), content_hash)
 
 
 def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray) -> None:
@@ -100,6 +104,14 @@ def write_rejects(path: Path, ingested: Ingested) -> None:
             file.write(json.dumps(line) + "\n")
 
 
-def _refuse_to_overwrite(path: str | Path | None, force: bool) -> None:
-    if path and Path(path).exists() and not force:
-        raise FileExistsError(f"{path} exists; choose another name or add --force to replace it")
+def _check_targets(out: Path, rejects: Path | None, force: bool) -> None:
+    """Find out before hours of reading whether the files can be written."""
+    for path in filter(None, (out, rejects)):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, expected the name of a file to write")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+        if path.exists() and not force:
+            raise FileExistsError(f"{path} exists; choose another name or add --force to replace it")
+    if rejects and rejects.resolve() == out.resolve():
+        raise InputError(f"{rejects} would hold both the data set and the rejects; choose two names")

@@ -22,6 +22,10 @@ AVRO_SUFFIX = ".avro"
 READABLE_SUFFIXES = (AVRO_SUFFIX, *ARCHIVE_SUFFIXES)
 
 
+class _UnreadableError(Exception):
+    """The disk fails: kept apart from errors of whoever watches."""
+
+
 class _MeteredFile(io.FileIO):
     """A file that tells how many bytes are read."""
 
@@ -30,7 +34,10 @@ class _MeteredFile(io.FileIO):
         self._on_read = on_read
 
     def readinto(self, buffer) -> int:
-        n_bytes = super().readinto(buffer)
+        try:
+            n_bytes = super().readinto(buffer)
+        except OSError as error:
+            raise _UnreadableError(str(error)) from None
         self._on_read(n_bytes)
         return n_bytes
 
@@ -49,7 +56,8 @@ def read_blocks(path: str | os.PathLike, on_read: Callable[[int], object] = _ign
 
     Yields:
         Blocks, and a Rejection for what cannot be read: those of `read_avro`, bad_archive, unreadable, not_a_file;
-        other_file (0 alerts) for each file that is not an alert by its name. What came before a fault is kept.
+        of 0 alerts other_file for each file that is not an alert by its name, empty_folder and no_members. What came
+        before a fault is kept.
 
     Raises:
         FileNotFoundError: `path` does not exist.
@@ -64,17 +72,23 @@ def read_blocks(path: str | os.PathLike, on_read: Callable[[int], object] = _ign
 
 def _walk(folder: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
     errors: list[OSError] = []
+    is_empty = True
     for parent, folders, names in os.walk(folder, onerror=errors.append):
         folders.sort()
-        links = [name for name in folders if Path(parent, name).is_symlink()]  # not followed: they may form circles
-        for name in sorted(names + links):
+        links = {name for name in folders if Path(parent, name).is_symlink()}  # not followed: they may form circles
+        for name in sorted({*names, *links}):
+            is_empty = False
             path = Path(parent, name)
-            if name.endswith(READABLE_SUFFIXES):
+            if name in links:
+                yield Rejection("other_file", "a link to a folder, not followed", str(path), n_alerts=0)
+            elif name.endswith(READABLE_SUFFIXES):
                 yield from _read_file(path, on_read)
             else:
                 yield Rejection("other_file", f"not {AVRO_SUFFIX} or an archive", str(path), n_alerts=0)
     for error in errors:
         yield Rejection("unreadable", str(error), str(error.filename), n_alerts=0)
+    if is_empty and not errors:
+        yield Rejection("empty_folder", "no file in it", str(folder), n_alerts=0)
 
 
 def _read_file(path: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
@@ -83,21 +97,26 @@ def _read_file(path: Path, on_read: Callable[[int], object]) -> Iterator[Block |
         if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
             yield Rejection("not_a_file", "not a regular file", source)
             return
-        with io.BufferedReader(_MeteredFile(path, on_read)) as stream:
-            if path.name.endswith(ARCHIVE_SUFFIXES):
-                yield from _read_archive(stream, source)
-            else:
-                yield from read_avro(stream, source)
+        file = _MeteredFile(path, on_read)
     except OSError as error:
         yield Rejection("unreadable", str(error), source)
+        return
+    read = _read_archive if path.name.endswith(ARCHIVE_SUFFIXES) else read_avro
+    with io.BufferedReader(file) as stream:
+        try:
+            yield from read(stream, source)
+        except _UnreadableError as error:
+            yield Rejection("unreadable", str(error), source)
 
 
 def _read_archive(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
     is_gzip = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
     archive = gzip.GzipFile(fileobj=stream) if is_gzip else stream
+    is_empty = True
     try:
         for member in members(archive):
+            is_empty = is_empty and member.is_directory
             name = f"{source}!{member.name}"
             if member.is_directory:
                 continue
@@ -109,3 +128,6 @@ def _read_archive(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
                 yield from read_avro(member.stream, name)
     except (ArchiveError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         yield Rejection("bad_archive", str(error), source)
+        return
+    if is_empty:
+        yield Rejection("no_members", "no file in it", source, n_alerts=0)

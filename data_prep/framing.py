@@ -93,7 +93,7 @@ def _read_header(stream: Stream) -> _Header:
     magic = stream.read(len(MAGIC))
     if not magic:
         raise _FramingError("empty_file", "0 bytes")
-    if magic[0] == 0 and len(magic) == len(MAGIC):
+    if magic[0] == 0 and any(magic[1:] + stream.read(1 + SCHEMA_ID_BYTES - len(MAGIC))):  # zeros are no message
         raise _FramingError("confluent_framing", f"starts with {magic!r}: a registry's message, not an Avro file")
     if magic != MAGIC:
         raise _FramingError("not_avro", f"starts with {magic!r}, expected {MAGIC!r}")

@@ -13,7 +13,8 @@ class Rejection(NamedTuple):
         source: the file, or "archive!member".
         object_id: ZTF objectId, "" where it could not be read.
         candid: ZTF candid, 0 where it could not be read.
-        n_alerts: alerts lost with it; 0 for input that holds none (an empty file).
+        n_alerts: alerts lost with it. A file that should hold an alert and holds nothing (empty_file, no_records) has
+            lost one; 0 for what was not to hold any (a file of another kind, an empty folder).
     """
 
     reason: str

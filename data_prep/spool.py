@@ -14,8 +14,9 @@ from data_prep.ledger import Rejection
 class Spool:
     """A file of rows of fixed size, written once in the order of reading, then read row by row in any order.
 
-    In memory: 30 bytes a detection, and about 200 an object for its name. The file is read, not mapped: mapped pages
-    would count as the process's memory. The source of each row goes to a second file that is only read front to back.
+    In memory: 30 bytes a detection, twice that while `index` joins the parts, and about 200 an object for its name. The
+    file is read, not mapped: mapped pages would count as the process's memory. The source of each row goes to a second
+    file that is only read front to back.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -48,9 +49,10 @@ class Spool:
             ) from error
 
     def index(self) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Keys [M] KEY, rank [M] of the object among the sorted names, and the sorted names."""
+        """Keys [M] KEY, rank [M] of the object among the sorted names, and these names; once, at the end."""
         keys = np.concatenate([np.zeros(0, KEY), *(keys for keys, _ in self._parts)])
         codes = np.concatenate([np.zeros(0, np.int32), *(codes for _, codes in self._parts)])
+        self._parts.clear()
         names = sorted(self._codes)
         rank = np.empty(len(names), np.int32)
         rank[[self._codes[name] for name in names]] = np.arange(len(names), dtype=np.int32)

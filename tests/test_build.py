@@ -15,6 +15,7 @@ import pytest
 from make_packets import alert, images, night, save, save_tar
 from run_build import Builder
 
+from data_prep import build as build_module
 from data_prep.__main__ import main
 from data_prep.simulate.packets import encode_file
 from jtss.schema import SPLIT_NAMES
@@ -80,6 +81,26 @@ def test_errors_of_use_are_one_line_and_leave_no_file(tmp_path, capsys):
         status, line = run(tmp_path, capsys, *options)
         assert (status, bool(re.match(message, line))) == (2, True), line
         assert sorted(os.listdir(tmp_path)) == ["alerts", "labels.csv"]
+
+
+@pytest.mark.parametrize(
+    ("out", "rejects", "message"),
+    [
+        ("nowhere/out.h5", "r", "the folder .*nowhere does not exist"),
+        ("out.h5", "nowhere/r", "the folder .*nowhere does not exist"),
+        ("folder", "r", "folder is a folder, expected the name of a file"),
+        ("out.h5", "folder", "folder is a folder, expected the name of a file"),
+        ("out.h5", "folder/../out.h5", "would hold both the data set and the rejects"),
+    ],
+)
+def test_targets_are_checked_before_anything_is_read(tmp_path, capsys, monkeypatch, out, rejects, message):
+    (tmp_path / "folder").mkdir()
+    for module, name in ((build_module.labels, "load"), (build_module, "ingest")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("something was read"))
+    options = ["--out", str(tmp_path / out), "--rejects", str(tmp_path / rejects), "--labels", "labels.csv", "--force"]
+    assert main(["build", "--alerts", str(tmp_path), *options]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert os.listdir(tmp_path) == ["folder"]
 
 
 def test_nothing_kept_is_an_error_but_the_rejects_are_written(tmp_path, capsys):

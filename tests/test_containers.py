@@ -65,6 +65,47 @@ def test_a_fifo_and_links_in_circles_do_not_hang(tmp_path):
     items = outcomes(tmp_path)
     assert candids(items) == [1]
     assert sorted(rejected(items)) == ["not_a_file", "other_file", "unreadable"]
+    assert [item.detail for item in items if item.source.endswith("circle")] == ["a link to a folder, not followed"]
+
+
+def test_nothing_at_all_is_noted(tmp_path):
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    (item,) = outcomes(tmp_path / "empty")
+    assert (item.reason, item.n_alerts, item.source) == ("empty_folder", 0, str(tmp_path / "empty"))
+    for name in ("a.tar", "a.tar.gz"):
+        (item,) = outcomes(save_tar(tmp_path / name, {}))
+        assert (item.reason, item.n_alerts) == ("no_members", 0)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    save(tmp_path, [small(1)])
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def closed(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    alerts, fault = outcomes(tmp_path)
+    assert alerts.n_records == 1
+    assert (fault.reason, fault.source, fault.n_alerts) == ("unreadable", str(tmp_path / "closed"), 0)
+    (fault,) = outcomes(tmp_path / "closed")
+    assert fault.reason == "unreadable"
+
+
+def test_who_watches_hears_every_byte_and_fails_by_its_own_name(tmp_path):
+    path = save_tar(tmp_path / "night.tar.gz", {"1.avro": encode_file([alert(candid=1)])})
+    heard = []
+    assert candids(list(read_blocks(path, heard.append))) == [1]
+    assert sum(heard) == path.stat().st_size
+
+    def broken(_n_bytes):
+        raise OSError("the terminal is gone")
+
+    with pytest.raises(OSError, match="the terminal is gone"):
+        list(read_blocks(path, broken))
 
 
 def test_a_path_that_does_not_exist_is_an_error_at_once(tmp_path):
@@ -96,6 +137,9 @@ FAULTS = {
     "three bytes of magic": (b"Obj", "not_avro"),
     "older Avro": (b"Obj\x00" + HEADER[4:], "not_avro"),
     "LSST": (b"\0\0\0\x01\xc8" + GOOD[len(HEADER) :], "confluent_framing"),
+    "zeros": (bytes(4096), "not_avro"),
+    "two zeros": (bytes(2), "not_avro"),
+    "LSST, schema 5": (b"\0\0\0\0\5" + GOOD[len(HEADER) :], "confluent_framing"),
     "header only": (HEADER, "no_records"),
     "empty blocks only": (HEADER + varint(0) + varint(0) + SYNC, "no_records"),
     "no schema": (b"Obj\x01\0" + SYNC, "bad_header"),

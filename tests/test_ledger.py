@@ -21,9 +21,9 @@ def test_read_is_kept_plus_dropped(entries):
 
 def test_what_holds_no_alert_is_a_note_not_a_loss():
     ledger = Ledger()
-    ledger.drop("no_records", 0)
+    ledger.drop("other_file", 0)
     ledger.note("nan_pixels", 0)
-    assert ledger.as_dict() == {"read": 0, "kept": 0, "dropped": {}, "notes": {"no_records": 1}}
+    assert ledger.as_dict() == {"read": 0, "kept": 0, "dropped": {}, "notes": {"other_file": 1}}
 
 
 def test_table_says_the_same_after_json():
