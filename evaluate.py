@@ -9,15 +9,19 @@ and a machine that evaluates data files may lack the packet readers.
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from jtss.schema import SPLIT_NAMES
 
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
+
 
 def main() -> int:
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # an exception, so that temporary files go
     try:
         return classify_alerts(arguments) if arguments.alerts else evaluate_data(arguments)
     except (ValueError, OSError, RuntimeError) as error:
@@ -25,7 +29,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         print("evaluate.py: interrupted", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
 
 
 def parse_arguments() -> argparse.Namespace:
