@@ -47,8 +47,8 @@ def parse_arguments() -> argparse.Namespace:
         "--out",
         metavar="PATH",
         type=Path,
-        help="folder of the report (default: RUN/evaluation), or with --alerts the table: .csv, .parquet or .jsonl"
-        " (default: predictions.csv); what is there is replaced",
+        help="folder of the report (default: RUN/evaluation, or RUN/evaluation-DATA-SPLIT for other data or splits), or"
+        " with --alerts the table: .csv, .parquet or .jsonl (default: predictions.csv); what is there is replaced",
     )
     arguments = parser.parse_args()
     foreign = ("data", "split") if arguments.alerts else ("allwise", "picture", "rejects")
@@ -85,7 +85,9 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
         command=shlex.join(["python", *sys.argv]),
         warnings=warnings,
     )
-    json_path, html_path = report.write(arguments.out or arguments.ckpt / "evaluation", found, evaluated)
+    own_test_split = described["is_training_file"] and split == "test"
+    name = "evaluation" if own_test_split else f"evaluation-{path.stem}-{split}"
+    json_path, html_path = report.write(arguments.out or arguments.ckpt / name, found, evaluated)
     print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
     return 0
 

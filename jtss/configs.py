@@ -155,7 +155,7 @@ def _training_faults(training: TrainingConfig) -> Iterator[str | bool]:
     for name in ("iterations", "patience"):
         value = getattr(training, name)
         yield (value < 0 or value % every) and (
-            f"training.{name}={value}: expected a multiple of training.validate_every={every}: training ends validated"
+            f"training.{name}={value}: expected a multiple of training.validate_every={every}"
         )
     yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
 

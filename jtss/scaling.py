@@ -1,5 +1,7 @@
 """The one definition of how a stamp is scaled; both halves use it, so there is no skew between training and use."""
 
+import math
+
 import numpy as np
 
 
@@ -17,18 +19,19 @@ def min_max(images: np.ndarray) -> np.ndarray:
     """
     scaled = np.array(images, np.float32, order="C")  # a view must be possible below, whatever the input's strides
     height, width, channels = scaled.shape[-3:]
-    rows = scaled.reshape(-1, height, width * channels)  # a view whose inner axis is long: eight times as fast
-    low = _extreme(np.fmin, rows, channels)
-    span = _extreme(np.fmax, rows, channels) - low
+    n_images = math.prod(scaled.shape[:-3])
+    rows = scaled.reshape(n_images, height, width * channels)  # a view whose inner axis is long: eight times as fast
+    low = _extreme(np.fmin, rows, width, channels)
+    span = _extreme(np.fmax, rows, width, channels) - low
     rows -= low
     rows /= np.where(span > 0, span, np.float32(1))
     return scaled
 
 
-def _extreme(pick: np.ufunc, rows: np.ndarray, channels: int) -> np.ndarray:
+def _extreme(pick: np.ufunc, rows: np.ndarray, width: int, channels: int) -> np.ndarray:
     """[B, 1, W * C]: each channel's extreme, repeated along the row; fmin and fmax pass over NaN in silence."""
-    by_column = pick.reduce(rows, axis=1).reshape(len(rows), -1, channels)
-    return np.tile(pick.reduce(by_column, axis=1), by_column.shape[1])[:, None]
+    by_column = pick.reduce(rows, axis=1).reshape(len(rows), width, channels)
+    return np.tile(pick.reduce(by_column, axis=1), width)[:, None]
 
 
 def centre_crop(images: np.ndarray, side: int) -> np.ndarray:

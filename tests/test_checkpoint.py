@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from made_sequences import sequences
 from test_training import STATISTICS, TINY, TRAIN, turns
 
 from jtss import checkpoint, predict
@@ -76,6 +77,11 @@ def test_the_best_model_predicts_the_same_in_any_company(run):
     assert many.shape == (50, 3)
     np.testing.assert_allclose(many.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(one[0], many[7], rtol=1e-5)
+
+
+def test_no_object_with_enough_detections_is_no_error(run):
+    indices, probabilities = predict.predict(predict.load_run(run.path), sequences((1, 2, 1)))
+    assert (indices.shape, probabilities.shape) == ((0,), (0, 3))
 
 
 def test_a_run_directory_is_never_written_over(run):

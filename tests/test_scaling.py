@@ -64,3 +64,7 @@ def test_the_layout_in_memory_does_not_matter():
         assert not other.flags.c_contiguous
         np.testing.assert_array_equal(min_max(other), expected)
     np.testing.assert_array_equal(min_max(image[..., [1, 0]]), expected[..., ::-1])
+
+
+def test_no_image_is_no_error():
+    assert min_max(np.zeros((0, 3, 9, 9, 2), np.float16)).shape == (0, 3, 9, 9, 2)
