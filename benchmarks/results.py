@@ -15,7 +15,7 @@ ROOT = FOLDER.parents[1]
 
 
 def record(name: str, values: dict) -> Path:
-    """Write `results/<name>-<hardware>-<commit>.json`, replacing an earlier run of the same; prints and returns its path.
+    """Write `results/<name>-<hardware>-<commit>.json`, replacing an earlier run of the same, and print its path.
 
     Args:
         name: the benchmark.
