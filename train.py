@@ -12,7 +12,7 @@ import jax
 from tqdm import tqdm
 
 from data_prep.simulate import cached_path
-from jtss import checkpoint, configs, data, environment, estimate, features, overrides, training
+from jtss import checkpoint, data, environment, estimate, features, overrides, registry, training
 from jtss.configs import Config
 
 SIMULATED_OBJECTS = 6000
@@ -56,19 +56,19 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_configs() -> None:
-    for config in configs.CONFIGS.values():
+    for config in registry.CONFIGS.values():
         accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
         print(f"{config.name:<12} paper: {accuracy:<14} {config.origin}")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    config = overrides.override(configs.get(arguments.config), arguments.set)
+    config = overrides.override(registry.get(arguments.config), arguments.set)
     out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     checkpoint.require_new(out)
     path = arguments.data or simulated_data()
     content_hash = data.attributes(path)["content_hash"]
     splits = data.load(path, config)
-    statistics = features.fit(splits["train"].dynamic, splits["train"].static)
+    statistics = features.fit(splits["train"].dynamic, splits["train"].static, config.metadata)
     state = training.init_state(config)
     provenance = {
         "command": shlex.join(["python", *sys.argv]),

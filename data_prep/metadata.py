@@ -1,4 +1,4 @@
-"""Metadata of a detection: ZTF's `candidate` record to the 23 values of the catalogue.
+"""Metadata of a detection: ZTF's `candidate` record to the 26 values of the catalogue.
 
 Missing is NaN from here on. One vectorised path serves packets and the simulator.
 """
@@ -112,7 +112,7 @@ def catalogue(columns: Mapping[str, np.ndarray]) -> np.ndarray:
             isdiffpos is 1 or 0. ZTF's -999 is missing, except where the catalogue's lower limit of -1 absorbs it.
 
     Returns:
-        [M, 23] float32 in the order of `METADATA`; unclipped, NaN = missing.
+        [M, 26] float32 in the order of `METADATA`; unclipped, NaN = missing.
 
     TSC Table 3.
     """

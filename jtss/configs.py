@@ -1,11 +1,8 @@
-"""Configurations: frozen dataclasses and the registry of named ones.
-
-Variation is by configuration, never by copied code: a new entry is a `replace` of an old one.
-"""
+"""Configurations: frozen dataclasses, and what must hold among their settings. The named ones are in `registry`."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
 from jtss import schema
@@ -17,7 +14,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class StampConfig:
-    """What the encoder sees of an alert's images. TSC §III-B."""
+    """What the encoder sees of an alert's images; no channels: a model without images. TSC §III-B."""
 
     channels: tuple[str, ...] = ("science", "template")
     crop: int = 33  # a, pixels
@@ -34,30 +31,42 @@ class StampConfig:
 
 
 @dataclass(frozen=True)
+class MetadataConfig:
+    """Which values the model reads beside the images, by name; see `schema.METADATA`. TSC Table 3, §IV-C."""
+
+    dynamic: tuple[str, ...] = schema.DYNAMIC_NAMES  # of every detection, into the temporal model
+    static: tuple[str, ...] = schema.STATIC_NAMES  # of the last detection and AllWISE, into the head
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
     """The convolutional encoder of one stamp. TSC Table 4."""
 
     padding: int = 3  # zeros around the crop, before the first convolution
     kernels: tuple[int, ...] = (4, 5, 5, 5, 5)
     filters: tuple[int, ...] = (32, 32, 64, 64, 64)
-    units: int = 64
+    units: tuple[int, ...] = (64,)  # of the dense layers before the pooling over copies
+    dropout: float = 0.0  # after each of them
 
 
 @dataclass(frozen=True)
 class TemporalConfig:
-    """The model over the detections. TSC §IV-D.A, Table 5."""
+    """The model over the detections; each kind reads its own fields. TSC §IV-D.A, Table 5."""
 
     kind: str = "conv1d"
-    kernel: int = 3  # Ke
     units: int = 0  # 0: as wide as its input
+    layers: int = 1  # rnn, gru, lstm
+    kernel: int = 3  # conv1d: Ke
+    window: int = 2  # tdnn: V
+    taps: int = 7  # gamma: K
 
 
 @dataclass(frozen=True)
 class HeadConfig:
     """The dense layers that end in the classes. TSC Table 4; dropout rate of the first-detection classifier."""
 
-    units: int = 64
-    dropout: float = 0.5
+    units: tuple[int, ...] = (64, 64)
+    dropout: tuple[float, ...] = (0.5, 0.0)  # after each of them
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class TrainingConfig:
     patience_after: int = 20_000  # …that comes later than this
     validate_every: int = 10
     class_balance: str = "uniform"  # or "natural"
+    entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain answer is rewarded
     seed: int = 0
 
 
@@ -84,17 +94,20 @@ class Config:
     n_detections: int
     classes: tuple[str, ...] = ("AGN", "SN", "VS")
     stamp: StampConfig = field(default_factory=StampConfig)
+    metadata: MetadataConfig = field(default_factory=MetadataConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    precision: str = "auto"  # of the images' and dense layers' arithmetic; "auto": bfloat16 on a GPU, else float32
 
     def __post_init__(self):
         _check(self)
 
 
 CLASS_BALANCES = ("uniform", "natural")
-TEMPORAL_KINDS = ("conv1d",)
+PRECISIONS = ("auto", "float32", "bfloat16")
+TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
 
 
 def _check(config: Config) -> None:
@@ -102,36 +115,36 @@ def _check(config: Config) -> None:
     for setting, names, valid in (
         ("classes", config.classes, schema.CLASS_NAMES),
         ("stamp.channels", config.stamp.channels, schema.CHANNEL_NAMES),
+        ("metadata.dynamic", config.metadata.dynamic, schema.VALID_DYNAMIC),
+        ("metadata.static", config.metadata.static, schema.VALID_STATIC),
         ("temporal.kind", (config.temporal.kind,), TEMPORAL_KINDS),
         ("training.class_balance", (config.training.class_balance,), CLASS_BALANCES),
+        ("precision", (config.precision,), PRECISIONS),
     ):
         unknown = [name for name in names if name not in valid]
         if unknown:
             raise ConfigError(f"config {config.name}: {setting}: no {', '.join(unknown)}; valid: {', '.join(valid)}")
-    faults = chain(_model_faults(config), _size_faults(config), _training_faults(config.training))
+    faults = chain(_input_faults(config), _temporal_faults(config), _layer_faults(config), _training_faults(config))
     message = next(filter(None, faults), None)  # one at a time: later checks rely on earlier ones
     if message:
         raise ConfigError(f"config {config.name}: {message}")
 
 
-def _model_faults(config: Config) -> Iterator[str | bool]:
-    n, stamp, encoder, temporal = config.n_detections, config.stamp, config.encoder, config.temporal
+def _input_faults(config: Config) -> Iterator[str | bool]:
+    n, stamp, metadata = config.n_detections, config.stamp, config.metadata
     yield not config.name and "name: expected a name"
     yield not 1 <= n <= schema.MAX_DETECTIONS and f"n_detections={n}: expected 1 to {schema.MAX_DETECTIONS}"
-    for setting, names, least in (("classes", config.classes, 2), ("stamp.channels", stamp.channels, 1)):
+    for setting, names, least in (
+        ("classes", config.classes, 2),
+        ("stamp.channels", stamp.channels, 0),
+        ("metadata.dynamic", metadata.dynamic, 0),
+        ("metadata.static", metadata.static, 0),
+    ):
         distinct = len(set(names)) == len(names) >= least
         yield not distinct and f"{setting}={','.join(names)}: expected {least} or more names, none twice"
-    yield not 1 <= temporal.kernel <= n and f"temporal.kernel={temporal.kernel} does not fit n_detections={n}"
-    yield temporal.units < 0 and f"temporal.units={temporal.units}: expected 0 (as wide as the input) or more"
-    yield not len(encoder.kernels) == len(encoder.filters) == 5 and "encoder: expected five kernels and five filters"
-    yield min(*encoder.kernels, *encoder.filters, encoder.units) < 1 and "encoder: expected sizes of at least 1"
-    yield encoder.padding < 0 and f"encoder.padding={encoder.padding}: expected 0 or more"
-    yield config.head.units < 1 and f"head.units={config.head.units}: expected at least 1"
-    yield not 0 <= config.head.dropout < 1 and f"head.dropout={config.head.dropout}: expected 0 ≤ rate < 1"
-
-
-def _size_faults(config: Config) -> Iterator[str | bool]:
-    stamp, encoder = config.stamp, config.encoder
+    yield not (stamp.channels or metadata.dynamic) and (
+        "stamp.channels and metadata.dynamic are both empty: nothing is left for the temporal model"
+    )
     yield stamp.copies < 1 and f"stamp.copies={stamp.copies}: expected at least 1"
     yield not 0 <= stamp.rotation_range_deg <= 360 and (
         f"stamp.rotation_range_deg={stamp.rotation_range_deg}: expected 0 to 360"
@@ -140,13 +153,55 @@ def _size_faults(config: Config) -> Iterator[str | bool]:
     yield stamp.source_side > schema.STAMP_SIDE and (
         f"stamp.crop={stamp.crop} needs {stamp.source_side} pixels to turn in, a stamp has {schema.STAMP_SIDE}"
     )
-    side = stamp.crop + 2 * encoder.padding - encoder.kernels[0] + 1
-    yield side < 4 and f"stamp.crop={stamp.crop} leaves {side} pixels after the first convolution, expected at least 4"
 
 
-def _training_faults(training: TrainingConfig) -> Iterator[str | bool]:
+def _temporal_faults(config: Config) -> Iterator[str | bool]:
+    n, temporal = config.n_detections, config.temporal
+    yield temporal.units < 0 and f"temporal.units={temporal.units}: expected 0 (as wide as the input) or more"
+    for name in ("layers", "kernel", "taps"):
+        value = getattr(temporal, name)
+        yield value < 1 and f"temporal.{name}={value}: expected at least 1"
+    yield temporal.window < 2 and f"temporal.window={temporal.window}: expected at least 2"
+    kind = temporal.kind
+    yield kind == "none" and n > 1 and f"temporal.kind=none does not fit n_detections={n}: it reads one detection"
+    yield (
+        kind == "conv1d"
+        and temporal.kernel > n
+        and (f"temporal.kernel={temporal.kernel} does not fit n_detections={n}")
+    )
+    yield (
+        kind == "tdnn"
+        and (n < temporal.window or (n - 1) % (temporal.window - 1))
+        and (f"temporal.window={temporal.window} does not fit n_detections={n}: its layers do not end in one step")
+    )
+
+
+def _layer_faults(config: Config) -> Iterator[str | bool]:
+    encoder, head = config.encoder, config.head
+    yield not len(encoder.kernels) == len(encoder.filters) == 5 and "encoder: expected five kernels and five filters"
+    sizes = (*encoder.kernels, *encoder.filters, *encoder.units)
+    yield not encoder.units and "encoder.units: expected at least one layer"
+    yield min(sizes) < 1 and "encoder: expected sizes of at least 1"
+    yield encoder.padding < 0 and f"encoder.padding={encoder.padding}: expected 0 or more"
+    yield not 0 <= encoder.dropout < 1 and f"encoder.dropout={encoder.dropout}: expected 0 ≤ rate < 1"
+    side = config.stamp.crop + 2 * encoder.padding - encoder.kernels[0] + 1
+    yield side < 4 and (
+        f"stamp.crop={config.stamp.crop} leaves {side} pixels after the first convolution, expected at least 4"
+    )
+    yield len(head.units) != len(head.dropout) and (
+        f"head.units has {len(head.units)} layers, head.dropout {len(head.dropout)} rates"
+    )
+    yield min(head.units, default=1) < 1 and f"head.units={head.units}: expected at least 1"
+    yield not all(0 <= rate < 1 for rate in head.dropout) and f"head.dropout={head.dropout}: expected 0 ≤ rate < 1"
+
+
+def _training_faults(config: Config) -> Iterator[str | bool]:
+    training = config.training
     yield not 0 < training.learning_rate < math.inf and (
         f"training.learning_rate={training.learning_rate}: expected a positive number"
+    )
+    yield not 0 <= training.entropy_weight < math.inf and (
+        f"training.entropy_weight={training.entropy_weight}: expected 0 or more"
     )
     for name in ("batch_size", "iterations", "validate_every"):
         value = getattr(training, name)
@@ -158,41 +213,3 @@ def _training_faults(training: TrainingConfig) -> Iterator[str | bool]:
             f"training.{name}={value}: expected a multiple of training.validate_every={every}"
         )
     yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
-
-
-N3_CONV1D = Config(
-    name="n3_conv1d",
-    origin="TSC Table 8, 3 alerts: Conv1D, Ke = 3, complete inputs",
-    paper_accuracy="98.33 ± 0.7",
-    n_detections=3,
-)
-
-# The same network, narrow and on a small crop, for a machine without a GPU.
-DEMO = replace(
-    N3_CONV1D,
-    name="demo",
-    origin="n3_conv1d made small for a CPU; not in the paper",
-    paper_accuracy="",
-    stamp=replace(N3_CONV1D.stamp, crop=21, copies=2),
-    encoder=replace(N3_CONV1D.encoder, filters=(8, 16, 32, 32, 32)),
-    training=replace(
-        N3_CONV1D.training,
-        learning_rate=1e-3,
-        batch_size=64,
-        iterations=300,
-        validate_every=25,
-    ),
-)
-
-CONFIGS = {config.name: config for config in (N3_CONV1D, DEMO)}
-
-
-def get(name: str) -> Config:
-    """The named configuration.
-
-    Raises:
-        ConfigError: no such name; lists the valid ones.
-    """
-    if name not in CONFIGS:
-        raise ConfigError(f"no config named {name!r}; valid: {', '.join(CONFIGS)}")
-    return CONFIGS[name]

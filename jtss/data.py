@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from jtss import features, schema
-from jtss.configs import Config
+from jtss.configs import Config, StampConfig
 from jtss.model import Batch
 from jtss.scaling import centre_crop, min_max
 from jtss.schema import Sequences
@@ -25,8 +25,8 @@ class Examples(NamedTuple):
 
     Attributes:
         stamps: [B, N, S, S, C] float16; the source crop of the config's channels, rescaled to [0, 1], NaN as 0.
-        dynamic: [B, N, 10] float32, NaN = missing.
-        static: [B, 17] float32, NaN = missing.
+        dynamic: [B, N, D] float32, NaN = missing.
+        static: [B, F] float32, NaN = missing.
         label: [B] int32; index into the config's classes, -1 where it is none of them.
         split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
         index: [B] int64; which object of the source each row is.
@@ -44,26 +44,35 @@ class Examples(NamedTuple):
 
 
 def examples(sequences: Sequences, config: Config) -> Examples:
-    """The first n detections of the objects that have as many, as `config` reads them.
-
-    The source crop is scaled again: scaling does not mind that the whole stamp was scaled before. FIDELITY, Stamps.
-    """
-    n, side = config.n_detections, config.stamp.source_side
+    """The first n detections of the objects that have as many, as `config` reads them."""
+    n = config.n_detections
     index = np.flatnonzero(sequences.n_detections >= n)
     rows = sequences.object_start[index, None] + np.arange(n)
-    channels = [schema.CHANNEL_NAMES.index(name) for name in config.stamp.channels]
-    crops = min_max(centre_crop(sequences.stamps, side)[rows][..., channels])
-    dynamic, static = features.assemble(sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index])
+    dynamic, static = features.assemble(
+        sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index], config.metadata
+    )
     class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
     class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
     return Examples(
-        stamps=np.nan_to_num(crops, nan=0.0).astype(np.float16),
+        stamps=source_crops(sequences.stamps[rows], config.stamp).astype(np.float16),
         dynamic=dynamic,
         static=static,
         label=class_of_label[sequences.label[index]],
         split=sequences.split[index],
         index=index,
     )
+
+
+def source_crops(stamps: np.ndarray, config: StampConfig) -> np.ndarray:
+    """What the encoder turns, float32: [..., 63, 63, 3] stamps → [..., S, S, C] in [0, 1], NaN replaced by 0.
+
+    The crop is scaled by its own extremes; scaling does not mind that the whole stamp was scaled before.
+
+    FIDELITY, Stamps.
+    """
+    channels = [schema.CHANNEL_NAMES.index(name) for name in config.channels]
+    crops = min_max(centre_crop(stamps, config.source_side)[..., channels])
+    return np.nan_to_num(crops, nan=0.0)
 
 
 def standardised(values: Examples, statistics: features.Statistics) -> Batch:

@@ -8,36 +8,42 @@ from jtss.configs import EncoderConfig
 
 
 class StampEncoder(nn.Module):
-    """[A, A, C] → [units]: five convolutions, two max pools, one dense layer.
+    """[A, A, C] → [units]: five convolutions, two max pools, then dense layers.
 
     Glorot-uniform kernels; every width follows from the input's shape. TSC Table 4.
     """
 
     config: EncoderConfig
+    dtype: jnp.dtype = jnp.float32  # of the arithmetic; weights and result are float32
 
     @nn.compact
-    def __call__(self, stamp: jax.Array) -> jax.Array:
-        def convolve(x: jax.Array, layer: int, padding: str) -> jax.Array:
-            size = self.config.kernels[layer]
-            convolution = nn.Conv(
-                self.config.filters[layer],
-                (size, size),
-                padding=padding,
-                kernel_init=nn.initializers.glorot_uniform(),
-                name=f"conv_{layer + 1}",
-            )
-            return nn.relu(convolution(x))
-
+    def __call__(self, stamp: jax.Array, *, train: bool = False) -> jax.Array:
         margin = self.config.padding
         x = jnp.pad(stamp, ((margin, margin), (margin, margin), (0, 0)))
-        x = convolve(x, 0, "VALID")
-        x = convolve(x, 1, "SAME")
+        x = self._convolution(x, 1, "VALID")
+        x = self._convolution(x, 2, "SAME")
         x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        for layer in (2, 3, 4):
-            x = convolve(x, layer, "SAME")
-        x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        dense = nn.Dense(self.config.units, kernel_init=nn.initializers.glorot_uniform(), name="dense")
-        return nn.relu(dense(x.reshape(-1)))
+        for layer in (3, 4, 5):
+            x = self._convolution(x, layer, "SAME")
+        x = nn.max_pool(x, (2, 2), strides=(2, 2)).reshape(-1)
+        for layer, units in enumerate(self.config.units, start=1):
+            dense = nn.Dense(
+                units, dtype=self.dtype, kernel_init=nn.initializers.glorot_uniform(), name=f"dense_{layer}"
+            )
+            x = nn.Dropout(self.config.dropout, deterministic=not train)(nn.relu(dense(x)))
+        return x.astype(jnp.float32)
+
+    def _convolution(self, x: jax.Array, layer: int, padding: str) -> jax.Array:
+        size = self.config.kernels[layer - 1]
+        convolution = nn.Conv(
+            self.config.filters[layer - 1],
+            (size, size),
+            padding=padding,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.glorot_uniform(),
+            name=f"conv_{layer}",
+        )
+        return nn.relu(convolution(x))
 
 
 def cyclic_pooling(features: jax.Array) -> jax.Array:

@@ -5,61 +5,64 @@ from dataclasses import dataclass
 import numpy as np
 
 from jtss import schema
+from jtss.configs import MetadataConfig
 
-DYNAMIC = (schema.TIME_GAP, *schema.DYNAMIC_METADATA)
-STATIC = (*schema.STATIC_METADATA, *schema.ALLWISE_COLOURS)
+FITTED = ("lower", "upper", "mean", "std")
 
 
-def assemble(metadata: np.ndarray, jd: np.ndarray, allwise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def assemble(
+    metadata: np.ndarray, jd: np.ndarray, allwise: np.ndarray, config: MetadataConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """The raw values that the model reads.
 
     Args:
-        metadata: [B, N, 23], NaN = missing.
+        metadata: [B, N, 26], NaN = missing.
         jd: [B, N] float64 [day].
         allwise: [B, 4] [mag], NaN = no match.
+        config: names of D dynamic and F static values.
 
     Returns:
-        dynamic [B, N, 10] float32: days since the previous detection, 0 for the first, then the dynamic metadata;
-        static [B, 17] float32: static metadata of the last detection, then W1-W2, W2-W3, W3-W4 [mag].
+        dynamic [B, N, D] float32 of every detection; its time_gap is the days since the previous one, 0 for the first.
+        static [B, F] float32; values of the last detection, and the colours W1-W2, W2-W3, W3-W4 [mag].
 
     TSC §IV-C, Table 3.
     """
-    gap_days = np.diff(jd, axis=1, prepend=jd[:, :1])[..., None]
-    n_dynamic = len(schema.DYNAMIC_METADATA)
-    dynamic = np.concatenate([gap_days, metadata[..., :n_dynamic]], axis=-1)
-    colours = allwise[:, :-1] - allwise[:, 1:]
-    static = np.concatenate([metadata[:, -1, n_dynamic:], colours], axis=-1)
-    return dynamic.astype(np.float32), static.astype(np.float32)
+    gap_days = np.diff(jd, axis=1, prepend=jd[:, :1]).astype(np.float32)
+    colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
+    per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
+    per_object = {name: values[:, -1] for name, values in per_detection.items()}
+    per_detection[schema.TIME_GAP.name] = gap_days
+    per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
+    return _columns(per_detection, config.dynamic, jd.shape), _columns(per_object, config.static, jd.shape[:1])
+
+
+def _columns(values: dict[str, np.ndarray], names: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:
+    chosen = np.empty((*shape, len(names)), np.float32)
+    for i, name in enumerate(names):
+        chosen[..., i] = values[name]
+    return chosen
 
 
 @dataclass(frozen=True)
 class GroupStatistics:
     """Limits, mean and standard deviation of each feature of a group, as the training split has them."""
 
+    names: tuple[str, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def to_dict(self, group: tuple[schema.Feature, ...]) -> dict:
+    def to_dict(self) -> dict:
         """{feature: {lower, upper, mean, std}}, ready for JSON."""
         columns = zip(self.lower, self.upper, self.mean, self.std, strict=True)
-        return {
-            feature.name: dict(zip(("lower", "upper", "mean", "std"), row, strict=True))
-            for feature, row in zip(group, columns, strict=True)
-        }
+        rows = (dict(zip(FITTED, row, strict=True)) for row in columns)
+        return dict(zip(self.names, rows, strict=True))
 
     @classmethod
-    def from_dict(cls, values: dict, group: tuple[schema.Feature, ...]) -> "GroupStatistics":
-        """The inverse of `to_dict`.
-
-        Raises:
-            ValueError: features other than those of `group`.
-        """
-        names = [feature.name for feature in group]
-        if list(values) != names:
-            raise ValueError(f"feature statistics: found {list(values)}, expected {names}")
-        return cls(*(tuple(values[name][key] for name in names) for key in ("lower", "upper", "mean", "std")))
+    def from_dict(cls, values: dict) -> "GroupStatistics":
+        """The inverse of `to_dict`."""
+        return cls(tuple(values), *(tuple(values[name][key] for name in values) for key in FITTED))
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,28 @@ class Statistics:
     static: GroupStatistics
 
     def to_dict(self) -> dict:
-        return {"dynamic": self.dynamic.to_dict(DYNAMIC), "static": self.static.to_dict(STATIC)}
+        return {"dynamic": self.dynamic.to_dict(), "static": self.static.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict) -> "Statistics":
-        return cls(
-            GroupStatistics.from_dict(values["dynamic"], DYNAMIC),
-            GroupStatistics.from_dict(values["static"], STATIC),
-        )
+        return cls(GroupStatistics.from_dict(values["dynamic"]), GroupStatistics.from_dict(values["static"]))
+
+    def check(self, config: MetadataConfig) -> None:
+        """Raise ValueError, naming both sides, where these are statistics of other features than `config` reads."""
+        for name, group, expected in (
+            ("dynamic", self.dynamic, config.dynamic),
+            ("static", self.static, config.static),
+        ):
+            if group.names != expected:
+                raise ValueError(f"statistics of the {name} metadata {group.names}, expected {expected}")
 
 
-def fit(dynamic: np.ndarray, static: np.ndarray) -> Statistics:
-    """Statistics of the assembled training values, [B, N, 10] and [B, 17]. FIDELITY: clip, standardise."""
-    return Statistics(fit_group(dynamic, DYNAMIC), fit_group(static, STATIC))
+def fit(dynamic: np.ndarray, static: np.ndarray, config: MetadataConfig) -> Statistics:
+    """Statistics of the assembled training values, [B, N, D] and [B, F]. FIDELITY: clip, standardise."""
+    return Statistics(fit_group(dynamic, config.dynamic), fit_group(static, config.static))
 
 
-def fit_group(values: np.ndarray, group: tuple[schema.Feature, ...]) -> GroupStatistics:
+def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
     """Statistics of [..., F] training values.
 
     A feature that is missing everywhere gets limits, mean and deviation 0, 0, 0, 1, so that it stays 0 for the model; a
@@ -93,9 +102,12 @@ def fit_group(values: np.ndarray, group: tuple[schema.Feature, ...]) -> GroupSta
 
     FIDELITY: clip, standardise. TSC Table 3.
     """
-    rows = values.reshape(-1, len(group)).astype(np.float64)
-    columns = [_fit_column(column[~np.isnan(column)], feature) for column, feature in zip(rows.T, group, strict=True)]
-    return GroupStatistics(*(tuple(float(value) for value in row) for row in zip(*columns, strict=True)))
+    rows = values.reshape(-1, len(names)).astype(np.float64) if names else np.empty((0, 0))
+    columns = [
+        _fit_column(column[~np.isnan(column)], schema.FEATURES[name])
+        for column, name in zip(rows.T, names, strict=True)
+    ]
+    return GroupStatistics(names, *(tuple(float(column[i]) for column in columns) for i in range(len(FITTED))))
 
 
 def _fit_column(present: np.ndarray, feature: schema.Feature) -> tuple[float, float, float, float]:

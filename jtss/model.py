@@ -13,24 +13,23 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jtss import features
 from jtss.configs import Config, HeadConfig
 from jtss.encoder import StampEncoder, cyclic_pooling
 from jtss.rotation import copy_angles, rotated_copies
 from jtss.temporal import temporal_model
 
-Variables = (
-    dict  # {"params": {encoder, temporal, dynamic_norm, static_norm, head}, "batch_stats": {dynamic_norm, static_norm}}
-)
+# {"params": {encoder, temporal, dynamic_norm, static_norm, head}, "batch_stats": {dynamic_norm, static_norm}}; what a
+# configuration does without is absent
+Variables = dict
 
 
 class Batch(NamedTuple):
     """B objects ready for the model.
 
     Attributes:
-        stamps: [B, N, S, S, C]; the source crop, scaled to [0, 1], NaN replaced by 0.
-        dynamic: [B, N, 10]; time gap and dynamic metadata, standardised.
-        static: [B, 17]; static metadata of the last detection and AllWISE colours, standardised.
+        stamps: [B, N, S, S, C]; the source crop, scaled to [0, 1], NaN replaced by 0; C = 0 for a model without images.
+        dynamic: [B, N, D]; dynamic metadata of every detection, standardised.
+        static: [B, F]; static metadata of the last detection and AllWISE colours, standardised.
     """
 
     stamps: jax.Array
@@ -39,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Head(nn.Module):
-    """[F] → [L] logits: dense, dropout, dense, dense; Glorot-uniform kernels. TSC Table 4."""
+    """[F] → [L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels. TSC Table 4."""
 
     config: HeadConfig
     n_classes: int
@@ -47,32 +46,30 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         dense = partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
-        x = nn.relu(dense(self.config.units, name="dense_1")(x))
-        x = nn.Dropout(self.config.dropout, deterministic=not train)(x)
-        x = nn.relu(dense(self.config.units, name="dense_2")(x))
+        for layer, (units, rate) in enumerate(zip(self.config.units, self.config.dropout, strict=True), start=1):
+            x = nn.relu(dense(units, name=f"dense_{layer}")(x))
+            x = nn.Dropout(rate, deterministic=not train)(x)
         return dense(self.n_classes, name="logits")(x)
 
 
 def init(config: Config, key: jax.Array) -> Variables:
     """Fresh variables of the whole model."""
     encoder_key, temporal_key, head_key = jax.random.split(key, 3)
-    side, channels, units = config.stamp.crop, len(config.stamp.channels), config.encoder.units
-    n_dynamic, n_static = len(features.DYNAMIC), len(features.STATIC)
-    width = units + n_dynamic
-    temporal = temporal_model(config.temporal, width)
-    params = {
-        "encoder": StampEncoder(config.encoder).init(encoder_key, jnp.zeros((side, side, channels)))["params"],
-        "temporal": temporal.init(temporal_key, jnp.zeros((config.n_detections, width)))["params"],
-    }
-    summary = jax.eval_shape(
-        lambda p, x: temporal.apply({"params": p}, x), params["temporal"], jnp.zeros((config.n_detections, width))
-    )
+    n_dynamic, n_static = len(config.metadata.dynamic), len(config.metadata.static)
+    params, batch_stats, width = {}, {}, n_dynamic
+    if config.stamp.channels:
+        stamp = jnp.zeros((config.stamp.crop, config.stamp.crop, len(config.stamp.channels)))
+        params["encoder"] = StampEncoder(config.encoder).init(encoder_key, stamp)["params"]
+        width += config.encoder.units[-1]
+    temporal, sequence = temporal_model(config.temporal, width), jnp.zeros((config.n_detections, width))
+    params["temporal"] = temporal.init(temporal_key, sequence).get("params", {})
+    summary = jax.eval_shape(lambda p: temporal.apply({"params": p}, sequence), params["temporal"])
     head = Head(config.head, len(config.classes))
     params["head"] = head.init(head_key, jnp.zeros(summary.shape[0] + n_static), train=False)["params"]
-    batch_stats = {}
     for name, size in (("dynamic_norm", n_dynamic), ("static_norm", n_static)):
-        variables = _norm(train=False).init(key, jnp.zeros((1, size)))
-        params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
+        if size:
+            variables = _norm(train=False).init(key, jnp.zeros((1, size)))
+            params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
     return {"params": params, "batch_stats": batch_stats}
 
 
@@ -92,40 +89,62 @@ def apply(
         [B, L] logits and the new batch statistics (the old ones where not `train`).
     """
     params, batch_stats = variables["params"], dict(variables["batch_stats"])
-    n_objects = batch.static.shape[0]
-    rotation_keys = dropout_keys = None
+    encoder_keys = head_keys = None
     if train:
-        rotation_keys, dropout_keys = (jax.random.split(part, n_objects) for part in jax.random.split(key))
+        encoder_keys, head_keys = (jax.random.split(part, len(batch.static)) for part in jax.random.split(key))
 
-    def normalise(name: str, x: jax.Array) -> jax.Array:
+    def with_metadata(x: jax.Array, name: str, metadata: jax.Array) -> jax.Array:
+        if not metadata.shape[-1]:
+            return x
         given = {"params": params[name], "batch_stats": batch_stats[name]}
-        x, updates = _norm(train).apply(given, x, mutable=["batch_stats"])
+        normalised, updates = _norm(train).apply(given, metadata, mutable=["batch_stats"])
         batch_stats[name] = updates["batch_stats"]
-        return x
+        return jnp.concatenate([x, normalised], axis=-1)
 
-    encoded = jax.vmap(lambda stamps, k: encode(config, params["encoder"], stamps, k))(batch.stamps, rotation_keys)
-    sequence = jnp.concatenate([encoded, normalise("dynamic_norm", batch.dynamic)], axis=-1)
+    sequence = jnp.zeros((*batch.dynamic.shape[:2], 0))
+    if config.stamp.channels:
+        sequence = jax.vmap(partial(encode, config, params["encoder"]))(batch.stamps, encoder_keys)
+    sequence = with_metadata(sequence, "dynamic_norm", batch.dynamic)
     temporal = temporal_model(config.temporal, sequence.shape[-1])
-    summary = jax.vmap(lambda x: temporal.apply({"params": params["temporal"]}, x))(sequence)
-    summary = jnp.concatenate([summary, normalise("static_norm", batch.static)], axis=-1)
+    summary = jax.vmap(partial(temporal.apply, {"params": params["temporal"]}))(sequence)
+    summary = with_metadata(summary, "static_norm", batch.static)
     head = Head(config.head, len(config.classes))
 
-    def classify(x: jax.Array, k: jax.Array | None) -> jax.Array:
-        return head.apply({"params": params["head"]}, x, train=train, rngs={"dropout": k} if train else None)
+    def classify(x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return head.apply({"params": params["head"]}, x, train=train, rngs={"dropout": key} if train else None)
 
-    return jax.vmap(classify)(summary, dropout_keys), batch_stats
+    return jax.vmap(classify)(summary, head_keys), batch_stats
 
 
 def encode(config: Config, encoder_params: dict, stamps: jax.Array, key: jax.Array | None) -> jax.Array:
-    """Encoded detections of one object, [N, S, S, C] → [N, units]; they share one draw of angles."""
-    angles = copy_angles(key, config.stamp.copies, config.stamp.rotation_range_deg)
-    encoder = StampEncoder(config.encoder)
+    """Encoded detections of one object, [N, S, S, C] → [N, units].
 
-    def encode_detection(stamp: jax.Array) -> jax.Array:
+    The detections share one draw of angles, so that they keep their orientation to each other; dropout is drawn for
+    each copy. Without a key nothing is drawn.
+    """
+    angle_key = dropout_keys = None
+    if key is not None:
+        angle_key, dropout_key = jax.random.split(key)
+        dropout_keys = jax.random.split(dropout_key, (len(stamps), config.stamp.copies))
+    angles = copy_angles(angle_key, config.stamp.copies, config.stamp.rotation_range_deg)
+    encoder = StampEncoder(config.encoder, compute_dtype(config))
+
+    def encode_copy(copy: jax.Array, key: jax.Array | None) -> jax.Array:
+        train = key is not None
+        return encoder.apply({"params": encoder_params}, copy, train=train, rngs={"dropout": key} if train else None)
+
+    def encode_detection(stamp: jax.Array, keys: jax.Array | None) -> jax.Array:
         copies = rotated_copies(stamp.astype(jnp.float32), angles, config.stamp.crop)
-        return cyclic_pooling(jax.vmap(lambda x: encoder.apply({"params": encoder_params}, x))(copies))
+        return cyclic_pooling(jax.vmap(encode_copy)(copies, keys))
 
-    return jax.vmap(encode_detection)(stamps)
+    return jax.vmap(encode_detection)(stamps, dropout_keys)
+
+
+def compute_dtype(config: Config) -> jnp.dtype:
+    """Type of the encoder's arithmetic, which is nearly all of the work; weights are always float32."""
+    on_gpu = jax.default_backend() == "gpu"
+    chosen = ("bfloat16" if on_gpu else "float32") if config.precision == "auto" else config.precision
+    return jnp.dtype(chosen)
 
 
 def _norm(train: bool) -> nn.BatchNorm:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CLASS_NAMES = ("AGN", "SN", "VS", "asteroid", "bogus")
 UNLABELLED = -1
@@ -80,12 +80,27 @@ STATIC_METADATA = (
     Feature("ecl_lon", "", "deg", False),
     Feature("ecl_lat", "", "deg", False),
 )
-METADATA = DYNAMIC_METADATA + STATIC_METADATA
+# Not in TSC's Table 3, but read by published classifiers of first alerts.
+OTHER_METADATA = (
+    Feature("rb", "rb", "", True),
+    Feature("distnr", "distnr", "arcsec", False, lower=MISSING_FLOOR),
+    Feature("magnr", "magnr", "mag", False, lower=MISSING_FLOOR),
+)
+METADATA = DYNAMIC_METADATA + STATIC_METADATA + OTHER_METADATA
 METADATA_NAMES = tuple(feature.name for feature in METADATA)
 
 # Values that the model derives from a whole sequence, limits as above.
 TIME_GAP = Feature("time_gap", "", "day", True)
 ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red in pairwise(ALLWISE_BANDS))
+
+FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS)}
+
+# What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
+COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
+VALID_DYNAMIC = (TIME_GAP.name, *METADATA_NAMES)
+VALID_STATIC = (*METADATA_NAMES, *COLOUR_NAMES)
+DYNAMIC_NAMES = (TIME_GAP.name, *(feature.name for feature in DYNAMIC_METADATA))
+STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 
 
 class Column(NamedTuple):
@@ -119,7 +134,7 @@ class Sequences:
 
     Attributes:
         stamps: [M, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.
-        metadata: [M, 23] float32; raw values in the order of `METADATA`, NaN = missing.
+        metadata: [M, 26] float32; raw values in the order of `METADATA`, NaN = missing.
         jd: [M] float64 [day].
         candid: [M] int64.
         fid: [M] int8; 1 = g, 2 = r, 3 = i, 0 = not given.

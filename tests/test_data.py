@@ -10,10 +10,10 @@ from made_sequences import sequences
 
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import configs, data, schema
+from jtss import data, registry, schema
 from jtss.overrides import override
 
-DEMO = configs.get("demo")
+DEMO = registry.get("demo")
 COUNTS = (3, 1, 5, 4, 3, 2, 3, 3, 4)
 LABELS = (0, 1, 2, 0, 1, 2, 1, 2, 4)
 SPLITS = (0, 0, 0, 1, 0, 1, 1, 1, 0)
@@ -50,7 +50,7 @@ def test_examples_are_the_first_n_detections_of_those_who_have_them(made):
     assert chosen.stamps.shape == (7, 3, 31, 31, 2)
     third = made.object_start[2]
     np.testing.assert_array_equal(chosen.dynamic[1, :, 1:], made.metadata[third : third + 3, :9])
-    np.testing.assert_array_equal(chosen.static[1, :14], made.metadata[third + 2, 9:])
+    np.testing.assert_array_equal(chosen.static[1, :14], made.metadata[third + 2, 9:23])
     assert chosen.label.tolist() == [0, 2, 0, 1, 1, 2, -1]  # bogus is no class of this config
 
 

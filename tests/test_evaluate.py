@@ -18,11 +18,11 @@ from make_packets import alert, images, night, save
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import checkpoint, configs, data, features, overrides, predict
+from jtss import checkpoint, data, features, overrides, predict, registry
 from jtss.training import init_state
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
-TINY = overrides.override(configs.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
+TINY = overrides.override(registry.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
 COUNTS = [3] * 24 + [2, 5]
 SPLIT = [2] * 12 + [0] * 12 + [2, 2]
 LABEL = [i % 3 for i in range(24)] + [0, -1]
@@ -49,7 +49,8 @@ def folder(tmp_path_factory):
         "versions": {"jtss": "0.1.0"},
         "device": "none",
     }
-    run = checkpoint.create(folder / "run", TINY, features.fit(values.dynamic, values.static), provenance)
+    statistics = features.fit(values.dynamic, values.static, TINY.metadata)
+    run = checkpoint.create(folder / "run", TINY, statistics, provenance)
     run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
     state = init_state(TINY)
     with run.states() as states:

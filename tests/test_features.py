@@ -4,10 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jtss import features, schema
+from jtss.configs import MetadataConfig
 
-NAMES = [feature.name for feature in features.DYNAMIC]
+COMPLETE = MetadataConfig()
+NAMES = COMPLETE.dynamic
 
 
 def values(seed: int = 0, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -17,24 +21,24 @@ def values(seed: int = 0, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 def test_assembled_columns():
     rng = np.random.default_rng(1)
-    metadata = rng.normal(size=(2, 3, 23)).astype(np.float32)
+    metadata = rng.normal(size=(2, 3, 26)).astype(np.float32)
     jd = 2458000.5 + np.array([[0, 1.25, 3.5], [10, 10.5, 40]])
     allwise = np.array([[15, 14.5, 12, 9], [13, np.nan, 11, 10]], np.float32)
-    dynamic, static = features.assemble(metadata, jd, allwise)
+    dynamic, static = features.assemble(metadata, jd, allwise, COMPLETE)
     np.testing.assert_allclose(dynamic[..., 0], [[0, 1.25, 2.25], [0, 0.5, 29.5]])
     np.testing.assert_array_equal(dynamic[..., 1:], metadata[..., :9])
-    np.testing.assert_array_equal(static[:, :14], metadata[:, 2, 9:])
+    np.testing.assert_array_equal(static[:, :14], metadata[:, 2, 9:23])
     np.testing.assert_allclose(static[:, 14:], [[0.5, 2.5, 3], [np.nan, np.nan, 1]])
 
 
 def test_nine_dynamic_and_fourteen_static_values_as_in_the_paper():
     assert (len(schema.DYNAMIC_METADATA), len(schema.STATIC_METADATA)) == (9, 14)
-    assert (len(features.DYNAMIC), len(features.STATIC)) == (10, 17)
+    assert (len(COMPLETE.dynamic), len(COMPLETE.static)) == (10, 17)
 
 
 def test_training_values_come_out_with_mean_zero_and_deviation_one():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static)
+    statistics = features.fit(dynamic, static, COMPLETE)
     out = features.standardise(dynamic, statistics.dynamic).reshape(-1, 10)
     np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(out.std(axis=0), 1, atol=1e-5)
@@ -42,12 +46,11 @@ def test_training_values_come_out_with_mean_zero_and_deviation_one():
 
 def test_limits_of_table_3_and_extremes_of_the_training_split():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static)
+    statistics = features.fit(dynamic, static, COMPLETE)
     row = dict(zip(NAMES, zip(statistics.dynamic.lower, statistics.dynamic.upper, strict=True), strict=True))
     assert row["ndethist"] == (dynamic[..., NAMES.index("ndethist")].min(), 20)
     assert row["magpsf"] == (dynamic[..., 6].min(), dynamic[..., 6].max())
-    static_names = [feature.name for feature in features.STATIC]
-    upper = dict(zip(static_names, statistics.static.upper, strict=True))
+    upper = dict(zip(COMPLETE.static, statistics.static.upper, strict=True))
     assert (upper["chinr"], upper["sharpnr"]) == (15, 1.5)
     beyond = np.full((1, 1, 10), 1e6, np.float32)
     np.testing.assert_allclose(
@@ -59,7 +62,7 @@ def test_limits_of_table_3_and_extremes_of_the_training_split():
 
 def test_the_floor_absorbs_the_missing_mark_of_ztf():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static).static
+    statistics = features.fit(dynamic, static, COMPLETE).static
     marked = static[:1].copy()
     marked[0, 0] = schema.ZTF_MISSING
     floor = static[:1].copy()
@@ -70,7 +73,7 @@ def test_the_floor_absorbs_the_missing_mark_of_ztf():
 def test_missing_is_the_training_mean():
     dynamic, static = values()
     static[::3, 15] = np.nan
-    statistics = features.fit(dynamic, static)
+    statistics = features.fit(dynamic, static, COMPLETE)
     out = features.standardise(static, statistics.static)
     assert np.all(out[::3, 15] == 0)
     present = np.delete(static[:, 15], np.s_[::3]).astype(np.float64)
@@ -82,7 +85,7 @@ def test_a_constant_and_an_absent_feature_do_no_harm():
     dynamic, static = values()
     dynamic[..., 3] = 7
     static[:, 14:] = np.nan
-    statistics = features.fit(dynamic, static)
+    statistics = features.fit(dynamic, static, COMPLETE)
     assert np.all(features.standardise(dynamic, statistics.dynamic)[..., 3] == 0)
     assert np.all(features.standardise(static, statistics.static)[:, 14:] == 0)
     present = np.zeros((1, 17), np.float32)
@@ -90,9 +93,36 @@ def test_a_constant_and_an_absent_feature_do_no_harm():
 
 
 def test_json_brings_back_the_same_statistics_and_refuses_others():
-    statistics = features.fit(*values())
+    statistics = features.fit(*values(), COMPLETE)
     text = json.dumps(statistics.to_dict())
-    assert features.Statistics.from_dict(json.loads(text)) == statistics
-    renamed = json.loads(text.replace('"magpsf"', '"magap"'))
-    with pytest.raises(ValueError, match="magap"):
-        features.Statistics.from_dict(renamed)
+    found = features.Statistics.from_dict(json.loads(text))
+    assert found == statistics
+    found.check(COMPLETE)
+    renamed = features.Statistics.from_dict(json.loads(text.replace('"magpsf"', '"magap"')))
+    with pytest.raises(ValueError, match=r"magap.*expected.*magpsf"):
+        renamed.check(COMPLETE)
+
+
+@given(
+    dynamic=st.lists(st.sampled_from(schema.VALID_DYNAMIC), unique=True, max_size=6),
+    static=st.lists(st.sampled_from(schema.VALID_STATIC), unique=True, max_size=6),
+)
+def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
+    rng = np.random.default_rng(3)
+    metadata = rng.normal(size=(4, 2, 26)).astype(np.float32)
+    jd, allwise = np.array([[0, 2.0]] * 4), rng.normal(size=(4, 4)).astype(np.float32)
+    chosen = MetadataConfig(tuple(dynamic), tuple(static))
+    found = features.assemble(metadata, jd, allwise, chosen)
+    assert (found[0].shape, found[1].shape) == ((4, 2, len(dynamic)), (4, len(static)))
+    for i, name in enumerate(dynamic):
+        expected = [[0, 2]] * 4 if name == "time_gap" else metadata[..., schema.METADATA_NAMES.index(name)]
+        np.testing.assert_array_equal(found[0][..., i], expected)
+    for i, name in enumerate(static):
+        if name in schema.METADATA_NAMES:
+            expected = metadata[:, 1, schema.METADATA_NAMES.index(name)]
+        else:
+            band = schema.COLOUR_NAMES.index(name)
+            expected = allwise[:, band] - allwise[:, band + 1]
+        np.testing.assert_array_equal(found[1][:, i], expected)
+    statistics = features.fit(*found, chosen)
+    assert features.standardise(found[1], statistics.static).shape == found[1].shape

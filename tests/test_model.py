@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jtss import configs, model
+from jtss import model, registry
 from jtss.encoder import StampEncoder, cyclic_pooling
 from jtss.model import Batch
 from jtss.temporal import Conv1D
 
-DEMO = configs.get("demo")
-PAPER = configs.get("n3_conv1d")
+DEMO = registry.get("demo")
+PAPER = registry.get("n3_conv1d")
 
 
 def batch_of(config, n_objects: int, seed: int = 0) -> Batch:
@@ -44,7 +44,7 @@ def sizes_of(crop: int) -> list[tuple[int, ...]]:
     capture = partial(encoder.apply, capture_intermediates=True, mutable=["intermediates"])
     _, state = jax.eval_shape(capture, params, stamp)
     layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape for i in range(1, 6)]
-    return [*layers, params["params"]["dense"]["kernel"].shape]
+    return [*layers, params["params"]["dense_1"]["kernel"].shape]
 
 
 def test_sizes_of_table_4_at_a_crop_of_21():
@@ -66,7 +66,7 @@ def test_parameter_count_of_n3_conv1d():
 
 def test_encoder_is_its_equation():
     """Convolutions by loops over kernel pixels in numpy."""
-    config = replace(DEMO.encoder, filters=(3, 2, 2, 2, 2), units=4)
+    config = replace(DEMO.encoder, filters=(3, 2, 2, 2, 2), units=(4,))
     encoder, stamp = StampEncoder(config), np.random.default_rng(0).random((9, 9, 2)).astype(np.float32)
     params = encoder.init(jax.random.key(1), stamp)["params"]
 
@@ -87,7 +87,7 @@ def test_encoder_is_its_equation():
     x = pool(x)
     for layer in ("conv_3", "conv_4", "conv_5"):
         x = convolve(x, layer, (2, 2))
-    expected = np.maximum(pool(x).ravel() @ params["dense"]["kernel"] + params["dense"]["bias"], 0)
+    expected = np.maximum(pool(x).ravel() @ params["dense_1"]["kernel"] + params["dense_1"]["bias"], 0)
     np.testing.assert_allclose(encoder.apply({"params": params}, stamp), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -217,7 +217,7 @@ def test_dropout_is_drawn_in_training_and_only_there(variables):
         return np.abs(np.subtract(*(train_logits(config, variables, batch, seed) for seed in (1, 2)))).max()
 
     assert difference(still) > 1e-3
-    assert difference(replace(still, head=replace(still.head, dropout=0.0))) == 0
+    assert difference(replace(still, head=replace(still.head, dropout=(0.0, 0.0)))) == 0
 
 
 @partial(jax.jit, static_argnums=0)

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jtss import configs, features, model, training
+from jtss import features, model, registry, training
 from jtss.data import Examples
 from jtss.model import Batch
 from jtss.overrides import override
 
 TINY = override(
-    configs.get("demo"),
+    registry.get("demo"),
     [
         "stamp.crop=5",
         "encoder.filters=2,2,3,3,3",
@@ -42,7 +42,7 @@ def made_examples(n: int, seed: int, signal: float = 4.0) -> Examples:
 
 
 TRAIN, VALIDATION = made_examples(90, 0), made_examples(40, 1)
-STATISTICS = features.fit(TRAIN.dynamic, TRAIN.static)
+STATISTICS = features.fit(TRAIN.dynamic, TRAIN.static, TINY.metadata)
 
 
 def turns(config, state=None):
@@ -65,7 +65,7 @@ def assert_equal_trees(one, other):
 
 def test_a_step_is_adam_written_out():
     """First step of Adam: every parameter moves by the learning rate against the sign of its gradient."""
-    config = override(TINY, ["head.dropout=0", "training.class_balance=natural"])
+    config = override(TINY, ["head.dropout=0,0", "training.class_balance=natural"])
     data = training.training_set(TRAIN, STATISTICS, 3)
     state = training.init_state(config)
     before = jax.tree.map(np.asarray, state.variables["params"])
@@ -164,7 +164,7 @@ def test_training_stops_at_a_loss_that_is_no_number_and_hands_over_the_best_mode
     ("best_step", "expected"), [(0, 30_000), (19_990, 30_000), (20_000, 30_000), (20_010, 30_010), (29_000, 39_000)]
 )
 def test_the_stop_rule(best_step, expected):
-    assert training.last_step(configs.get("n3_conv1d"), best_step) == expected
+    assert training.last_step(registry.get("n3_conv1d"), best_step) == expected
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
@@ -184,5 +184,5 @@ def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run():
 
 
 def test_it_learns():
-    config = replace(TINY, training=replace(TINY.training, iterations=120, validate_every=40, learning_rate=2e-3))
+    config = replace(TINY, training=replace(TINY.training, iterations=240, validate_every=40, learning_rate=2e-3))
     assert float(last_turn(config).state.best.accuracy) > 0.85

@@ -1,0 +1,181 @@
+"""The named configurations: every network of the paper, with its table, row and accuracy there.
+
+Variation is by configuration, never by copied code: an entry is made from a table's row.
+"""
+
+from dataclasses import replace
+
+from jtss import schema
+from jtss.configs import Config, ConfigError, EncoderConfig, HeadConfig, MetadataConfig, StampConfig, TemporalConfig
+
+FIRST_ALERT_CLASSES = schema.CLASS_NAMES
+DROPOUT = 0.5
+
+
+def _recurrent(kind: str, layers: int, units: int) -> TemporalConfig:
+    return TemporalConfig(kind=kind, layers=layers, units=units)
+
+
+def _conv1d(kernel: int) -> TemporalConfig:
+    return TemporalConfig(kind="conv1d", kernel=kernel)
+
+
+def _gamma(taps: int) -> TemporalConfig:
+    return TemporalConfig(kind="gamma", taps=taps)
+
+
+TDNN = TemporalConfig(kind="tdnn", window=2)
+
+# TSC Table 6, by number of detections: each model's best cell, and its accuracy from images alone [%].
+TABLE_6 = {
+    2: {
+        "lstm": (_recurrent("lstm", 1, 256), "91.7 ± 0.3"),
+        "gru": (_recurrent("gru", 1, 256), "91.3 ± 0.4"),
+        "rnn": (_recurrent("rnn", 1, 128), "91.2 ± 0.7"),
+        "gamma": (_gamma(7), "91.3 ± 0.2"),
+        "tdnn": (TDNN, "91.0 ± 0.1"),
+        "conv1d": (_conv1d(2), "91.3 ± 0.6"),
+    },
+    3: {
+        "lstm": (_recurrent("lstm", 1, 64), "92.0 ± 0.3"),
+        "gru": (_recurrent("gru", 1, 256), "91.8 ± 0.4"),
+        "rnn": (_recurrent("rnn", 1, 128), "91.8 ± 0.4"),
+        "gamma": (_gamma(7), "91.4 ± 0.5"),
+        "tdnn": (TDNN, "91.6 ± 0.1"),
+        "conv1d": (_conv1d(3), "91.6 ± 0.6"),
+    },
+    4: {
+        "lstm": (_recurrent("lstm", 3, 256), "92.2 ± 0.6"),
+        "gru": (_recurrent("gru", 1, 256), "92.5 ± 0.4"),
+        "rnn": (_recurrent("rnn", 1, 64), "92.4 ± 0.4"),
+        "gamma": (_gamma(6), "92.2 ± 0.5"),
+        "tdnn": (TDNN, "92.4 ± 0.5"),
+        "conv1d": (_conv1d(2), "92.5 ± 0.6"),
+    },
+    5: {
+        "lstm": (_recurrent("lstm", 1, 128), "92.9 ± 0.3"),
+        "gru": (_recurrent("gru", 1, 64), "93.2 ± 0.5"),
+        "rnn": (_recurrent("rnn", 1, 64), "92.6 ± 0.6"),
+        "gamma": (_gamma(8), "92.6 ± 0.4"),
+        "tdnn": (TDNN, "92.9 ± 0.3"),
+        "conv1d": (_conv1d(4), "93.2 ± 0.6"),
+    },
+}
+
+# TSC Table 7: accuracy from metadata alone, without and with AllWISE [%].
+TABLE_7 = {
+    2: ("95.07 ± 0.57", "98.0 ± 0.56"),
+    3: ("96.1 ± 0.32", "98.27 ± 0.27"),
+    4: ("96.9 ± 0.25", "98.37 ± 0.29"),
+    5: ("97.37 ± 0.55", "98.07 ± 0.29"),
+}
+
+# TSC Table 8: the temporal model chosen for the complete network, and its accuracy [%].
+TABLE_8 = {
+    2: ("conv1d", "98.47 ± 0.1"),
+    3: ("conv1d", "98.33 ± 0.7"),
+    4: ("conv1d", "97.87 ± 0.2"),
+    5: ("lstm", "98.43 ± 0.3"),
+}
+
+
+def _described(cell: TemporalConfig) -> str:
+    """As the paper's tables write it."""
+    sizes = {"conv1d": f"Ke = {cell.kernel}", "gamma": f"k = {cell.taps}", "tdnn": f"V = {cell.window}"}
+    return f"{cell.kind} {sizes.get(cell.kind, f'{cell.layers}L {cell.units}U')}"
+
+
+def _complete(n: int, kind: str) -> Config:
+    cell = TABLE_6[n][kind][0]
+    in_table_8, accuracy = TABLE_8[n]
+    return Config(
+        name=f"n{n}_{kind}",
+        origin=f"TSC Table {8 if kind == in_table_8 else 6}, {n} alerts: {_described(cell)}, complete inputs",
+        paper_accuracy=accuracy if kind == in_table_8 else "",
+        n_detections=n,
+        temporal=cell,
+    )
+
+
+def _images(n: int, kind: str) -> Config:
+    return replace(
+        _complete(n, kind),
+        name=f"n{n}_{kind}_images",
+        origin=f"TSC Table 6, {n} alerts: {_described(TABLE_6[n][kind][0])}, images and time gaps only",
+        paper_accuracy=TABLE_6[n][kind][1],
+        metadata=MetadataConfig(dynamic=(schema.TIME_GAP.name,), static=()),
+    )
+
+
+def _metadata(n: int, *, allwise: bool) -> Config:
+    colours = schema.COLOUR_NAMES if allwise else ()
+    static = tuple(feature.name for feature in schema.STATIC_METADATA)
+    return Config(
+        name=f"n{n}_metadata" if allwise else f"n{n}_metadata_noallwise",
+        origin=f"TSC Table 7, {n} alerts, {'with' if allwise else 'without'} AllWISE",
+        paper_accuracy=TABLE_7[n][allwise],
+        n_detections=n,
+        stamp=StampConfig(channels=()),
+        metadata=MetadataConfig(static=(*static, *colours)),
+        temporal=TemporalConfig(kind="lstm"),
+    )
+
+
+def _first_alert(name: str, stamp: StampConfig, row: str, accuracy: str) -> Config:
+    """A classifier of single alerts: all metadata join the pooled features. TSC §III-B, Figure 3."""
+    metadata = tuple(feature.name for feature in schema.DYNAMIC_METADATA + schema.STATIC_METADATA)
+    return Config(
+        name=name,
+        origin=f"TSC Table 2, {row}",
+        paper_accuracy=accuracy,
+        n_detections=1,
+        classes=FIRST_ALERT_CLASSES,
+        stamp=replace(stamp, channels=schema.CHANNEL_NAMES),
+        metadata=MetadataConfig(dynamic=(), static=metadata),
+        encoder=EncoderConfig(dropout=DROPOUT),
+        temporal=TemporalConfig(kind="none"),
+        head=HeadConfig(dropout=(DROPOUT, DROPOUT)),
+    )
+
+
+def _demo() -> Config:
+    """`n3_conv1d`, narrow and on a small crop, for a machine without a GPU."""
+    whole = _complete(3, "conv1d")
+    training = replace(whole.training, learning_rate=1e-3, batch_size=64, iterations=300, validate_every=25)
+    return replace(
+        whole,
+        name="demo",
+        origin="n3_conv1d made small for a CPU; not in the paper",
+        paper_accuracy="",
+        stamp=replace(whole.stamp, crop=21, copies=2),
+        encoder=replace(whole.encoder, filters=(8, 16, 32, 32, 32)),
+        training=training,
+    )
+
+
+def _all() -> list[Config]:
+    baseline, enhanced = StampConfig(crop=21, copies=4, rotation_range_deg=0), StampConfig()
+    found = [
+        _first_alert("n1_baseline", baseline, "M_b: the original stamp classifier", "91.44 ± 0.4"),
+        _first_alert("n1_enhanced", enhanced, "M_1: the enhanced stamp classifier", "93.36 ± 0.4"),
+    ]
+    for n, (kind, _) in TABLE_8.items():
+        found.append(replace(_complete(n, kind), name=f"n{n}_best"))
+        found += [_complete(n, kind) for kind in TABLE_6[n]]
+        found += [_images(n, kind) for kind in TABLE_6[n]]
+        found += [_metadata(n, allwise=True), _metadata(n, allwise=False)]
+    return [*found, _demo()]
+
+
+CONFIGS = {config.name: config for config in _all()}
+
+
+def get(name: str) -> Config:
+    """The named configuration.
+
+    Raises:
+        ConfigError: no such name; lists the valid ones.
+    """
+    if name not in CONFIGS:
+        raise ConfigError(f"no config named {name!r}; valid: {', '.join(CONFIGS)}")
+    return CONFIGS[name]
