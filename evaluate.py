@@ -68,7 +68,7 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
     classify = partial(predict.predict, run)
     path, split = arguments.data or Path(run.provenance["data"]), arguments.split or "test"
     described = subject.describe_data(path, data.attributes(path), split, run.provenance["data_hash"])
-    warnings = subject.beware(described)
+    warnings = [*run.warnings, *subject.beware(described)]
     for warning in warnings:
         print(f"WARNING: {warning}", file=sys.stderr)
     evaluated = evaluation.evaluate(classify, data.read(path), run.config.classes, run.config.n_detections, split)
@@ -105,6 +105,8 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
     run = predict.load_run(arguments.ckpt)
+    for warning in run.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
     classifier = subject.classifier(run)
     if arguments.allwise is None:
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)

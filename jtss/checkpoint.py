@@ -4,30 +4,31 @@ config.json       the configuration
 statistics.json   limits, mean and deviation of every metadata value, from the training split
 provenance.json   command, versions, device, data file and its content hash
 metrics.jsonl     one line per validation
-checkpoints/      training states, each with the best model so far inside (Orbax)
+checkpoints/      training states, each with the best model so far inside; see `jtss.states`
+lock              held by the process that trains
+
+Of several processes that train together, the first writes. Reading writes and locks nothing.
 """
 
 import json
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
-import orbax.checkpoint as ocp
 
-from jtss import overrides
+from jtss import lock, overrides
 from jtss.configs import Config
 from jtss.features import Statistics
-from jtss.training import TrainState, init_state
+from jtss.states import RunError, States, reason
 
-METRICS = "metrics.jsonl"
+CONFIG, STATISTICS, METRICS, LOCK = "config.json", "statistics.json", "metrics.jsonl", "lock"
+PROVENANCE_FILE = "provenance.json"
 PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
-STATES_KEPT = 2  # the latest, and the one before it in case the latest is damaged
-
-
-class RunError(ValueError):
-    """A run directory that is missing, incomplete or damaged; the message names the file."""
+# what a start that was killed may have left: its own files, but not yet the configuration
+_DOCUMENTS = (METRICS, STATISTICS, PROVENANCE_FILE)
+BEFORE_CONFIG = {LOCK, *_DOCUMENTS, *(f".{name}.partial" for name in (*_DOCUMENTS, CONFIG))}
 
 
 @dataclass(frozen=True)
@@ -61,69 +62,59 @@ class RunDirectory:
         return records
 
     def append_metrics(self, values: dict) -> None:
-        with open(self.path / METRICS, "a") as file:
-            file.write(json.dumps(values) + "\n")
+        """Add a line.
+
+        Raises:
+            RunError: it cannot be written, mostly because the disk is full.
+        """
+        if jax.process_index() != 0:
+            return
+        try:
+            with open(self.path / METRICS, "a") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            last_good = self.states().last_good()
+            raise RunError(f"{self.path / METRICS} cannot be written: {reason(error)}; {last_good}") from None
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""
-        kept = [json.dumps(values) + "\n" for values in self.metrics() if values["step"] <= step]
-        _write_whole(self.path / METRICS, "".join(kept))
+        if jax.process_index() == 0:
+            kept = [json.dumps(values) + "\n" for values in self.metrics() if values["step"] <= step]
+            _write_whole(self.path / METRICS, "".join(kept))
 
-    def states(self, *, create: bool = True) -> "States":
-        return States(self.path / "checkpoints", create=create)
+    def states(self, **_) -> States:
+        """The saved training states."""
+        return States(self.path / "checkpoints", _made_with(self.config, self.statistics, self.provenance["data_hash"]))
 
-
-class States:
-    """The saved training states of a run; use as a context manager."""
-
-    def __init__(self, path: Path, *, create: bool):
-        if not create and not path.is_dir():
-            raise RunError(f"{path} is missing: nothing was saved")
-        options = ocp.CheckpointManagerOptions(max_to_keep=STATES_KEPT, enable_async_checkpointing=False, create=create)
-        self._manager = ocp.CheckpointManager(path.resolve(), options=options)
-
-    def __enter__(self) -> "States":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._manager.close()
-
-    def save(self, state: TrainState) -> None:
-        """Save under the state's step; a state already saved is left as it is."""
-        step = int(state.step)
-        if self._manager.latest_step() != step:
-            self._manager.save(step, args=ocp.args.StandardSave(_as_dict(state)))
-
-    def latest(self, config: Config) -> TrainState:
-        """The latest state.
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep others from training in this directory.
 
         Raises:
-            RunError: none is saved, or it does not fit `config` or cannot be read.
+            lock.LockedError: another process trains in it; names the process.
         """
-        step = self._manager.latest_step()
-        if step is None:
-            raise RunError(f"{self._manager.directory}: no checkpoint in it")
-        like = init_state(config)
-        template = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_dict(like))
-        try:
-            saved = self._manager.restore(step, args=ocp.args.StandardRestore(template))
-        except Exception as error:  # Orbax raises many kinds; each means that this checkpoint cannot be used
-            reason = " ".join(str(error).split())[:300]
-            others = [other for other in self._manager.all_steps() if other != step]
-            advice = f"; remove that folder to go on from step {max(others)}" if others else ""
-            raise RunError(f"{self._manager.directory}/{step}: cannot be restored ({reason}){advice}") from error
-        return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(saved))
+        return lock.held(self.path / LOCK) if jax.process_index() == 0 else nullcontext()
 
 
-def _as_dict(state: TrainState) -> dict:
-    """The state as nested dicts with numbered leaves, so that the file does not depend on the optimizer's classes."""
-    return {f"{i:04d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
+def require_new(path: Path, config: Config = None, data_hash: str = None) -> None:
+    """Make sure that a new run can be made at `path`: nothing is there, an empty folder, or what a killed start left.
 
-
-def require_new(path: Path) -> None:
-    """Raise FileExistsError where `path` exists and is not an empty folder."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    Raises:
+        FileExistsError: something else is there; says how a run there differs from the one asked for.
+    """
+    if not path.exists() or (path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG):
+        return
+    elsewhere = "choose another name with --out"
+    if not (path / CONFIG).is_file():
+        raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
+    if config is None:
         raise FileExistsError(f"{path} exists; choose another name with --out, or go on with it by --resume {path}")
+    there = open_run(path)
+    found = overrides.to_dict(there.config) | {"data hash": there.provenance["data_hash"]}
+    asked = overrides.to_dict(config) | {"data hash": data_hash}
+    differences = overrides.differences(asked, found, ("asked for", "there"))
+    if differences:
+        raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")
+    raise FileExistsError(f"{path} exists and is this run; go on with it by --resume {path}, or {elsewhere}")
 
 
 def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:
@@ -131,19 +122,27 @@ def create(path: Path, config: Config, statistics: Statistics, provenance: dict)
 
     Raises:
         FileExistsError: see `require_new`.
+        lock.LockedError: another process is making it.
     """
-    require_new(path)
-    path.mkdir(parents=True, exist_ok=True)
-    _write_whole(path / METRICS, "")
-    for name, values in _documents(config, statistics, provenance):
-        _write_whole(path / name, json.dumps(values, indent=2) + "\n")
-    return RunDirectory(path, config, statistics, provenance)
+    directory = RunDirectory(path, config, statistics, provenance)
+    if jax.process_index() == 0:
+        path.mkdir(parents=True, exist_ok=True)
+        with directory.locked():
+            require_new(path, config, provenance["data_hash"])
+            _write_whole(path / METRICS, "")
+            _write_json(path / STATISTICS, statistics.to_dict())
+            _write_json(path / PROVENANCE_FILE, provenance)
+            _write_json(path / CONFIG, overrides.to_dict(config))  # the last: it makes the folder a run directory
+    return directory
 
 
-def _documents(config: Config, statistics: Statistics, provenance: dict) -> Iterator[tuple[str, dict]]:
-    yield "config.json", overrides.to_dict(config)
-    yield "statistics.json", statistics.to_dict()
-    yield "provenance.json", provenance
+def _made_with(config: Config, statistics: Statistics, data_hash: str) -> dict[str, dict]:
+    """What a state was trained with, by the file that says so."""
+    return {
+        CONFIG: overrides.to_dict(config),
+        STATISTICS: statistics.to_dict(),
+        PROVENANCE_FILE: {"data_hash": data_hash},
+    }
 
 
 def open_run(path: str | Path) -> RunDirectory:
@@ -155,12 +154,12 @@ def open_run(path: str | Path) -> RunDirectory:
     path = Path(path)
     if not path.is_dir():
         raise RunError(f"{path}: no such run directory")
-    config = _parse(path / "config.json", overrides.from_dict)
-    statistics = _parse(path / "statistics.json", Statistics.from_dict)
-    provenance = _parse(path / "provenance.json", dict)
+    config = _parse(path / CONFIG, overrides.from_dict)
+    statistics = _parse(path / STATISTICS, Statistics.from_dict)
+    provenance = _parse(path / PROVENANCE_FILE, dict)
     missing = [name for name in PROVENANCE if name not in provenance]
     if missing:
-        raise RunError(f"{path / 'provenance.json'}: {', '.join(missing)} missing")
+        raise RunError(f"{path / PROVENANCE_FILE}: {', '.join(missing)} missing")
     return RunDirectory(path, config, statistics, provenance)
 
 
@@ -173,11 +172,19 @@ def _parse(path: Path, build):
         raise RunError(f"{path}: damaged ({error})") from None
 
 
+def _write_json(path: Path, values: dict) -> None:
+    _write_whole(path, json.dumps(values, indent=2) + "\n")
+
+
 def _write_whole(path: Path, text: str) -> None:
     """Write a file that is either the old or the new one, never half of it."""
     partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written: {reason(error)}") from None

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from collections.abc import Iterator
 
 from jtss.configs import Config, ConfigError
 
@@ -51,6 +52,37 @@ def _parse(kind: type, text: str, path: str):
         return kind(text)
     except ValueError:
         raise ConfigError(f"--set {path}={text}: expected {getattr(kind, '__name__', kind)}") from None
+
+
+def differences(one: dict, other: dict, sides: tuple[str, str]) -> list[str]:
+    """Where two nested dicts of settings differ: "temporal.kernel: checkpoint 3, config.json 2".
+
+    Args:
+        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ.
+        sides: what to call them.
+    """
+    one, other = dict(_flat(one)), dict(_flat(other))
+    names = [name for name in {**one, **other} if name not in ("origin", "paper_accuracy")]
+    return [
+        f"{name}: {sides[0]} {_shown(one, name)}, {sides[1]} {_shown(other, name)}"
+        for name in names
+        if name not in one or name not in other or one[name] != other[name]
+    ]
+
+
+def _flat(values: dict, path: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield path + name, list(value) if isinstance(value, tuple) else value
+
+
+def _shown(values: dict, name: str) -> str:
+    if name not in values:
+        return "has none"
+    value = values[name]
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
 def to_dict(config: Config) -> dict:

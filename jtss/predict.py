@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jtss import checkpoint, model
+from jtss import checkpoint, model, training
 from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
 from jtss.data import examples, standardised
@@ -24,6 +24,7 @@ class Run:
     directory: RunDirectory
     variables: Variables
     step: int  # at which the best validation loss was reached
+    warnings: list[str]  # what was wrong with later states
 
     @property
     def config(self) -> Config:
@@ -44,11 +45,11 @@ def load_run(path: str | Path) -> Run:
         checkpoint.RunError: not a run directory, or damaged.
     """
     directory = checkpoint.open_run(path)
-    with directory.states(create=False) as states:
-        best = states.latest(directory.config).best
-    if not np.isfinite(float(best.loss)):
+    like = jax.eval_shape(partial(training.init_state, directory.config))
+    state, warnings = directory.states().restore(like)
+    if state is None or not np.isfinite(float(state.best.loss)):
         raise checkpoint.RunError(f"{path}: stopped before the first validation, so there is no model yet; resume it")
-    return Run(directory, best.variables, int(best.step))
+    return Run(directory, state.best.variables, int(state.best.step), warnings)
 
 
 def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:

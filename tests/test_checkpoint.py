@@ -1,44 +1,40 @@
 """The run directory: what goes in comes out, and what is missing or damaged is named."""
 
 import json
+import os
+from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from made_sequences import sequences
-from test_training import STATISTICS, TINY, TRAIN, turns
+from test_states import LIKE, flip_a_bit, made_state
+from test_training import STATISTICS, TINY, TRAIN
 
-from jtss import checkpoint, predict
+from jtss import checkpoint, lock, predict
 from jtss.data import standardised
 from jtss.model import Batch
-
-# Orbax leaves coroutines behind where a damaged checkpoint makes it fail
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+from jtss.overrides import override
 
 PROVENANCE = dict.fromkeys(checkpoint.PROVENANCE, "made")
 
 
-@pytest.fixture(scope="module")
-def final_state():
-    return list(turns(TINY))[-1].state
-
-
 @pytest.fixture
-def run(tmp_path, final_state):
+def run(tmp_path):
     directory = checkpoint.create(tmp_path / "run", TINY, STATISTICS, PROVENANCE)
-    with directory.states() as states:
-        states.save(final_state)
+    directory.states().save(made_state(4))
     return directory
 
 
-def test_everything_comes_back(run, final_state):
+def contents(directory) -> dict:
+    return {path: path.read_bytes() for path in directory.path.rglob("*") if path.is_file()}
+
+
+def test_everything_comes_back(run):
     again = checkpoint.open_run(run.path)
     assert (again.config, again.statistics, again.provenance) == (TINY, STATISTICS, PROVENANCE)
-    with again.states() as states:
-        restored = states.latest(TINY)
-    assert jax.tree.structure(restored) == jax.tree.structure(final_state)
-    for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(final_state), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert int(again.states().restore(LIKE).state.step) == 4
 
 
 def test_metrics_are_appended_and_forgotten_from_a_step_on(run):
@@ -59,13 +55,18 @@ def test_a_last_line_cut_short_is_no_damage_and_another_one_is_named(run):
         run.metrics()
 
 
-def test_the_best_model_is_used_and_not_the_latest(tmp_path, final_state):
-    other = jax.tree.map(lambda leaf: leaf + 1, final_state.variables)
-    directory = checkpoint.create(tmp_path / "run", TINY, STATISTICS, PROVENANCE)
-    with directory.states() as states:
-        states.save(final_state._replace(variables=other))
-    loaded = predict.load_run(directory.path).variables
-    for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(final_state.best.variables), strict=True):
+def test_metrics_that_cannot_be_written_are_said(run):
+    (run.path / "metrics.jsonl").unlink()
+    (run.path / "metrics.jsonl").mkdir()
+    with pytest.raises(
+        checkpoint.RunError, match=r"metrics.jsonl cannot be written: .+; the last good state is step 4"
+    ):
+        run.append_metrics({"step": 8})
+
+
+def test_the_best_model_is_used_and_not_the_latest(run):
+    loaded = predict.load_run(run.path).variables
+    for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(made_state(4).best.variables), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -84,9 +85,67 @@ def test_no_object_with_enough_detections_is_no_error(run):
     assert (indices.shape, probabilities.shape) == ((0,), (0, 3))
 
 
-def test_a_run_directory_is_never_written_over(run):
-    with pytest.raises(FileExistsError, match="go on with it by --resume"):
-        checkpoint.create(run.path, TINY, STATISTICS, PROVENANCE)
+def test_a_new_run_is_not_made_where_something_is(run, tmp_path):
+    elsewhere = "choose another name with --out"
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "mine").mkdir(parents=True)
+    cases = {
+        "run": (TINY, "made", f"exists and is this run; go on with it by --resume {run.path}, or {elsewhere}"),
+        "file": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
+        "folder": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
+    }
+    for name, (config, data_hash, message) in cases.items():
+        with pytest.raises(FileExistsError) as refused:
+            checkpoint.require_new(tmp_path / name, config, data_hash)
+        assert str(refused.value) == f"{tmp_path / name} {message}"
+
+
+def test_another_run_at_the_same_place_is_refused_naming_what_differs(run):
+    other = override(TINY, ["temporal.kernel=2", "training.seed=7"])
+    with pytest.raises(FileExistsError) as refused:
+        checkpoint.create(run.path, other, STATISTICS, {**PROVENANCE, "data_hash": "other"})
+    assert str(refused.value) == (
+        f"{run.path} exists and is another run (temporal.kernel: asked for 2, there {TINY.temporal.kernel}; "
+        "training.seed: asked for 7, there 0; data hash: asked for other, there made); choose another name with --out"
+    )
+
+
+def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
+    """At whatever file it was killed: without a configuration there is no run yet."""
+    documents = 4
+    for killed_at in range(documents):
+        path, written = tmp_path / f"run{killed_at}", iter(range(documents))
+
+        def killed(source, target, killed_at=killed_at, written=written):
+            if next(written) == killed_at:
+                raise KeyboardInterrupt
+            Path(source).rename(target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("os.replace", killed)
+            with pytest.raises(KeyboardInterrupt):
+                checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
+        with pytest.raises(checkpoint.RunError, match=r"config.json is missing: .+ is not a run directory"):
+            checkpoint.open_run(path)
+        checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
+        assert checkpoint.open_run(path).provenance == PROVENANCE
+
+
+def test_one_trains_and_others_read(run):
+    with run.locked():
+        with pytest.raises(lock.LockedError, match=f"{run.path} is in use: process {os.getpid()} on"), run.locked():
+            pass
+        predict.load_run(run.path)
+
+
+def test_reading_writes_nothing(run):
+    run.states().save(made_state(8))
+    flip_a_bit(run.path / "checkpoints" / "8" / "made_with.json")
+    before = contents(run)
+    assert predict.load_run(run.path).warnings == [
+        f"{run.path}/checkpoints/8: made_with.json changed; step 4 is used instead"
+    ]
+    assert contents(run) == before
 
 
 @pytest.mark.parametrize(
@@ -109,35 +168,32 @@ def test_a_missing_or_damaged_file_is_named(run, name, content, message):
         checkpoint.open_run(run.path)
 
 
-def test_no_directory_no_checkpoint_no_model(tmp_path, run):
+def test_no_directory_no_state_no_model(tmp_path, run):
     with pytest.raises(checkpoint.RunError, match="no such run directory"):
         predict.load_run(tmp_path / "absent")
     empty = checkpoint.create(tmp_path / "empty", TINY, STATISTICS, PROVENANCE)
-    with pytest.raises(checkpoint.RunError, match="checkpoints is missing: nothing was saved"):
+    with pytest.raises(checkpoint.RunError, match="there is no model yet; resume it"):
+        predict.load_run(empty.path)
+    at_first = made_state(0)
+    empty.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
+    with pytest.raises(checkpoint.RunError, match="there is no model yet; resume it"):
         predict.load_run(empty.path)
 
 
-def test_a_checkpoint_of_another_config_is_refused(run):
-    values = json.loads((run.path / "config.json").read_text())
-    values["encoder"]["units"] = 32
-    (run.path / "config.json").write_text(json.dumps(values))
-    with pytest.raises(checkpoint.RunError, match="cannot be restored"):
-        predict.load_run(run.path)
-
-
-def test_a_checkpoint_with_a_file_cut_away_is_refused(run):
-    for path in (run.path / "checkpoints").rglob("*"):
-        if path.is_file() and path.stat().st_size > 10_000:
-            path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(checkpoint.RunError, match="cannot be restored"):
-        predict.load_run(run.path)
-
-
-def test_a_damaged_checkpoint_points_to_the_one_before(run, final_state):
-    with run.states() as states:
-        states.save(final_state._replace(step=final_state.step + 1))
-    for path in (run.path / "checkpoints" / "13").rglob("*"):
-        if path.is_file() and path.stat().st_size > 10_000:
-            path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(checkpoint.RunError, match="remove that folder to go on from step 12"):
+@pytest.mark.parametrize(
+    ("name", "place", "value", "message"),
+    [
+        ("config.json", ("encoder", "padding"), 2, "encoder.padding: checkpoint 3, config.json 2"),
+        ("config.json", ("classes",), ["AGN", "SN"], r"classes: checkpoint \(AGN, SN, VS\), config.json \(AGN, SN\)"),
+        ("statistics.json", ("static", "ra", "mean"), 0.5, r"static.ra.mean: checkpoint \S+, statistics.json 0.5"),
+        ("provenance.json", ("data_hash",), "0", "data_hash: checkpoint made, provenance.json 0"),
+    ],
+)
+def test_files_edited_since_are_refused_naming_both_sides(run, name, place, value, message):
+    values = group = json.loads((run.path / name).read_text())
+    for part in place[:-1]:
+        group = group[part]
+    group[place[-1]] = value
+    (run.path / name).write_text(json.dumps(values))
+    with pytest.raises(checkpoint.RunError, match=rf"checkpoints/4 was made with other settings: {message}$"):
         predict.load_run(run.path)

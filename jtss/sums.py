@@ -1,0 +1,62 @@
+"""SHA-256 sums of a folder, in the format of `sha256sum`, and what they say is wrong with it."""
+
+import hashlib
+import os
+from pathlib import Path
+
+NAME = "SHA256SUMS"
+
+
+def write(folder: Path) -> None:
+    """Write the sums of every file in `folder`, and put everything in it on the disk."""
+    (folder / NAME).write_text(_text(_sums(folder)))
+    for path in (*folder.rglob("*"), folder):
+        flush(path)
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with `folder`: files that are missing, changed or not in its sums; None where nothing is."""
+    try:
+        written = (folder / NAME).read_text()
+        found = _sums(folder)
+    except FileNotFoundError:
+        return f"{NAME} is missing"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"cannot be read ({error})"
+    if written == _text(found):
+        return None
+    expected = dict(reversed(line.split("  ", 1)) for line in written.splitlines() if "  " in line)
+    faults = {
+        "missing": expected.keys() - found.keys(),
+        "not expected": found.keys() - expected.keys(),
+        "changed": {name for name in expected.keys() & found.keys() if expected[name] != found[name]},
+    }
+    named = [f"{_shortened(sorted(names))} {what}" for what, names in faults.items() if names]
+    return ", ".join(named) or f"{NAME} changed"
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+    return {path.relative_to(folder).as_posix(): _sum(path) for path in paths}
+
+
+def _sum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(sums: dict[str, str]) -> str:
+    return "".join(f"{value}  {name}\n" for name, value in sums.items())
+
+
+def _shortened(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

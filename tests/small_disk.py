@@ -1,0 +1,29 @@
+"""A command on a disk of a few megabytes that only it can see."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MOUNT = 'mount -t tmpfs -o size="$0" none "$1" && shift && exec "$@"'
+TESTS = Path(__file__).parent
+
+
+def run(size: int, folder: Path, *command) -> subprocess.CompletedProcess:
+    """Run `command` with a disk of `size` bytes mounted on `folder`; the test is skipped where none can be mounted."""
+    if not shutil.which("unshare") or _mounted(1_000_000, folder, "true").returncode:
+        pytest.skip("no small disk can be mounted here: it needs `unshare -Urm`")
+    return _mounted(size, folder, *command)
+
+
+def _mounted(size: int, folder: Path, *command) -> subprocess.CompletedProcess:
+    python_path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+    return subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", MOUNT, str(size), *map(str, (folder, *command))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": python_path},
+    )

@@ -1,0 +1,49 @@
+"""The lock: one holder, named; free again when the holder ends, even by SIGKILL."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jtss import lock
+
+ROOT = Path(__file__).parents[1]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from jtss import lock
+with lock.held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    command = [sys.executable, "-c", HOLDER, tmp_path / "lock"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_second_is_refused_and_told_who_holds_it(tmp_path, holder):
+    message = f"is in use: process {holder.pid} on .+ trains it"
+    with pytest.raises(lock.LockedError, match=message), lock.held(tmp_path / "lock"):
+        pass
+
+
+def test_a_killed_holder_holds_nothing(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    with lock.held(tmp_path / "lock"):
+        assert (tmp_path / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_it_is_free_after_an_error(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError), lock.held(tmp_path / "lock"):
+            raise KeyError

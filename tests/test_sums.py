@@ -1,0 +1,64 @@
+"""Sums of a folder: the format of sha256sum, and every kind of damage is named."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from jtss import sums
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "state"
+    (path / "d").mkdir(parents=True)
+    (path / "a").write_bytes(b"")
+    (path / "d" / "b").write_bytes(bytes(range(256)))
+    (path / "d" / "c").write_text("text\n")
+    sums.write(path)
+    return path
+
+
+def test_a_folder_as_it_was_written_has_no_fault(folder):
+    assert sums.fault(folder) is None
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
+def test_sha256sum_reads_the_sums(folder):
+    command = ["sha256sum", "--check", "--strict", sums.NAME]
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert sorted(checked.stdout.splitlines()) == ["a: OK", "d/b: OK", "d/c: OK"]
+
+
+def test_every_flipped_bit_is_found(folder):
+    """All bits of all files, the sums themselves included."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        for bit in range(8 * len(content)):
+            flipped = bytearray(content)
+            flipped[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(flipped)
+            assert sums.fault(folder), f"bit {bit} of {path}"
+        path.write_bytes(content)
+    assert sums.fault(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda folder: (folder / "d" / "b").unlink(), "d/b missing"),
+        (lambda folder: shutil.rmtree(folder / "d"), "d/b and 1 more missing"),
+        (lambda folder: (folder / "d" / "e").touch(), "d/e not expected"),
+        (lambda folder: (folder / "d" / "c").write_text("test\n"), "d/c changed"),
+        (lambda folder: (folder / "d" / "b").write_bytes(bytes(range(255))), "d/b changed"),
+        (lambda folder: (folder / "a").rename(folder / "z"), "a missing, z not expected"),
+        (lambda folder: (folder / sums.NAME).unlink(), "SHA256SUMS is missing"),
+        (lambda folder: (folder / sums.NAME).write_text(""), "a and 2 more not expected"),
+        (lambda folder: (folder / sums.NAME).write_bytes(b"\xff"), "cannot be read"),
+        (lambda folder: shutil.rmtree(folder), "SHA256SUMS is missing"),
+    ],
+)
+def test_damage_is_named(folder, damage, fault):
+    damage(folder)
+    assert fault in sums.fault(folder)
