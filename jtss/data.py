@@ -164,20 +164,27 @@ def _check_layout(path: str | Path, file: h5py.File) -> None:
         raise DataError(f"{path}: object_start does not divide the {n_rows} detections among the {n_edges - 1} objects")
 
 
-def load(path: str | Path, config: Config) -> dict[str, Examples]:
+def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
     """Training and validation examples of a data file, by name of the split.
+
+    Without `train_stamps` the training examples have no pixels, [B, N, 0, 0, C], for a set too large for the memory.
 
     Raises:
         DataError: as `read`; or a class of the config has no object with n detections in one of the two splits.
     """
-    parts: list[Examples] = []
+    parts: dict[str, list[Examples]] = {"train": [], "validation": []}
+    n_objects = 0
     for sequences in read(path):
         batch = examples(sequences, config)
-        wanted = (batch.label >= 0) & np.isin(batch.split, (0, 1))
-        parts.append(batch.take(np.flatnonzero(wanted)))
-    everything = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        batch = batch._replace(index=batch.index + n_objects)
+        n_objects += sequences.n_objects
+        for name, found in parts.items():
+            chosen = batch.take(np.flatnonzero((batch.label >= 0) & (batch.split == schema.SPLIT_NAMES.index(name))))
+            lean = name == "train" and not train_stamps
+            found.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
     splits = {
-        name: everything.take(np.flatnonzero(everything.split == i)) for i, name in enumerate(schema.SPLIT_NAMES[:2])
+        name: Examples(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        for name, found in parts.items()
     }
     for name, split in splits.items():
         counts = np.bincount(split.label, minlength=len(config.classes))

@@ -1,6 +1,6 @@
-"""The training engine: state is arrays only, every draw follows from (seed, step), a resumed run is the same run."""
+"""One step of training, of one seed: state is arrays only, and every draw follows from (seed, step)."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jtss import model
+from jtss import devices, model
 from jtss.configs import Config
 from jtss.data import Examples, standardised
 from jtss.features import Statistics
-from jtss.model import Batch, Variables
+from jtss.model import Variables
+from jtss.sources import Labelled
 
 
 class Best(NamedTuple):
@@ -28,43 +29,18 @@ class Best(NamedTuple):
 class TrainState(NamedTuple):
     """Everything that training carries from step to step."""
 
+    seed: jax.Array
     step: jax.Array
     variables: Variables
     opt_state: optax.OptState
     best: Best
 
 
-class TrainingSet(NamedTuple):
-    """Training examples on the device, ordered by class.
+class ValidationChunks(NamedTuple):
+    """The validation split, [n, B] objects; `weight` is 0 for the rows that fill up the last chunk."""
 
-    Attributes:
-        batch: B objects.
-        label: [B] int32.
-        class_start, class_count: [L] int32; where each class begins, and how many objects it has.
-    """
-
-    batch: Batch
-    label: jax.Array
-    class_start: jax.Array
-    class_count: jax.Array
-
-
-class ValidationChunk(NamedTuple):
-    """Part of the validation set; `weight` is 0 for the rows that fill up the last chunk."""
-
-    batch: Batch
-    label: jax.Array
+    examples: Labelled
     weight: jax.Array
-
-
-class Progress(NamedTuple):
-    """What one turn of the loop did: mean training loss since the last turn; validation where it was due, else None."""
-
-    state: TrainState
-    step: int
-    loss: float
-    validation_loss: float | None
-    validation_accuracy: float | None
 
 
 def optimizer(config: Config) -> optax.GradientTransformation:
@@ -72,89 +48,104 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.adam(config.training.learning_rate)
 
 
-def keys(config: Config) -> tuple[jax.Array, jax.Array]:
-    """The keys of the initial weights and of the steps, both from the seed."""
-    init_key, step_key = jax.random.split(jax.random.key(config.training.seed))
+def keys(seed: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The keys of the initial weights and of the steps."""
+    init_key, step_key = jax.random.split(jax.random.key(seed))
     return init_key, step_key
 
 
-@partial(jax.jit, static_argnums=0)
+def step_keys(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The keys of one step: of its draw of objects, and of the model's rotations and dropout."""
+    draw_key, model_key = jax.random.split(jax.random.fold_in(keys(seed)[1], step))
+    return draw_key, model_key
+
+
 def init_state(config: Config) -> TrainState:
-    """The state before the first step."""
-    variables = model.init(config, keys(config)[0])
+    """The state of one seed before the first step, without the axis of seeds."""
+    return _init_state(config, np.uint32(config.training.seed))
+
+
+@partial(jax.jit, static_argnums=0)
+def _init_state(config: Config, seed: jax.Array) -> TrainState:
+    variables = model.init(config, keys(seed)[0])
     nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
-    return TrainState(jnp.int32(0), variables, optimizer(config).init(variables["params"]), nothing)
+    return TrainState(seed, jnp.int32(0), variables, optimizer(config).init(variables["params"]), nothing)
 
 
-def training_set(train: Examples, statistics: Statistics, n_classes: int) -> TrainingSet:
-    """Training examples, ordered by class and put on the device."""
-    ordered = train.take(np.argsort(train.label, kind="stable"))
-    count = np.bincount(ordered.label, minlength=n_classes).astype(np.int32)
-    start = (np.cumsum(count) - count).astype(np.int32)
-    return jax.device_put(TrainingSet(standardised(ordered, statistics), ordered.label, start, count))
+def join(states: Sequence[TrainState]) -> TrainState:
+    """States of R seeds → one with a leading axis [R] on every leaf, on all devices."""
+    stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *states)
+    return jax.tree.map(partial(devices.place, sharding=devices.everywhere()), stacked)
 
 
-def validation_chunks(validation: Examples, statistics: Statistics, size: int) -> list[ValidationChunk]:
-    """The validation split in chunks of equal size."""
+def part(states: TrainState, i: int) -> TrainState:
+    """The state of the i-th seed."""
+    return jax.tree.map(lambda leaf: leaf[i], states)
+
+
+def validation_chunks(validation: Examples, statistics: Statistics, size: int) -> ValidationChunks:
+    """The validation split on the device, in chunks of equal size."""
     n_chunks = -(-len(validation.label) // size)
     rows = np.arange(n_chunks * size)
     weight = (rows < len(validation.label)).astype(np.float32)
     filled = validation.take(np.where(weight > 0, rows, 0))
-    batch = standardised(filled, statistics)
-    chunks = [slice(i * size, (i + 1) * size) for i in range(n_chunks)]
-    return [
-        jax.device_put(ValidationChunk(Batch(*(part[chunk] for part in batch)), filled.label[chunk], weight[chunk]))
-        for chunk in chunks
-    ]
+    flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label), weight)
+    chunked = jax.tree.map(lambda leaf: leaf.reshape(n_chunks, size, *leaf.shape[1:]), flat)
+    return jax.tree.map(partial(devices.place, sharding=devices.divided(1)), chunked)
 
 
-def draw(config: Config, data: TrainingSet, key: jax.Array) -> jax.Array:
-    """[B] rows of one batch: a class drawn uniformly, then one of its objects; `natural`: objects drawn uniformly."""
+@partial(jax.jit, static_argnums=(0, 4))
+def draw(config: Config, class_count: jax.Array, seeds: jax.Array, step: jax.Array, n_steps: int) -> jax.Array:
+    """[R, n, B] rows of the batches of n steps, for training objects ordered by class.
+
+    A class is drawn uniformly, then one of its objects; `natural`: objects are drawn uniformly.
+    """
+    class_start = jnp.cumsum(class_count) - class_count
     shape = (config.training.batch_size,)
-    class_key, row_key = jax.random.split(key)
-    if config.training.class_balance == "natural":
-        return jax.random.randint(row_key, shape, 0, len(data.label))
-    label = jax.random.randint(class_key, shape, 0, len(config.classes))
-    return data.class_start[label] + jax.random.randint(row_key, shape, 0, data.class_count[label])
+
+    def one(seed: jax.Array, step: jax.Array) -> jax.Array:
+        class_key, row_key = jax.random.split(step_keys(seed, step)[0])
+        if config.training.class_balance == "natural":
+            return jax.random.randint(row_key, shape, 0, class_count.sum())
+        label = jax.random.randint(class_key, shape, 0, len(config.classes))
+        return class_start[label] + jax.random.randint(row_key, shape, 0, class_count[label])
+
+    return jax.vmap(lambda seed: jax.vmap(partial(one, seed))(step + jnp.arange(n_steps)))(seeds)
 
 
-def train_step(config: Config, state: TrainState, data: TrainingSet) -> tuple[TrainState, jax.Array]:
-    """One step of Adam on one batch; returns the new state and the loss."""
-    draw_key, model_key = jax.random.split(jax.random.fold_in(keys(config)[1], state.step))
-    rows = draw(config, data, draw_key)
-    batch = Batch(*(part[rows] for part in data.batch))
+def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Array:
+    """Cross-entropy, less the entropy of the answers where `entropy_weight` rewards it (Carrasco-Davis et al. 2021)."""
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, label).mean()
+    if not config.training.entropy_weight:
+        return loss
+    log_p = jax.nn.log_softmax(logits)
+    return loss + config.training.entropy_weight * jnp.sum(jnp.exp(log_p) * log_p, axis=-1).mean()
+
+
+def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
+    """One step of Adam on one batch [B, …]; returns the new state and the loss."""
+    model_key = step_keys(state.seed, state.step)[1]
 
     def loss_of(params: dict) -> tuple[jax.Array, dict]:
         variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
-        logits, batch_stats = model.apply(config, variables, batch, train=True, key=model_key)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, data.label[rows]).mean(), batch_stats
+        logits, batch_stats = model.apply(config, variables, examples.batch, train=True, key=model_key)
+        return training_loss(config, logits, examples.label), batch_stats
 
     params = state.variables["params"]
     (loss, batch_stats), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
     updates, opt_state = optimizer(config).update(gradients, state.opt_state, params)
     variables = {"params": optax.apply_updates(params, updates), "batch_stats": batch_stats}
-    return TrainState(state.step + 1, variables, opt_state, state.best), loss
+    return state._replace(step=state.step + 1, variables=variables, opt_state=opt_state), loss
 
 
-@partial(jax.jit, static_argnums=(0, 3), donate_argnums=1)
-def advance(config: Config, state: TrainState, data: TrainingSet, n_steps: int) -> tuple[TrainState, jax.Array]:
-    """`n_steps` steps in one program; returns the new state and their mean loss."""
-    if n_steps == 1:  # without a loop: see `run`
-        return train_step(config, state, data)
-    state, losses = jax.lax.scan(lambda carry, _: train_step(config, carry, data), state, None, length=n_steps)
-    return state, losses.mean()
+def validation_sums(config: Config, variables: Variables, chunk: ValidationChunks) -> jax.Array:
+    """[3]: summed cross-entropy, correct predictions and objects of one chunk, [B, …]."""
+    logits, _ = model.apply(config, variables, chunk.examples.batch, train=False)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, chunk.examples.label)
+    correct = jnp.argmax(logits, axis=-1) == chunk.examples.label
+    return jnp.stack([jnp.sum(chunk.weight * values) for values in (losses, correct, jnp.ones_like(losses))])
 
 
-@partial(jax.jit, static_argnums=0)
-def validation_sums(config: Config, variables: Variables, chunk: ValidationChunk) -> jax.Array:
-    """[3]: summed cross-entropy, correct predictions and objects of one chunk."""
-    logits, _ = model.apply(config, variables, chunk.batch, train=False)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, chunk.label)
-    correct = jnp.argmax(logits, axis=-1) == chunk.label
-    return jnp.stack([jnp.sum(chunk.weight * part) for part in (losses, correct, jnp.ones_like(losses))])
-
-
-@partial(jax.jit, donate_argnums=0)
 def keep_best(state: TrainState, sums: jax.Array) -> TrainState:
     """Replace the best model where the validation loss is lower; a non-finite loss never is."""
     loss, accuracy = sums[0] / sums[2], sums[1] / sums[2]
@@ -163,39 +154,13 @@ def keep_best(state: TrainState, sums: jax.Array) -> TrainState:
     return state._replace(best=best)
 
 
-def last_step(config: Config, best_step: int) -> int:
+def last_step(config: Config, best_step: jax.Array) -> jax.Array:
     """Where training stops: after the planned iterations, or later where a late improvement grants more. TSC §IV-D."""
     training = config.training
-    granted = best_step + training.patience if best_step > training.patience_after else 0
-    return max(training.iterations, granted)
+    granted = jnp.where(best_step > training.patience_after, best_step + training.patience, 0)
+    return jnp.maximum(training.iterations, granted)
 
 
-def run(
-    config: Config, train: Examples, validation: Examples, statistics: Statistics, state: TrainState
-) -> Iterator[Progress]:
-    """Train from `state` to the end, yielding after every turn of the loop.
-
-    A turn takes as many steps as one dispatch should: all that lie between two validations, or one on a CPU, where XLA
-    runs convolutions inside a loop with slow kernels (90 times slower than outside, measured). The yielded state may be
-    saved; the next turn overwrites its memory.
-
-    Raises:
-        FloatingPointError: the loss of the turn yielded last is not finite; its state still holds the best model.
-    """
-    every = config.training.validate_every
-    stride = 1 if jax.default_backend() == "cpu" else every
-    data = training_set(train, statistics, len(config.classes))
-    chunks = validation_chunks(validation, statistics, config.training.batch_size)
-    step = int(state.step)
-    while (left := last_step(config, int(state.best.step)) - step) > 0:
-        n_steps = min(stride, every - step % every, left)
-        state, loss = advance(config, state, data, n_steps)
-        step += n_steps
-        validation_loss = validation_accuracy = None
-        if step % every == 0:
-            sums = sum(validation_sums(config, state.variables, chunk) for chunk in chunks)
-            state = keep_best(state, sums)
-            validation_loss, validation_accuracy = float(sums[0] / sums[2]), float(sums[1] / sums[2])
-        yield Progress(state, step, float(loss), validation_loss, validation_accuracy)
-        if not np.isfinite(float(loss)):
-            raise FloatingPointError(f"training loss is {float(loss)} at step {step}")
+def finished(config: Config, state: TrainState) -> bool:
+    """Whether a state, of one seed or of several, needs no further step."""
+    return bool(np.all(np.asarray(state.step) >= np.asarray(last_step(config, jnp.asarray(state.best.step)))))

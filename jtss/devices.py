@@ -1,0 +1,67 @@
+"""All devices of all processes as one: the batch is divided among them, everything else is the same on each.
+
+One device is the same code with nothing to divide. Several processes must have called `jax.distributed.initialize`.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+BATCH = "batch"
+
+
+@cache
+def _mesh() -> Mesh:
+    return Mesh(np.array(jax.devices()), (BATCH,))
+
+
+def everywhere() -> NamedSharding:
+    """The whole array on every device."""
+    return NamedSharding(_mesh(), PartitionSpec())
+
+
+def divided(axis: int) -> NamedSharding:
+    """The array cut along `axis`, a part to each device."""
+    return NamedSharding(_mesh(), PartitionSpec(*[None] * axis, BATCH))
+
+
+def place(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    """A host array, the same in every process, on the devices."""
+    return fill(array.shape, sharding, lambda part: array[part])
+
+
+def fill(shape: tuple[int, ...], sharding: NamedSharding, read: Callable[[tuple[slice, ...]], np.ndarray]) -> jax.Array:
+    """An array of which each process reads only the parts that its own devices need."""
+    return jax.make_array_from_callback(shape, sharding, read)
+
+
+def check_divisible(batch_size: int) -> None:
+    """Raise ValueError where a batch cannot be divided evenly."""
+    count = jax.device_count()
+    if batch_size % count:
+        raise ValueError(f"training.batch_size={batch_size} cannot be divided evenly among {count} devices")
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that prints and writes."""
+    return jax.process_index() == 0
+
+
+def any_process(value: bool) -> bool:
+    """Whether `value` holds in any process; all must ask together."""
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.process_allgather(np.array(value)).any())
+
+
+def memory_bytes() -> int:
+    """Memory of one device; of a CPU, that of the machine."""
+    statistics = jax.local_devices()[0].memory_stats()
+    if statistics and "bytes_limit" in statistics:
+        return statistics["bytes_limit"]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,93 @@
+"""A tiny network, a made training set, and how to train the one on the other."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jtss import engine, features, registry, training
+from jtss.configs import Config
+from jtss.data import Examples
+from jtss.engine import Progress
+from jtss.overrides import override
+from jtss.sources import Resident
+from jtss.training import TrainState
+
+TINY = override(
+    registry.get("demo"),
+    [
+        "stamp.crop=5",
+        "encoder.filters=2,2,3,3,3",
+        "training.batch_size=16",
+        "training.iterations=12",
+        "training.validate_every=4",
+    ],
+)
+NO_IMAGES = override(
+    TINY, ["stamp.channels=", "temporal.kind=lstm"]
+)  # all steps of a turn in one dispatch on a CPU, too
+
+
+def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp.source_side) -> Examples:
+    """Three classes that differ in one dynamic and one static value."""
+    rng = np.random.default_rng(seed)
+    label = np.arange(n, dtype=np.int32) % 3
+    dynamic, static = rng.normal(size=(n, 3, 10)), rng.normal(size=(n, 17))
+    dynamic[..., 5] += signal * label[:, None]
+    static[:, 3] -= signal * label
+    return Examples(
+        rng.random((n, 3, side, side, 2)).astype(np.float16),
+        dynamic.astype(np.float32),
+        static.astype(np.float32),
+        label,
+        np.zeros(n, np.int8),
+        np.arange(n),
+    )
+
+
+TRAIN, VALIDATION = made_examples(90, 0), made_examples(40, 1)
+STATISTICS = features.fit(TRAIN.dynamic, TRAIN.static, TINY.metadata)
+
+
+def without_images(examples: Examples) -> Examples:
+    return examples._replace(stamps=examples.stamps[..., :0])
+
+
+def chunks_of(config: Config, validation: Examples = VALIDATION, size: int | None = None):
+    given = validation if config.stamp.channels else without_images(validation)
+    return training.validation_chunks(given, STATISTICS, size or config.training.batch_size)
+
+
+def source_of(config: Config, train: Examples = TRAIN) -> Resident:
+    return Resident(train if config.stamp.channels else without_images(train), STATISTICS, len(config.classes))
+
+
+def states_of(config: Config, *seeds: int) -> TrainState:
+    chosen = seeds or (config.training.seed,)
+    return training.join([training.init_state(override(config, [f"training.seed={seed}"])) for seed in chosen])
+
+
+def turns(
+    config: Config, states: TrainState | None = None, *, source=None, seeds: tuple = (), **more
+) -> Iterator[Progress]:
+    states = states_of(config, *seeds) if states is None else states
+    return engine.run(config, states, source or source_of(config), chunks_of(config), **more)
+
+
+def trained(config: Config, **given) -> TrainState:
+    """The states at the end."""
+    return list(turns(config, **given))[-1].states
+
+
+def leaves(tree) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def assert_equal_trees(one, other) -> None:
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_close_trees(one, other, **tolerance) -> None:
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
