@@ -145,7 +145,9 @@ def _open(path: str | Path) -> h5py.File:
 def _check_layout(path: str | Path, file: h5py.File) -> None:
     version = file.attrs.get("schema_version")
     if version != schema.SCHEMA_VERSION:
-        raise DataError(f"{path}: schema version {version}, this program reads {schema.SCHEMA_VERSION}")
+        made_by = file.attrs.get("command")
+        advice = f"; rebuild it with: {made_by}" if made_by else ""
+        raise DataError(f"{path}: schema version {version}, this program reads {schema.SCHEMA_VERSION}{advice}")
     for key, expected in (("class_names", schema.CLASS_NAMES), ("feature_names", schema.METADATA_NAMES)):
         found = tuple(file.attrs.get(key, ()))
         if found != expected:
@@ -162,6 +164,19 @@ def _check_layout(path: str | Path, file: h5py.File) -> None:
     start = file["object_start"][:]
     if n_edges < 2 or start[0] != 0 or start[-1] != n_rows or np.any(np.diff(start) < 1):
         raise DataError(f"{path}: object_start does not divide the {n_rows} detections among the {n_edges - 1} objects")
+
+
+def count(path: str | Path, config: Config, split: str) -> int:
+    """Objects of a split that `config` can read: of its classes, with n detections.
+
+    Raises:
+        DataError: as `read`, but for the hash.
+    """
+    with _open(path) as file:
+        of_class = np.isin(file["label"][:], [schema.CLASS_NAMES.index(name) for name in config.classes])
+        of_split = file["split"][:] == schema.SPLIT_NAMES.index(split)
+        long_enough = np.diff(file["object_start"][:]) >= config.n_detections
+    return int(np.sum(of_class & of_split & long_enough))
 
 
 def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
