@@ -1,23 +1,42 @@
 """Train a classifier: `python train.py --config n3_conv1d [--data F.h5]`; `--list` shows the configurations."""
 
 import argparse
+import math
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 from tqdm import tqdm
 
 from data_prep.simulate import cached_path
-from jtss import checkpoint, data, environment, estimate, features, overrides, registry, training
+from jtss import (
+    checkpoint,
+    data,
+    devices,
+    engine,
+    environment,
+    estimate,
+    features,
+    overrides,
+    registry,
+    seeds,
+    sources,
+    training,
+)
+from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
+from jtss.features import Statistics
+from jtss.recording import Recorder
 
 SIMULATED_OBJECTS = 6000
 SIMULATED_SEED = 0
-SAVE_EVERY_SECONDS = 60
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -26,7 +45,10 @@ def main() -> int:
     if arguments.list:
         print_configs()
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES[signal.SIGTERM]))
     try:
+        if arguments.distributed:
+            jax.distributed.initialize()
         return resume(arguments) if arguments.resume else start(arguments)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)
@@ -49,27 +71,75 @@ def parse_arguments() -> argparse.Namespace:
         "--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration"
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="run directory (default: runs/<config>-<date>-<time>)")
+    parser.add_argument(
+        "--seeds", metavar="K", type=int, default=1, help="repeat with K seeds, from training.seed on, as one program"
+    )
+    parser.add_argument(
+        "--stream", action="store_true", help="read batches from the file even where the training set fits in memory"
+    )
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="be one of several processes; they find each other by the cluster's environment, or by"
+        " JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID",
+    )
     arguments = parser.parse_args()
-    if arguments.resume and (arguments.data or arguments.set or arguments.out):
-        parser.error("--resume takes everything from the run directory; --data, --set and --out do not go with it")
+    if arguments.resume and (arguments.data or arguments.set or arguments.out or arguments.seeds != 1):
+        parser.error(
+            "--resume takes everything from the run directory; --data, --set, --out, --seeds do not go with it"
+        )
+    if arguments.seeds < 1:
+        parser.error(f"--seeds {arguments.seeds}: expected at least 1")
+    if arguments.distributed and not (arguments.resume or (arguments.data and arguments.out)):
+        parser.error("--distributed needs --data and --out, the same for every process")
     return arguments
 
 
 def print_configs() -> None:
     for config in registry.CONFIGS.values():
         accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
-        print(f"{config.name:<12} paper: {accuracy:<14} {config.origin}")
+        print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}")
+
+
+class Prepared(NamedTuple):
+    """What training needs of a data file."""
+
+    source: sources.Source
+    chunks: training.ValidationChunks
+    statistics: Statistics
+    n_train: int
+    n_validation: int
+
+
+def prepare(path: Path, config: Config, stream: bool, statistics: Statistics | None = None) -> Prepared:
+    """Load a data file; the training set stays in it where it does not fit in memory."""
+    stream = stream or not sources.fits(data.count(path, config, "train"), config)
+    splits = data.load(path, config, train_stamps=not stream)
+    train, validation = splits["train"], splits["validation"]
+    statistics = statistics or features.fit(train.dynamic, train.static, config.metadata)
+    if stream:
+        say("the training set stays in its file; batches are read as they are needed")
+        source = sources.Streamed(path, train, statistics, config)
+    else:
+        source = sources.Resident(train, statistics, len(config.classes))
+    chunks = training.validation_chunks(validation, statistics, config.training.batch_size)
+    return Prepared(source, chunks, statistics, len(train.label), len(validation.label))
 
 
 def start(arguments: argparse.Namespace) -> int:
     config = overrides.override(registry.get(arguments.config), arguments.set)
+    devices.check_divisible(config.training.batch_size)
     out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    checkpoint.require_new(out)
     path = arguments.data or simulated_data()
     content_hash = data.attributes(path)["content_hash"]
-    splits = data.load(path, config)
-    statistics = features.fit(splits["train"].dynamic, splits["train"].static, config.metadata)
-    state = training.init_state(config)
+    numbers = [config.training.seed + i for i in range(arguments.seeds)]
+    run_configs = {out: config}
+    if len(numbers) > 1:
+        seeds.require_new(out)
+        run_configs = {seeds.folder(out, seed): seeds.with_seed(config, seed) for seed in numbers}
+    for folder, run_config in run_configs.items():
+        checkpoint.require_new(folder, run_config, content_hash)
+    prepared = prepare(path, config, arguments.stream)
     provenance = {
         "command": shlex.join(["python", *sys.argv]),
         "data": str(path.resolve()),
@@ -78,82 +148,98 @@ def start(arguments: argparse.Namespace) -> int:
         "versions": environment.versions(),
         "device": environment.hardware()["device"],
     }
-    directory = checkpoint.create(out, config, statistics, provenance)
-    return train(directory, splits, state)
+    together = seeds.fitting(config, prepared.source, prepared.chunks, numbers)
+    directories = [
+        checkpoint.create(folder, run_config, prepared.statistics, provenance)
+        for folder, run_config in run_configs.items()
+    ]
+    if len(numbers) > 1:
+        seeds.write(out, config, numbers, together)
+    return train_all(out, directories, together, prepared)
 
 
 def resume(arguments: argparse.Namespace) -> int:
-    directory = checkpoint.open_run(arguments.resume)
-    path, expected = Path(directory.provenance["data"]), directory.provenance["data_hash"]
+    run, together, directories = arguments.resume, 1, None
+    if (run / seeds.FILE).exists():
+        repeats = seeds.read(run)
+        together = repeats["together"]
+        directories = [checkpoint.open_run(seeds.folder(run, seed)) for seed in repeats["seeds"]]
+    else:
+        directories = [checkpoint.open_run(run)]
+    first = directories[0]
+    devices.check_divisible(first.config.training.batch_size)
+    path, expected = Path(first.provenance["data"]), first.provenance["data_hash"]
     found = data.attributes(path)["content_hash"]
     if found != expected:
-        raise data.DataError(f"{path}: content hash {found}, but {directory.path} was trained on {expected}")
-    with directory.states() as states:
-        state = states.latest(directory.config)
-    directory.forget_metrics_after(int(state.step))
-    return train(directory, data.load(path, directory.config), state)
+        raise data.DataError(f"{path}: content hash {found}, but {first.path} was trained on {expected}")
+    return train_all(run, directories, together, prepare(path, first.config, arguments.stream, first.statistics))
 
 
-def train(directory: checkpoint.RunDirectory, splits: dict[str, data.Examples], state: training.TrainState) -> int:
-    config = directory.config
-    counts = ", ".join(f"{len(split.label)} {name}" for name, split in splits.items())
-    print(f"{config.name}: {counts} sequences of {config.n_detections} detections → {directory.path}", flush=True)
-    stopped_by = StopSignals()
-    with directory.states() as states:
-        states.save(state)  # from here on there is something to resume
-        announce_duration(config, state, len(splits["validation"].label))
-        recorder = Recorder(directory, states)
-        try:
-            with progress_bar(config, int(state.step)) as bar:
-                for turn in training.run(config, splits["train"], splits["validation"], directory.statistics, state):
-                    state = turn.state
-                    recorder.record(turn)
-                    show(bar, config, turn)
-                    if stopped_by.number:
-                        break
-        except FloatingPointError:
-            states.save(state)  # the best model is in it
-            raise
-        states.save(state)
-    return farewell(directory, state, stopped_by.number)
-
-
-def farewell(directory: checkpoint.RunDirectory, state: training.TrainState, stopped_by: int) -> int:
-    """Say what came of it and what to do next; returns the exit status."""
-    if int(state.best.step):
-        print(f"best: step {int(state.best.step)}, validation accuracy {float(state.best.accuracy):.3f}")
-    if stopped_by:
-        print(f"stopped at step {int(state.step)}; go on with: python train.py --resume {directory.path}")
-        return EXIT_CODES[stopped_by]
-    print(f"next: python evaluate.py --ckpt {directory.path}")
+def train_all(out: Path, directories: list[RunDirectory], together: int, prepared: Prepared) -> int:
+    """Train the runs, `together` at a time; returns the exit status."""
+    config, finals = directories[0].config, []
+    say(
+        f"{config.name}: {prepared.n_train} train, {prepared.n_validation} validation sequences of"
+        f" {config.n_detections} detections → {out}"
+    )
+    stopped = StopSignals()
+    with ExitStack() as locks:
+        for directory in directories:
+            locks.enter_context(directory.locked())
+        for first in range(0, len(directories), together):
+            group = directories[first : first + together]
+            states = train(group, prepared, stopped)
+            finals += [training.part(states, i) for i in range(len(group))]
+            if stopped.number:
+                break
+    farewell(out, [directory.config.training.seed for directory in directories], finals, stopped)
+    if stopped.number:
+        sys.stdout.flush()
+        os._exit(EXIT_CODES[stopped.number])  # without waiting for a step that may still be computed
     return 0
 
 
-class Recorder:
-    """Writes down what training does: a line of metrics per validation, a state every minute."""
+def train(group: list[RunDirectory], prepared: Prepared, stopped: "StopSignals") -> training.TrainState:
+    """Train some seeds as one program, from their saved states on; returns the final states, which are saved."""
+    config = group[0].config
+    states = seeds.restore(group, warn=lambda line: say(f"WARNING: {line}", sys.stderr))
+    if training.finished(config, states):
+        return states
+    recorder = Recorder(group, states)
+    recorder.save(states)  # from here on there is something to resume
+    announce_duration(config, states, prepared.n_validation)
+    try:
+        with progress_bar(config, states) as bar:
+            for progress in engine.run(config, states, prepared.source, prepared.chunks, stopped.may_break_off):
+                states = progress.states
+                recorder.record(progress)
+                show(bar, config, progress)
+                if devices.any_process(bool(stopped.number)):
+                    break
+    except FloatingPointError:
+        recorder.save(states)  # the best model is in it
+        raise
+    recorder.save(states)
+    return states
 
-    def __init__(self, directory: checkpoint.RunDirectory, states: checkpoint.States):
-        self._directory, self._states = directory, states
-        self._began = self._saved = time.monotonic()
-        self._losses: list[float] = []  # since the last validation
 
-    def record(self, turn: training.Progress) -> None:
-        now = time.monotonic()
-        self._losses.append(turn.loss)
-        if turn.validation_loss is not None:
-            self._directory.append_metrics(
-                {
-                    "step": turn.step,
-                    "train_loss": sum(self._losses) / len(self._losses),
-                    "validation_loss": turn.validation_loss,
-                    "validation_accuracy": turn.validation_accuracy,
-                    "seconds": round(now - self._began, 3),
-                }
-            )
-            self._losses = []
-        if now - self._saved > SAVE_EVERY_SECONDS:
-            self._states.save(turn.state)
-            self._saved = now
+def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], stopped: "StopSignals") -> None:
+    """Say what came of it and what to do next."""
+    done = training.join(finals)
+    if len(numbers) > 1:
+        say(seeds.table(numbers[: len(finals)], done))
+    elif int(done.best.step[0]):
+        say(f"best: step {int(done.best.step[0])}, validation accuracy {float(done.best.accuracy[0]):.3f}")
+    if stopped.number:
+        say(f"stopped at step {int(done.step[-1])}; go on with: python train.py --resume {out}")
+    else:
+        say(f"finished at step {int(done.step.max())}; next: python evaluate.py --ckpt {out}")
+
+
+def say(line: str, file=None) -> None:
+    """Print, in one of the processes only."""
+    if devices.is_first_process():
+        print(line, file=file, flush=True)
 
 
 class StopSignals:
@@ -168,31 +254,36 @@ class StopSignals:
         self.number = number
         signal.signal(number, signal.SIG_DFL)
 
+    def may_break_off(self) -> bool:
+        """Whether a step under way may be given up; several processes must all finish it."""
+        return bool(self.number) and jax.process_count() == 1
 
-def announce_duration(config: Config, state: training.TrainState, n_validation: int) -> None:
+
+def announce_duration(config: Config, states: training.TrainState, n_validation: int) -> None:
     """On a machine without a GPU say at once how long a training will take, and what would suit it better."""
-    left = training.last_step(config, int(state.best.step)) - int(state.step)
-    if jax.default_backend() != "cpu" or left <= 0:
+    left = int(training.last_step(config, states.best.step).max()) - int(states.step.max())
+    if jax.default_backend() != "cpu" or not config.stamp.channels:
         return
     hours = estimate.training_seconds(config, left, n_validation) / 3600
-    duration = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
-    print(f"no GPU: {left} iterations will take about {duration} on this CPU", flush=True)
+    duration = f"{hours:.0f} hours" if hours >= 2 else f"{math.ceil(60 * hours)} min"
+    say(f"no GPU: {left} iterations will take about {duration} on this CPU")
     if config.name != "demo":
-        print("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)", flush=True)
+        say("for a CPU there is: python train.py --config demo (Ctrl-C keeps what is trained so far)")
 
 
-def progress_bar(config: Config, step: int) -> tqdm:
+def progress_bar(config: Config, states: training.TrainState) -> tqdm:
     calm = 0.1 if sys.stderr.isatty() else 30  # seconds between lines in a log file
-    total = config.training.iterations
-    return tqdm(total=total, initial=step, unit="step", dynamic_ncols=True, smoothing=0.1, mininterval=calm)
+    options = {"unit": "step", "dynamic_ncols": True, "smoothing": 0.1, "mininterval": calm}
+    total, step = config.training.iterations, int(states.step.max())
+    return tqdm(total=total, initial=step, disable=not devices.is_first_process(), **options)
 
 
-def show(bar: tqdm, config: Config, turn: training.Progress) -> None:
-    best = turn.state.best
-    bar.total = training.last_step(config, int(best.step))
-    accuracy = f"{float(best.accuracy):.3f}" if int(best.step) else "–"
-    bar.set_postfix_str(f"loss {turn.loss:.3f}, best validation accuracy {accuracy}", refresh=False)
-    bar.update(turn.step - bar.n)
+def show(bar: tqdm, config: Config, progress: engine.Progress) -> None:
+    figures = progress.figures
+    bar.total = int(training.last_step(config, figures.best_step).max())
+    accuracy = f"{figures.best_accuracy.mean():.3f}" if figures.best_step.all() else "–"
+    bar.set_postfix_str(f"loss {figures.loss.mean():.3f}, best validation accuracy {accuracy}", refresh=False)
+    bar.update(int(figures.step.max()) - bar.n)
 
 
 def simulated_data() -> Path:

@@ -105,18 +105,19 @@ class States:
                 return f"the last good state is step {step}"
         return "there is no good state before it"
 
-    def restore(self, like: TrainState, *, repair: bool = False) -> Saved:
+    def restore(self, like: TrainState, *, repair: bool = False, at: int | None = None) -> Saved:
         """The latest usable state. All processes call it.
 
         Args:
             like: a state of the same shapes, whose shardings the result gets: arrays, or ShapeDtypeStructs.
             repair: also set damaged states aside and remove what a killed process left, so that training can go on.
                 Only for who holds the lock of the run directory.
+            at: leave out states of later steps.
 
         Raises:
             RunError: every state is damaged, or the latest good one was made with something else or does not fit.
         """
-        step, faults = self._examine() if jax.process_index() == 0 else (None, {})
+        step, faults = self._examine(at) if jax.process_index() == 0 else (None, {})
         if repair and jax.process_index() == 0:
             self._repair(faults)
         step = _from_first_process(step)
@@ -125,10 +126,12 @@ class States:
         state = self._load(self.path / str(step), like)
         return Saved(state, [f"{self.path / str(n)}: {faults[n]}; step {step} is used instead" for n in faults])
 
-    def _examine(self) -> tuple[int | None, dict[int, str]]:
-        """The latest good step, and what is wrong with each later one."""
+    def _examine(self, at: int | None) -> tuple[int | None, dict[int, str]]:
+        """The latest good step, up to `at`, and what is wrong with each later one."""
         faults = {}
         for step in self.steps():
+            if at is not None and step > at:
+                continue
             fault = sums.fault(self.path / str(step))
             if fault is None:
                 self._require_same_making(self.path / str(step))

@@ -1,0 +1,49 @@
+"""What training writes down: a line of metrics for each validation, a state from time to time."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from jtss import training
+from jtss.checkpoint import RunDirectory
+from jtss.engine import Progress
+from jtss.training import TrainState
+
+SAVE_EVERY_SECONDS = 60
+
+
+class Recorder:
+    """Writes for each of R seeds into its own run directory."""
+
+    def __init__(self, directories: Sequence[RunDirectory], states: TrainState):
+        self._directories = directories
+        self._began = self._saved = time.monotonic()
+        self._steps = np.array(states.step)
+        self._losses: list[list[float]] = [[] for _ in directories]  # since the last validation
+
+    def record(self, progress: Progress) -> None:
+        """Take note of a turn of the loop."""
+        figures, now = progress.figures, time.monotonic()
+        for i in np.flatnonzero(figures.step > self._steps):  # the others are finished
+            self._losses[i].append(float(figures.loss[i]))
+            if figures.validation_loss is not None:
+                self._directories[i].append_metrics(
+                    {
+                        "step": int(figures.step[i]),
+                        "train_loss": sum(self._losses[i]) / len(self._losses[i]),
+                        "validation_loss": float(figures.validation_loss[i]),
+                        "validation_accuracy": float(figures.validation_accuracy[i]),
+                        "seconds": round(now - self._began, 3),
+                    }
+                )
+                self._losses[i] = []
+        self._steps = figures.step
+        if now - self._saved > SAVE_EVERY_SECONDS:
+            self.save(progress.states)
+            self._saved = time.monotonic()
+
+    def save(self, states: TrainState) -> None:
+        """Save the state of every seed; what is saved already is left as it is."""
+        for i, directory in enumerate(self._directories):
+            directory.states().save(training.part(states, i))
