@@ -16,9 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
-
-from jtss import lock, overrides
+from jtss import devices, lock, overrides
 from jtss.configs import Config
 from jtss.features import Statistics
 from jtss.states import RunError, States, reason
@@ -67,7 +65,7 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written, mostly because the disk is full.
         """
-        if jax.process_index() != 0:
+        if not devices.is_first_process():
             return
         try:
             with open(self.path / METRICS, "a") as file:
@@ -78,11 +76,11 @@ class RunDirectory:
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""
-        if jax.process_index() == 0:
+        if devices.is_first_process():
             kept = [json.dumps(values) + "\n" for values in self.metrics() if values["step"] <= step]
             _write_whole(self.path / METRICS, "".join(kept))
 
-    def states(self, **_) -> States:
+    def states(self) -> States:
         """The saved training states."""
         return States(self.path / "checkpoints", _made_with(self.config, self.statistics, self.provenance["data_hash"]))
 
@@ -92,10 +90,10 @@ class RunDirectory:
         Raises:
             lock.LockedError: another process trains in it; names the process.
         """
-        return lock.held(self.path / LOCK) if jax.process_index() == 0 else nullcontext()
+        return lock.held(self.path / LOCK) if devices.is_first_process() else nullcontext()
 
 
-def require_new(path: Path, config: Config = None, data_hash: str = None) -> None:
+def require_new(path: Path, config: Config, data_hash: str) -> None:
     """Make sure that a new run can be made at `path`: nothing is there, an empty folder, or what a killed start left.
 
     Raises:
@@ -106,8 +104,6 @@ def require_new(path: Path, config: Config = None, data_hash: str = None) -> Non
     elsewhere = "choose another name with --out"
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
-    if config is None:
-        raise FileExistsError(f"{path} exists; choose another name with --out, or go on with it by --resume {path}")
     there = open_run(path)
     found = overrides.to_dict(there.config) | {"data hash": there.provenance["data_hash"]}
     asked = overrides.to_dict(config) | {"data hash": data_hash}
@@ -125,7 +121,7 @@ def create(path: Path, config: Config, statistics: Statistics, provenance: dict)
         lock.LockedError: another process is making it.
     """
     directory = RunDirectory(path, config, statistics, provenance)
-    if jax.process_index() == 0:
+    if devices.is_first_process():
         path.mkdir(parents=True, exist_ok=True)
         with directory.locked():
             require_new(path, config, provenance["data_hash"])

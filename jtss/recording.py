@@ -39,7 +39,8 @@ class Recorder:
                 )
                 self._losses[i] = []
         self._steps = figures.step
-        if now - self._saved > SAVE_EVERY_SECONDS:
+        # only after a validation, so that a resumed run has all losses of its next line of metrics
+        if figures.validation_loss is not None and now - self._saved > SAVE_EVERY_SECONDS:
             self.save(progress.states)
             self._saved = time.monotonic()
 

@@ -60,10 +60,10 @@ def restore(directories: Sequence[RunDirectory], warn: Callable[[str], None]) ->
     A seed of which nothing is saved begins anew.
     """
     states = [_restore(directory, warn) for directory in directories]
-    step = min((int(state.step) for state in states if not _finished(directories[0], state)), default=None)
-    for i, directory in enumerate(directories):
-        if not _finished(directory, states[i]) and int(states[i].step) != step:
-            states[i] = _restore(directory, warn, at=step)
+    while len(steps := {int(state.step) for state in states if not _finished(directories[0], state)}) > 1:
+        for i, directory in enumerate(directories):
+            if not _finished(directory, states[i]):
+                states[i] = _restore(directory, warn, at=min(steps))
     for directory, state in zip(directories, states, strict=True):
         directory.forget_metrics_after(int(state.step))
     return training.join(states)
@@ -71,8 +71,6 @@ def restore(directories: Sequence[RunDirectory], warn: Callable[[str], None]) ->
 
 def _restore(directory: RunDirectory, warn: Callable[[str], None], at: int | None = None) -> TrainState:
     start = training.init_state(directory.config)
-    if at == 0:
-        return start
     found = directory.states().restore(start, repair=True, at=at)
     for line in found.warnings:
         warn(line)

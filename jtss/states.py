@@ -21,8 +21,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from jtss import overrides, sums
-from jtss.training import TrainState, init_state
+from jtss import devices, overrides, sums
+from jtss.training import TrainState
 
 KEPT = 2  # the latest, and the one before it in case the latest is damaged
 MADE_WITH = "made_with.json"
@@ -52,18 +52,6 @@ class States:
     path: Path
     made_with: dict[str, dict]
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def latest(self, config):
-        state = self.restore(init_state(config)).state
-        if state is None:
-            raise RunError(f"{self.path} is missing: nothing was saved")
-        return state
-
     def steps(self) -> list[int]:
         """The steps of the saved states, latest first; whether they are damaged is not looked at."""
         names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
@@ -80,11 +68,11 @@ class States:
         if folder.exists():
             return
         try:
-            if jax.process_index() == 0:
+            if devices.is_first_process():
                 _make_room(partial, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
             with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
                 orbax.save((partial / "state").resolve(), args=ocp.args.StandardSave(_as_dict(state)))
-            if jax.process_index() == 0:
+            if devices.is_first_process():
                 self._commit(partial, folder)
         except Exception as error:  # Orbax raises many kinds
             shutil.rmtree(partial, ignore_errors=True)
@@ -112,18 +100,16 @@ class States:
             like: a state of the same shapes, whose shardings the result gets: arrays, or ShapeDtypeStructs.
             repair: also set damaged states aside and remove what a killed process left, so that training can go on.
                 Only for who holds the lock of the run directory.
-            at: leave out states of later steps.
+            at: pass over states of later steps; `repair` removes them, since they are going to be made again.
 
         Raises:
             RunError: every state is damaged, or the latest good one was made with something else or does not fit.
         """
-        step, faults = self._examine(at) if jax.process_index() == 0 else (None, {})
-        if repair and jax.process_index() == 0:
-            self._repair(faults)
+        step, faults = self._examine(at) if devices.is_first_process() else (None, {})
         step = _from_first_process(step)
-        if step is None:
-            return Saved(None, [])
-        state = self._load(self.path / str(step), like)
+        state = None if step is None else self._load(self.path / str(step), like)
+        if repair and devices.is_first_process():
+            self._repair(step, faults)
         return Saved(state, [f"{self.path / str(n)}: {faults[n]}; step {step} is used instead" for n in faults])
 
     def _examine(self, at: int | None) -> tuple[int | None, dict[int, str]]:
@@ -152,13 +138,16 @@ class States:
         if differences:
             raise RunError(f"{folder} was made with other settings: {'; '.join(differences)}")
 
-    def _repair(self, faults: dict[int, str]) -> None:
+    def _repair(self, start: int | None, faults: dict[int, str]) -> None:
         for leftover in self.path.glob(".*.partial"):
             shutil.rmtree(leftover)
-        for step in faults:
-            aside = self.path / f"{step}.damaged"
-            shutil.rmtree(aside, ignore_errors=True)
-            (self.path / str(step)).rename(aside)
+        for step in self.steps():
+            if step in faults:
+                aside = self.path / f"{step}.damaged"
+                shutil.rmtree(aside, ignore_errors=True)
+                (self.path / str(step)).rename(aside)
+            elif start is None or step > start:
+                _remove(self.path / str(step))
 
     def _load(self, folder: Path, like: TrainState) -> TrainState:
         here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from made_sequences import sequences
+from made_training import STATISTICS, TINY, TRAIN
 from test_states import LIKE, flip_a_bit, made_state
-from test_training import STATISTICS, TINY, TRAIN
 
 from jtss import checkpoint, lock, predict
 from jtss.data import standardised

