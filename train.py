@@ -48,7 +48,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES[signal.SIGTERM]))
     try:
         if arguments.distributed:
-            jax.distributed.initialize()
+            devices.join_processes()
         return resume(arguments) if arguments.resume else start(arguments)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)

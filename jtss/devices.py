@@ -1,6 +1,6 @@
 """All devices of all processes as one: the batch is divided among them, everything else is the same on each.
 
-One device is the same code with nothing to divide. Several processes must have called `jax.distributed.initialize`.
+One device is the same code with nothing to divide.
 """
 
 import os
@@ -13,6 +13,26 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 BATCH = "batch"
+ENVIRONMENT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+
+
+def join_processes() -> None:
+    """Become one of several processes that train together; must come before anything else is asked of JAX.
+
+    They find each other by the cluster's environment (Slurm, Open MPI, …), or by `ENVIRONMENT`.
+
+    Raises:
+        ValueError: only some of the variables are set.
+    """
+    found = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    if not found:
+        jax.distributed.initialize()
+        return
+    missing = [name for name in ENVIRONMENT if name not in found]
+    if missing:
+        raise ValueError(f"{', '.join(found)} given, but not {', '.join(missing)}")
+    address, count, number = found.values()
+    jax.distributed.initialize(address, int(count), int(number))
 
 
 @cache

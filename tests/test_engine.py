@@ -121,6 +121,7 @@ def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
     config = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4"])
     states = states_of(config, 0, 1)
     late = states._replace(best=states.best._replace(step=np.int32([0, 12]), loss=np.float32([-1, -1])))
+    late = jax.tree.map(np.array, late)  # the engine takes the memory of device arrays
     final = trained(config, states=late)  # no loss is below -1: seed 1 ends at 12 + 8
     assert final.step.tolist() == [12, 20]
     alone = trained(config, states=jax.tree.map(lambda leaf: leaf[:1], late))
