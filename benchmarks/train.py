@@ -1,0 +1,195 @@
+"""How fast a network trains and answers on this device, and where the time goes.
+
+    python benchmarks/train.py                                # n3_conv1d: meant for a GPU
+    python benchmarks/train.py --config demo --turns 2        # what a CPU can do
+    python benchmarks/train.py --whole --seeds 10             # also a whole training, and ten seeds against one
+
+Made-up stamps, since speed does not depend on what is in them. Operations are counted from the layers' sizes: two for
+each multiply-add of convolutions and dense layers, three times as many in training; rotation, pooling and Adam are not
+counted. The compilation is left out of every figure.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from results import record
+
+from jtss import engine, features, model, overrides, registry, rotation, sources, training
+from jtss.configs import Config
+from jtss.data import Examples
+from jtss.encoder import StampEncoder
+from jtss.model import Batch
+
+PEAK_BFLOAT16 = {
+    "H200": 989e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "V100": 125e12,
+}  # dense, per data sheet
+VALIDATION_OBJECTS = 600
+PASSES = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="n3_conv1d")
+    parser.add_argument("--set", metavar="A.B=V", action="append", default=[])
+    parser.add_argument("--objects", type=int, default=4096, help="training objects")
+    parser.add_argument("--turns", type=int, default=20, help="turns of the training loop to time")
+    parser.add_argument("--inference", type=int, default=1024, help="sequences in a batch of inference")
+    parser.add_argument("--seeds", type=int, default=1, help="also time so many seeds as one program")
+    parser.add_argument("--whole", action="store_true", help="also run a whole training")
+    arguments = parser.parse_args()
+    config = overrides.override(registry.get(arguments.config), arguments.set)
+    values = measure(config, arguments)
+    for name, value in values.items():
+        print(f"{name:<44} {value:.5g}" if isinstance(value, float) else f"{name:<44} {value}")
+    record(f"train-{config.name}", values)
+
+
+def measure(config: Config, arguments: argparse.Namespace) -> dict:
+    train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
+    statistics = features.fit(train.dynamic, train.static, config.metadata)
+    source = sources.Resident(train, statistics, len(config.classes))
+    chunks = training.validation_chunks(validation, statistics, config.training.batch_size)
+    per_sequence = operations(config)
+    peak = next((flops for name, flops in PEAK_BFLOAT16.items() if name in jax.devices()[0].device_kind), None)
+    values = {"precision": str(model.compute_dtype(config)), "GFLOP per sequence": per_sequence / 1e9}
+
+    step_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=False)
+    rate = 3 * per_sequence * config.training.batch_size / step_s
+    values |= {"training step [ms]": 1e3 * step_s, "training steps per s": 1 / step_s, "training TFLOP/s": rate / 1e12}
+    validated_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=True)
+    values |= {"training step with its share of validation [ms]": 1e3 * validated_s}
+    values |= {"share of a turn that is validation": 1 - step_s / validated_s}
+    values |= parts(config)
+    answer_s = seconds_of_inference(config, arguments.inference)
+    values |= {"inference sequences per s": arguments.inference / answer_s}
+    values |= {"inference TFLOP/s": per_sequence * arguments.inference / answer_s / 1e12}
+    if peak:
+        values |= {"share of the peak, training": rate / peak}
+        values |= {"share of the peak, inference": per_sequence * arguments.inference / answer_s / peak}
+    if arguments.seeds > 1:
+        many_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=arguments.seeds, validated=True)
+        values |= {"seeds": arguments.seeds, "time of all seeds over time of one": many_s / validated_s}
+    if arguments.whole:
+        values |= {"whole training [s]": whole(config, source, chunks)}
+    return values
+
+
+def made(config: Config, n_objects: int, seed: int) -> Examples:
+    """Examples of random numbers."""
+    rng, n = np.random.default_rng(seed), config.n_detections
+    side, channels = config.stamp.source_side, len(config.stamp.channels)
+    return Examples(
+        rng.random((n_objects, n, side, side, channels), np.float32).astype(np.float16),
+        rng.normal(size=(n_objects, n, len(config.metadata.dynamic))).astype(np.float32),
+        rng.normal(size=(n_objects, len(config.metadata.static))).astype(np.float32),
+        (np.arange(n_objects) % len(config.classes)).astype(np.int32),
+        np.zeros(n_objects, np.int8),
+        np.arange(n_objects),
+    )
+
+
+def operations(config: Config) -> float:
+    """Floating-point operations of one sequence, forward: two for each multiply-add of a kernel."""
+    if not config.stamp.channels:
+        return 0.0
+    encoder, side = StampEncoder(config.encoder), config.stamp.crop
+    stamp = jnp.zeros((side, side, len(config.stamp.channels)))
+    params = jax.eval_shape(encoder.init, jax.random.key(0), stamp)
+    capture = partial(encoder.apply, capture_intermediates=True, mutable=["intermediates"])
+    _, state = jax.eval_shape(capture, params, stamp)
+    total = 0
+    for name, layer in params["params"].items():
+        output = state["intermediates"][name]["__call__"][0].shape
+        total += 2 * layer["kernel"].size * int(np.prod(output[:-1]))
+    return float(total * config.stamp.copies * config.n_detections)
+
+
+def best_seconds(function: Callable[[], object]) -> float:
+    """The shortest of a few passes, after one that compiles."""
+    jax.block_until_ready(function())
+    found = []
+    for _ in range(PASSES):
+        began = time.perf_counter()
+        jax.block_until_ready(function())
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, validated: bool) -> float:
+    """Seconds of a step within the loop as it runs; without validation, one comes after the last turn only."""
+    turn_steps = config.training.validate_every
+    every = turn_steps if validated else turn_steps * (n_turns + 1)
+    long = replace(config.training, iterations=every * (n_turns + 1), patience=every, validate_every=every)
+    timed, states = replace(config, training=long), all_states(config, seeds)
+    if validated:
+        loop = engine.run(timed, states, source, chunks)
+        next(loop)  # compiles
+        began = time.perf_counter()
+        taken = sum(1 for _ in loop) * (turn_steps if engine.in_one_dispatch(config) else 1)
+        return (time.perf_counter() - began) / taken
+    batches = source.take(training.draw(config, source.class_count, states.seed, 0, steps_at_once(config)))
+    return best_seconds(lambda: engine.advance(timed, states, batches)) / steps_at_once(config)
+
+
+def steps_at_once(config: Config) -> int:
+    return config.training.validate_every if engine.in_one_dispatch(config) else 1
+
+
+def all_states(config: Config, seeds: int) -> training.TrainState:
+    return training.join(
+        [training.init_state(overrides.override(config, [f"training.seed={seed}"])) for seed in range(seeds)]
+    )
+
+
+def parts(config: Config) -> dict[str, float]:
+    """Milliseconds of the parts of one batch, each as a program of its own: their sum need not be the whole."""
+    if not config.stamp.channels:
+        return {}
+    side, channels, copies = config.stamp.source_side, len(config.stamp.channels), config.stamp.copies
+    n_stamps = config.training.batch_size * config.n_detections
+    stamps = jnp.asarray(np.random.default_rng(0).random((n_stamps, side, side, channels), np.float32))
+    angles = rotation.copy_angles(jax.random.key(0), copies, config.stamp.rotation_range_deg)
+    turn = jax.jit(jax.vmap(lambda stamp: rotation.rotated_copies(stamp, angles, config.stamp.crop)))
+    copies_of = turn(stamps).reshape(-1, config.stamp.crop, config.stamp.crop, channels)
+    encoder = StampEncoder(config.encoder, model.compute_dtype(config))
+    params = jax.jit(encoder.init)(jax.random.key(0), copies_of[0])
+
+    def total(params: dict) -> jax.Array:
+        return jax.vmap(partial(encoder.apply, params))(copies_of).sum()
+
+    return {
+        "rotation of one batch [ms]": 1e3 * best_seconds(lambda: turn(stamps)),
+        "encoder forward, one batch [ms]": 1e3 * best_seconds(partial(jax.jit(total), params)),
+        "encoder forward and backward, one batch [ms]": 1e3 * best_seconds(partial(jax.jit(jax.grad(total)), params)),
+    }
+
+
+def seconds_of_inference(config: Config, n_sequences: int) -> float:
+    examples = made(config, n_sequences, 2)
+    batch = jax.device_put(Batch(examples.stamps, examples.dynamic, examples.static))
+    variables = training.init_state(config).variables
+    forward = jax.jit(lambda variables, batch: model.apply(config, variables, batch, train=False)[0])
+    return best_seconds(lambda: forward(variables, batch))
+
+
+def whole(config: Config, source: sources.Source, chunks: training.ValidationChunks) -> float:
+    """Seconds of a training of all planned iterations, compilation included, without saving."""
+    planned = replace(config, training=replace(config.training, patience=0))
+    began = time.perf_counter()
+    for _ in engine.run(planned, all_states(config, 1), source, chunks):
+        pass
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
