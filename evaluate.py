@@ -3,6 +3,9 @@
 python evaluate.py --ckpt RUN [--data F.h5] [--split test] [--out DIR]                accuracy and a report
 python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out predictions.csv]   probabilities for alert packets
 
+RUN may be a folder of repeats (train.py --seeds): then every seed is evaluated. --screen-bogus RUN1 rejects what the
+first-detection model RUN1 takes for bogus.
+
 JAX and the packet readers are imported where they are used: the processes that decode packets import this file again,
 and a machine that evaluates data files may lack the packet readers.
 """
@@ -21,8 +24,11 @@ EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 def main() -> int:
     arguments = parse_arguments()
+    from jtss import compilation
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # an exception, so that temporary files go
     try:
+        compilation.enable()
         return classify_alerts(arguments) if arguments.alerts else evaluate_data(arguments)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
@@ -35,6 +41,13 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Evaluate a trained model, or classify alerts with it.")
     parser.add_argument("--ckpt", metavar="RUN", type=Path, required=True, help="run directory of the trained model")
+    parser.add_argument(
+        "--screen-bogus",
+        metavar="RUN1",
+        type=Path,
+        help="run directory of a first-detection model with the class bogus: an object whose first and second detection"
+        " it takes for bogus is rejected",
+    )
     data = parser.add_argument_group("evaluate on labelled sequences")
     data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one that it was trained on)")
     data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
@@ -47,7 +60,8 @@ def parse_arguments() -> argparse.Namespace:
         "--out",
         metavar="PATH",
         type=Path,
-        help="folder of the report (default: RUN/evaluation, or RUN/evaluation-DATA-SPLIT for other data or splits), or"
+        help="folder of the report (default: RUN/evaluation, with -DATA-SPLIT for other data or splits, -screened for"
+        " screening), or"
         " with --alerts the table: .csv, .parquet or .jsonl (default: predictions.csv); what is there is replaced",
     )
     arguments = parser.parse_args()
@@ -59,37 +73,23 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
-    """Accuracy, confusion and the rest, as a table, report.json and report.html."""
-    from functools import partial
+    """Accuracy, confusion and the rest, as a table, report.json and report.html; of repeats, one of each per seed."""
+    from jtss import assessment, predict, repeats, report
 
-    from jtss import data, environment, evaluation, predict, report, subject
-
-    run = predict.load_run(arguments.ckpt)
-    classify = partial(predict.predict, run)
-    path, split = arguments.data or Path(run.provenance["data"]), arguments.split or "test"
-    described = subject.describe_data(path, data.attributes(path), split, run.provenance["data_hash"])
-    warnings = [*run.warnings, *subject.beware(described)]
-    for warning in warnings:
-        print(f"WARNING: {warning}", file=sys.stderr)
-    evaluated = evaluation.evaluate(classify, data.read(path), run.config.classes, run.config.n_detections, split)
-    if evaluated.sample is None:
-        counts = ", ".join(f"{count} {name}" for name, count in evaluated.counts.items())
-        hint = "" if split == "all" else "; --split all takes every labelled object"
-        raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
-    found = report.document(
-        evaluated,
-        model=subject.describe_model(run),
-        data=described,
-        inference=evaluation.inference_time(classify, evaluated.sample) | {"device": environment.hardware()["device"]},
-        curve=run.metrics(),
-        command=shlex.join(["python", *sys.argv]),
-        warnings=warnings,
-    )
-    own_test_split = described["is_training_file"] and split == "test"
-    name = "evaluation" if own_test_split else f"evaluation-{path.stem}-{split}"
-    json_path, html_path = report.write(arguments.out or arguments.ckpt / name, found, evaluated)
-    print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
+    screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
+    command = shlex.join(["python", *sys.argv])
+    request = assessment.Request(arguments.data, arguments.split or "test", screener, command)
+    if repeats.is_repeats(arguments.ckpt):
+        summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)
+        print(f"\n{repeats.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
+    else:
+        found, (json_path, html_path) = assessment.assess(arguments.ckpt, request, arguments.out, warn)
+        print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
     return 0
+
+
+def warn(message: str) -> None:
+    print(f"WARNING: {message}", file=sys.stderr)
 
 
 def classify_alerts(arguments: argparse.Namespace) -> int:
@@ -97,7 +97,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from data_prep import build, crossmatch, ingest
-    from jtss import classify, predict, subject, table
+    from jtss import classify, predict, screening, subject, table
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
@@ -105,8 +105,9 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
     run = predict.load_run(arguments.ckpt)
-    for warning in run.warnings:
-        print(f"WARNING: {warning}", file=sys.stderr)
+    screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
+    for warning in (*run.warnings, *(screener.warnings if screener else ())):
+        warn(warning)
     classifier = subject.classifier(run)
     if arguments.allwise is None:
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)
@@ -128,6 +129,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
                 write,
                 notes=dict.fromkeys(ingested.objects_with("padded_edge"), "padded_edge"),
                 rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
+                screen=predict.screen_with(screener) if screener else screening.no_screening,
             )
     print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
     if arguments.picture:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jtss.cards import Card, card
 from jtss.evaluation import Predict
 from jtss.schema import Sequences
-from jtss.stamp_plots import Card, card
+from jtss.screening import SCREENED, Screen, no_screening
 from jtss.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
 
 SHOWN_PER_CLASS = 3
@@ -36,6 +37,7 @@ def classify(
     *,
     notes: Mapping[str, str],
     rejected: Mapping[str, str],
+    screen: Screen = no_screening,
 ) -> Tally:
     """Write the rows of every object: of those in `batches`, then of those in `rejected` that were not among them.
 
@@ -46,13 +48,17 @@ def classify(
         write: takes rows.
         notes: remark by object id, for objects that have one.
         rejected: reason by object id, for objects of which an alert could not be used.
+        screen: says which objects are bogus; those get a row that says so, and no class.
     """
     tally, seen = Tally(Counter(), Counter(), []), set()
     for sequences in batches:
+        bogus = screen(sequences).rejected
         indices, probabilities = predict(sequences)
-        write(classified_rows(classifier, sequences, indices, probabilities, notes))
+        indices, probabilities = indices[~bogus[indices]], probabilities[~bogus[indices]]
+        write(classified_rows(classifier, sequences, indices, probabilities, notes, bogus))
         seen.update(map(str, sequences.object_id))
-        tally.unclassified.update({TOO_FEW: sequences.n_objects - len(indices)})
+        n_bogus = int(bogus.sum())
+        tally.unclassified.update({SCREENED: n_bogus, TOO_FEW: sequences.n_objects - len(indices) - n_bogus})
         _count(tally, sequences, indices, probabilities, classifier, notes)
     lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
     write(rejected_rows(classifier, lost))

@@ -7,22 +7,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, screening
+from jtss.cards import Card, card
 from jtss.schema import Sequences
-from jtss.stamp_plots import Card, card
+from jtss.screening import Screen, Screened
+from jtss.selection import take
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]
 
 N_ERRORS_SHOWN = 12
 TIMING_OBJECTS = 128
-TIMING_REPEATS = 9
+TIMING_REPEATS, TIMING_LEAST_REPEATS = 9, 3
+TIMING_SECONDS = 1.0  # after which no more than the least is repeated
 ALL_SPLITS = "all"
 
-EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW = (
+EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW, REJECTED = (
     "evaluated",
     "in another split",
     "without label",
     "with too few detections",
+    "rejected as bogus",
 )
 
 
@@ -37,6 +41,8 @@ class Evaluation(NamedTuple):
         counts: objects by what became of them; they add up to the objects of the data set.
         errors: the most confident wrong predictions, worst first.
         sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
+        longest: detections of the longest sequence of the data set.
+        screened: what bogus screening said of all labelled objects of the split; None where there was none.
     """
 
     classes: tuple[str, ...]
@@ -46,24 +52,13 @@ class Evaluation(NamedTuple):
     counts: dict[str, int]
     errors: list[Card]
     sample: Sequences | None
+    longest: int
+    screened: Screened | None
 
     @property
     def predicted(self) -> np.ndarray:
         """[B] int64: the most probable class."""
         return self.probabilities.argmax(axis=1)
-
-
-def take(sequences: Sequences, objects: np.ndarray) -> Sequences:
-    """The given objects [B] with their detections, in the given order."""
-    counts = sequences.n_detections[objects]
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    rows = np.arange(start[-1]) + np.repeat(sequences.object_start[objects] - start[:-1], counts)
-    columns = {
-        name: getattr(sequences, name)[rows if column.axis == "detection" else objects]
-        for name, column in schema.COLUMNS.items()
-        if column.axis != "edge"
-    }
-    return Sequences(object_start=start, **columns)
 
 
 def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, split: str) -> np.ndarray:
@@ -87,7 +82,12 @@ def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, spli
 
 
 def evaluate(
-    predict: Predict, batches: Iterable[Sequences], classes: tuple[str, ...], n_detections: int, split: str
+    predict: Predict,
+    batches: Iterable[Sequences],
+    classes: tuple[str, ...],
+    n_detections: int,
+    split: str,
+    screen: Screen | None = None,
 ) -> Evaluation:
     """Classify the labelled objects of a split, batch by batch.
 
@@ -97,6 +97,8 @@ def evaluate(
         classes: L names that the classifier knows, in the order of its probabilities.
         n_detections: detections that the classifier reads.
         split: name of a split, or "all".
+        screen: says which objects are bogus; those are not classified. It sees all labelled objects of the split, also
+            those of which the classifier knows nothing.
 
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
@@ -104,8 +106,12 @@ def evaluate(
     counts: Counter[str] = Counter()
     ids, labels = [np.empty(0, object)], [np.empty(0, np.int64)]
     chances, errors, sample = [np.empty((0, len(classes)), np.float32)], [], None
+    longest, screened = 0, []
     for whole in batches:
+        longest = max(longest, int(whole.n_detections.max()))
         what = fate(whole, classes, n_detections, split)
+        if screen is not None:
+            screened.append(_screen(screen, whole, what))
         counts.update(what.tolist())
         chosen = np.flatnonzero(what == EVALUATED)
         if not chosen.size:
@@ -120,7 +126,16 @@ def evaluate(
         labels.append(label)
         chances.append(probabilities)
     columns = (np.concatenate(parts) for parts in (ids, labels, chances))
-    return Evaluation(classes, *columns, dict(counts), errors, sample)
+    return Evaluation(classes, *columns, dict(counts), errors, sample, longest, screening.join(screened))
+
+
+def _screen(screen: Screen, whole: Sequences, what: np.ndarray) -> Screened:
+    """Screen the labelled objects of the split, and change in place what becomes of those that would be evaluated."""
+    asked = np.flatnonzero((what != OTHER_SPLIT) & (what != UNLABELLED))
+    verdict = screen(take(whole, asked))
+    wanted = what[asked] == EVALUATED
+    what[asked[wanted & verdict.rejected]] = REJECTED
+    return Screened(whole.label[asked], wanted, verdict)
 
 
 def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:
@@ -154,18 +169,19 @@ def inference_time(predict: Predict, sample: Sequences, repeats: int = TIMING_RE
     Args:
         predict: the classifier.
         sample: objects to classify together.
-        repeats: timed runs after one that is not timed.
+        repeats: timed runs after one that is not timed; a slow model gets fewer, at least three.
     """
     predict(sample)
-    seconds = []
-    for _ in range(repeats):
+    seconds: list[float] = []
+    while len(seconds) < repeats and (len(seconds) < TIMING_LEAST_REPEATS or sum(seconds) < TIMING_SECONDS):
         start = time.perf_counter()
         predict(sample)
-        seconds.append((time.perf_counter() - start) / sample.n_objects)
+        seconds.append(time.perf_counter() - start)
+    per_object = np.array(seconds) / sample.n_objects
     return {
-        "median_s_per_object": float(np.median(seconds)),
-        "min_s_per_object": min(seconds),
-        "max_s_per_object": max(seconds),
+        "median_s_per_object": float(np.median(per_object)),
+        "min_s_per_object": float(per_object.min()),
+        "max_s_per_object": float(per_object.max()),
         "batch_size": sample.n_objects,
-        "repeats": repeats,
+        "repeats": len(seconds),
     }

@@ -1,18 +1,19 @@
 """Probabilities of a trained model for sequences of detections."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from jtss import checkpoint, model, training
+from jtss import checkpoint, model, repeats, screening, training
 from jtss.checkpoint import RunDirectory
-from jtss.configs import Config
+from jtss.configs import Config, TrainingConfig
 from jtss.data import examples, standardised
 from jtss.model import Batch, Variables
 from jtss.schema import Sequences
+from jtss.screening import Screen
 
 BATCH_SIZE = 64
 
@@ -42,14 +43,34 @@ def load_run(path: str | Path) -> Run:
     """The best model of a run directory.
 
     Raises:
-        checkpoint.RunError: not a run directory, or damaged.
+        checkpoint.RunError: not a run directory, or damaged; or a folder of repeats, of which one is to be chosen.
     """
+    if repeats.is_repeats(Path(path)):
+        seeds = list(repeats.seed_directories(Path(path)).values())
+        raise checkpoint.RunError(f"{path} holds {len(seeds)} repeats; choose one of them, for example {seeds[0]}")
     directory = checkpoint.open_run(path)
     like = jax.eval_shape(partial(training.init_state, directory.config))
     state, warnings = directory.states().restore(like)
     if state is None or not np.isfinite(float(state.best.loss)):
         raise checkpoint.RunError(f"{path}: stopped before the first validation, so there is no model yet; resume it")
     return Run(directory, state.best.variables, int(state.best.step), warnings)
+
+
+def load_screener(path: str | Path) -> Run:
+    """The best model of a run directory, for bogus screening.
+
+    Raises:
+        checkpoint.RunError: as `load_run`.
+        ValueError: it is no first-detection model that knows the class bogus.
+    """
+    run = load_run(path)
+    screening.check_screener(run.config, path)
+    return run
+
+
+def screen_with(run: Run) -> Screen:
+    """Screening by the model `run`."""
+    return partial(screening.screen, partial(predict, run), run.config.classes)
 
 
 def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +97,12 @@ def probabilities(run: Run, batch: Batch) -> np.ndarray:
     """[B, L] float32 for up to `BATCH_SIZE` objects; a short batch is filled up, so that one program serves all."""
     n_objects = len(batch.static)
     filled = Batch(*(np.resize(part, (BATCH_SIZE, *part.shape[1:])) for part in batch))
-    return np.asarray(_forward(run.config, run.variables, filled))[:n_objects]
+    return np.asarray(_forward(_network(run.config), run.variables, filled))[:n_objects]
+
+
+def _network(config: Config) -> Config:
+    """The config without what does not shape the network, so that runs that differ in it share one program."""
+    return replace(config, name="network", origin="", paper_accuracy="", training=TrainingConfig())
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,22 +1,21 @@
 """The report of an evaluation: report.json has every number, report.html shows them."""
 
-import json
 import math
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from jtss import environment, page, plots
+from jtss import documents, environment, page, plots, screening_report
+from jtss.cards import Card
 from jtss.evaluation import EVALUATED, Evaluation
 from jtss.metrics import Reliability
 from jtss.scores import scores
-from jtss.stamp_plots import Card, card_picture
+from jtss.stamp_plots import card_picture
+from jtss.wording import UNDEFINED, interval, percent
 
-REPORT_VERSION = 1
-UNDEFINED = "–"
+REPORT_VERSION = 2
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
 
@@ -30,6 +29,7 @@ def document(
     curve: Sequence[dict],
     command: str,
     warnings: Sequence[str],
+    screener: dict | None = None,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -41,7 +41,9 @@ def document(
         curve: records of training with `CURVE`'s keys; a missing or None value was not measured.
         command: the command line.
         warnings: what a reader must know before believing the numbers.
+        screener: the first-detection model that screened for bogus, described as `model`; None where none did.
     """
+    screened = evaluation.screened
     return {
         "report_version": REPORT_VERSION,
         "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -50,6 +52,7 @@ def document(
         "model": model,
         "data": {**data, "objects": evaluation.counts},
         "results": scores(evaluation),
+        "bogus_screening": screened and screening_report.scores(evaluation, screened, screener),
         "inference": inference,
         "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
         "confident_errors": [_error(shown) for shown in evaluation.errors],
@@ -79,40 +82,11 @@ def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path
     """
     folder.mkdir(parents=True, exist_ok=True)
     json_path, html_path = folder / "report.json", folder / "report.html"
-    numbers = json.dumps(plain(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    numbers = documents.to_json(found)
     pages = html(found, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
-    _replace(json_path, numbers)
-    _replace(html_path, pages)
+    documents.write(json_path, numbers)
+    documents.write(html_path, pages)
     return json_path, html_path
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def plain(value):
-    """The same nested value with NaN and infinity as None, for JSON."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def percent(value: float) -> str:
-    """A fraction as percent, "–" where undefined."""
-    return f"{100 * value:.1f} %" if math.isfinite(value) else UNDEFINED
-
-
-def interval(limits: Sequence[float]) -> str:
-    """An interval of fractions as percent, "" where undefined."""
-    lower, upper = limits
-    return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
 
 
 def text(found: dict) -> str:
@@ -128,6 +102,8 @@ def text(found: dict) -> str:
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in (*cells, *(f"{n:,}" for n in row))))
     left_out = [(name, n) for name, n in found["data"]["objects"].items() if name != EVALUATED]
     lines += ["", *(f"not evaluated: {n:,} {name}" for name, n in sorted(left_out))]
+    if found["bogus_screening"]:
+        lines += ["", screening_report.text(found["bogus_screening"]), ""]
     return "\n".join([*lines, inference_text(found["inference"])])
 
 
@@ -135,8 +111,10 @@ def html(found: dict, evaluation: Evaluation) -> str:
     """The page: one section per question, in the order in which a reader asks them."""
     title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
     parts = [page.paragraph(text, "warning") for text in found["warnings"]]
-    parts += [_accuracy(found), _classes(found, evaluation), _calibration(found), _errors(evaluation)]
-    parts += [_learning(found), _data(found), _origin(found)]
+    parts += [_accuracy(found), _classes(found, evaluation)]
+    if found["bogus_screening"]:
+        parts.append(screening_report.section(found["bogus_screening"]))
+    parts += [_calibration(found), _errors(evaluation), _learning(found), _data(found), _origin(found)]
     return page.page(title, *parts)
 
 

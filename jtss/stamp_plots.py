@@ -1,69 +1,19 @@
 """Pictures of objects: the stamps of their detections beside the probabilities that a model gave them."""
 
-from typing import NamedTuple
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
+from jtss.cards import Card
 from jtss.plots import CLASS_COLOURS, GREY, png
-from jtss.schema import CHANNEL_NAMES, STAMP_SIDE, Sequences
+from jtss.schema import CHANNEL_NAMES, STAMP_SIDE
 
 FILTERS = {1: "g", 2: "r", 3: "i"}
 ARCSEC_PER_PIXEL = 1.01
 NO_DATA = "#F5D9B8"  # a tone that no grey pixel has: here the camera saw nothing
 GAP = 3  # pixels between stamps
 CARD_WIDTH, ROW_HEIGHT, HEAD_HEIGHT, BAR_HEIGHT = 3.2, 0.88, 0.85, 0.23  # inches
-
-
-class Card(NamedTuple):
-    """One object to draw.
-
-    Attributes:
-        object_id: ZTF objectId.
-        stamps: [N, S, S, 3]; science, template, difference; NaN where there is no pixel.
-        jd: [N] [day].
-        fid: [N]; filters.
-        classes: L names.
-        probabilities: [L].
-        true_class: name, "" where unknown.
-        note: "" or a remark.
-    """
-
-    object_id: str
-    stamps: np.ndarray
-    jd: np.ndarray
-    fid: np.ndarray
-    classes: tuple[str, ...]
-    probabilities: np.ndarray
-    true_class: str = ""
-    note: str = ""
-
-
-def card(
-    sequences: Sequences,
-    index: int,
-    classes: tuple[str, ...],
-    probabilities: np.ndarray,
-    n_detections: int,
-    *,
-    true_class: str = "",
-    note: str = "",
-) -> Card:
-    """Take the first `n_detections` of object `index` and its probabilities [L] for drawing."""
-    start = int(sequences.object_start[index])
-    rows = slice(start, start + n_detections)
-    return Card(
-        str(sequences.object_id[index]),
-        sequences.stamps[rows].astype(np.float32),
-        sequences.jd[rows],
-        sequences.fid[rows],
-        classes,
-        probabilities,
-        true_class,
-        note,
-    )
 
 
 def stretch(stamp: np.ndarray) -> np.ndarray:

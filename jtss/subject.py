@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
-from jtss.evaluation import ALL_SPLITS
+import numpy as np
+
+from jtss.evaluation import ALL_SPLITS, Evaluation
 from jtss.predict import Run
 from jtss.table import Classifier
+
+FEW_OBJECTS = 30  # of a class; below, the interval of a recall near 90 % spans more than 20 points
 
 
 def classifier(run: Run) -> Classifier:
@@ -48,6 +52,24 @@ def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str
         "made_by": attributes["command"],
         "is_training_file": attributes["content_hash"] == trained_on_hash,
     }
+
+
+def beware_of_few(evaluation: Evaluation) -> list[str]:
+    """Warnings where the objects evaluated are too few, or none, to say something of a class."""
+    support = np.bincount(evaluation.label, minlength=len(evaluation.classes))
+    counted = list(zip(evaluation.classes, support.tolist(), strict=True))
+    absent = [name for name, count in counted if not count]
+    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_OBJECTS]
+    warnings = []
+    if absent:
+        warnings.append(f"No object of {_and(absent)} was evaluated: the numbers say nothing of what the model knows.")
+    if few:
+        warnings.append(f"Fewer than {FEW_OBJECTS} objects of {_and(few)}: read the intervals, not the values alone.")
+    return warnings
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def beware(data: dict) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jtss.schema import Sequences
+from jtss.screening import SCREENED
 
 ROW_TYPES = pa.schema(
     [
@@ -81,8 +82,9 @@ def classified_rows(
     indices: np.ndarray,
     probabilities: np.ndarray,
     notes: Mapping[str, str],
+    bogus: np.ndarray,
 ) -> Iterator[Row]:
-    """Rows of the objects of one batch: L rows for each object classified, one for each with too few detections.
+    """Rows of the objects of one batch: L rows for each object classified, one for each that was not.
 
     Args:
         classifier: what made the probabilities.
@@ -90,6 +92,7 @@ def classified_rows(
         indices: [B] objects that were classified.
         probabilities: [B, L].
         notes: remark by object id, for those that have one.
+        bogus: [N] bool; objects rejected by bogus screening, none of them among `indices`.
     """
     n, at = classifier.n_detections, {int(i): row for row, i in enumerate(indices)}
     ranks = rankings(probabilities)
@@ -99,7 +102,7 @@ def classified_rows(
         start = (oid, candid, used, classifier.name, classifier.version)
         remark = notes.get(oid, "")
         if i not in at:
-            reason = f"{TOO_FEW}: {used}, needs {n}"
+            reason = SCREENED if bogus[i] else f"{TOO_FEW}: {used}, needs {n}"
             yield Row(*start, None, None, None, "; ".join(filter(None, (reason, remark))))
             continue
         chances = zip(classifier.classes, probabilities[at[i]], ranks[at[i]], strict=True)

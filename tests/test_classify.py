@@ -4,14 +4,21 @@ import numpy as np
 from made_sequences import CLASSES, FakeClassifier, sequences
 
 from jtss import classify, table
+from jtss.screening import Verdict
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", CLASSES, 2)
 
 
-def run(batches, *, notes=None, rejected=None):
+def run(batches, *, notes=None, rejected=None, bogus=()):
+    """`bogus`: ids of objects to be rejected by the screening."""
+
+    def screen(made):
+        rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_detections >= 2)
+        return Verdict(made.n_detections >= 2, np.stack([rejected] * 2, axis=1))
+
     rows = []
     tally = classify.classify(
-        FakeClassifier(2), batches, CLASSIFIER, rows.extend, notes=notes or {}, rejected=rejected or {}
+        FakeClassifier(2), batches, CLASSIFIER, rows.extend, notes=notes or {}, rejected=rejected or {}, screen=screen
     )
     return rows, tally
 
@@ -46,7 +53,7 @@ def test_tally_counts_the_first_ranked_class():
     rows, tally = run(batches())
     for name in CLASSES:
         assert tally.by_class[name] == sum(row.ranking == 1 and row.class_name == name for row in rows)
-    assert tally.unclassified == {table.TOO_FEW: sum(row.class_name is None for row in rows)}
+    assert +tally.unclassified == {table.TOO_FEW: sum(row.class_name is None for row in rows)}
 
 
 def test_notes_reach_the_rows_and_the_picture():
@@ -59,6 +66,32 @@ def test_notes_reach_the_rows_and_the_picture():
 def test_the_picture_shows_the_first_of_each_class():
     _, tally = run([sequences([2] * 30, label=[0] * 20 + [1] * 10)])
     assert [shown.object_id for shown in tally.shown] == ["ZTF0", "ZTF1", "ZTF2", "ZTF20", "ZTF21", "ZTF22"]
+
+
+def test_a_screened_object_stays_with_a_note_and_without_class():
+    given = [sequences((2, 3, 1, 2), label=(0, 1, 2, 0))]
+    rows, tally = run(given, notes={"ZTF1": "padded_edge"}, bogus={"ZTF1", "ZTF2", "ZTF3"})
+    marked = [(row.oid, row.candid, row.class_name, row.probability, row.ranking, row.note) for row in rows[3:]]
+    assert [row.class_name for row in rows[:3]] == list(CLASSES)
+    assert marked == [
+        ("ZTF1", int(given[0].candid[3]), None, None, None, "screened_bogus; padded_edge"),
+        ("ZTF2", int(given[0].candid[5]), None, None, None, "too_few_detections: 1, needs 2"),
+        ("ZTF3", int(given[0].candid[7]), None, None, None, "screened_bogus"),
+    ]
+    assert tally.by_class == {"AGN": 1}
+    assert tally.unclassified == {"screened_bogus": 2, table.TOO_FEW: 1}
+    assert [shown.object_id for shown in tally.shown] == ["ZTF0"]
+    assert ["screened_bogus", "2"] in [line.split() for line in classify.summary(tally, CLASSES).splitlines()]
+
+
+def test_screening_changes_no_other_row():
+    given = batches()
+    bogus = {str(oid) for batch in given for oid in batch.object_id[::3]}
+    before, _ = run(given)
+    after, _ = run(given, bogus=bogus)
+    screened = {row.oid for row in after if row.note == "screened_bogus"}
+    assert 5 < len(screened) <= len(bogus)
+    assert [row for row in after if row.oid not in screened] == [row for row in before if row.oid not in screened]
 
 
 def test_nothing_given():

@@ -2,83 +2,44 @@
 
 import csv
 import json
-import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-import jax.numpy as jnp
+import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_sequences import sequences
+from made_runs import SCRIPT, TINY, caller, make_run, write_data
 from make_packets import alert, images, night, save
 
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import checkpoint, data, features, overrides, predict, registry
-from jtss.training import init_state
+from jtss import data, predict
 
-SCRIPT = Path(__file__).parents[1] / "evaluate.py"
-TINY = overrides.override(registry.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
-COUNTS = [3] * 24 + [2, 5]
-SPLIT = [2] * 12 + [0] * 12 + [2, 2]
-LABEL = [i % 3 for i in range(24)] + [0, -1]
-
-
-def write_data(path, **changes):
-    made = sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes)
-    with Writer(path, survey="made", command="a test") as writer:
-        writer.append(made)
-        return writer.finish(split=made.split, ledger=Ledger())
+FEW = "Fewer than 30 objects of AGN (4), SN (4) and VS (4): read the intervals, not the values alone."
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A data file, a run directory of an untrained model that claims to be trained on it, and alert packets."""
     folder = tmp_path_factory.mktemp("evaluate")
-    content_hash = write_data(folder / "made.h5")
-    values = data.examples(sequences(COUNTS, label=LABEL), TINY)
-    provenance = {
-        "command": "python train.py",
-        "data": str(folder / "made.h5"),
-        "data_hash": content_hash,
-        "started": "2026-01-02T03:04:05+0000",
-        "versions": {"jtss": "0.1.0"},
-        "device": "none",
-    }
-    statistics = features.fit(values.dynamic, values.static, TINY.metadata)
-    run = checkpoint.create(folder / "run", TINY, statistics, provenance)
-    run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
-    state = init_state(TINY)
-    run.states().save(state._replace(best=state.best._replace(step=jnp.int32(5), loss=jnp.float32(0.9))))
+    write_data(folder / "made.h5")
+    make_run(folder / "run", TINY, folder / "made.h5")
     save(folder / "packets", night())
     return folder
 
 
 @pytest.fixture
 def evaluate(folder, monkeypatch, capsys, tmp_path):
-    """Run the script in this process; returns exit status, stdout and stderr."""
-    script = runpy.run_path(str(SCRIPT), run_name="evaluate")
-    monkeypatch.setattr(ingest, "available_cores", lambda: 1)
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, ckpt="run"):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", "--ckpt", str(folder / ckpt), *map(str, arguments)])
-        try:
-            status = script["main"]()
-        except SystemExit as leaving:
-            status = leaving.code
-        return status, *capsys.readouterr()
-
-    return call
+    return caller(folder, monkeypatch, capsys)
 
 
 def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
     status, out, err = evaluate()
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"WARNING: {FEW}\n")
     found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
     assert found["data"]["objects"] == {
         "evaluated": 12,
@@ -90,7 +51,8 @@ def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
     assert found["model"]["version"] == "0.1.0+20260102T030405.s5"
     assert found["learning_curve"]["validation_accuracy"] == [0.4]
     assert found["inference"]["device"]
-    assert found["warnings"] == []
+    assert found["warnings"] == [FEW]
+    assert found["bogus_screening"] is None
     assert np.sum(found["results"]["confusion_matrix"]) == 12
     assert f"{100 * found['results']['accuracy']['value']:.1f} % accuracy" in out
     assert "not evaluated: 1 without label" in out
@@ -108,7 +70,8 @@ def test_other_data_are_evaluated_and_named_so(evaluate, tmp_path):
     write_data(tmp_path / "other.h5", seed=5, split=[-1] * 26)
     status, _, err = evaluate("--data", tmp_path / "other.h5", "--split", "all", "--out", tmp_path)
     found = json.loads((tmp_path / "report.json").read_text())
-    assert (status, err, found["data"]["is_training_file"]) == (0, "", False)
+    assert (status, found["data"]["is_training_file"]) == (0, False)
+    assert "training" not in err
     assert found["results"]["n_objects"] == 24
 
 
@@ -245,8 +208,46 @@ def test_a_damaged_checkpoint_is_named(evaluate, folder):
             path.write_bytes(path.read_bytes()[::2])
     status, _, err = evaluate(ckpt="damaged")
     assert status == 2
-    assert "checkpoints/0: cannot be restored" in err
-    assert "Traceback" not in err
+    assert f"{folder / 'damaged' / 'checkpoints'}: no state can be used (0: " in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_checkpoint_of_another_config_is_refused(evaluate, folder):
+    """Classes that the weights do not have, and weights of another network."""
+    shutil.copytree(folder / "run", folder / "foreign")
+    config = json.loads((folder / "foreign" / "config.json").read_text())
+    for changes in ({"classes": ["AGN", "SN", "VS", "bogus"]}, {"n_detections": 4, "name": "other"}):
+        (folder / "foreign" / "config.json").write_text(json.dumps(config | changes))
+        status, _, err = evaluate(ckpt="foreign")
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert "was made with other settings" in err
+        assert all(name in err for name in changes)
+
+
+def test_a_model_of_longer_sequences_than_the_file_has(evaluate, tmp_path):
+    write_data(tmp_path / "short.h5", [1] * 24 + [2, 2])
+    status, _, err = evaluate("--data", tmp_path / "short.h5")
+    assert status == 2
+    assert err == (
+        f"evaluate.py: {tmp_path / 'short.h5'}: its longest sequence has 2 detections, config demo reads 3\n"
+    )
+
+
+def test_a_class_without_objects_is_named(evaluate, tmp_path):
+    write_data(tmp_path / "other.h5", label=[i % 2 for i in range(26)])
+    status, _, err = evaluate("--data", tmp_path / "other.h5", "--out", tmp_path)
+    assert status == 0
+    assert err.startswith("WARNING: No object of VS was evaluated")
+    assert "No object of VS" in (tmp_path / "report.html").read_text()
+
+
+def test_a_data_set_of_an_older_version_says_how_it_was_made(evaluate, tmp_path):
+    write_data(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        file.attrs["schema_version"] = 1
+    status, _, err = evaluate("--data", tmp_path / "old.h5")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "old.h5: schema version 1, this program reads 2; rebuild it with: a test" in err
 
 
 def test_no_run_at_all(evaluate):

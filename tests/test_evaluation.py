@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import evaluation, metrics, schema
+from jtss import evaluation, metrics, schema, selection
 from jtss.scores import scores
 
 COUNTS = (3, 3, 2, 3, 3, 5, 3, 3)
@@ -54,30 +54,11 @@ def test_labels_are_indices_into_the_models_classes():
 
 def test_batches_change_nothing():
     whole = data()
-    parts = [evaluation.take(whole, np.arange(i, min(i + 3, 8))) for i in range(0, 8, 3)]
+    parts = [selection.take(whole, np.arange(i, min(i + 3, 8))) for i in range(0, 8, 3)]
     one, many = evaluate([whole]), evaluate(parts)
     assert one.counts == many.counts
     np.testing.assert_array_equal(one.probabilities, many.probabilities)
     np.testing.assert_array_equal(one.object_id, many.object_id)
-
-
-def test_take_keeps_detections_with_their_objects():
-    whole, objects = data(), np.array([5, 0, 2])
-    part = evaluation.take(whole, objects)
-    schema.check(part)
-    for new, old in enumerate(objects):
-        rows_new = slice(*part.object_start[new : new + 2])
-        rows_old = slice(*whole.object_start[old : old + 2])
-        for name in ("stamps", "metadata", "jd", "candid", "fid"):
-            np.testing.assert_array_equal(getattr(part, name)[rows_new], getattr(whole, name)[rows_old])
-        for name in ("object_id", "allwise", "label", "split"):
-            np.testing.assert_array_equal(getattr(part, name)[new], getattr(whole, name)[old])
-
-
-def test_take_nothing():
-    part = evaluation.take(data(), np.empty(0, np.int64))
-    assert part.n_objects == 0
-    assert len(part.jd) == 0
 
 
 def test_errors_are_the_most_confident_ones_worst_first():
@@ -85,7 +66,7 @@ def test_errors_are_the_most_confident_ones_worst_first():
     rng = np.random.default_rng(0)
     wrong = {f"ZTF{i}": (1, float(chance)) for i, chance in enumerate(rng.uniform(0.5, 1, 20))}
     whole = sequences([3] * n, label=[0] * n, split=[2] * n)
-    found = evaluate([evaluation.take(whole, np.arange(i, i + 10)) for i in range(0, n, 10)], wrong=wrong)
+    found = evaluate([selection.take(whole, np.arange(i, i + 10)) for i in range(0, n, 10)], wrong=wrong)
     expected = sorted(wrong, key=lambda oid: -wrong[oid][1])[: evaluation.N_ERRORS_SHOWN]
     assert [shown.object_id for shown in found.errors] == expected
     assert {shown.true_class for shown in found.errors} == {"AGN"}
@@ -139,10 +120,24 @@ def test_scores_of_a_class_without_objects_are_undefined():
 
 def test_inference_time_counts_only_the_timed_runs():
     predict = FakeClassifier(3)
-    found = evaluation.inference_time(predict, evaluate([data()]).sample, repeats=5)
-    assert len(predict.calls) == 6
+    found = evaluation.inference_time(predict, evaluate([data()]).sample, repeats=2)
+    assert len(predict.calls) == 3
     assert found["batch_size"] == len(predict.calls[0]) == evaluation.TIMING_OBJECTS
     assert 0 < found["min_s_per_object"] <= found["median_s_per_object"] <= found["max_s_per_object"]
+
+
+def test_a_slow_model_is_timed_less_often(monkeypatch):
+    predict = FakeClassifier(3)
+    sample = evaluate([data()]).sample
+    monkeypatch.setattr(evaluation, "TIMING_SECONDS", 0)
+    found = evaluation.inference_time(predict, sample)
+    assert found["repeats"] == len(predict.calls) - 1 == evaluation.TIMING_LEAST_REPEATS
+
+
+def test_the_longest_sequence_is_that_of_the_whole_data_set():
+    whole = data()
+    parts = [selection.take(whole, np.arange(i, i + 1)) for i in range(8)]
+    assert evaluate(parts).longest == 5
 
 
 def test_the_fates_add_up():

@@ -10,7 +10,7 @@ from made_sequences import CLASSES, sequences
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from jtss import metrics, plots, stamp_plots
+from jtss import cards, metrics, plots, stamp_plots
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -24,7 +24,7 @@ def has_colour(png: bytes, colour: str) -> bool:
 
 def shown(n=2, index=0, **changes):
     made = sequences((n, n))
-    return stamp_plots.card(made, index, CLASSES, np.array([0.9, 0.05, 0.05]), n, true_class="SN")._replace(**changes)
+    return cards.card(made, index, CLASSES, np.array([0.9, 0.05, 0.05]), n, true_class="SN")._replace(**changes)
 
 
 @pytest.mark.parametrize("confusion", [np.diag([5, 3, 0]), np.zeros((3, 3), int), np.full((3, 3), 10**6)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import environment, evaluation, page, report
+from jtss import documents, environment, evaluation, page, report, wording
 
 CURVE = [
     {"step": 10, "train_loss": 1.0},
@@ -128,7 +128,7 @@ def test_text_is_escaped_wherever_it_comes_from(evaluated):
 
 def test_undefined_numbers_show_as_a_dash_never_as_nan_or_zero(document):
     row = re.search(r"<tr><td>VS</td>.*?</tr>", document).group()
-    assert row.count(f"<td>{report.UNDEFINED}</td>") == 3
+    assert row.count(f"<td>{wording.UNDEFINED}</td>") == 3
     assert not re.search(r"\bnan\b", "".join(Strict(document).words), re.IGNORECASE)
 
 
@@ -155,7 +155,7 @@ def test_a_failed_write_leaves_the_old_report(evaluated, tmp_path):
 
 
 def test_plain_reaches_into_everything():
-    assert report.plain({"a": [math.nan, (math.inf, 1)], "b": {"c": -math.inf}}) == {
+    assert documents.plain({"a": [math.nan, (math.inf, 1)], "b": {"c": -math.inf}}) == {
         "a": [None, [None, 1]],
         "b": {"c": None},
     }

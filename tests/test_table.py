@@ -15,7 +15,9 @@ CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
 
 def rows(notes=None):
     probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0.0]], np.float32)
-    made = table.classified_rows(CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {})
+    made = table.classified_rows(
+        CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {}, np.zeros(3, bool)
+    )
     return [*made, *table.rejected_rows(CLASSIFIER, {"ZTF9": "stamp_gzip"})]
 
 

@@ -1,0 +1,120 @@
+"""From a run directory and a data file to a report: loads, evaluates, warns and writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jtss import data, environment, evaluation, predict, repeats, report, subject
+from jtss.configs import Config
+from jtss.evaluation import ALL_SPLITS, Evaluation
+from jtss.predict import Run
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate on, and how.
+
+    Attributes:
+        data: data set; None: the one that the run was trained on.
+        split: name of a split, or "all".
+        screener: first-detection model for bogus screening, None for none.
+        command: the command line, for the report.
+    """
+
+    data: Path | None
+    split: str
+    screener: Run | None
+    command: str
+
+
+def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[dict, tuple[Path, Path]]:
+    """Evaluate a run and write its report.
+
+    Args:
+        path: run directory.
+        request: what on.
+        out: folder of the report; None: a folder in `path` named after the data, the split and the screening.
+        warn: takes what a reader must know before believing the numbers.
+
+    Returns:
+        The report's document, and the paths of report.json and report.html.
+
+    Raises:
+        ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
+        OSError: the report cannot be written.
+    """
+    run, screener = predict.load_run(path), request.screener
+    data_path = request.data or Path(run.provenance["data"])
+    described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
+    warnings, curve = [*run.warnings, *subject.beware(described)], run.metrics()
+    evaluated = _evaluate(run, data_path, request)
+    warnings += subject.beware_of_few(evaluated)
+    for warning in warnings:
+        warn(warning)
+    time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
+    found = report.document(
+        evaluated,
+        model=subject.describe_model(run),
+        data=described,
+        inference=time | {"device": environment.hardware()["device"]},
+        curve=curve,
+        command=request.command,
+        warnings=warnings,
+        screener=screener and subject.describe_model(screener),
+    )
+    return found, report.write(out or path / _folder_name(described, screener), found, evaluated)
+
+
+def _evaluate(run: Run, path: Path, request: Request) -> Evaluation:
+    screen = request.screener and predict.screen_with(request.screener)
+    classes, n = run.config.classes, run.config.n_detections
+    evaluated = evaluation.evaluate(partial(predict.predict, run), data.read(path), classes, n, request.split, screen)
+    _require_objects(evaluated, path, request.split, run.config)
+    return evaluated
+
+
+def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Config) -> None:
+    """Raise ValueError, saying why, where nothing could be evaluated."""
+    if evaluated.sample is not None:
+        return
+    if evaluated.longest < config.n_detections:
+        raise ValueError(
+            f"{path}: its longest sequence has {evaluated.longest} detections, config {config.name} reads"
+            f" {config.n_detections}"
+        )
+    counts = ", ".join(f"{count} {name}" for name, count in evaluated.counts.items())
+    hint = "" if split == ALL_SPLITS else "; --split all takes every labelled object"
+    raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
+
+
+def _folder_name(described: dict, screener: Run | None) -> str:
+    own_test_split = described["is_training_file"] and described["split"] == "test"
+    parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
+    return "-".join(["evaluation", *parts, *(["screened"] if screener else [])])
+
+
+def assess_repeats(
+    path: Path, request: Request, out: Path | None, warn: Say, say: Say
+) -> tuple[dict, tuple[Path, Path]]:
+    """Evaluate every seed of a folder of repeats on the same data, and write one table of them all.
+
+    Args:
+        path: folder of repeats.
+        request, out, warn: as in `assess`; the report of a seed is in a folder of its own.
+        say: takes a line for every seed.
+
+    Returns:
+        The summary, and the paths of repeats.json and repeats.csv.
+
+    Raises:
+        ValueError, OSError: as in `assess`, for any of the seeds.
+    """
+    reports = {}
+    for seed, directory in repeats.seed_directories(path).items():
+        reports[seed], (json_path, html_path) = assess(directory, request, out and out / directory.name, warn)
+        say(f"seed {seed}: {html_path}")
+    summary = repeats.summarise(reports)
+    return summary, repeats.write(out or path / json_path.parent.name, summary)

@@ -1,0 +1,17 @@
+"""Numbers in words, the same in every text."""
+
+import math
+from collections.abc import Sequence
+
+UNDEFINED = "–"
+
+
+def percent(value: float) -> str:
+    """A fraction as percent, "–" where undefined."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else UNDEFINED
+
+
+def interval(limits: Sequence[float]) -> str:
+    """An interval of fractions as percent, "" where undefined."""
+    lower, upper = limits
+    return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""

@@ -1,0 +1,72 @@
+"""Run directories of untrained models for tests, and the script that evaluates them run in this process."""
+
+import runpy
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from made_sequences import sequences
+
+from data_prep import ingest
+from data_prep.hdf5 import Writer
+from data_prep.ledger import Ledger
+from jtss import checkpoint, data, evaluation, features, overrides, registry
+from jtss.training import init_state
+
+SCRIPT = Path(__file__).parents[1] / "evaluate.py"
+TINY = overrides.override(registry.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
+COUNTS = [3] * 24 + [2, 5]
+SPLIT = [2] * 12 + [0] * 12 + [2, 2]
+LABEL = [i % 3 for i in range(24)] + [0, -1]
+
+
+def write_data(path, counts=COUNTS, **changes):
+    made = sequences(counts, **{"label": LABEL, "split": SPLIT} | changes)
+    with Writer(path, survey="made", command="a test") as writer:
+        writer.append(made)
+        return writer.finish(split=made.split, ledger=Ledger())
+
+
+def make_run(path, config, data_path, *, favoured=None):
+    """A run directory of a model with random weights that claims to be trained on a file; always says `favoured`."""
+    values = data.examples(sequences(COUNTS, label=LABEL), config)
+    provenance = {
+        "command": "python train.py",
+        "data": str(data_path),
+        "data_hash": str(data.attributes(data_path)["content_hash"]),
+        "started": "2026-01-02T03:04:05+0000",
+        "versions": {"jtss": "0.1.0"},
+        "device": "none",
+    }
+    statistics = features.fit(values.dynamic, values.static, config.metadata)
+    run = checkpoint.create(path, config, statistics, provenance)
+    run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
+    rng = np.random.default_rng(config.training.seed)
+    state = jax.tree.map(
+        lambda leaf: np.abs(0.1 * rng.normal(size=leaf.shape)).astype(leaf.dtype),
+        jax.eval_shape(partial(init_state, config)),
+    )
+    if favoured is not None:  # by a bias so large that nothing else counts
+        state.best.variables["params"]["head"]["logits"]["bias"][config.classes.index(favoured)] = 1e6
+    best = state.best._replace(step=np.int32(5), loss=np.float32(0.9))
+    run.states().save(jax.tree.map(jnp.asarray, state._replace(best=best)))
+
+
+def caller(folder, monkeypatch, capsys):
+    """A function that runs the script on a run directory in `folder`; returns exit status, stdout and stderr."""
+    script = runpy.run_path(str(SCRIPT), run_name="evaluate")
+    monkeypatch.setattr(ingest, "available_cores", lambda: 1)
+    monkeypatch.setattr(evaluation, "N_ERRORS_SHOWN", 1)  # to draw one takes a while
+
+    def call(*arguments, ckpt="run"):
+        monkeypatch.setattr(sys, "argv", ["evaluate.py", "--ckpt", str(folder / ckpt), *map(str, arguments)])
+        try:
+            status = script["main"]()
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, *capsys.readouterr()
+
+    return call

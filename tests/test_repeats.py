@@ -1,0 +1,96 @@
+"""Repeats: the folder is read as it was written, and the table has the sample's mean and deviation."""
+
+import csv
+import io
+import json
+import math
+import statistics
+
+import pytest
+
+from jtss import repeats
+
+
+def report(accuracy, *recall, step=10):
+    return {
+        "model": {"name": "n3_conv1d", "best_step": step},
+        "data": {"path": "a.h5", "split": "test", "content_hash": "ab"},
+        "results": {
+            "n_objects": 60,
+            "accuracy": {"value": accuracy},
+            "classes": {name: {"recall": {"value": r}} for name, r in zip(("AGN", "SN"), recall, strict=True)},
+        },
+    }
+
+
+REPORTS = {0: report(0.9, 0.8, 1.0), 3: report(0.94, 0.84, 0.7, step=2000), 7: report(0.95, 0.9, 0.8)}
+
+
+def test_mean_and_sample_deviation():
+    found = repeats.summarise(REPORTS)
+    values = [0.9, 0.94, 0.95]
+    assert found["mean"]["accuracy"] == pytest.approx(statistics.mean(values))
+    assert found["sd"]["accuracy"] == pytest.approx(statistics.stdev(values))
+    assert found["sd"]["recall"]["SN"] == pytest.approx(statistics.stdev([1.0, 0.7, 0.8]))
+    assert [row["seed"] for row in found["repeats"]] == [0, 3, 7]
+    assert found["repeats"][1]["best_step"] == 2000
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    found = repeats.summarise({5: report(0.9, 0.8, math.nan)})
+    assert math.isnan(found["sd"]["accuracy"])
+    json_path, csv_path = repeats.write(tmp_path / "new", found)
+    assert json.loads(json_path.read_text(), parse_constant=pytest.fail)["sd"] == {
+        "accuracy": None,
+        "recall": {"AGN": None, "SN": None},
+    }
+    assert csv_path.read_text().splitlines()[-1] == "sd,,,,"
+    assert "90.00 ± – %" in repeats.text(found)
+
+
+def test_table_and_text_have_every_row():
+    found = repeats.summarise(REPORTS)
+    rows = list(csv.DictReader(io.StringIO(repeats.csv(found))))
+    assert [row["seed"] for row in rows] == ["0", "3", "7", "mean", "sd"]
+    assert float(rows[1]["recall_SN"]) == 0.7
+    assert float(rows[4]["accuracy"]) == pytest.approx(statistics.stdev([0.9, 0.94, 0.95]))
+    lines = repeats.text(found).splitlines()
+    assert lines[0].split() == ["seed", "best", "step", "accuracy", "recall", "AGN", "recall", "SN"]
+    assert lines[2].split() == ["3", "2,000", "94.0", "%", "84.0", "%", "70.0", "%"]
+    assert lines[4].split()[:6] == ["mean", "±", "sd", "93.00", "±", "2.65"]
+    assert len({len(line) for line in lines}) == 1
+
+
+def made(tmp_path, text, *seeds):
+    (tmp_path / "repeats.json").write_text(text)
+    for seed in seeds:
+        (tmp_path / f"seed-{seed}").mkdir()
+    return tmp_path
+
+
+def test_the_folder_is_read_in_order(tmp_path):
+    path = made(tmp_path, json.dumps({"config": "demo", "seeds": [2, 0]}), 0, 2)
+    assert repeats.is_repeats(path)
+    assert list(repeats.seed_directories(path).items()) == [(2, path / "seed-2"), (0, path / "seed-0")]
+
+
+def test_a_run_directory_is_no_folder_of_repeats(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert not repeats.is_repeats(tmp_path)
+    assert not repeats.is_repeats(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "repeats.json: damaged"),
+        ("[]", "repeats.json: damaged"),
+        ('{"seeds": ["x"]}', "repeats.json: damaged"),
+        ('{"seeds": []}', "a seed is missing"),
+        ('{"seeds": [0, 1, 2]}', "repeats.json: seed-1, seed-2 is missing"),
+    ],
+)
+def test_a_damaged_folder_is_named(tmp_path, text, message):
+    with pytest.raises(repeats.RepeatsError, match=message) as caught:
+        repeats.seed_directories(made(tmp_path, text, 0))
+    assert "\n" not in str(caught.value)
