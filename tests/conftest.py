@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # tests compile by themselves and leave nothing in the home
 
+
 @pytest.fixture(scope="session")
 def ztf_dir() -> Path:
     """The folder of real alerts (alerts/, labels.csv) named by JTSS_ZTF_ALERTS; the test is skipped without it."""
