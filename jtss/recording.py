@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jtss import training
+from jtss import devices, training
 from jtss.checkpoint import RunDirectory
 from jtss.engine import Progress
 from jtss.training import TrainState
@@ -40,7 +40,7 @@ class Recorder:
                 self._losses[i] = []
         self._steps = figures.step
         # only after a validation, so that a resumed run has all losses of its next line of metrics
-        if figures.validation_loss is not None and now - self._saved > SAVE_EVERY_SECONDS:
+        if figures.validation_loss is not None and devices.any_process(now - self._saved > SAVE_EVERY_SECONDS):
             self.save(progress.states)
             self._saved = time.monotonic()
 

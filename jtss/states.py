@@ -65,7 +65,7 @@ class States:
         """
         step = int(state.step)
         folder, partial = self.path / str(step), self.path / f".{step}.partial"
-        if folder.exists():
+        if _from_first_process(int(folder.exists())):
             return
         try:
             if devices.is_first_process():
@@ -181,11 +181,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(hidden)
 
 
-def _from_first_process(step: int | None) -> int | None:
-    """What the first process found out, in every process."""
+def _from_first_process(value: int | None) -> int | None:
+    """What the first process found out (0 or more, or None), in every process."""
     if jax.process_count() == 1:
-        return step
-    shared = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if step is None else step)))
+        return value
+    shared = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if value is None else value)))
     return None if shared < 0 else shared
 
 
