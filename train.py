@@ -18,6 +18,7 @@ from tqdm import tqdm
 from data_prep.simulate import cached_path
 from jtss import (
     checkpoint,
+    compilation,
     data,
     devices,
     engine,
@@ -46,6 +47,7 @@ def main() -> int:
         print_configs()
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES[signal.SIGTERM]))
+    compilation.enable()
     try:
         if arguments.distributed:
             devices.join_processes()

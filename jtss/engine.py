@@ -24,6 +24,7 @@ from jtss.training import (
     finished,
     keep_best,
     last_step,
+    seedless,
     train_step,
     validation_sums,
 )
@@ -137,10 +138,13 @@ def run(
     Raises:
         FloatingPointError: after the turn with a loss that is no number was yielded; names seed and step.
     """
+    config = seedless(config)
     whole, every = in_one_dispatch(config), config.training.validate_every
     wait = math.inf if whole else LONGEST_WAIT_SECONDS  # a whole turn gives the memory of its states away
     with _Worker() as ahead, _Worker() as worker:
-        step, seeds = int(np.max(np.asarray(states.step))), np.array(states.seed)  # a copy: `turn` takes the memory
+        seeds, at = np.array(states.seed), np.array(states.step)  # copies: `turn` takes the memory
+        going = at < np.asarray(last_step(config, states.best.step))
+        step = int(at[going].max(initial=0))
 
         def batches(step: int) -> Future:
             n_steps = every - step % every if whole else 1

@@ -1,6 +1,7 @@
 """One step of training, of one seed: state is arrays only, and every draw follows from (seed, step)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -60,9 +61,14 @@ def step_keys(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
     return draw_key, model_key
 
 
+def seedless(config: Config) -> Config:
+    """The same for every seed, so that one compiled program serves all: the seed that counts is in the state."""
+    return replace(config, training=replace(config.training, seed=0))
+
+
 def init_state(config: Config) -> TrainState:
     """The state of one seed before the first step, without the axis of seeds."""
-    return _init_state(config, np.uint32(config.training.seed))
+    return _init_state(seedless(config), np.uint32(config.training.seed))
 
 
 @partial(jax.jit, static_argnums=0)
