@@ -41,7 +41,8 @@ class RunDirectory:
     def metrics(self) -> list[dict]:
         """One dict per validation: step, train_loss, validation_loss, validation_accuracy, seconds.
 
-        After a resume, `seconds` begin anew and the first `train_loss` is the mean over fewer steps.
+        After a resume `seconds` begin anew; where it was between two validations, the first `train_loss` is the mean
+        over fewer steps.
 
         Raises:
             RunError: the file is missing or damaged; names the line. A last line cut short, as a killed run leaves it,
@@ -96,6 +97,8 @@ class RunDirectory:
 def require_new(path: Path, config: Config, data_hash: str) -> None:
     """Make sure that a new run can be made at `path`: nothing is there, an empty folder, or what a killed start left.
 
+    A start may be killed while the run directory is made, or before the first state is saved.
+
     Raises:
         FileExistsError: something else is there; says how a run there differs from the one asked for.
     """
@@ -110,7 +113,8 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     differences = overrides.differences(asked, found, ("asked for", "there"))
     if differences:
         raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")
-    raise FileExistsError(f"{path} exists and is this run; go on with it by --resume {path}, or {elsewhere}")
+    if there.states().steps():
+        raise FileExistsError(f"{path} exists and is this run; go on with it by --resume {path}, or {elsewhere}")
 
 
 def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:

@@ -74,6 +74,8 @@ def _restore(directory: RunDirectory, warn: Callable[[str], None], at: int | Non
     found = directory.states().restore(start, repair=True, at=at)
     for line in found.warnings:
         warn(line)
+    if found.state is None and at is not None:
+        warn(f"{directory.path}: no state of step {at} or before, where another seed is; it begins anew")
     return start if found.state is None else jax.tree.map(np.array, found.state)
 
 

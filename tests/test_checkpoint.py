@@ -111,7 +111,7 @@ def test_another_run_at_the_same_place_is_refused_naming_what_differs(run):
 
 
 def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
-    """At whatever file it was killed: without a configuration there is no run yet."""
+    """At whatever file it was killed: without a configuration there is no run yet, without a state nothing is lost."""
     documents = 4
     for killed_at in range(documents):
         path, written = tmp_path / f"run{killed_at}", iter(range(documents))
@@ -127,8 +127,9 @@ def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
                 checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
         with pytest.raises(checkpoint.RunError, match=r"config.json is missing: .+ is not a run directory"):
             checkpoint.open_run(path)
-        checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
-        assert checkpoint.open_run(path).provenance == PROVENANCE
+        for _ in range(2):
+            checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
+            assert checkpoint.open_run(path).provenance == PROVENANCE
 
 
 def test_one_trains_and_others_read(run):
