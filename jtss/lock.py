@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 class LockedError(OSError):
@@ -18,15 +19,22 @@ def held(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
+        OSError: the file cannot be written.
     """
-    with open(path, "a+") as file:
+    with open(path, "a+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "another process"
+            holder = file.read().decode(errors="replace").strip() or "another process"
             raise LockedError(f"{path.parent} is in use: {holder} trains it") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        _write(file, f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
+
+
+def _write(file: BinaryIO, text: str) -> None:
+    try:
+        file.truncate(0)
+        file.write(text.encode())
+    except OSError as error:  # which does not name the file by itself
+        raise OSError(error.errno, error.strerror, file.name) from None

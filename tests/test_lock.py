@@ -47,3 +47,9 @@ def test_it_is_free_after_an_error(tmp_path):
     for _ in range(2):
         with pytest.raises(KeyError), lock.held(tmp_path / "lock"):
             raise KeyError
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_lock_that_cannot_be_written_is_named():
+    with pytest.raises(OSError, match="/dev/full"), lock.held(Path("/dev/full")):
+        pass
