@@ -74,14 +74,15 @@ def parse_arguments() -> argparse.Namespace:
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
     """Accuracy, confusion and the rest, as a table, report.json and report.html; of repeats, one of each per seed."""
-    from jtss import assessment, predict, repeats, report
+    from jtss import predict, repeats
+    from jtss.reports import assessment, repeat_scores, report
 
     screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
     command = shlex.join(["python", *sys.argv])
     request = assessment.Request(arguments.data, arguments.split or "test", screener, command)
     if repeats.is_repeats(arguments.ckpt):
         summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)
-        print(f"\n{repeats.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
+        print(f"\n{repeat_scores.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
     else:
         found, (json_path, html_path) = assessment.assess(arguments.ckpt, request, arguments.out, warn)
         print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
@@ -97,7 +98,8 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from data_prep import build, crossmatch, ingest
-    from jtss import classify, predict, screening, subject, table
+    from jtss import predict, screening
+    from jtss.reports import classify, subject, table
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
@@ -139,7 +141,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
 
 def draw(path: Path, cards: list, name: str) -> None:
     """The picture of `--picture`, where there is something to show."""
-    from jtss.stamp_plots import sheet_picture
+    from jtss.reports.stamp_plots import sheet_picture
 
     if not cards:
         print("no object was classified, so there is no picture", file=sys.stderr)

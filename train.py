@@ -27,6 +27,7 @@ from jtss import (
     features,
     overrides,
     registry,
+    repeats,
     seeds,
     sources,
     training,
@@ -137,8 +138,8 @@ def start(arguments: argparse.Namespace) -> int:
     numbers = [config.training.seed + i for i in range(arguments.seeds)]
     run_configs = {out: config}
     if len(numbers) > 1:
-        seeds.require_new(out)
-        run_configs = {seeds.folder(out, seed): seeds.with_seed(config, seed) for seed in numbers}
+        repeats.require_new(out)
+        run_configs = {repeats.seed_directory(out, seed): seeds.with_seed(config, seed) for seed in numbers}
     for folder, run_config in run_configs.items():
         checkpoint.require_new(folder, run_config, content_hash)
     prepared = prepare(path, config, arguments.stream)
@@ -156,18 +157,15 @@ def start(arguments: argparse.Namespace) -> int:
         for folder, run_config in run_configs.items()
     ]
     if len(numbers) > 1:
-        seeds.write(out, config, numbers, together)
+        repeats.write(out, config, numbers, together)
     return train_all(out, directories, together, prepared)
 
 
 def resume(arguments: argparse.Namespace) -> int:
-    run, together, directories = arguments.resume, 1, None
-    if (run / seeds.FILE).exists():
-        repeats = seeds.read(run)
-        together = repeats["together"]
-        directories = [checkpoint.open_run(seeds.folder(run, seed)) for seed in repeats["seeds"]]
-    else:
-        directories = [checkpoint.open_run(run)]
+    run, together, paths = arguments.resume, 1, [arguments.resume]
+    if repeats.is_repeats(run):
+        together, paths = repeats.seeds_together(run), repeats.seed_directories(run).values()
+    directories = [checkpoint.open_run(path) for path in paths]
     first = directories[0]
     devices.check_divisible(first.config.training.batch_size)
     path, expected = Path(first.provenance["data"]), first.provenance["data_hash"]

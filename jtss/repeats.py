@@ -1,17 +1,14 @@
 """Repeats: the same training with several seeds, in one folder.
 
-repeats.json     {"config": name, "seeds": [0, 1, …]}
-seed-0, seed-1…  a run directory for each
+repeats.json        {"config", "seeds", "together"}: what is repeated, and how many seeds train as one program
+seed-0, seed-1, …   a run directory for each
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from jtss import documents
-from jtss.wording import UNDEFINED, percent
+from jtss.configs import Config
 
 REPEATS = "repeats.json"
 
@@ -34,7 +31,7 @@ def seed_directories(path: Path) -> dict[int, Path]:
     file = path / REPEATS
     try:
         seeds = json.loads(file.read_text())["seeds"]
-        directories = {int(seed): path / f"seed-{int(seed)}" for seed in seeds}
+        directories = {int(seed): seed_directory(path, int(seed)) for seed in seeds}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RepeatsError(f"{file}: damaged ({error!r})") from None
     missing = [directory.name for directory in directories.values() if not directory.is_dir()]
@@ -43,85 +40,37 @@ def seed_directories(path: Path) -> dict[int, Path]:
     return directories
 
 
-def summarise(reports: Mapping[int, dict]) -> dict:
-    """What the evaluations of all seeds say together, as plain values; undefined ones are NaN.
-
-    Args:
-        reports: the document of each seed's report; all of the same model and the same objects.
-
-    Returns:
-        {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall}, "sd": {…}, …};
-        sd is the sample standard deviation over seeds (ddof = 1), undefined for one seed.
-
-    FIDELITY, Statistics.
-    """
-    rows = [
-        {
-            "seed": seed,
-            "best_step": report["model"]["best_step"],
-            "accuracy": report["results"]["accuracy"]["value"],
-            "recall": {name: scores["recall"]["value"] for name, scores in report["results"]["classes"].items()},
-        }
-        for seed, report in reports.items()
-    ]
-    values = np.array([[row["accuracy"], *row["recall"].values()] for row in rows])
-    names = list(rows[0]["recall"])
-    mean = values.mean(axis=0)
-    sd = values.std(axis=0, ddof=1) if len(rows) > 1 else np.full(len(mean), np.nan)
-    first = next(iter(reports.values()))
-    return {
-        "config": first["model"]["name"],
-        "data": {key: first["data"].get(key) for key in ("path", "split", "content_hash")},
-        "n_objects": first["results"]["n_objects"],
-        "repeats": rows,
-        "mean": _named(mean, names),
-        "sd": _named(sd, names),
-    }
+def require_new(path: Path) -> None:
+    """Raise FileExistsError where `path` is something else than a folder for repeats that is empty."""
+    if is_repeats(path):
+        raise FileExistsError(f"{path} exists and has repeats in it; go on with them by --resume {path}")
+    if path.exists() and (not path.is_dir() or any(not entry.name.startswith("seed-") for entry in path.iterdir())):
+        raise FileExistsError(f"{path} exists and is no folder of repeats; choose another name with --out")
 
 
-def _named(values: np.ndarray, classes: list[str]) -> dict:
-    accuracy, *recall = map(float, values)
-    return {"accuracy": accuracy, "recall": dict(zip(classes, recall, strict=True))}
+def seed_directory(path: Path, seed: int) -> Path:
+    """The run directory of one seed."""
+    return path / f"seed-{seed}"
 
 
-def _header(summary: dict) -> list[str]:
-    return ["seed", "best_step", "accuracy", *(f"recall_{name}" for name in summary["mean"]["recall"])]
+def write(path: Path, config: Config, seeds: Sequence[int], together: int) -> None:
+    """Say in the folder what is repeated; from then on it is a folder of repeats."""
+    values = {"config": config.name, "seeds": list(seeds), "together": together}
+    partial = path / f".{REPEATS}.partial"
+    partial.write_text(json.dumps(values, indent=2) + "\n")
+    partial.rename(path / REPEATS)
 
 
-def _values(row: dict) -> list[float]:
-    return [row["accuracy"], *row["recall"].values()]
-
-
-def csv(summary: dict) -> str:
-    """A row per seed, then their mean and standard deviation; fractions, empty where undefined."""
-    rows = [[row["seed"], row["best_step"], *_values(row)] for row in summary["repeats"]]
-    rows += [[name, "", *_values(summary[name])] for name in ("mean", "sd")]
-    lines = [_header(summary), *([cell if cell == cell else "" for cell in row] for row in rows)]  # NaN is not itself
-    return "".join(",".join(map(str, line)) + "\n" for line in lines)
-
-
-def text(summary: dict) -> str:
-    """The same as a table for the terminal, in percent."""
-    rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, _values(row))] for row in summary["repeats"]]
-    both = zip(_values(summary["mean"]), _values(summary["sd"]), strict=True)
-    rows.append(["mean ± sd", "", *(f"{_number(mean)} ± {_number(sd)} %" for mean, sd in both)])
-    table = [[head.replace("_", " ") for head in _header(summary)], *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in table)
-
-
-def _number(fraction: float) -> str:
-    return f"{100 * fraction:.2f}" if np.isfinite(fraction) else UNDEFINED
-
-
-def write(folder: Path, summary: dict) -> tuple[Path, Path]:
-    """Write repeats.json and repeats.csv into `folder`; returns their paths.
+def seeds_together(path: Path) -> int:
+    """How many seeds train as one program.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        RepeatsError: repeats.json is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    json_path, csv_path = folder / REPEATS, folder / "repeats.csv"
-    documents.write(json_path, documents.to_json(summary))
-    documents.write(csv_path, csv(summary))
-    return json_path, csv_path
+    try:
+        together = json.loads((path / REPEATS).read_text())["together"]
+        if not isinstance(together, int) or together < 1:
+            raise ValueError(f"together: found {together!r}, expected a number of seeds")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RepeatsError(f"{path / REPEATS}: damaged ({error!r})") from None
+    return together

@@ -1,12 +1,6 @@
-"""Repeats of a training with several seeds: a run directory each, trained together as far as they fit.
+"""Seeds of one training: how many train as one program, how they go on, and what they come to."""
 
-repeats.json        {"config", "seeds", "together"}: what is repeated, and how many seeds are one program
-seed-0, seed-1, …   run directories
-"""
-
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,16 +11,6 @@ from jtss.configs import Config
 from jtss.overrides import override
 from jtss.sources import Source
 from jtss.training import TrainState, ValidationChunks
-
-FILE = "repeats.json"
-
-
-def require_new(path: Path) -> None:
-    """Raise FileExistsError where `path` is something else than a folder for repeats that is empty."""
-    if (path / FILE).exists():
-        raise FileExistsError(f"{path} exists and has repeats in it; go on with them by --resume {path}")
-    if path.exists() and (not path.is_dir() or any(not entry.name.startswith("seed-") for entry in path.iterdir())):
-        raise FileExistsError(f"{path} exists and is no folder of repeats; choose another name with --out")
 
 
 def with_seed(config: Config, seed: int) -> Config:
@@ -81,32 +65,6 @@ def _restore(directory: RunDirectory, warn: Callable[[str], None], at: int | Non
 
 def _finished(directory: RunDirectory, state: TrainState) -> bool:
     return training.finished(directory.config, state)
-
-
-def write(path: Path, config: Config, seeds: Sequence[int], together: int) -> None:
-    """Write `repeats.json` into the folder of the repeats."""
-    values = {"config": config.name, "seeds": list(seeds), "together": together}
-    partial = path / f".{FILE}.partial"
-    partial.write_text(json.dumps(values, indent=2) + "\n")
-    partial.rename(path / FILE)
-
-
-def read(path: Path) -> dict:
-    """Read it.
-
-    Raises:
-        ValueError: damaged; names the file.
-    """
-    try:
-        values = json.loads((path / FILE).read_text())
-        return {"config": str(values["config"]), "seeds": list(values["seeds"]), "together": int(values["together"])}
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path / FILE}: damaged ({error!r})") from None
-
-
-def folder(path: Path, seed: int) -> Path:
-    """The run directory of one seed."""
-    return path / f"seed-{seed}"
 
 
 def table(seeds: Sequence[int], states: TrainState) -> str:

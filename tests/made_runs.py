@@ -13,7 +13,8 @@ from made_sequences import sequences
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import checkpoint, data, evaluation, features, overrides, registry
+from jtss import checkpoint, data, features, overrides, registry
+from jtss.reports import evaluation
 from jtss.training import init_state
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"

@@ -3,7 +3,7 @@
 import numpy as np
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import classify, table
+from jtss.reports import classify, table
 from jtss.screening import Verdict
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", CLASSES, 2)

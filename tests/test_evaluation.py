@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import evaluation, metrics, schema, selection
-from jtss.scores import scores
+from jtss import schema, selection
+from jtss.reports import evaluation, metrics
+from jtss.reports.scores import scores
 
 COUNTS = (3, 3, 2, 3, 3, 5, 3, 3)
 LABEL = (0, 1, 2, 2, 3, 2, -1, 0)

@@ -73,3 +73,8 @@ def test_training_and_simulating_do_without_the_packages_for_packets(module):
     absent = "".join(f"sys.modules[{name!r}] = None; " for name in ("astropy", "fastavro", "cramjam"))
     done = subprocess.run([sys.executable, "-c", f"import sys; {absent}import {module}"], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_classifier_does_without_its_reports():
+    for path in (ROOT / "jtss").glob("*.py"):
+        assert not {name for name in imports(path) if name.startswith("jtss.reports")}, path

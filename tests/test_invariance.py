@@ -50,7 +50,7 @@ def with_stamp(**fields) -> Config:
 
 
 def encode(config: Config, stamps, key=None) -> jax.Array:
-    return _encode(config, VARIABLES["params"]["encoder"], stamps, key)
+    return _encode(config, VARIABLES["params"]["encoder"], stamps[None], key)[0]
 
 
 def classify(config: Config, variables: dict, batch: Batch) -> jax.Array:

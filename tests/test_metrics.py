@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jtss import metrics
+from jtss.reports import metrics
 
 # Ten objects of four classes; class 3 has none and is never predicted, class 2 has objects and is never predicted.
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 1])

@@ -10,7 +10,7 @@ from made_sequences import CLASSES, sequences
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from jtss import cards, metrics, plots, stamp_plots
+from jtss.reports import cards, metrics, plots, stamp_plots
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_awkward_text_is_drawn_as_text():
 
 
 def test_pyplot_is_never_imported():
-    code = "import sys, jtss.plots, jtss.stamp_plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, jtss.reports.plots, jtss.reports.stamp_plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

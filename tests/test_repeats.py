@@ -9,6 +9,7 @@ import statistics
 import pytest
 
 from jtss import repeats
+from jtss.reports import repeat_scores
 
 
 def report(accuracy, *recall, step=10):
@@ -27,7 +28,7 @@ REPORTS = {0: report(0.9, 0.8, 1.0), 3: report(0.94, 0.84, 0.7, step=2000), 7: r
 
 
 def test_mean_and_sample_deviation():
-    found = repeats.summarise(REPORTS)
+    found = repeat_scores.summarise(REPORTS)
     values = [0.9, 0.94, 0.95]
     assert found["mean"]["accuracy"] == pytest.approx(statistics.mean(values))
     assert found["sd"]["accuracy"] == pytest.approx(statistics.stdev(values))
@@ -37,24 +38,24 @@ def test_mean_and_sample_deviation():
 
 
 def test_one_seed_has_no_deviation(tmp_path):
-    found = repeats.summarise({5: report(0.9, 0.8, math.nan)})
+    found = repeat_scores.summarise({5: report(0.9, 0.8, math.nan)})
     assert math.isnan(found["sd"]["accuracy"])
-    json_path, csv_path = repeats.write(tmp_path / "new", found)
+    json_path, csv_path = repeat_scores.write(tmp_path / "new", found)
     assert json.loads(json_path.read_text(), parse_constant=pytest.fail)["sd"] == {
         "accuracy": None,
         "recall": {"AGN": None, "SN": None},
     }
     assert csv_path.read_text().splitlines()[-1] == "sd,,,,"
-    assert "90.00 ± – %" in repeats.text(found)
+    assert "90.00 ± – %" in repeat_scores.text(found)
 
 
 def test_table_and_text_have_every_row():
-    found = repeats.summarise(REPORTS)
-    rows = list(csv.DictReader(io.StringIO(repeats.csv(found))))
+    found = repeat_scores.summarise(REPORTS)
+    rows = list(csv.DictReader(io.StringIO(repeat_scores.csv(found))))
     assert [row["seed"] for row in rows] == ["0", "3", "7", "mean", "sd"]
     assert float(rows[1]["recall_SN"]) == 0.7
     assert float(rows[4]["accuracy"]) == pytest.approx(statistics.stdev([0.9, 0.94, 0.95]))
-    lines = repeats.text(found).splitlines()
+    lines = repeat_scores.text(found).splitlines()
     assert lines[0].split() == ["seed", "best", "step", "accuracy", "recall", "AGN", "recall", "SN"]
     assert lines[2].split() == ["3", "2,000", "94.0", "%", "84.0", "%", "70.0", "%"]
     assert lines[4].split()[:6] == ["mean", "±", "sd", "93.00", "±", "2.65"]

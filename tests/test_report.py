@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import documents, environment, evaluation, page, report, wording
+from jtss import environment
+from jtss.reports import documents, evaluation, page, report, wording
 
 CURVE = [
     {"step": 10, "train_loss": 1.0},

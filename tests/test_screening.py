@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import evaluation, registry, screening, screening_report, selection
+from jtss import registry, screening, selection
+from jtss.reports import evaluation, screening_report
 
 FIVE = ("AGN", "SN", "VS", "asteroid", "bogus")
 

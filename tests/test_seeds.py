@@ -4,7 +4,7 @@ import pytest
 from made_training import NO_IMAGES, STATISTICS
 from test_states import flip_a_bit
 
-from jtss import checkpoint, seeds, training
+from jtss import checkpoint, repeats, seeds, training
 
 PROVENANCE = dict.fromkeys(checkpoint.PROVENANCE, "made")
 
@@ -13,7 +13,7 @@ def directory(path, seed: int, *steps: int) -> checkpoint.RunDirectory:
     """The run directory of a seed with states and metrics of some steps."""
     config = seeds.with_seed(NO_IMAGES, seed)
     made, state = (
-        checkpoint.create(seeds.folder(path, seed), config, STATISTICS, PROVENANCE),
+        checkpoint.create(repeats.seed_directory(path, seed), config, STATISTICS, PROVENANCE),
         training.init_state(config),
     )
     for step in steps:

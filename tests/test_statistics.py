@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jtss import metrics, statistics
+from jtss.reports import metrics, statistics
 
 
 def test_resampling_cells_is_resampling_objects():

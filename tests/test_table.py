@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_sequences import FIRST_CANDID, sequences
 
-from jtss import table
+from jtss.reports import table
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
 

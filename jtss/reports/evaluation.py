@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss import schema, screening
-from jtss.cards import Card, card
+from jtss.reports.cards import Card, card
 from jtss.schema import Sequences
 from jtss.screening import Screen, Screened
 from jtss.selection import take

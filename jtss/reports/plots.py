@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jtss.metrics import Reliability, ratio
+from jtss.reports.metrics import Reliability, ratio
 
 # Okabe & Ito's palette, told apart with any colour vision; one colour for each class, everywhere the same.
 CLASS_COLOURS = {"AGN": "#0072B2", "SN": "#D55E00", "VS": "#009E73", "asteroid": "#CC79A7", "bogus": "#7F7F7F"}

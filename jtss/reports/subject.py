@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss.evaluation import ALL_SPLITS, Evaluation
 from jtss.predict import Run
-from jtss.table import Classifier
+from jtss.reports.evaluation import ALL_SPLITS, Evaluation
+from jtss.reports.table import Classifier
 
 FEW_OBJECTS = 30  # of a class; below, the interval of a recall near 90 % spans more than 20 points
 

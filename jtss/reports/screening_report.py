@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from jtss import page, screening
-from jtss.evaluation import Evaluation
-from jtss.metrics import ratio
+from jtss import screening
+from jtss.reports import page
+from jtss.reports.evaluation import Evaluation
+from jtss.reports.metrics import ratio
+from jtss.reports.statistics import wilson_interval
+from jtss.reports.wording import interval, percent
 from jtss.screening import Screened
-from jtss.statistics import wilson_interval
-from jtss.wording import interval, percent
 
 SHARES = {"first_called_bogus": "first bogus", "second_called_bogus": "second bogus", "rejected": "rejected"}
 MEANING = (

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jtss import data, environment, evaluation, predict, repeats, report, subject
+from jtss import data, environment, predict, repeats
 from jtss.configs import Config
-from jtss.evaluation import ALL_SPLITS, Evaluation
 from jtss.predict import Run
+from jtss.reports import evaluation, repeat_scores, report, subject
+from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 
 Say = Callable[[str], None]
 
@@ -116,5 +117,5 @@ def assess_repeats(
     for seed, directory in repeats.seed_directories(path).items():
         reports[seed], (json_path, html_path) = assess(directory, request, out and out / directory.name, warn)
         say(f"seed {seed}: {html_path}")
-    summary = repeats.summarise(reports)
-    return summary, repeats.write(out or path / json_path.parent.name, summary)
+    summary = repeat_scores.summarise(reports)
+    return summary, repeat_scores.write(out or path / json_path.parent.name, summary)

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
-from jtss.cards import Card
-from jtss.plots import CLASS_COLOURS, GREY, png
+from jtss.reports.cards import Card
+from jtss.reports.plots import CLASS_COLOURS, GREY, png
 from jtss.schema import CHANNEL_NAMES, STAMP_SIDE
 
 FILTERS = {1: "g", 2: "r", 3: "i"}

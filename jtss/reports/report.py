@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss import documents, environment, page, plots, screening_report
-from jtss.cards import Card
-from jtss.evaluation import EVALUATED, Evaluation
-from jtss.metrics import Reliability
-from jtss.scores import scores
-from jtss.stamp_plots import card_picture
-from jtss.wording import UNDEFINED, interval, percent
+from jtss import environment
+from jtss.reports import documents, page, plots, screening_report
+from jtss.reports.cards import Card
+from jtss.reports.evaluation import EVALUATED, Evaluation
+from jtss.reports.metrics import Reliability
+from jtss.reports.scores import scores
+from jtss.reports.stamp_plots import card_picture
+from jtss.reports.wording import UNDEFINED, interval, percent
 
 REPORT_VERSION = 2
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}

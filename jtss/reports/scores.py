@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from jtss import metrics
-from jtss.evaluation import Evaluation
-from jtss.statistics import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interval, wilson_interval
+from jtss.reports import metrics
+from jtss.reports.evaluation import Evaluation
+from jtss.reports.statistics import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interval, wilson_interval
 
 
 def scores(evaluation: Evaluation, seed: int = 0) -> dict:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss.cards import Card, card
-from jtss.evaluation import Predict
+from jtss.reports.cards import Card, card
+from jtss.reports.evaluation import Predict
+from jtss.reports.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
 from jtss.schema import Sequences
 from jtss.screening import SCREENED, Screen, no_screening
-from jtss.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
 
 SHOWN_PER_CLASS = 3
 
