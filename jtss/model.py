@@ -1,7 +1,7 @@
 """The temporal stamp classifier as a pair of pure functions, `init` and `apply`.
 
 Flax modules hold the weights of one thing each (one stamp's encoder, one sequence's temporal model, one head); what
-composes them is plain functions under `jax.vmap`: over objects, over detections, over rotated copies.
+composes them is plain functions under `jax.vmap`; the encoder takes all stamps at once, see `jtss.convolution`.
 
 TSC §IV-C, Figure 5.
 """
@@ -89,9 +89,10 @@ def apply(
         [B, L] logits and the new batch statistics (the old ones where not `train`).
     """
     params, batch_stats = variables["params"], dict(variables["batch_stats"])
-    encoder_keys = head_keys = None
+    encoder_key = head_keys = None
     if train:
-        encoder_keys, head_keys = (jax.random.split(part, len(batch.static)) for part in jax.random.split(key))
+        encoder_key, head_key = jax.random.split(key)
+        head_keys = jax.random.split(head_key, len(batch.static))
 
     def with_metadata(x: jax.Array, name: str, metadata: jax.Array) -> jax.Array:
         if not metadata.shape[-1]:
@@ -103,7 +104,7 @@ def apply(
 
     sequence = jnp.zeros((*batch.dynamic.shape[:2], 0))
     if config.stamp.channels:
-        sequence = jax.vmap(partial(encode, config, params["encoder"]))(batch.stamps, encoder_keys)
+        sequence = encode(config, params["encoder"], batch.stamps, encoder_key)
     sequence = with_metadata(sequence, "dynamic_norm", batch.dynamic)
     temporal = temporal_model(config.temporal, sequence.shape[-1])
     summary = jax.vmap(partial(temporal.apply, {"params": params["temporal"]}))(sequence)
@@ -117,27 +118,24 @@ def apply(
 
 
 def encode(config: Config, encoder_params: dict, stamps: jax.Array, key: jax.Array | None) -> jax.Array:
-    """Encoded detections of one object, [N, S, S, C] → [N, units].
+    """Encoded detections of B objects, [B, N, S, S, C] → [B, N, units].
 
-    The detections share one draw of angles, so that they keep their orientation to each other; dropout is drawn for
-    each copy. Without a key nothing is drawn.
+    The detections of an object share one draw of angles, so that they keep their orientation to each other; dropout is
+    drawn for each copy. Without a key nothing is drawn.
     """
-    angle_key = dropout_keys = None
+    angle_keys = dropout_key = None
     if key is not None:
         angle_key, dropout_key = jax.random.split(key)
-        dropout_keys = jax.random.split(dropout_key, (len(stamps), config.stamp.copies))
-    angles = copy_angles(angle_key, config.stamp.copies, config.stamp.rotation_range_deg)
+        angle_keys = jax.random.split(angle_key, len(stamps))
+
+    def copies_of(stamps: jax.Array, key: jax.Array | None) -> jax.Array:
+        angles = copy_angles(key, config.stamp.copies, config.stamp.rotation_range_deg)
+        return jax.vmap(lambda stamp: rotated_copies(stamp.astype(jnp.float32), angles, config.stamp.crop))(stamps)
+
+    copies = jax.vmap(copies_of)(stamps, angle_keys)
+    train, rngs = key is not None, {"dropout": dropout_key} if key is not None else None
     encoder = StampEncoder(config.encoder, compute_dtype(config))
-
-    def encode_copy(copy: jax.Array, key: jax.Array | None) -> jax.Array:
-        train = key is not None
-        return encoder.apply({"params": encoder_params}, copy, train=train, rngs={"dropout": key} if train else None)
-
-    def encode_detection(stamp: jax.Array, keys: jax.Array | None) -> jax.Array:
-        copies = rotated_copies(stamp.astype(jnp.float32), angles, config.stamp.crop)
-        return cyclic_pooling(jax.vmap(encode_copy)(copies, keys))
-
-    return jax.vmap(encode_detection)(stamps, dropout_keys)
+    return cyclic_pooling(encoder.apply({"params": encoder_params}, copies, train=train, rngs=rngs))
 
 
 def compute_dtype(config: Config) -> jnp.dtype:

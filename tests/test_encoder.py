@@ -1,5 +1,7 @@
 """The encoder against plain XLA operations."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 from jax import lax
 
 from jtss.configs import EncoderConfig
+from jtss.convolution import convolve
 from jtss.encoder import StampEncoder, max_pool
 
 CONFIG = EncoderConfig(filters=(4, 5, 6, 7, 8), units=(9,))
@@ -40,16 +43,48 @@ def test_the_encoder_and_its_gradient_are_those_of_plain_operations(side):
     target = rng.normal(size=(3, 9)).astype(np.float32)
 
     def loss_of(encode):
-        return jax.jit(jax.value_and_grad(lambda p: jnp.sum(target * jax.vmap(lambda x: encode(p, x))(stamps))))
+        return jax.jit(jax.value_and_grad(lambda p: jnp.sum(target * encode(p, stamps))))
 
     loss, gradient = loss_of(lambda p, x: encoder.apply({"params": p}, x))(params)
-    expected_loss, expected = loss_of(plain_encoder)(params)
+    expected_loss, expected = loss_of(jax.vmap(plain_encoder, in_axes=(None, 0)))(params)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     for path, leaf in jax.tree_util.tree_leaves_with_path(expected):
         found = gradient[path[0].key][path[1].key]
         assert np.any(leaf != 0), path
         # sums of thousands of float32 products, in another order
         np.testing.assert_allclose(found, leaf, rtol=1e-4, atol=1e-5 * np.abs(leaf).max(), err_msg=str(path))
+
+
+@pytest.mark.parametrize("images", [1, 7, 24, 38])  # one, a prime, several parts of a kernel's gradient
+@pytest.mark.parametrize(("size", "padding"), [(5, "SAME"), (4, "SAME"), (4, "VALID"), (1, "VALID")])
+def test_convolutions_and_their_gradients_are_those_of_xla(images, size, padding):
+    rng = np.random.default_rng(2)
+    x, kernel = rng.normal(size=(images, 7, 8, 3)), rng.normal(size=(size, size, 3, 4))
+    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+    settings = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+
+    @partial(jax.jit, static_argnums=0)
+    def result(function, x, kernel):
+        y, transpose = jax.vjp(lambda x, kernel: function(x, kernel, (1, 1), padding, **settings), x, kernel)
+        return y, *transpose(jnp.cos(y))
+
+    for found, expected in zip(result(convolve, x, kernel), result(lax.conv_general_dilated, x, kernel), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_convolutions_map_over_kernels_and_their_images():
+    """As several seeds do in one program."""
+    rng = np.random.default_rng(3)
+    x, kernels = (
+        rng.normal(size=(2, 3, 5, 5, 2)).astype(np.float32),
+        rng.normal(size=(2, 3, 3, 2, 4)).astype(np.float32),
+    )
+
+    def gradient(x, kernel):
+        return jax.grad(lambda kernel: jnp.sum(jnp.sin(convolve(x, kernel, (1, 1), "SAME"))))(kernel)
+
+    for i, found in enumerate(jax.vmap(gradient)(x, kernels)):
+        np.testing.assert_allclose(found, gradient(x[i], kernels[i]), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(6, 6, 3), (7, 6, 3), (6, 9, 1), (2, 3, 2)])

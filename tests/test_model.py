@@ -42,7 +42,7 @@ def sizes_of(crop: int) -> list[tuple[int, ...]]:
     params = jax.eval_shape(encoder.init, jax.random.key(0), stamp)
     capture = partial(encoder.apply, capture_intermediates=True, mutable=["intermediates"])
     _, state = jax.eval_shape(capture, params, stamp)
-    layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape for i in range(1, 6)]
+    layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape[1:] for i in range(1, 6)]  # without the batch
     return [*layers, params["params"]["dense_1"]["kernel"].shape]
 
 
@@ -155,7 +155,7 @@ def test_evaluation_is_its_equation(variables):
     def dense(name, x):
         return x @ params["head"][name]["kernel"] + params["head"][name]["bias"]
 
-    encoded = np.stack([model.encode(DEMO, params["encoder"], stamps, None) for stamps in batch.stamps])
+    encoded = model.encode(DEMO, params["encoder"], batch.stamps, None)
     sequence = np.concatenate([encoded, normalise("dynamic_norm", batch.dynamic)], axis=-1).reshape(4, -1)
     kernel = params["temporal"]["conv"]["kernel"]
     summary = np.maximum(sequence @ kernel.reshape(-1, kernel.shape[-1]) + params["temporal"]["conv"]["bias"], 0)
