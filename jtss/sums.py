@@ -8,10 +8,9 @@ NAME = "SHA256SUMS"
 
 
 def write(folder: Path) -> None:
-    """Write the sums of every file in `folder`, and put everything in it on the disk."""
+    """Write the sums of every file in `folder` to the disk; what a power cut takes of the others, the sums will show."""
     (folder / NAME).write_text(_text(_sums(folder)))
-    for path in (*folder.rglob("*"), folder):
-        flush(path)
+    flush(folder / NAME)
 
 
 def fault(folder: Path) -> str | None:

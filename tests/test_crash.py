@@ -7,23 +7,24 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 import small_disk
-from test_train import ROOT, TINY, command, data_file  # noqa: F401
+from test_train import ROOT, command, data_file  # noqa: F401
 
 from jtss import checkpoint, training
 
 pytestmark = pytest.mark.slow
 
-SEED, N_KILLS = 0, 22
+SEED, N_KILLS = 0, 20
 LONGEST_LIFE = 150  # [file operations] two saves and what lies between them
 # Lives of train.py that end by SIGKILL after so many operations on files of the run directory: at any moment of making
 # it, recording, saving, removing, repairing. They are forked from a process that has imported everything, which takes
-# longer than a life, but has not touched a device yet. The clock counts turns of the loop; a state is saved every 15.
+# longer than a life, but has not touched a device yet. The clock counts turns of the loop; every third saves a state.
 LIVES = """
 import os, signal, sys, time
 from itertools import count
@@ -34,7 +35,7 @@ from jtss import recording
 
 OPERATIONS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree")
 recording.time = SimpleNamespace(monotonic=count().__next__)
-recording.SAVE_EVERY_SECONDS = 15
+recording.SAVE_EVERY_SECONDS = 3
 lives, folder, arguments = sys.argv[1].split(","), sys.argv[2], sys.argv[3:]
 
 
@@ -75,7 +76,9 @@ def environment(tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def options(data_file) -> list:  # noqa: F811
-    return ["--config", "demo", "--data", data_file, *TINY, "--set", "training.iterations=240"]
+    """Without images, because a life should be short."""
+    changes = ("stamp.channels=", "training.batch_size=8", "training.validate_every=5", "training.iterations=240")
+    return ["--config", "demo", "--data", data_file, *chain.from_iterable(("--set", change) for change in changes)]
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +162,13 @@ turns, filler = count(), open(sys.argv[1], "wb", buffering=0)
 def monotonic():
     turn = next(turns)
     with suppress(OSError):
-        while turn == 50:
+        while turn == 10:
             filler.write(bytes(4096))
     return turn
 
 
 recording.time = SimpleNamespace(monotonic=monotonic)
-recording.SAVE_EVERY_SECONDS = 15
+recording.SAVE_EVERY_SECONDS = 3
 sys.argv = ["train.py", *sys.argv[2:]]
 sys.exit(train.main())
 """
