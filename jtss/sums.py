@@ -8,7 +8,7 @@ NAME = "SHA256SUMS"
 
 
 def write(folder: Path) -> None:
-    """Write the sums of every file in `folder` to the disk; what a power cut takes of the others, the sums will show."""
+    """Write the sums of every file in `folder` to the disk. What a power cut takes of the others, they will show."""
     (folder / NAME).write_text(_text(_sums(folder)))
     flush(folder / NAME)
 

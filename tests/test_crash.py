@@ -21,7 +21,7 @@ from jtss import checkpoint, training
 pytestmark = pytest.mark.slow
 
 SEED, N_KILLS = 0, 20
-LONGEST_LIFE = 150  # [file operations] two saves and what lies between them
+LONGEST_LIFE = 100  # [file operations] of which a save takes some 45, and resuming some 30
 # Lives of train.py that end by SIGKILL after so many operations on files of the run directory: at any moment of making
 # it, recording, saving, removing, repairing. They are forked from a process that has imported everything, which takes
 # longer than a life, but has not touched a device yet. The clock counts turns of the loop; every third saves a state.
@@ -77,7 +77,7 @@ def environment(tmp_path_factory) -> dict:
 @pytest.fixture(scope="module")
 def options(data_file) -> list:  # noqa: F811
     """Without images, because a life should be short."""
-    changes = ("stamp.channels=", "training.batch_size=8", "training.validate_every=5", "training.iterations=240")
+    changes = ("stamp.channels=", "training.batch_size=8", "training.validate_every=5", "training.iterations=400")
     return ["--config", "demo", "--data", data_file, *chain.from_iterable(("--set", change) for change in changes)]
 
 
@@ -100,7 +100,7 @@ def test_a_run_killed_at_any_moment_ends_in_the_same_bits(whole, options, tmp_pa
     ends = [line.split()[1:] for line in died.stdout.splitlines() if line.startswith("life ")]
     assert [end[0] for end in ends] == ["-9"] * N_KILLS, died.stderr
     assert sum(any(name.endswith(".partial") for name in end) for end in ends) >= 5  # inside a save
-    assert len({tuple(name for name in end if name.isdecimal()) for end in ends}) >= 5  # and it went on in between
+    assert len({tuple(name for name in end if name.isdecimal()) for end in ends}) >= 4  # and it went on in between
 
     after_some_seconds(rng.uniform(0, 5), environment, command("--resume", killed))
     ended = run(environment, *command("--resume", killed))
@@ -121,14 +121,14 @@ def final_bits(folder: Path) -> list[bytes]:
     """Of the whole state: weights, optimizer and best model."""
     directory = checkpoint.open_run(folder)
     found = directory.states().restore(jax.eval_shape(partial(training.init_state, directory.config)))
-    assert (int(found.state.step), found.warnings) == (240, [])
+    assert (int(found.state.step), found.warnings) == (400, [])
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(found.state)]
 
 
 def metrics(folder: Path) -> list[dict]:
     """To their last digit, but for the clock."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(5, 241, 5))
+    assert [line["step"] for line in lines] == list(range(5, 401, 5))
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
