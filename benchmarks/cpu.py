@@ -6,6 +6,10 @@
 Both have equal weights, get equal batches and must give equal logits, losses and gradients before a time is taken. So
 that nothing is drawn, rotations are at fixed angles and nothing is dropped out. The two take turns; times are medians.
 Everything is timed that belongs to a step: rotation, network, gradient, Adam.
+
+jaxlib 0.12 has the convolutions that PyTorch uses (oneDNN), behind XLA_FLAGS="--xla_cpu_experimental_ynn_fusion_type=
+--xla_cpu_experimental_onednn_custom_call=true". They are quicker, but its compiler dies on some batch sizes, so they
+are not switched on here.
 """
 
 import argparse
