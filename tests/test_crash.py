@@ -67,6 +67,7 @@ for operations in lives:
 def environment(tmp_path_factory) -> dict:
     """Of the processes: one cache of compiled programs for all; no threads before a fork."""
     cache = {
+        "JAX_ENABLE_COMPILATION_CACHE": "1",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
