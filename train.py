@@ -10,9 +10,10 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
 from data_prep.simulate import cached_path
@@ -55,10 +56,19 @@ def main() -> int:
         return resume(arguments) if arguments.resume else start(arguments)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)
+        if arguments.distributed:
+            leave(2)  # the others wait for this process, and end when it is gone
         return 2
-    except KeyboardInterrupt:
+    except (SystemExit, KeyboardInterrupt) as stop:
         print("train.py: interrupted before training began", file=sys.stderr)
-        return EXIT_CODES[signal.SIGINT]
+        return leave(stop.code if isinstance(stop, SystemExit) else EXIT_CODES[signal.SIGINT])
+
+
+def leave(status: int) -> NoReturn:
+    """Exit at once, without waiting for a step or a compilation that is still under way."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -68,7 +78,10 @@ def parse_arguments() -> argparse.Namespace:
     what.add_argument("--resume", metavar="RUN", type=Path, help="go on with an interrupted run")
     what.add_argument("--list", action="store_true", help="list the configurations and exit")
     parser.add_argument(
-        "--data", metavar="F.h5", type=Path, help="data set; default: simulated once, then kept in a cache"
+        "--data",
+        metavar="F.h5",
+        type=Path,
+        help="data set; default: simulated once, then kept in a cache; with --resume: where it is now",
     )
     parser.add_argument(
         "--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration"
@@ -87,10 +100,8 @@ def parse_arguments() -> argparse.Namespace:
         " JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID",
     )
     arguments = parser.parse_args()
-    if arguments.resume and (arguments.data or arguments.set or arguments.out or arguments.seeds != 1):
-        parser.error(
-            "--resume takes everything from the run directory; --data, --set, --out, --seeds do not go with it"
-        )
+    if arguments.resume and (arguments.set or arguments.out or arguments.seeds != 1):
+        parser.error("--resume takes everything from the run directory; --set, --out and --seeds do not go with it")
     if arguments.seeds < 1:
         parser.error(f"--seeds {arguments.seeds}: expected at least 1")
     if arguments.distributed and not (arguments.resume or (arguments.data and arguments.out)):
@@ -148,8 +159,7 @@ def start(arguments: argparse.Namespace) -> int:
         "data": str(path.resolve()),
         "data_hash": content_hash,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": environment.versions(),
-        "device": environment.hardware()["device"],
+        **about_this_machine(),
     }
     together = seeds.fitting(config, prepared.source, prepared.chunks, numbers)
     directories = [
@@ -161,6 +171,10 @@ def start(arguments: argparse.Namespace) -> int:
     return train_all(out, directories, together, prepared)
 
 
+def about_this_machine() -> dict:
+    return {"versions": environment.versions(), "device": environment.hardware()["device"]}
+
+
 def resume(arguments: argparse.Namespace) -> int:
     run, together, paths = arguments.resume, 1, [arguments.resume]
     if repeats.is_repeats(run):
@@ -168,10 +182,16 @@ def resume(arguments: argparse.Namespace) -> int:
     directories = [checkpoint.open_run(path) for path in paths]
     first = directories[0]
     devices.check_divisible(first.config.training.batch_size)
-    path, expected = Path(first.provenance["data"]), first.provenance["data_hash"]
+    path, expected = arguments.data or Path(first.provenance["data"]), first.provenance["data_hash"]
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: the data set of {first.path} is not there; if it moved, say where by --data")
     found = data.attributes(path)["content_hash"]
     if found != expected:
         raise data.DataError(f"{path}: content hash {found}, but {first.path} was trained on {expected}")
+    now = about_this_machine()
+    differences = overrides.differences({name: first.provenance[name] for name in now}, now, ("then", "now"))
+    if differences:
+        say(f"WARNING: the run may come to other bits than where it began: {'; '.join(differences)}", sys.stderr)
     return train_all(run, directories, together, prepare(path, first.config, arguments.stream, first.statistics))
 
 
@@ -190,13 +210,10 @@ def train_all(out: Path, directories: list[RunDirectory], together: int, prepare
             group = directories[first : first + together]
             states = train(group, prepared, stopped)
             finals += [training.part(states, i) for i in range(len(group))]
-            if stopped.number:
+            if stopped.agreed:
                 break
     farewell(out, [directory.config.training.seed for directory in directories], finals, stopped)
-    if stopped.number:
-        sys.stdout.flush()
-        os._exit(EXIT_CODES[stopped.number])  # without waiting for a step that may still be computed
-    return 0
+    return leave(EXIT_CODES[stopped.agreed]) if stopped.agreed else 0
 
 
 def train(group: list[RunDirectory], prepared: Prepared, stopped: "StopSignals") -> training.TrainState:
@@ -207,20 +224,29 @@ def train(group: list[RunDirectory], prepared: Prepared, stopped: "StopSignals")
         return states
     recorder = Recorder(group, states)
     recorder.save(states)  # from here on there is something to resume
+    at_start = jax.tree.map(np.array, states)
+    if stopped.agree():
+        return at_start
     announce_duration(config, states, prepared.n_validation)
+    progress = None
     try:
         with progress_bar(config, states) as bar:
             for progress in engine.run(config, states, prepared.source, prepared.chunks, stopped.may_break_off):
-                states = progress.states
                 recorder.record(progress)
                 show(bar, config, progress)
-                if devices.any_process(bool(stopped.number)):
+                if stopped.agree():
                     break
-    except FloatingPointError:
-        recorder.save(states)  # the best model is in it
-        raise
-    recorder.save(states)
-    return states
+    except FloatingPointError as error:
+        recorder.save(progress.states)  # the best model is in it
+        others = "; the other seeds go on, each by --resume of its own folder" if len(group) > 1 else ""
+        raise FloatingPointError(f"{error}{others}") from None
+    if progress is None:  # a stop in the first turn, which may have taken the memory of the states
+        stopped.agree()
+        return at_start
+    if not training.finished(config, progress.states):
+        stopped.agree()
+    recorder.save(progress.states)
+    return progress.states
 
 
 def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], stopped: "StopSignals") -> None:
@@ -230,7 +256,7 @@ def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], s
         say(seeds.table(numbers[: len(finals)], done))
     elif int(done.best.step[0]):
         say(f"best: step {int(done.best.step[0])}, validation accuracy {float(done.best.accuracy[0]):.3f}")
-    if stopped.number:
+    if stopped.agreed:
         say(f"stopped at step {int(done.step[-1])}; go on with: python train.py --resume {out}")
     else:
         say(f"finished at step {int(done.step.max())}; next: python evaluate.py --ckpt {out}")
@@ -246,13 +272,20 @@ class StopSignals:
     """Remembers Ctrl-C and SIGTERM instead of breaking off in the middle of a step; a second one does break off."""
 
     def __init__(self):
-        self.number = 0
+        self.number = 0  # of the signal that this process got
+        self.agreed = 0  # what all processes stop for
         for number in EXIT_CODES:
             signal.signal(number, self._remember)
 
     def _remember(self, number: int, _frame) -> None:
         self.number = number
         signal.signal(number, signal.SIG_DFL)
+
+    def agree(self) -> bool:
+        """Whether any process was asked to stop. All must ask together, and all get the same answer."""
+        if devices.any_process(bool(self.number)):
+            self.agreed = self.number or signal.SIGTERM
+        return bool(self.agreed)
 
     def may_break_off(self) -> bool:
         """Whether a step under way may be given up; several processes must all finish it."""

@@ -31,8 +31,10 @@ def join_processes() -> None:
     missing = [name for name in ENVIRONMENT if name not in found]
     if missing:
         raise ValueError(f"{', '.join(found)} given, but not {', '.join(missing)}")
-    address, count, number = found.values()
-    jax.distributed.initialize(address, int(count), int(number))
+    wrong = [f"{name}={found[name]}" for name in ENVIRONMENT[1:] if not found[name].isdecimal()]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: expected a number")
+    jax.distributed.initialize(found[ENVIRONMENT[0]], *(int(found[name]) for name in ENVIRONMENT[1:]))
 
 
 @cache
@@ -84,4 +86,9 @@ def memory_bytes() -> int:
     statistics = jax.local_devices()[0].memory_stats()
     if statistics and "bytes_limit" in statistics:
         return statistics["bytes_limit"]
+    return host_memory_bytes()
+
+
+def host_memory_bytes() -> int:
+    """Memory of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

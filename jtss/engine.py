@@ -30,6 +30,7 @@ from jtss.training import (
 )
 
 LONGEST_WAIT_SECONDS = 3.0  # for a step under way, once a stop is asked for
+LONGEST_TURN = 50  # steps; their batches are in memory at once, and a stop waits for them
 
 
 class Figures(NamedTuple):
@@ -124,8 +125,8 @@ def run(
 ) -> Iterator[Progress]:
     """Train from `states` to the end, yielding after every turn of the loop.
 
-    A turn takes all steps up to the next validation, or one where `in_one_dispatch` does not hold. The states given and
-    yielded must not be used after the next turn: their memory may be used again.
+    A turn takes all steps up to the next validation, at most `LONGEST_TURN`, or one where `in_one_dispatch` does not
+    hold. The states given and yielded must not be used after the next turn: their memory may be used again.
 
     Args:
         config: what is trained.
@@ -133,21 +134,21 @@ def run(
         source: the training set.
         chunks: the validation set.
         stop_asked: asked while a turn is under way. Where it holds and the turn takes long, the generator ends without
-            it, if the states before the turn are still there.
+            it: a step on a CPU may take minutes, and so may the compilation in the first turn.
 
     Raises:
         FloatingPointError: after the turn with a loss that is no number was yielded; names seed and step.
     """
     config = seedless(config)
     whole, every = in_one_dispatch(config), config.training.validate_every
-    wait = math.inf if whole else LONGEST_WAIT_SECONDS  # a whole turn gives the memory of its states away
+    wait = LONGEST_WAIT_SECONDS
     with _Worker() as ahead, _Worker() as worker:
         seeds, at = np.array(states.seed), np.array(states.step)  # copies: `turn` takes the memory
-        going = at < np.asarray(last_step(config, states.best.step))
+        going = at < last_step(config, np.array(states.best.step))
         step = int(at[going].max(initial=0))
 
         def batches(step: int) -> Future:
-            n_steps = every - step % every if whole else 1
+            n_steps = min(every - step % every, LONGEST_TURN) if whole else 1
             return ahead.submit(lambda: source.take(draw(config, source.class_count, seeds, step, n_steps)))
 
         coming = batches(step)
@@ -161,17 +162,18 @@ def run(
             if result is None:
                 return
             states, figures = result
+            wait = math.inf if whole else wait  # a whole turn gives the memory of its states away
             yield Progress(states, figures)
             _require_finite(figures, seeds)
 
 
 def _turn(config, whole, states, examples, chunks, step) -> tuple[TrainState, Figures]:
-    sums = None
-    if whole:
+    sums, due = None, step % config.training.validate_every == 0
+    if whole and due:
         states, loss, sums = turn(config, states, examples, chunks)
     else:
         states, loss = advance(config, states, examples)
-        if step % config.training.validate_every == 0:
+        if due:
             sums = sum(validate(config, states, _row(chunks, i)) for i in range(len(chunks.weight)))
             states = conclude(states, sums)
     values = jax.device_get((states.step, loss, sums, states.best.step, states.best.accuracy))

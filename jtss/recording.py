@@ -11,6 +11,7 @@ from jtss.engine import Progress
 from jtss.training import TrainState
 
 SAVE_EVERY_SECONDS = 60
+SHARE_OF_TIME = 0.02  # that saving may take; then it is done less often
 
 
 class Recorder:
@@ -19,6 +20,7 @@ class Recorder:
     def __init__(self, directories: Sequence[RunDirectory], states: TrainState):
         self._directories = directories
         self._began = self._saved = time.monotonic()
+        self._pause = SAVE_EVERY_SECONDS
         self._steps = np.array(states.step)
         self._losses: list[list[float]] = [[] for _ in directories]  # since the last validation
 
@@ -40,9 +42,10 @@ class Recorder:
                 self._losses[i] = []
         self._steps = figures.step
         # only after a validation, so that a resumed run has all losses of its next line of metrics
-        if figures.validation_loss is not None and devices.any_process(now - self._saved > SAVE_EVERY_SECONDS):
+        if figures.validation_loss is not None and devices.any_process(now - self._saved > self._pause):
             self.save(progress.states)
             self._saved = time.monotonic()
+            self._pause = max(SAVE_EVERY_SECONDS, (self._saved - now) / SHARE_OF_TIME)
 
     def save(self, states: TrainState) -> None:
         """Save the state of every seed; what is saved already is left as it is."""

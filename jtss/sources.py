@@ -18,7 +18,8 @@ from jtss.model import Batch
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
-SHARE_OF_MEMORY = 0.5  # that a training set may take; the rest is for training
+SHARE_OF_DEVICE = 0.5  # that a training set may take; the rest is for training
+SHARE_OF_HOST = 0.25  # loading holds it some three times
 
 
 class Labelled(NamedTuple):
@@ -84,10 +85,10 @@ Source = Resident | Streamed
 
 
 def fits(n_objects: int, config: Config) -> bool:
-    """Whether the stamps of so many training objects fit on a device beside the training itself."""
+    """Whether the stamps of so many training objects can be loaded, and fit on a device beside the training itself."""
     side, channels = config.stamp.source_side, len(config.stamp.channels)
     size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
-    return size <= SHARE_OF_MEMORY * devices.memory_bytes()
+    return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
 
 
 def _by_class(train: Examples, n_classes: int) -> tuple[Examples, np.ndarray]:

@@ -162,11 +162,11 @@ def keep_best(state: TrainState, sums: jax.Array) -> TrainState:
 
 def last_step(config: Config, best_step: jax.Array) -> jax.Array:
     """Where training stops: after the planned iterations, or later where a late improvement grants more. TSC §IV-D."""
-    training = config.training
-    granted = jnp.where(best_step > training.patience_after, best_step + training.patience, 0)
-    return jnp.maximum(training.iterations, granted)
+    training, xp = config.training, jnp if isinstance(best_step, jax.Array) else np
+    granted = xp.where(best_step > training.patience_after, best_step + training.patience, 0)
+    return xp.maximum(training.iterations, granted)
 
 
 def finished(config: Config, state: TrainState) -> bool:
     """Whether a state, of one seed or of several, needs no further step."""
-    return bool(np.all(np.asarray(state.step) >= np.asarray(last_step(config, jnp.asarray(state.best.step)))))
+    return bool(np.all(np.asarray(state.step) >= last_step(config, np.asarray(state.best.step))))

@@ -60,6 +60,14 @@ def test_a_turn_is_one_step_where_convolutions_run_on_a_cpu_else_all_up_to_the_v
     assert validated == [4, 8, 12]
 
 
+def test_a_long_way_to_the_next_validation_is_taken_in_several_turns(monkeypatch):
+    whole = trained(NO_IMAGES)
+    monkeypatch.setattr(engine, "LONGEST_TURN", 3)
+    history = list(turns(NO_IMAGES))
+    assert [int(progress.figures.step[0]) for progress in history] == [3, 4, 7, 8, 11, 12]
+    assert_close_trees(history[-1].states.best.variables, whole.best.variables, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("config", [TINY, NO_IMAGES])
 def test_the_best_model_is_that_of_the_lowest_validation_loss(config):
     seen = [progress for progress in turns(config) if progress.figures.validation_loss is not None]

@@ -4,12 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made_training import STATISTICS, TINY, TRAIN, chunks_of, leaves, source_of
+from made_training import TINY, TRAIN, chunks_of, leaves, source_of
 
-from jtss import model, registry, training
-from jtss.model import Batch
+from jtss import devices, model, registry, sources, training
 from jtss.overrides import override
-from jtss.sources import Labelled
 
 
 def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
@@ -123,7 +121,13 @@ def test_the_network_computes_in_the_precision_that_is_asked_for():
     del fine
 
 
-def test_examples_without_images_have_none(tmp_path):
-    assert isinstance(source_of(override(TINY, ["stamp.channels="])).take(jnp.zeros((1, 1, 2), int)), Labelled)
-    assert Batch._fields == ("stamps", "dynamic", "static")
-    assert STATISTICS.dynamic.names == TINY.metadata.dynamic
+@pytest.mark.parametrize(
+    ("device", "host", "expected"), [(1, 1, False), (10, 1, False), (1, 10, False), (10, 10, True)]
+)
+def test_a_training_set_that_is_too_large_for_device_or_host_is_not_held(monkeypatch, device, host, expected):
+    size = 90 * 3 * 9 * 9 * 2 * 2  # objects, detections, pixels, channels, bytes
+    assert TINY.stamp.source_side == 9
+    monkeypatch.setattr(devices, "memory_bytes", lambda: device * size)
+    monkeypatch.setattr(devices, "host_memory_bytes", lambda: host * size)
+    assert sources.fits(90, TINY) is expected
+    assert sources.fits(90, override(TINY, ["stamp.channels="]))
