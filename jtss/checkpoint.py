@@ -11,12 +11,12 @@ Of several processes that train together, the first writes. Reading writes and l
 """
 
 import json
-import os
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from jtss import devices, lock, overrides
+from jtss import devices, lock, overrides, whole_files
 from jtss.configs import Config
 from jtss.features import Statistics
 from jtss.states import RunError, States, reason
@@ -26,7 +26,7 @@ PROVENANCE_FILE = "provenance.json"
 PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
 # what a start that was killed may have left: its own files, but not yet the configuration
 _DOCUMENTS = (METRICS, STATISTICS, PROVENANCE_FILE)
-BEFORE_CONFIG = {LOCK, *_DOCUMENTS, *(f".{name}.partial" for name in (*_DOCUMENTS, CONFIG))}
+BEFORE_CONFIG = {LOCK, *_DOCUMENTS, *(whole_files.partial(Path(name)).name for name in (*_DOCUMENTS, CONFIG))}
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class RunDirectory:
     def metrics(self) -> list[dict]:
         """One dict per validation: step, train_loss, validation_loss, validation_accuracy, seconds.
 
-        After a resume `seconds` begin anew; where it was between two validations, the first `train_loss` is the mean
-        over fewer steps.
+        What was not finite is None. After a resume `seconds` begin anew; where it was between two validations, the
+        first `train_loss` is the mean over fewer steps.
 
         Raises:
             RunError: the file is missing or damaged; names the line. A last line cut short, as a killed run leaves it,
@@ -70,7 +70,7 @@ class RunDirectory:
             return
         try:
             with open(self.path / METRICS, "a") as file:
-                file.write(json.dumps(values) + "\n")
+                file.write(_line(values))
         except OSError as error:
             last_good = self.states().last_good()
             raise RunError(f"{self.path / METRICS} cannot be written: {reason(error)}; {last_good}") from None
@@ -78,8 +78,8 @@ class RunDirectory:
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""
         if devices.is_first_process():
-            kept = [json.dumps(values) + "\n" for values in self.metrics() if values["step"] <= step]
-            _write_whole(self.path / METRICS, "".join(kept))
+            kept = [_line(values) for values in self.metrics() if values["step"] <= step]
+            whole_files.write(self.path / METRICS, "".join(kept))
 
     def states(self) -> States:
         """The saved training states."""
@@ -97,12 +97,15 @@ class RunDirectory:
 def require_new(path: Path, config: Config, data_hash: str) -> None:
     """Make sure that a new run can be made at `path`: nothing is there, an empty folder, or what a killed start left.
 
-    A start may be killed while the run directory is made, or before the first state is saved.
+    A start may be killed while the run directory is made, or before the first state is saved. Of several processes the
+    first looks, since the others may come when it has begun to write.
 
     Raises:
         FileExistsError: something else is there; says how a run there differs from the one asked for.
     """
-    if not path.exists() or (path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG):
+    if not devices.is_first_process() or not path.exists():
+        return
+    if path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG:
         return
     elsewhere = "choose another name with --out"
     if not (path / CONFIG).is_file():
@@ -123,17 +126,24 @@ def create(path: Path, config: Config, statistics: Statistics, provenance: dict)
     Raises:
         FileExistsError: see `require_new`.
         lock.LockedError: another process is making it.
+        OSError: a file cannot be written.
     """
     directory = RunDirectory(path, config, statistics, provenance)
     if devices.is_first_process():
         path.mkdir(parents=True, exist_ok=True)
         with directory.locked():
             require_new(path, config, provenance["data_hash"])
-            _write_whole(path / METRICS, "")
+            whole_files.write(path / METRICS, "")
             _write_json(path / STATISTICS, statistics.to_dict())
             _write_json(path / PROVENANCE_FILE, provenance)
             _write_json(path / CONFIG, overrides.to_dict(config))  # the last: it makes the folder a run directory
     return directory
+
+
+def _line(values: dict) -> str:
+    """A line of metrics; JSON has no NaN and no infinity."""
+    known = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+    return json.dumps(dict.fromkeys(values) | known) + "\n"
 
 
 def _made_with(config: Config, statistics: Statistics, data_hash: str) -> dict[str, dict]:
@@ -173,18 +183,4 @@ def _parse(path: Path, build):
 
 
 def _write_json(path: Path, values: dict) -> None:
-    _write_whole(path, json.dumps(values, indent=2) + "\n")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is either the old or the new one, never half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {reason(error)}") from None
+    whole_files.write(path, json.dumps(values, indent=2) + "\n")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from jtss import devices, whole_files
 from jtss.configs import Config
 
 REPEATS = "repeats.json"
@@ -41,11 +42,21 @@ def seed_directories(path: Path) -> dict[int, Path]:
 
 
 def require_new(path: Path) -> None:
-    """Raise FileExistsError where `path` is something else than a folder for repeats that is empty."""
+    """Raise FileExistsError where `path` is something else than a folder for repeats that is empty, or a start of them.
+
+    A start may be killed before it is written down. Of several processes the first looks, since the others may come
+    when it has begun to write.
+    """
+    if not devices.is_first_process():
+        return
     if is_repeats(path):
         raise FileExistsError(f"{path} exists and has repeats in it; go on with them by --resume {path}")
-    if path.exists() and (not path.is_dir() or any(not entry.name.startswith("seed-") for entry in path.iterdir())):
+    if path.exists() and not (path.is_dir() and all(map(_belongs_to_a_start, path.iterdir()))):
         raise FileExistsError(f"{path} exists and is no folder of repeats; choose another name with --out")
+
+
+def _belongs_to_a_start(entry: Path) -> bool:
+    return entry.name.startswith("seed-") or entry == whole_files.partial(entry.with_name(REPEATS))
 
 
 def seed_directory(path: Path, seed: int) -> Path:
@@ -54,11 +65,15 @@ def seed_directory(path: Path, seed: int) -> Path:
 
 
 def write(path: Path, config: Config, seeds: Sequence[int], together: int) -> None:
-    """Say in the folder what is repeated; from then on it is a folder of repeats."""
+    """Say in the folder what is repeated; from then on it is a folder of repeats. The first process writes.
+
+    Raises:
+        OSError: it cannot be written, mostly because the disk is full; names the file.
+    """
+    if not devices.is_first_process():
+        return
     values = {"config": config.name, "seeds": list(seeds), "together": together}
-    partial = path / f".{REPEATS}.partial"
-    partial.write_text(json.dumps(values, indent=2) + "\n")
-    partial.rename(path / REPEATS)
+    whole_files.write(path / REPEATS, json.dumps(values, indent=2) + "\n")
 
 
 def seeds_together(path: Path) -> int:

@@ -1,6 +1,7 @@
 """The run directory: what goes in comes out, and what is missing or damaged is named."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -42,6 +43,28 @@ def test_metrics_are_appended_and_forgotten_from_a_step_on(run):
         run.append_metrics({"step": step, "train_loss": 1.0 / step})
     run.forget_metrics_after(8)
     assert [line["step"] for line in run.metrics()] == [4, 8]
+
+
+def test_metrics_that_are_not_finite_are_null(run):
+    for step in (4, 8):
+        run.append_metrics({"step": step, "train_loss": math.nan, "validation_loss": math.inf})
+    run.forget_metrics_after(4)
+    run.append_metrics({"step": 8, "train_loss": -math.inf, "validation_loss": 0.5})
+    for line in (run.path / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+    assert run.metrics() == [
+        {"step": 4, "train_loss": None, "validation_loss": None},
+        {"step": 8, "train_loss": None, "validation_loss": 0.5},
+    ]
+
+
+def test_of_several_processes_the_first_looks_whether_a_run_is_new(run, monkeypatch):
+    other = override(TINY, ["training.seed=7"])
+    monkeypatch.setattr("jax.process_index", lambda: 1)
+    checkpoint.require_new(run.path, other, "made")
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError):
+        checkpoint.require_new(run.path, other, "made")
 
 
 def test_a_last_line_cut_short_is_no_damage_and_another_one_is_named(run):

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import math
+import os
 import statistics
 
 import pytest
 
-from jtss import repeats
+from jtss import registry, repeats
 from jtss.reports import repeat_scores
 
 
@@ -79,6 +80,39 @@ def test_a_run_directory_is_no_folder_of_repeats(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     assert not repeats.is_repeats(tmp_path)
     assert not repeats.is_repeats(tmp_path / "none")
+
+
+def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    repeats.require_new(path)
+    (path / "seed-0").mkdir(parents=True)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            repeats.write(path, registry.get("demo"), [0, 1], 2)
+    repeats.require_new(path)
+    repeats.write(path, registry.get("demo"), [0, 1], 2)
+    assert (repeats.seeds_together(path), sorted(os.listdir(path))) == (2, ["repeats.json", "seed-0"])
+    with pytest.raises(FileExistsError, match="has repeats in it; go on with them by --resume"):
+        repeats.require_new(path)
+
+
+def test_repeats_are_not_begun_among_other_things(tmp_path):
+    (tmp_path / ".other.partial").touch()
+    with pytest.raises(FileExistsError, match="exists and is no folder of repeats"):
+        repeats.require_new(tmp_path)
+
+
+def test_of_several_processes_the_first_looks_and_writes(tmp_path, monkeypatch):
+    (tmp_path / "mine").touch()
+    monkeypatch.setattr("jax.process_index", lambda: 1)
+    repeats.require_new(tmp_path)
+    repeats.write(tmp_path, registry.get("demo"), [0, 1], 2)
+    assert os.listdir(tmp_path) == ["mine"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jtss import whole_files
 from jtss.repeats import REPEATS
 from jtss.reports import documents
 from jtss.reports.wording import UNDEFINED, percent
@@ -89,6 +90,6 @@ def write(folder: Path, summary: dict) -> tuple[Path, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     json_path, csv_path = folder / REPEATS, folder / "repeats.csv"
-    documents.write(json_path, documents.to_json(summary))
-    documents.write(csv_path, csv(summary))
+    whole_files.write(json_path, documents.to_json(summary))
+    whole_files.write(csv_path, csv(summary))
     return json_path, csv_path

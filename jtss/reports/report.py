@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss import environment
+from jtss import environment, whole_files
 from jtss.reports import documents, page, plots, screening_report
 from jtss.reports.cards import Card
 from jtss.reports.evaluation import EVALUATED, Evaluation
@@ -85,8 +85,8 @@ def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path
     json_path, html_path = folder / "report.json", folder / "report.html"
     numbers = documents.to_json(found)
     pages = html(found, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
-    documents.write(json_path, numbers)
-    documents.write(html_path, pages)
+    whole_files.write(json_path, numbers)
+    whole_files.write(html_path, pages)
     return json_path, html_path
 
 
