@@ -19,7 +19,7 @@ def held(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or not be locked, as on some network file systems; names it.
     """
     with open(path, "a+b", buffering=0) as file:
         try:
@@ -28,6 +28,8 @@ def held(path: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().decode(errors="replace").strip() or "another process"
             raise LockedError(f"{path.parent} is in use: {holder} trains it") from None
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; it cannot be locked", str(path)) from None
         _write(file, f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
 

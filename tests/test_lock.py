@@ -1,5 +1,6 @@
 """The lock: one holder, named; free again when the holder ends, even by SIGKILL."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -47,6 +48,16 @@ def test_it_is_free_after_an_error(tmp_path):
     for _ in range(2):
         with pytest.raises(KeyError), lock.held(tmp_path / "lock"):
             raise KeyError
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    message = f"not supported; it cannot be locked: '{tmp_path}/lock'"
+    with pytest.raises(OSError, match=message), lock.held(tmp_path / "lock"):
+        pytest.fail("it is not held")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
