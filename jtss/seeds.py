@@ -10,6 +10,7 @@ from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
 from jtss.overrides import override
 from jtss.sources import Source
+from jtss.states import RunError, Saved
 from jtss.training import TrainState, ValidationChunks
 
 
@@ -41,26 +42,52 @@ def fitting(config: Config, source: Source, chunks: ValidationChunks, seeds: Seq
 def restore(directories: Sequence[RunDirectory], warn: Callable[[str], None]) -> TrainState:
     """The latest states of seeds that train together; those not finished are brought to the latest step that all have.
 
-    A seed of which nothing is saved begins anew.
+    A seed of which nothing is saved is at its beginning, step 0. Later states than these are removed.
+
+    Raises:
+        RunError: there is no such step, or a seed has damaged states only; nothing is changed on the disk then.
     """
-    states = [_restore(directory, warn) for directory in directories]
-    while len(steps := {int(state.step) for state in states if not _finished(directories[0], state)}) > 1:
-        for i, directory in enumerate(directories):
-            if not _finished(directory, states[i]):
-                states[i] = _restore(directory, warn, at=min(steps))
-    for directory, state in zip(directories, states, strict=True):
+    latest = [_latest(directory) for directory in directories]
+    states = _at_one_step(directories, [state for state, _ in latest])
+    for directory, (before, warnings), state in zip(directories, latest, states, strict=True):
+        for line in warnings:
+            warn(line)
+        if state.step < before.step:
+            warn(f"{directory.path}: goes back from step {before.step} to step {state.step}, where another seed is")
+        directory.states().clear_after(int(state.step))
         directory.forget_metrics_after(int(state.step))
     return training.join(states)
 
 
-def _restore(directory: RunDirectory, warn: Callable[[str], None], at: int | None = None) -> TrainState:
-    start = training.init_state(directory.config)
-    found = directory.states().restore(start, repair=True, at=at)
-    for line in found.warnings:
-        warn(line)
-    if found.state is None and at is not None:
-        warn(f"{directory.path}: no state of step {at} or before, where another seed is; it begins anew")
-    return start if found.state is None else jax.tree.map(np.array, found.state)
+def _latest(directory: RunDirectory) -> Saved:
+    state, warnings = _saved(directory)
+    return Saved(training.init_state(directory.config) if state is None else state, warnings)
+
+
+def _saved(directory: RunDirectory, at: int | None = None) -> Saved:
+    state, warnings = directory.states().restore(training.init_state(directory.config), at=at)
+    return Saved(jax.tree.map(np.array, state), warnings)
+
+
+def _at_one_step(directories: Sequence[RunDirectory], latest: list[TrainState]) -> list[TrainState]:
+    """The states, with those not finished taken from the latest step that all of these have in a good state."""
+    states = list(latest)
+    going = [i for i, directory in enumerate(directories) if not _finished(directory, latest[i])]
+    while len(steps := {int(states[i].step) for i in going}) > 1:
+        for i in (i for i in going if states[i].step > min(steps)):
+            states[i] = _saved(directories[i], at=min(steps)).state
+            if states[i] is None:
+                raise _no_common_step([directories[i] for i in going], [latest[i] for i in going])
+    return states
+
+
+def _no_common_step(directories: Sequence[RunDirectory], latest: Sequence[TrainState]) -> RunError:
+    folder = directories[0].path.parent
+    steps = ", ".join(f"{d.path.name} {state.step}" for d, state in zip(directories, latest, strict=True))
+    return RunError(
+        f"{folder}: the seeds cannot go on together, having no step in common that is saved (latest: {steps});"
+        f" finish each alone, as by --resume {directories[0].path}"
+    )
 
 
 def _finished(directory: RunDirectory, state: TrainState) -> bool:
@@ -68,12 +95,19 @@ def _finished(directory: RunDirectory, state: TrainState) -> bool:
 
 
 def table(seeds: Sequence[int], states: TrainState) -> str:
-    """Best step, validation loss and accuracy of each seed, and their mean ± standard deviation."""
+    """Best step, validation loss and accuracy of each seed, and their mean ± standard deviation.
+
+    A seed that was not validated yet has no values, and as long as there is one, or one seed only, there is no mean.
+    """
     best = jax.tree.map(np.asarray, states.best._replace(variables=()))
     lines = ["seed   best step   validation loss   validation accuracy"]
-    for i, seed in enumerate(seeds):
-        lines.append(f"{seed:<6} {best.step[i]:>9}   {best.loss[i]:>15.4f}   {100 * best.accuracy[i]:>17.2f} %")
-    spread = np.std(best.accuracy, ddof=1), np.std(best.loss, ddof=1)
-    lines.append(f"mean               {best.loss.mean():>15.4f}   {100 * best.accuracy.mean():>17.2f} %")
-    lines.append(f"±                  {spread[1]:>15.4f}   {100 * spread[0]:>17.2f} %")
+    for seed, step, loss, accuracy in zip(seeds, best.step, best.loss, best.accuracy, strict=True):
+        lines.append(_row(seed, step, loss, accuracy) if step else f"{seed:<6} {'–':>9}   {'–':>15}   {'–':>17}")
+    if len(seeds) > 1 and best.step.all():
+        lines.append(_row("mean", "", best.loss.mean(), best.accuracy.mean()))
+        lines.append(_row("±", "", np.std(best.loss, ddof=1), np.std(best.accuracy, ddof=1)))
     return "\n".join(lines)
+
+
+def _row(name: int | str, step: int | str, loss: float, accuracy: float) -> str:
+    return f"{name:<6} {step:>9}   {loss:>15.4f}   {100 * accuracy:>17.2f} %"

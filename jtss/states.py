@@ -77,14 +77,22 @@ class States:
         except Exception as error:  # Orbax raises many kinds
             shutil.rmtree(partial, ignore_errors=True)
             raise RunError(f"{folder} cannot be saved: {reason(error)}; {self.last_good()}") from error
+        if devices.is_first_process():
+            self._prune()
 
     def _commit(self, partial: Path, folder: Path) -> None:
         (partial / MADE_WITH).write_text(json.dumps(self.made_with, indent=2) + "\n")
         sums.write(partial)
         partial.rename(folder)
-        sums.flush(self.path)
-        for step in self.steps()[KEPT:]:
-            _remove(self.path / str(step))
+
+    def _prune(self) -> None:
+        latest = self.steps()[0]
+        try:
+            sums.flush(self.path)  # before the new state is sure to be there, no old one goes
+            for step in self.steps()[KEPT:]:
+                _remove(self.path / str(step))
+        except OSError as error:
+            raise RunError(f"{self.path}: step {latest} is saved, but old states cannot go: {reason(error)}") from error
 
     def last_good(self) -> str:
         """What to say of the saved states where a run has to break off."""
@@ -93,23 +101,20 @@ class States:
                 return f"the last good state is step {step}"
         return "there is no good state before it"
 
-    def restore(self, like: TrainState, *, repair: bool = False, at: int | None = None) -> Saved:
-        """The latest usable state. All processes call it.
+    def restore(self, like: TrainState, *, at: int | None = None) -> Saved:
+        """The latest usable state; nothing is changed on the disk. All processes call it.
 
         Args:
             like: a state of the same shapes, whose shardings the result gets: arrays, or ShapeDtypeStructs.
-            repair: also set damaged states aside and remove what a killed process left, so that training can go on.
-                Only for who holds the lock of the run directory.
-            at: pass over states of later steps; `repair` removes them, since they are going to be made again.
+            at: pass over states of later steps.
 
         Raises:
-            RunError: every state is damaged, or the latest good one was made with something else or does not fit.
+            RunError: every state is damaged (with `at` the result is None then), or the latest good one was made with
+                something else or does not fit.
         """
         step, faults = self._examine(at) if devices.is_first_process() else (None, {})
         step = _from_first_process(step)
         state = None if step is None else self._load(self.path / str(step), like)
-        if repair and devices.is_first_process():
-            self._repair(step, faults)
         return Saved(state, [f"{self.path / str(n)}: {faults[n]}; step {step} is used instead" for n in faults])
 
     def _examine(self, at: int | None) -> tuple[int | None, dict[int, str]]:
@@ -123,7 +128,7 @@ class States:
                 self._require_same_making(self.path / str(step))
                 return step, faults
             faults[step] = fault
-        if faults:
+        if faults and at is None:
             named = "; ".join(f"{step}: {fault}" for step, fault in faults.items())
             raise RunError(f"{self.path}: no state can be used ({named})")
         return None, faults
@@ -138,16 +143,24 @@ class States:
         if differences:
             raise RunError(f"{folder} was made with other settings: {'; '.join(differences)}")
 
-    def _repair(self, start: int | None, faults: dict[int, str]) -> None:
+    def clear_after(self, step: int) -> None:
+        """Make way for a training that goes on from `step`; only for who holds the lock of the run directory.
+
+        Later states are removed, since they are going to be made again; damaged ones are set aside. What a killed
+        process left of a save is removed. All processes call it, the first works.
+        """
+        if not devices.is_first_process():
+            return
         for leftover in self.path.glob(".*.partial"):
             shutil.rmtree(leftover)
-        for step in self.steps():
-            if step in faults:
-                aside = self.path / f"{step}.damaged"
+        for later in (each for each in self.steps() if each > step):
+            folder = self.path / str(later)
+            if sums.fault(folder) is None:
+                _remove(folder)
+            else:
+                aside = self.path / f"{later}.damaged"
                 shutil.rmtree(aside, ignore_errors=True)
-                (self.path / str(step)).rename(aside)
-            elif start is None or step > start:
-                _remove(self.path / str(step))
+                folder.rename(aside)
 
     def _load(self, folder: Path, like: TrainState) -> TrainState:
         here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])

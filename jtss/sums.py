@@ -8,9 +8,13 @@ NAME = "SHA256SUMS"
 
 
 def write(folder: Path) -> None:
-    """Write the sums of every file in `folder` to the disk. What a power cut takes of the others, they will show."""
+    """Write the sums of every file in `folder`, and wait until all is on the disk, so that no power cut takes it."""
     (folder / NAME).write_text(_text(_sums(folder)))
-    flush(folder / NAME)
+    for path in (*folder.rglob("*"), folder):
+        if (
+            path.is_dir() or path.parent.name != "d"
+        ):  # Orbax flushes its arrays, in folders d/, but not what leads there
+            flush(path)
 
 
 def fault(folder: Path) -> str | None:

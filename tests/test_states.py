@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -121,29 +122,33 @@ def test_training_goes_on_from_the_state_before(saved):
     for _ in range(2):
         flip_a_bit(saved.path / "8" / "made_with.json")
         (saved.path / ".12.partial" / "state").mkdir(parents=True)
-        assert_equal(saved.restore(LIKE, repair=True).state, 4)
+        assert_equal(saved.restore(LIKE).state, 4)
+        saved.clear_after(4)
         assert listing(saved) == ["4", "8.damaged"]
         saved.save(made_state(8))
         assert_equal(saved.restore(LIKE).state, 8)
 
 
-def test_states_after_the_one_asked_for_are_passed_over_and_made_again(saved):
+def test_states_after_the_one_asked_for_are_passed_over_and_make_way_only_when_told(saved):
     saved.save(made_state(12))
-    flip_a_bit(saved.path / "12" / "made_with.json")
     found = saved.restore(LIKE, at=11)
     assert_equal(found.state, 8)
     assert found.warnings == []
+    assert saved.restore(LIKE, at=7).state is None
+    flip_a_bit(saved.path / "8" / "made_with.json")
+    assert saved.restore(LIKE, at=11).state is None
     assert listing(saved) == ["12", "8"]
-    saved.restore(LIKE, at=11, repair=True)
-    assert listing(saved) == ["8"]
-    assert saved.restore(LIKE, at=7) == (None, [])
+    saved.clear_after(12)
+    assert listing(saved) == ["12", "8"]
+    saved.clear_after(4)
+    assert listing(saved) == ["8.damaged"]
 
 
 def test_without_a_good_state_each_is_named_and_nothing_is_moved(saved):
     flip_a_bit(saved.path / "8" / "made_with.json")
     (saved.path / "4" / "SHA256SUMS").unlink()
     with pytest.raises(RunError, match=r"no state can be used \(8: made_with.json changed; 4: SHA256SUMS is missing\)"):
-        saved.restore(LIKE, repair=True)
+        saved.restore(LIKE)
     assert listing(saved) == ["4", "8"]
 
 
@@ -181,6 +186,38 @@ def test_a_save_that_fails_leaves_nothing_and_harms_nothing(saved, monkeypatch):
     assert_equal(saved.restore(LIKE).state, 12)
 
 
+def test_an_old_state_that_cannot_go_does_not_make_the_new_one_unsaved(saved, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "4")
+
+    monkeypatch.setattr("jtss.states._remove", refused)
+    with pytest.raises(RunError) as failed:
+        saved.save(made_state(12))
+    message = "step 12 is saved, but old states cannot go: [Errno 13] Permission denied: '4'"
+    assert str(failed.value) == f"{saved.path}: {message}"
+    assert_equal(saved.restore(LIKE).state, 12)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc here")
+def test_all_that_leads_to_a_state_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    """Of the arrays, in folders d/, Orbax takes care."""
+    flushed, rename = [], Path.rename
+    monkeypatch.setattr("os.fsync", lambda descriptor: flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}"))))
+
+    def check(partial, target):
+        there = {path for path in (partial, *partial.rglob("*")) if path.is_dir() or path.parent.name != "d"}
+        assert there <= set(flushed)
+        assert {"made_with.json", "SHA256SUMS", "_METADATA", "manifest.ocdbt", "d"} <= {path.name for path in there}
+        flushed.clear()
+        return rename(partial, target)
+
+    saved = States(tmp_path / "checkpoints", MADE_WITH)
+    with monkeypatch.context() as patched:
+        patched.setattr("jtss.states.Path.rename", check)
+        saved.save(made_state(4))
+    assert flushed == [saved.path]
+
+
 FILL_A_DISK = """
 import shutil, sys
 from contextlib import suppress
@@ -204,7 +241,7 @@ except states.RunError as error:
     assert saved.steps()[0] == step - 4, saved.steps()
     print(error)
 filler.truncate(0)
-found = saved.restore(test_states.LIKE, repair=True)
+found = saved.restore(test_states.LIKE)
 assert found.warnings == []
 test_states.assert_equal(found.state, step - 4)
 saved.save(test_states.made_state(step))
