@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -69,13 +70,49 @@ def test_eight_devices_are_as_one(folder, one_device, option):
     np.testing.assert_allclose(curve(folder / out), one_device, rtol=1e-3)
 
 
-@pytest.mark.slow
-def test_two_processes_are_as_one(folder, one_device):
+def two_processes(folder: Path, out: str, *options: str) -> list[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     shared = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
-    processes = [started(folder, "two", "--distributed", **shared, JAX_PROCESS_ID=str(i)) for i in range(2)]
+    return [started(folder, out, "--distributed", *options, **shared, JAX_PROCESS_ID=str(i)) for i in range(2)]
+
+
+def wait_for_metrics(processes: list[subprocess.Popen], path: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline
+        assert [process.poll() for process in processes] == [None, None]
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_stop_that_one_process_is_asked_for_is_the_stop_of_both(folder):
+    processes = two_processes(folder, "stopped", "--set", "training.iterations=100000")
+    wait_for_metrics(processes, folder / "stopped" / "metrics.jsonl")
+    processes[1].terminate()
+    output = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [143, 143], output
+    assert "go on with: python train.py --resume stopped" in output[0]
+    assert len(list((folder / "stopped" / "checkpoints").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_an_error_in_one_process_ends_both(folder):
+    processes = two_processes(folder, "broken", "--set", "training.iterations=100000")
+    metrics = folder / "broken" / "metrics.jsonl"
+    wait_for_metrics(processes, metrics)
+    metrics.unlink()
+    metrics.mkdir()  # nothing can be appended to it
+    output = [process.communicate(timeout=200)[0] for process in processes]
+    assert processes[0].returncode == 2, output
+    assert "metrics.jsonl cannot be written" in output[0]
+    assert processes[1].returncode != 0
+
+
+@pytest.mark.slow
+def test_two_processes_are_as_one(folder, one_device):
+    processes = two_processes(folder, "two")
     output = [process.communicate(timeout=500)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], output
     assert "finished at step 12" in output[0]
