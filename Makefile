@@ -33,6 +33,8 @@ lint: .venv/ready
 bench: .venv/ready
 	$(RUN) benchmarks/decode.py
 	$(RUN) benchmarks/simulate.py
+	$(RUN) benchmarks/train.py
+	-$(RUN) benchmarks/cpu.py  # wants PyTorch: pip install '.[bench]'
 
 clean:
 	rm -rf .venv $(DEMO) *.egg-info

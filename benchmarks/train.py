@@ -1,7 +1,6 @@
 """How fast a network trains and answers on this device, and where the time goes.
 
-    python benchmarks/train.py                                # n3_conv1d: meant for a GPU
-    python benchmarks/train.py --config demo --turns 2        # what a CPU can do
+    python benchmarks/train.py                                # n3_conv1d on a GPU, demo on a CPU
     python benchmarks/train.py --whole --seeds 10             # also a whole training, and ten seeds against one
 
 Made-up stamps, since speed does not depend on what is in them. Operations are counted from the layers' sizes: two for
@@ -39,10 +38,10 @@ PASSES = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="n3_conv1d")
+    parser.add_argument("--config", default="demo" if jax.default_backend() == "cpu" else "n3_conv1d")
     parser.add_argument("--set", metavar="A.B=V", action="append", default=[])
     parser.add_argument("--objects", type=int, default=4096, help="training objects")
-    parser.add_argument("--turns", type=int, default=20, help="turns of the training loop to time")
+    parser.add_argument("--turns", type=int, default=20, help="validations in the training loop that is timed")
     parser.add_argument("--inference", type=int, default=1024, help="sequences in a batch of inference")
     parser.add_argument("--seeds", type=int, default=1, help="also time so many seeds as one program")
     parser.add_argument("--whole", action="store_true", help="also run a whole training")
