@@ -21,7 +21,7 @@ from jtss import checkpoint, training
 pytestmark = pytest.mark.slow
 
 SEED, N_KILLS = 0, 20
-LONGEST_LIFE = 100  # [file operations] of which a save takes some 45, and resuming some 30
+LONGEST_LIFE = 130  # [file operations] of which a save takes some 57, and resuming some 30
 # Lives of train.py that end by SIGKILL after so many operations on files of the run directory: at any moment of making
 # it, recording, saving, removing, repairing. They are forked from a process that has imported everything, which takes
 # longer than a life, but has not touched a device yet. The clock counts turns of the loop; every third saves a state.
