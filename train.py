@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import shlex
 import signal
 import subprocess
@@ -10,7 +9,6 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, NoReturn
 
 import jax
 import numpy as np
@@ -25,22 +23,20 @@ from jtss import (
     engine,
     environment,
     estimate,
-    features,
     overrides,
     registry,
     repeats,
     seeds,
-    sources,
     training,
 )
 from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
-from jtss.features import Statistics
+from jtss.prepared import Prepared, prepare
 from jtss.recording import Recorder
+from jtss.stopping import EXIT_CODES, StopSignals, leave
 
 SIMULATED_OBJECTS = 6000
 SIMULATED_SEED = 0
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def main() -> int:
@@ -62,13 +58,6 @@ def main() -> int:
     except (SystemExit, KeyboardInterrupt) as stop:
         print("train.py: interrupted before training began", file=sys.stderr)
         return leave(stop.code if isinstance(stop, SystemExit) else EXIT_CODES[signal.SIGINT])
-
-
-def leave(status: int) -> NoReturn:
-    """Exit at once, without waiting for a step or a compilation that is still under way."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -115,31 +104,6 @@ def print_configs() -> None:
         print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}")
 
 
-class Prepared(NamedTuple):
-    """What training needs of a data file."""
-
-    source: sources.Source
-    chunks: training.ValidationChunks
-    statistics: Statistics
-    n_train: int
-    n_validation: int
-
-
-def prepare(path: Path, config: Config, stream: bool, statistics: Statistics | None = None) -> Prepared:
-    """Load a data file; the training set stays in it where it does not fit in memory."""
-    stream = stream or not sources.fits(data.count(path, config, "train"), config)
-    splits = data.load(path, config, train_stamps=not stream)
-    train, validation = splits["train"], splits["validation"]
-    statistics = statistics or features.fit(train.dynamic, train.static, config.metadata)
-    if stream:
-        say("the training set stays in its file; batches are read as they are needed")
-        source = sources.Streamed(path, train, statistics, config)
-    else:
-        source = sources.Resident(train, statistics, len(config.classes))
-    chunks = training.validation_chunks(validation, statistics, config.training.batch_size)
-    return Prepared(source, chunks, statistics, len(train.label), len(validation.label))
-
-
 def start(arguments: argparse.Namespace) -> int:
     config = overrides.override(registry.get(arguments.config), arguments.set)
     devices.check_divisible(config.training.batch_size)
@@ -153,7 +117,7 @@ def start(arguments: argparse.Namespace) -> int:
         run_configs = {repeats.seed_directory(out, seed): seeds.with_seed(config, seed) for seed in numbers}
     for folder, run_config in run_configs.items():
         checkpoint.require_new(folder, run_config, content_hash)
-    prepared = prepare(path, config, arguments.stream)
+    prepared = prepare(path, config, stream=arguments.stream, say=say)
     provenance = {
         "command": shlex.join(["python", *sys.argv]),
         "data": str(path.resolve()),
@@ -192,7 +156,8 @@ def resume(arguments: argparse.Namespace) -> int:
     differences = overrides.differences({name: first.provenance[name] for name in now}, now, ("then", "now"))
     if differences:
         say(f"WARNING: the run may come to other bits than where it began: {'; '.join(differences)}", sys.stderr)
-    return train_all(run, directories, together, prepare(path, first.config, arguments.stream, first.statistics))
+    prepared = prepare(path, first.config, stream=arguments.stream, say=say, statistics=first.statistics)
+    return train_all(run, directories, together, prepared)
 
 
 def train_all(out: Path, directories: list[RunDirectory], together: int, prepared: Prepared) -> int:
@@ -216,7 +181,7 @@ def train_all(out: Path, directories: list[RunDirectory], together: int, prepare
     return leave(EXIT_CODES[stopped.agreed]) if stopped.agreed else 0
 
 
-def train(group: list[RunDirectory], prepared: Prepared, stopped: "StopSignals") -> training.TrainState:
+def train(group: list[RunDirectory], prepared: Prepared, stopped: StopSignals) -> training.TrainState:
     """Train some seeds as one program, from their saved states on; returns the final states, which are saved."""
     config = group[0].config
     states = seeds.restore(group, warn=lambda line: say(f"WARNING: {line}", sys.stderr))
@@ -249,7 +214,7 @@ def train(group: list[RunDirectory], prepared: Prepared, stopped: "StopSignals")
     return progress.states
 
 
-def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], stopped: "StopSignals") -> None:
+def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], stopped: StopSignals) -> None:
     """Say what came of it and what to do next."""
     done = training.join(finals)
     if len(numbers) > 1:
@@ -266,30 +231,6 @@ def say(line: str, file=None) -> None:
     """Print, in one of the processes only."""
     if devices.is_first_process():
         print(line, file=file, flush=True)
-
-
-class StopSignals:
-    """Remembers Ctrl-C and SIGTERM instead of breaking off in the middle of a step; a second one does break off."""
-
-    def __init__(self):
-        self.number = 0  # of the signal that this process got
-        self.agreed = 0  # what all processes stop for
-        for number in EXIT_CODES:
-            signal.signal(number, self._remember)
-
-    def _remember(self, number: int, _frame) -> None:
-        self.number = number
-        signal.signal(number, signal.SIG_DFL)
-
-    def agree(self) -> bool:
-        """Whether any process was asked to stop. All must ask together, and all get the same answer."""
-        if devices.any_process(bool(self.number)):
-            self.agreed = self.number or signal.SIGTERM
-        return bool(self.agreed)
-
-    def may_break_off(self) -> bool:
-        """Whether a step under way may be given up; several processes must all finish it."""
-        return bool(self.number) and jax.process_count() == 1
 
 
 def announce_duration(config: Config, states: training.TrainState, n_validation: int) -> None:

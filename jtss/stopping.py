@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: remembered, agreed on by all processes, and obeyed without waiting for what takes long."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import jax
+
+from jtss import devices
+
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def leave(status: int) -> NoReturn:
+    """Exit at once, without waiting for a step or a compilation that is still under way."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class StopSignals:
+    """Remembers Ctrl-C and SIGTERM instead of breaking off in the middle of a step; a second one does break off."""
+
+    def __init__(self):
+        self.number = 0  # of the signal that this process got
+        self.agreed = 0  # what all processes stop for
+        for number in EXIT_CODES:
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, _frame) -> None:
+        self.number = number
+        signal.signal(number, signal.SIG_DFL)
+
+    def agree(self) -> bool:
+        """Whether any process was asked to stop. All must ask together, and all get the same answer."""
+        if devices.any_process(bool(self.number)):
+            self.agreed = self.number or signal.SIGTERM
+        return bool(self.agreed)
+
+    def may_break_off(self) -> bool:
+        """Whether a step under way may be given up; several processes must all finish it."""
+        return bool(self.number) and jax.process_count() == 1
