@@ -123,6 +123,9 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
             build.write_rejects(arguments.rejects, ingested)
         if not ingested.ledger.read:
             raise ValueError(f"{', '.join(map(str, arguments.alerts))}: no alert packet found")
+        if not ingested.ledger.kept and not ingested.dropped_by_object():
+            given = ", ".join(map(str, arguments.alerts))
+            raise ValueError(f"{given}: nothing in it is an alert that can be used (a data set goes to --data)")
         with table.open_table(out) as write:
             tally = classify.classify(
                 partial(predict.predict, run),

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import shlex
 import signal
 import subprocess
@@ -9,6 +10,17 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+
+
+def leave_before_training(number: int, _frame) -> None:
+    """Exit at once and quietly: nothing is lost yet, and importing and compiling may take long."""
+    os.write(2, b"train.py: interrupted before training began\n")
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave_before_training)
 
 import jax
 import numpy as np
@@ -44,7 +56,6 @@ def main() -> int:
     if arguments.list:
         print_configs()
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES[signal.SIGTERM]))
     compilation.enable()
     try:
         if arguments.distributed:
@@ -55,9 +66,6 @@ def main() -> int:
         if arguments.distributed:
             leave(2)  # the others wait for this process, and end when it is gone
         return 2
-    except (SystemExit, KeyboardInterrupt) as stop:
-        print("train.py: interrupted before training began", file=sys.stderr)
-        return leave(stop.code if isinstance(stop, SystemExit) else EXIT_CODES[signal.SIGINT])
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -177,7 +185,8 @@ def train_all(out: Path, directories: list[RunDirectory], together: int, prepare
             finals += [training.part(states, i) for i in range(len(group))]
             if stopped.agreed:
                 break
-    farewell(out, [directory.config.training.seed for directory in directories], finals, stopped)
+    moved = f" --data {prepared.path}" if prepared.path.resolve() != Path(directories[0].provenance["data"]) else ""
+    farewell(f"{out}{moved}", [directory.config.training.seed for directory in directories], finals, stopped)
     return leave(EXIT_CODES[stopped.agreed]) if stopped.agreed else 0
 
 
@@ -214,7 +223,7 @@ def train(group: list[RunDirectory], prepared: Prepared, stopped: StopSignals) -
     return progress.states
 
 
-def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], stopped: StopSignals) -> None:
+def farewell(run: str, numbers: list[int], finals: list[training.TrainState], stopped: StopSignals) -> None:
     """Say what came of it and what to do next."""
     done = training.join(finals)
     if len(numbers) > 1:
@@ -222,9 +231,9 @@ def farewell(out: Path, numbers: list[int], finals: list[training.TrainState], s
     elif int(done.best.step[0]):
         say(f"best: step {int(done.best.step[0])}, validation accuracy {float(done.best.accuracy[0]):.3f}")
     if stopped.agreed:
-        say(f"stopped at step {int(done.step[-1])}; go on with: python train.py --resume {out}")
+        say(f"stopped at step {int(done.step[-1])}; go on with: python train.py --resume {run}")
     else:
-        say(f"finished at step {int(done.step.max())}; next: python evaluate.py --ckpt {out}")
+        say(f"finished at step {int(done.step.max())}; next: python evaluate.py --ckpt {run}")
 
 
 def say(line: str, file=None) -> None:
@@ -248,7 +257,8 @@ def announce_duration(config: Config, states: training.TrainState, n_validation:
 def progress_bar(config: Config, states: training.TrainState) -> tqdm:
     calm = 0.1 if sys.stderr.isatty() else 30  # seconds between lines in a log file
     options = {"unit": "step", "dynamic_ncols": True, "smoothing": 0.1, "mininterval": calm}
-    total, step = config.training.iterations, int(states.step.max())
+    steps, ends = np.asarray(states.step), training.last_step(config, np.asarray(states.best.step))
+    total, step = config.training.iterations, int(steps[steps < ends].max())
     return tqdm(total=total, initial=step, disable=not devices.is_first_process(), **options)
 
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from jtss import devices, lock, overrides, whole_files
+from jtss import devices, lock, overrides, repeats, whole_files
 from jtss.configs import Config
 from jtss.features import Statistics
 from jtss.states import RunError, States, reason
@@ -108,6 +108,8 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG:
         return
     elsewhere = "choose another name with --out"
+    if repeats.is_repeats(path):
+        raise FileExistsError(f"{path} exists and holds repeats; {elsewhere}")
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
     there = open_run(path)

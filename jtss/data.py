@@ -129,7 +129,7 @@ def attributes(path: str | Path) -> dict:
 def _open(path: str | Path) -> h5py.File:
     """The open file, its version and shapes checked."""
     if not Path(path).is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:

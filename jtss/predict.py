@@ -52,7 +52,11 @@ def load_run(path: str | Path) -> Run:
     like = jax.eval_shape(partial(training.init_state, directory.config))
     state, warnings = directory.states().restore(like)
     if state is None or not np.isfinite(float(state.best.loss)):
-        raise checkpoint.RunError(f"{path}: stopped before the first validation, so there is no model yet; resume it")
+        reason = "; ".join(warnings) or "nothing is saved since its first validation"
+        raise checkpoint.RunError(f"{path}: there is no model yet: {reason}; go on by train.py --resume {path}")
+    if not training.finished(directory.config, state):
+        planned = int(training.last_step(directory.config, np.asarray(state.best.step)))
+        warnings = [*warnings, f"{path} is not finished: it was saved at step {int(state.step)} of {planned}"]
     return Run(directory, state.best.variables, int(state.best.step), warnings)
 
 

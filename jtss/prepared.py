@@ -12,6 +12,7 @@ from jtss.features import Statistics
 class Prepared(NamedTuple):
     """What training needs of a data file."""
 
+    path: Path
     source: sources.Source
     chunks: training.ValidationChunks
     statistics: Statistics
@@ -44,4 +45,4 @@ def prepare(
     else:
         source = sources.Resident(train, statistics, len(config.classes))
     chunks = training.validation_chunks(validation, statistics, config.training.batch_size)
-    return Prepared(source, chunks, statistics, len(train.label), len(validation.label))
+    return Prepared(path, source, chunks, statistics, len(train.label), len(validation.label))

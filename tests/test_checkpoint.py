@@ -166,9 +166,9 @@ def test_reading_writes_nothing(run):
     run.states().save(made_state(8))
     flip_a_bit(run.path / "checkpoints" / "8" / "made_with.json")
     before = contents(run)
-    assert predict.load_run(run.path).warnings == [
-        f"{run.path}/checkpoints/8: made_with.json changed; step 4 is used instead"
-    ]
+    damaged, unfinished = predict.load_run(run.path).warnings
+    assert damaged == f"{run.path}/checkpoints/8: made_with.json changed; step 4 is used instead"
+    assert "is not finished: it was saved at step 4 of" in unfinished
     assert contents(run) == before
 
 
@@ -196,11 +196,11 @@ def test_no_directory_no_state_no_model(tmp_path, run):
     with pytest.raises(checkpoint.RunError, match="no such run directory"):
         predict.load_run(tmp_path / "absent")
     empty = checkpoint.create(tmp_path / "empty", TINY, STATISTICS, PROVENANCE)
-    with pytest.raises(checkpoint.RunError, match="there is no model yet; resume it"):
+    with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
         predict.load_run(empty.path)
     at_first = made_state(0)
     empty.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
-    with pytest.raises(checkpoint.RunError, match="there is no model yet; resume it"):
+    with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
         predict.load_run(empty.path)
 
 
@@ -221,3 +221,14 @@ def test_files_edited_since_are_refused_naming_both_sides(run, name, place, valu
     (run.path / name).write_text(json.dumps(values))
     with pytest.raises(checkpoint.RunError, match=rf"checkpoints/4 was made with other settings: {message}$"):
         predict.load_run(run.path)
+
+
+def test_damage_is_named_where_the_state_before_has_no_model(tmp_path, run):
+    """A short run keeps its first and its last state."""
+    short = checkpoint.create(tmp_path / "short", TINY, STATISTICS, PROVENANCE)
+    at_first = made_state(0)
+    short.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
+    short.states().save(made_state(8))
+    flip_a_bit(short.path / "checkpoints" / "8" / "made_with.json")
+    with pytest.raises(checkpoint.RunError, match=r"no model yet: .*8: made_with\.json changed; step 0 is used"):
+        predict.load_run(short.path)

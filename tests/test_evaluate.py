@@ -16,7 +16,7 @@ from make_packets import alert, images, night, save
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, predict
+from jtss import data, predict, training
 
 FEW = "Fewer than 30 objects of AGN (4), SN (4) and VS (4): read the intervals, not the values alone."
 
@@ -208,7 +208,7 @@ def test_a_damaged_checkpoint_is_named(evaluate, folder):
             path.write_bytes(path.read_bytes()[::2])
     status, _, err = evaluate(ckpt="damaged")
     assert status == 2
-    assert f"{folder / 'damaged' / 'checkpoints'}: no state can be used (0: " in err
+    assert f"{folder / 'damaged' / 'checkpoints'}: no state can be used (300: " in err
     assert len(err.splitlines()) == 1
 
 
@@ -272,3 +272,19 @@ def test_real_alerts_none_lost(evaluate, ztf_dir, tmp_path):
     assert status == 0
     files = {path.name.split("_")[0] for path in (ztf_dir / "alerts").glob("*.avro")}
     assert {row["oid"] for row in table_of(tmp_path / "real.csv")} == files
+
+
+def test_a_run_that_is_not_finished_is_evaluated_with_a_warning(evaluate, folder, monkeypatch):
+    monkeypatch.setattr(training, "finished", lambda *_: False)
+    status, _, err = evaluate("--out", str(folder / "unfinished"))
+    assert status == 0
+    assert f"WARNING: {folder / 'run'} is not finished: it was saved at step 300 of 300" in err
+
+
+def test_a_data_set_given_as_alerts_is_refused_and_no_table_replaced(evaluate, folder):
+    table = folder / "kept.csv"
+    table.write_text("kept")
+    status, _, err = evaluate("--alerts", str(folder / "made.h5"), "--out", str(table))
+    assert status == 2
+    assert "nothing in it is an alert that can be used (a data set goes to --data)" in err
+    assert table.read_text() == "kept"

@@ -49,6 +49,8 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
     """
     run, screener = predict.load_run(path), request.screener
     data_path = request.data or Path(run.provenance["data"])
+    if not data_path.exists():
+        raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
     warnings, curve = [*run.warnings, *subject.beware(described)], run.metrics()
     evaluated = _evaluate(run, data_path, request)
