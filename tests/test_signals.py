@@ -26,6 +26,7 @@ def running(tmp_path):
         (alerts / f"{i}.avro").symlink_to("0.avro")
     command = [sys.executable, "-m", "data_prep", "build", "--alerts", str(alerts), "--workers", "2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
     process = subprocess.Popen([*command, "--out", str(out / "o.h5")], cwd=REPOSITORY, start_new_session=True, **pipes)
     wait_until(lambda: any(path.stat().st_size for path in out.glob(".o.h5.*/rows")))
     yield process, out
