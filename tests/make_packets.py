@@ -34,6 +34,9 @@ CANDIDATE = {
     "distpsnr3": 9.5,
     "chinr": 1.5,
     "sharpnr": 0.125,
+    "rb": 0.875,
+    "distnr": 0.25,
+    "magnr": 19.5,
 }
 
 

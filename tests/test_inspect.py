@@ -62,7 +62,7 @@ def test_what_is_no_data_set_is_named(tmp_path, capsys):
     for name, message in (
         ("nowhere.h5", "no such file"),
         ("text.h5", "not an HDF5 file"),
-        ("other.h5", "schema version None, expected 1, lacks stamps"),
+        ("other.h5", "schema version None, expected 2, lacks stamps"),
     ):
         assert main(["inspect", str(tmp_path / name)]) == 2
         error = capsys.readouterr().err

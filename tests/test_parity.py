@@ -128,13 +128,13 @@ def check_image_branch(network: Network, images: np.ndarray, golden, prefix: str
     copies, encoded = seen["StampEncoder"]
     turned = np.concatenate([np.rot90(images, turns, axes=(1, 2)) for turns in range(4)])
     close(copies, turned, atol=1e-5 * np.ptp(images))
-    close(seen["conv_2"][0][: len(rows)][rows], golden[f"{prefix}conv1"][rows])
+    close(seen["conv_2"][0][: len(rows), 0][rows], golden[f"{prefix}conv1"][rows])
     for name, found in (("flat", seen["dense_1"][0]), ("dense1", encoded)):
         if f"{prefix}{name}" in golden:
             close(found[of_copies], golden[f"{prefix}{name}"][of_copies])
     encode = jax.jit(partial(model.encode, network.config))
-    pooled = encode(network.variables["params"]["encoder"], images, None)
-    close(pooled[rows], golden[f"{prefix}pooled"][rows])
+    pooled = encode(network.variables["params"]["encoder"], images[:, None], None)
+    close(pooled[rows, 0], golden[f"{prefix}pooled"][rows])
 
 
 @partial(jax.jit, static_argnums=0)
