@@ -33,7 +33,7 @@ lint: .venv/ready
 bench: .venv/ready
 	$(RUN) benchmarks/decode.py
 	$(RUN) benchmarks/simulate.py
-	$(RUN) benchmarks/train.py
+	$(RUN) benchmarks/training.py
 	-$(RUN) benchmarks/cpu.py  # wants PyTorch: pip install '.[bench]'
 
 clean:

@@ -1,7 +1,7 @@
 """How fast a network trains and answers on this device, and where the time goes.
 
-    python benchmarks/train.py                                # n3_conv1d on a GPU, demo on a CPU
-    python benchmarks/train.py --whole --seeds 10             # also a whole training, and ten seeds against one
+    python benchmarks/training.py                                # n3_conv1d on a GPU, demo on a CPU
+    python benchmarks/training.py --whole --seeds 10             # also a whole training, and ten seeds against one
 
 Made-up stamps, since speed does not depend on what is in them. Operations are counted from the layers' sizes: two for
 each multiply-add of convolutions and dense layers, three times as many in training; rotation, pooling and Adam are not
