@@ -3,7 +3,8 @@
 python evaluate.py --ckpt RUN [--data F.h5] [--split test] [--out DIR]                accuracy and a report
 python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out predictions.csv]   probabilities for alert packets
 
-RUN may be a folder of repeats (train.py --seeds): then every seed is evaluated. --screen-bogus RUN1 rejects what the
+RUN is a run directory or, where nothing is at that path, the name of a model that ships: python -m jtss.models list. It
+may be a folder of repeats (train.py --seeds): then every seed is evaluated. --screen-bogus RUN1 rejects what the
 first-detection model RUN1 takes for bogus.
 
 JAX and the packet readers are imported where they are used: the processes that decode packets import this file again,
@@ -40,16 +41,22 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Evaluate a trained model, or classify alerts with it.")
-    parser.add_argument("--ckpt", metavar="RUN", type=Path, required=True, help="run directory of the trained model")
+    parser.add_argument(
+        "--ckpt",
+        metavar="RUN",
+        type=Path,
+        required=True,
+        help="run directory of the trained model, or name of one that ships; python -m jtss.models list shows these",
+    )
     parser.add_argument(
         "--screen-bogus",
         metavar="RUN1",
         type=Path,
-        help="run directory of a first-detection model with the class bogus: an object whose first and second detection"
+        help="the same of a first-detection model with the class bogus: an object whose first and second detection"
         " it takes for bogus is rejected",
     )
     data = parser.add_argument_group("evaluate on labelled sequences")
-    data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one that it was trained on)")
+    data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
     alerts = parser.add_argument_group("classify alert packets")
     alerts.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", help="directories, Avro files, tar archives")
@@ -60,9 +67,9 @@ def parse_arguments() -> argparse.Namespace:
         "--out",
         metavar="PATH",
         type=Path,
-        help="folder of the report (default: RUN/evaluation, with -DATA-SPLIT for other data or splits, -screened for"
-        " screening), or"
-        " with --alerts the table: .csv, .parquet or .jsonl (default: predictions.csv); what is there is replaced",
+        help="folder of the report (default: RUN/evaluation, or RUN-evaluation here for a model that ships; with"
+        " -DATA-SPLIT for other data or splits, -screened for screening), or with --alerts the table: .csv, .parquet or"
+        " .jsonl (default: predictions.csv); what is there is replaced",
     )
     arguments = parser.parse_args()
     foreign = ("data", "split") if arguments.alerts else ("allwise", "picture", "rejects")

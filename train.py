@@ -43,6 +43,7 @@ from jtss import (
 )
 from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
+from jtss.models import shipped
 from jtss.prepared import Prepared, prepare
 from jtss.recording import Recorder
 from jtss.stopping import EXIT_CODES, StopSignals, leave
@@ -107,9 +108,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_configs() -> None:
+    ready = shipped.names()
     for config in registry.CONFIGS.values():
         accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
-        print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}")
+        mark = " [ships trained]" if config.name in ready else ""
+        print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}{mark}")
 
 
 def start(arguments: argparse.Namespace) -> int:

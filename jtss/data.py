@@ -166,17 +166,17 @@ def _check_layout(path: str | Path, file: h5py.File) -> None:
         raise DataError(f"{path}: object_start does not divide the {n_rows} detections among the {n_edges - 1} objects")
 
 
-def count(path: str | Path, config: Config, split: str) -> int:
-    """Objects of a split that `config` can read: of its classes, with n detections.
+def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
+    """Objects of a split that `config` can read, by its classes: those with n detections.
 
     Raises:
         DataError: as `read`, but for the hash.
     """
     with _open(path) as file:
-        of_class = np.isin(file["label"][:], [schema.CLASS_NAMES.index(name) for name in config.classes])
         of_split = file["split"][:] == schema.SPLIT_NAMES.index(split)
         long_enough = np.diff(file["object_start"][:]) >= config.n_detections
-    return int(np.sum(of_class & of_split & long_enough))
+        label = file["label"][:][of_split & long_enough]
+    return {name: int(np.sum(label == schema.CLASS_NAMES.index(name))) for name in config.classes}
 
 
 def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,60 +12,97 @@ from jtss import checkpoint, model, repeats, screening, training
 from jtss.checkpoint import RunDirectory
 from jtss.configs import Config, TrainingConfig
 from jtss.data import examples, standardised
+from jtss.features import Statistics
 from jtss.model import Batch, Variables
+from jtss.models import shipped
 from jtss.schema import Sequences
 from jtss.screening import Screen
 
 BATCH_SIZE = 64
 
 
+class Outcome(NamedTuple):
+    """What came of a training: its steps, those planned, and the step kept with its loss and accuracy."""
+
+    steps: int
+    planned_steps: int
+    best_step: int
+    validation_loss: float
+    validation_accuracy: float
+
+
 @dataclass(frozen=True)
 class Run:
-    """A trained model with everything that it needs to read alerts."""
+    """A trained model with everything that it needs to read alerts.
 
-    directory: RunDirectory
+    Attributes:
+        label: the path of its run directory, or its name where it ships.
+        warnings: what was wrong with later states.
+        directory: None for a model that ships.
+    """
+
+    label: str
+    config: Config
+    statistics: Statistics
     variables: Variables
-    step: int  # at which the best validation loss was reached
-    warnings: list[str]  # what was wrong with later states
-
-    @property
-    def config(self) -> Config:
-        return self.directory.config
-
-    @property
-    def provenance(self) -> dict:
-        return self.directory.provenance
+    provenance: dict
+    outcome: Outcome
+    warnings: list[str]
+    directory: RunDirectory | None = None
 
     def metrics(self) -> list[dict]:
-        return self.directory.metrics()
+        """One dict per validation, none for a model that ships; see `RunDirectory.metrics`."""
+        return self.directory.metrics() if self.directory else []
 
 
 def load_run(path: str | Path) -> Run:
-    """The best model of a run directory.
+    """The best model of a run directory; or, where there is nothing of that path, the model that ships by that name.
 
     Raises:
         checkpoint.RunError: not a run directory, or damaged; or a folder of repeats, of which one is to be chosen.
+        models.file.ModelError: the model that ships is damaged.
     """
-    if repeats.is_repeats(Path(path)):
-        seeds = list(repeats.seed_directories(Path(path)).values())
+    if Path(path).exists():
+        return _from_directory(Path(path))
+    name = str(path)
+    if name not in shipped.names():
+        raise checkpoint.RunError(f"{name}: no such run directory and no model that ships; {shipped.listing()}")
+    found = shipped.load(name)
+    outcome = Outcome(**{field: found.provenance["training"][field] for field in Outcome._fields})
+    return Run(name, found.config, found.statistics, found.variables, found.provenance, outcome, [])
+
+
+def _from_directory(path: Path) -> Run:
+    if repeats.is_repeats(path):
+        seeds = list(repeats.seed_directories(path).values())
         raise checkpoint.RunError(f"{path} holds {len(seeds)} repeats; choose one of them, for example {seeds[0]}")
     directory = checkpoint.open_run(path)
-    like = jax.eval_shape(partial(training.init_state, directory.config))
+    config, like = directory.config, jax.eval_shape(partial(training.init_state, directory.config))
     state, warnings = directory.states().restore(like)
     if state is None or not np.isfinite(float(state.best.loss)):
         reason = "; ".join(warnings) or "nothing is saved since its first validation"
         raise checkpoint.RunError(f"{path}: there is no model yet: {reason}; go on by train.py --resume {path}")
-    if not training.finished(directory.config, state):
-        planned = int(training.last_step(directory.config, np.asarray(state.best.step)))
-        warnings = [*warnings, f"{path} is not finished: it was saved at step {int(state.step)} of {planned}"]
-    return Run(directory, state.best.variables, int(state.best.step), warnings)
+    best, planned = state.best, int(training.last_step(config, np.asarray(state.best.step)))
+    outcome = Outcome(int(state.step), planned, int(best.step), float(best.loss), float(best.accuracy))
+    if not training.finished(config, state):
+        warnings = [*warnings, f"{path} is not finished: it was saved at step {outcome.steps} of {planned}"]
+    return Run(
+        str(path),
+        config,
+        directory.statistics,
+        best.variables,
+        directory.provenance,
+        outcome,
+        warnings,
+        directory,
+    )
 
 
 def load_screener(path: str | Path) -> Run:
-    """The best model of a run directory, for bogus screening.
+    """A trained model as `load_run` finds it, for bogus screening.
 
     Raises:
-        checkpoint.RunError: as `load_run`.
+        checkpoint.RunError, models.file.ModelError: as `load_run`.
         ValueError: it is no first-detection model that knows the class bogus.
     """
     run = load_run(path)
@@ -89,7 +127,7 @@ def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         order of `run.config.classes`. What else is in `sequences` changes an object's values by rounding at most.
     """
     chosen = examples(sequences, run.config)
-    batch = standardised(chosen, run.directory.statistics)
+    batch = standardised(chosen, run.statistics)
     parts = [np.empty((0, len(run.config.classes)), np.float32)]
     for first in range(0, len(chosen.index), BATCH_SIZE):
         rows = slice(first, first + BATCH_SIZE)

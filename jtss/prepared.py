@@ -35,7 +35,7 @@ def prepare(
     Raises:
         data.DataError: as `data.load`.
     """
-    stream = stream or not sources.fits(data.count(path, config, "train"), config)
+    stream = stream or not sources.fits(sum(data.count(path, config, "train").values()), config)
     splits = data.load(path, config, train_stamps=not stream)
     train, validation = splits["train"], splits["validation"]
     statistics = statistics or features.fit(train.dynamic, train.static, config.metadata)

@@ -28,7 +28,7 @@ def fault(folder: Path) -> str | None:
         return f"cannot be read ({error})"
     if written == _text(found):
         return None
-    expected = dict(reversed(line.split("  ", 1)) for line in written.splitlines() if "  " in line)
+    expected = _parsed(written)
     faults = {
         "missing": expected.keys() - found.keys(),
         "not expected": found.keys() - expected.keys(),
@@ -36,6 +36,31 @@ def fault(folder: Path) -> str | None:
     }
     named = [f"{_shortened(sorted(names))} {what}" for what, names in faults.items() if names]
     return ", ".join(named) or f"{NAME} changed"
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """{name of a file: its sum} as the sums of `folder` say; empty where there are none or they cannot be read."""
+    try:
+        return _parsed((folder / NAME).read_text())
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def fault_of(path: Path) -> str | None:
+    """What is wrong with one file of a folder that has sums; None where nothing is."""
+    expected = listed(path.parent).get(path.name)
+    if expected is None:
+        return f"{NAME} does not list it" if (path.parent / NAME).is_file() else f"{NAME} is missing beside it"
+    if not path.is_file():
+        return f"the file is missing, {NAME} expects it"
+    found = of(path)
+    return None if found == expected else f"damaged: its SHA-256 sum is {found}, {NAME} expects {expected}"
+
+
+def of(path: Path) -> str:
+    """The sum of a file, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:
@@ -49,16 +74,15 @@ def flush(path: Path) -> None:
 
 def _sums(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
-    return {path.relative_to(folder).as_posix(): _sum(path) for path in paths}
-
-
-def _sum(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(folder).as_posix(): of(path) for path in paths}
 
 
 def _text(sums: dict[str, str]) -> str:
     return "".join(f"{value}  {name}\n" for name, value in sums.items())
+
+
+def _parsed(text: str) -> dict[str, str]:
+    return dict(reversed(line.split("  ", 1)) for line in text.splitlines() if "  " in line)
 
 
 def _shortened(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Text files that are either the old or the new one, never half of one."""
+"""Files that are either the old or the new one, never half of one."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,16 @@ def partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file to the disk and only then give it its name.
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8, to the disk and only then give it its name.
 
     Raises:
         OSError: it cannot be written, mostly because the disk is full; names the file, the old one is untouched.
     """
     unfinished = partial(path)
     try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(unfinished, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)

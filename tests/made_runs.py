@@ -44,7 +44,8 @@ def make_run(path, config, data_path, *, favoured=None):
     }
     statistics = features.fit(values.dynamic, values.static, config.metadata)
     run = checkpoint.create(path, config, statistics, provenance)
-    run.append_metrics({"step": 5, "train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4})
+    figures = {"train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4}
+    run.append_metrics({"step": 5, **figures, "seconds": 60.0})
     rng = np.random.default_rng(config.training.seed)
     state = jax.tree.map(
         lambda leaf: np.abs(0.1 * rng.normal(size=leaf.shape)).astype(leaf.dtype),

@@ -1,4 +1,4 @@
-"""From a run directory and a data file to a report: loads, evaluates, warns and writes."""
+"""From a trained model and a data file to a report: loads, evaluates, warns and writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Request:
     """What to evaluate on, and how.
 
     Attributes:
-        data: data set; None: the one that the run was trained on.
+        data: data set; None: the one that the model was trained on, which a model that ships does not know.
         split: name of a split, or "all".
         screener: first-detection model for bogus screening, None for none.
         command: the command line, for the report.
@@ -32,12 +32,13 @@ class Request:
 
 
 def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[dict, tuple[Path, Path]]:
-    """Evaluate a run and write its report.
+    """Evaluate a trained model and write its report.
 
     Args:
-        path: run directory.
+        path: run directory, or name of a model that ships.
         request: what on.
-        out: folder of the report; None: a folder in `path` named after the data, the split and the screening.
+        out: folder of the report; None: a folder named after the data, the split and the screening, in the run
+            directory; for a model that ships in the current one, and named after the model, too.
         warn: takes what a reader must know before believing the numbers.
 
     Returns:
@@ -48,7 +49,7 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         OSError: the report cannot be written.
     """
     run, screener = predict.load_run(path), request.screener
-    data_path = request.data or Path(run.provenance["data"])
+    data_path = request.data or _training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
@@ -68,7 +69,16 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         warnings=warnings,
         screener=screener and subject.describe_model(screener),
     )
-    return found, report.write(out or path / _folder_name(described, screener), found, evaluated)
+    return found, report.write(out or _folder(run, described, screener), found, evaluated)
+
+
+def _training_data(run: Run) -> Path:
+    if run.directory is None:
+        raise FileNotFoundError(
+            f"{run.label} ships without the data it was trained on; name a data set by --data F.h5, or classify alerts"
+            " by --alerts"
+        )
+    return Path(run.provenance["data"])
 
 
 def _evaluate(run: Run, path: Path, request: Request) -> Evaluation:
@@ -93,10 +103,11 @@ def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Conf
     raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
 
 
-def _folder_name(described: dict, screener: Run | None) -> str:
+def _folder(run: Run, described: dict, screener: Run | None) -> Path:
     own_test_split = described["is_training_file"] and described["split"] == "test"
     parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
-    return "-".join(["evaluation", *parts, *(["screened"] if screener else [])])
+    name = "-".join(["evaluation", *parts, *(["screened"] if screener else [])])
+    return run.directory.path / name if run.directory else Path(f"{run.label}-{name}")
 
 
 def assess_repeats(

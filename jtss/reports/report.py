@@ -109,13 +109,13 @@ def text(found: dict) -> str:
 
 
 def html(found: dict, evaluation: Evaluation) -> str:
-    """The page: one section per question, in the order in which a reader asks them."""
+    """The page: one section per question, in the order in which a reader asks them; none for what is not known."""
     title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
     parts = [page.paragraph(text, "warning") for text in found["warnings"]]
     parts += [_accuracy(found), _classes(found, evaluation)]
     if found["bogus_screening"]:
         parts.append(screening_report.section(found["bogus_screening"]))
-    parts += [_calibration(found), _errors(evaluation), _learning(found), _data(found), _origin(found)]
+    parts += [_calibration(found), _errors(evaluation), *_learning(found), _data(found), _origin(found)]
     return page.page(title, *parts)
 
 
@@ -191,12 +191,12 @@ def _errors(evaluation: Evaluation) -> str:
     return page.section("Most confident errors", page.paragraph(text, "muted"), page.pictures(items, small=True))
 
 
-def _learning(found: dict) -> str:
+def _learning(found: dict) -> list[str]:
     curve = {key: np.array(values, float) for key, values in found["learning_curve"].items()}
     if not curve["step"].size:
-        return page.section("Training", page.paragraph("The run has no record of its training."))
+        return []
     picture = plots.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_step"])
-    return page.section("Training", page.pictures([("Learning curve", picture)]))
+    return [page.section("Training", page.pictures([("Learning curve", picture)]))]
 
 
 def _data(found: dict) -> str:

@@ -21,7 +21,7 @@ def version(run: Run) -> str:
     """Version of the program that trained, when it began, and the step kept, e.g. 0.1.0+20260102T030405.s300."""
     provenance = run.provenance
     year, month, day, hour, minute, second = re.findall(r"\d+", provenance["started"])[:6]
-    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}.s{run.step}"
+    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}.s{run.outcome.best_step}"
 
 
 def describe_model(run: Run) -> dict:
@@ -33,8 +33,8 @@ def describe_model(run: Run) -> dict:
         "origin": config.origin,
         "classes": list(config.classes),
         "n_detections": config.n_detections,
-        "run": str(run.directory.path),
-        "best_step": run.step,
+        "run": run.label,
+        "best_step": run.outcome.best_step,
         "trained_on": provenance["data"],
         "trained_on_hash": provenance["data_hash"],
         "training_command": provenance["command"],

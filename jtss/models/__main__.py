@@ -1,0 +1,81 @@
+"""python -m jtss.models {list, verify, card, export}: the trained models that ship."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from jtss import sums
+from jtss.models import card, export, scores_text, shipped
+from jtss.reports.wording import percent
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        return arguments.command(arguments)
+    except (ValueError, OSError) as error:
+        print(f"jtss.models: {error}", file=sys.stderr)
+        return 2
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m jtss.models", description="Trained models that ship with jtss.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command, text in (
+        ("list", list_models, "name, detections, size and accuracy of each"),
+        ("verify", verify, "check the sum and the content of every file"),
+        ("card", show_card, "print the card of a model"),
+        ("export", export_run, "make a model that ships of a run directory"),
+    ):
+        subparser = commands.add_parser(name, help=text, description=text)
+        subparser.set_defaults(command=command)
+        subparser.add_argument(
+            "--folder", metavar="DIR", type=Path, default=shipped.FOLDER, help="of the models (default: in the package)"
+        )
+        if name == "card":
+            subparser.add_argument("name", metavar="NAME", help="see list")
+    subparser.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    subparser.add_argument("--name", required=True, help="of the model; what ships under it is replaced")
+    subparser.add_argument(
+        "--report", metavar="REPORT.json", type=Path, nargs="+", default=[], help="results: report.json of evaluate.py"
+    )
+    subparser.add_argument("--data", metavar="F.h5", type=Path, help="where the training data set is now, if it moved")
+    return parser.parse_args()
+
+
+def list_models(arguments: argparse.Namespace) -> int:
+    for name in shipped.names(arguments.folder):
+        trained = shipped.load(name, arguments.folder)
+        megabytes = shipped.path_of(name, arguments.folder).stat().st_size / 1e6
+        validation = f"validation {percent(trained.provenance['training']['validation_accuracy'])}"
+        accuracies = ", ".join([validation, *map(scores_text.headline, trained.results)])
+        print(f"{name:<20} n = {trained.config.n_detections}  {megabytes:4.1f} MB  {accuracies}")
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    found = shipped.faults(arguments.folder)
+    for line in found:
+        print(f"jtss.models: {line}", file=sys.stderr)
+    if not found:
+        print(shipped.listing(arguments.folder) + ", all as they were made")
+    return 2 if found else 0
+
+
+def show_card(arguments: argparse.Namespace) -> int:
+    trained = shipped.load(arguments.name, arguments.folder)
+    path = shipped.path_of(arguments.name, arguments.folder)
+    print(card.text(arguments.name, trained, sums.of(path)), end="")
+    return 0
+
+
+def export_run(arguments: argparse.Namespace) -> int:
+    path = export.export(
+        arguments.run, arguments.name, reports=arguments.report, data_path=arguments.data, folder=arguments.folder
+    )
+    print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(sums.NAME)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

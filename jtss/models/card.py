@@ -1,0 +1,196 @@
+"""The model card: what a trained model is, what it learnt from, how good it is, and where it must not be trusted.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from collections.abc import Sequence
+
+import jax
+
+from jtss import overrides, registry, schema
+from jtss.configs import Config
+from jtss.models import scores_text
+from jtss.models.file import TrainedModel
+from jtss.models.results import SIMULATED
+from jtss.reports.wording import percent
+
+CITATION = (
+    "D. Neira O., P. A. Estévez and F. Förster, *Temporal Stamp Classifier: Classifying Short Sequences of Astronomical"
+    " Alerts*, arXiv:2405.15073 (TSC)"
+)
+SIMULATED_TEACHERS = (
+    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
+    " quantiles of published real alerts."
+)
+
+BALANCED = (
+    "It saw all classes equally often; the sky does not show them so. A probability is that of a sky with equal shares:"
+    " multiply by the shares you expect, and normalise."
+)
+SIMULATED_SCORES = "Simulated accuracy is not sky accuracy: it leaves out all that the simulator does not know."
+NOT_MEASURED = "**It has not been measured on real alerts.**"
+NOT_FIRST = (
+    "Published real alerts are mostly from the middle of an object's history: how it fares on true first alerts of the"
+    " real sky is not known."
+)
+LOOK_ALIKE = "Blazars and other AGN whose host looks like a star are taken for variable stars, and the other way round."
+ZTF_ONLY = "ZTF only: pixel scale, metadata and their meaning are ZTF's."
+SEEN_BEFORE = (
+    "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall of"
+    " asteroids on such labels looks better than it is."
+)
+INTENDED_USE = (
+    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a light"
+    " curve grows. Not as a label to count populations with, and not without your own check where a wrong class costs"
+    " telescope time."
+)
+
+
+def text(name: str, trained: TrainedModel, sha256: str) -> str:
+    """The card of a model file, as Markdown.
+
+    Args:
+        name: of the model.
+        trained: what its file holds.
+        sha256: sum of its file.
+    """
+    parts = [
+        f"# {name}\n\n{_introduction(name, trained)}",
+        _section("Inputs", _inputs(trained.config)),
+        _section("Training data", _training_data(trained)),
+        _section("Recipe", _recipe(trained)),
+        _section("Results", scores_text.sections(trained)),
+        _section("Limits", _limits(trained)),
+        _section("Intended use", _intended_use(name)),
+        _section("Cite", [f"- {CITATION}."]),
+        _section("File", _file(name, trained, sha256)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines])
+
+
+def _introduction(name: str, trained: TrainedModel) -> str:
+    config, n = trained.config, trained.config.n_detections
+    reads = "a single alert" if n == 1 else f"the first {n} alerts"
+    size = sum(leaf.size for leaf in jax.tree.leaves(trained.variables))
+    return (
+        f"Says from {reads} of an object in the ZTF stream which of {len(config.classes)} classes it is:"
+        f" {', '.join(config.classes)}. A network of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
+        f" numbers, {_kind(config)}."
+    )
+
+
+def _kind(config: Config) -> str:
+    parts = ["images"] if config.stamp.channels else []
+    parts += ["metadata"] if config.metadata.dynamic or config.metadata.static else []
+    return f"that reads {' and '.join(parts)}"
+
+
+def _inputs(config: Config) -> list[str]:
+    stamp, n = config.stamp, config.n_detections
+    lines = []
+    if stamp.channels:
+        lines.append(
+            f"- Stamps: {', '.join(stamp.channels)}; the central {stamp.crop} × {stamp.crop} pixels, in {stamp.copies}"
+            f" rotated copies. A pixel without a value counts as the darkest of its crop."
+        )
+    if config.metadata.dynamic:
+        lines.append(f"- Metadata of every alert: {', '.join(config.metadata.dynamic)}.")
+    if config.metadata.static:
+        lines.append(f"- Metadata of the {'alert' if n == 1 else 'last alert'}: {', '.join(config.metadata.static)}.")
+        lines.append("- A missing value counts as the mean of the training data.")
+    if set(config.metadata.static) & set(schema.COLOUR_NAMES):
+        lines.append(
+            "- AllWISE colours come from a catalogue that is given (`--allwise`) or count as missing. They carry"
+            " much of what tells the classes apart: expect less without the catalogue."
+        )
+    if n > 1:
+        lines.append(
+            f"- The {n} alerts are the first of the object that are given, at least 6 hours apart; an object with fewer"
+            " gets a row without class."
+        )
+    return lines
+
+
+def _training_data(trained: TrainedModel) -> list[str]:
+    learnt, provenance = trained.provenance["training_data"], trained.provenance
+    simulated = learnt["survey"].endswith(SIMULATED)
+    objects = learnt["objects"]
+    return [
+        SIMULATED_TEACHERS if simulated else f"Alerts of the survey {learnt['survey']}.",
+        "",
+        f"- Made by `{learnt['command']}`; content hash `{provenance['data_hash']}`.",
+        "- Objects that the model can read:",
+        "",
+        *scores_text.table(
+            ["split", *trained.config.classes],
+            [[split, *(f"{objects[split][name]:,}" for name in trained.config.classes)] for split in objects],
+        ),
+    ]
+
+
+def _recipe(trained: TrainedModel) -> list[str]:
+    config, provenance, training = trained.config, trained.provenance, trained.provenance["training"]
+    steps = (
+        f"{training['steps']:,} of {training['planned_steps']:,} iterations, {config.training.batch_size} objects each"
+    )
+    whole = training["steps"] >= training["planned_steps"]
+    loss, accuracy = training["validation_loss"], training["validation_accuracy"]
+    return [
+        f"- `{provenance['command']}`",
+        *_departures(config),
+        f"- {steps}, in {_duration(training['seconds'])} on {provenance['device']}.",
+        *([] if whole else ["- **The training was stopped before its end.**"]),
+        f"- Kept: step {training['best_step']:,}, of the lowest validation loss ({loss:.4f} nat, {percent(accuracy)}).",
+        f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
+    ]
+
+
+def _departures(config: Config) -> list[str]:
+    """Where the model is another than the named configuration."""
+    if config.name not in registry.CONFIGS:
+        return [f"- **The registry has no configuration {config.name} to compare it with.**"]
+    named = overrides.to_dict(registry.CONFIGS[config.name])
+    different = overrides.differences(overrides.to_dict(config), named, ("here", "there"))
+    if not different:
+        return [f"- The configuration `{config.name}` as it is in the registry."]
+    return [
+        f"- **Not the complete configuration `{config.name}`**; it differs from the one in the registry:",
+        *(f"  - {difference}" for difference in different),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{max(1, round(seconds / 60))} min"
+
+
+def _limits(trained: TrainedModel) -> list[str]:
+    config, measured = trained.config, any(map(scores_text.is_real, trained.results))
+    read = {*config.metadata.dynamic, *config.metadata.static}
+    others = (
+        f"It knows no class but {', '.join(config.classes)}: anything else gets one of these, often with confidence."
+    )
+    limits = {
+        BALANCED: config.training.class_balance == "uniform",
+        SIMULATED_SCORES: trained.provenance["training_data"]["survey"].endswith(SIMULATED),
+        NOT_MEASURED: not measured,
+        NOT_FIRST: measured,
+        LOOK_ALIKE: {"AGN", "VS"} <= set(config.classes),
+        others: True,
+        ZTF_ONLY: True,
+        SEEN_BEFORE: "ndethist" in read and "asteroid" in config.classes,
+    }
+    return [f"- {sentence}" for sentence, holds in limits.items() if holds]
+
+
+def _intended_use(name: str) -> list[str]:
+    command = f"python evaluate.py --ckpt {name} --alerts PATH --out predictions.csv"
+    return [INTENDED_USE, "", "```", command, "```"]
+
+
+def _file(name: str, trained: TrainedModel, sha256: str) -> list[str]:
+    versions = f"jtss {trained.jtss_version}, data schema version {schema.SCHEMA_VERSION}"
+    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by {versions}."]

@@ -1,0 +1,92 @@
+"""From a run directory to the files that ship."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from jtss import data, predict, registry, sums, whole_files
+from jtss.models import card, file, portable, results, shipped
+from jtss.models.file import ModelError, TrainedModel
+from jtss.predict import Run
+from jtss.reports import subject
+
+NAME = re.compile(r"[a-z0-9_]+")
+
+
+def export(
+    run: Path,
+    name: str,
+    *,
+    reports: Sequence[Path] = (),
+    data_path: Path | None = None,
+    folder: Path = shipped.FOLDER,
+) -> Path:
+    """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
+
+    Args:
+        run: run directory.
+        name: of the model; what ships under it is replaced.
+        reports: report.json files of evaluations of this run.
+        data_path: the data set that it was trained on; None: where the run says.
+        folder: of the shipped models.
+
+    Raises:
+        ValueError: the run, a report, the data set or the name does not fit.
+        OSError: a file cannot be read or written.
+    """
+    trained = from_run(run, reports, data_path)
+    _check_name(name, trained)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = shipped.path_of(name, folder)
+    whole_files.write(path, file.to_bytes(trained))
+    whole_files.write(path.with_suffix(".md"), card.text(name, trained, sums.of(path)))
+    sums.write(folder)
+    return path
+
+
+def _check_name(name: str, trained: TrainedModel) -> None:
+    if not NAME.fullmatch(name):
+        raise ModelError(f"--name {name}: expected lower-case letters, digits and underscores")
+    if name in registry.CONFIGS and name != trained.config.name:
+        raise ModelError(f"--name {name} is a configuration, but the run is of {trained.config.name}")
+
+
+def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = None) -> TrainedModel:
+    """The best model of a run directory with all that a reader must know of it.
+
+    Raises:
+        ValueError, OSError: see `export`.
+    """
+    run = predict.load_run(path)
+    if run.directory is None:
+        raise ModelError(f"{path} ships already, expected a run directory")
+    data_path = data_path or Path(run.provenance["data"])
+    provenance = run.provenance | {
+        "command": portable.command(run.provenance["command"]),
+        "data": data_path.name,
+        "training_data": _training_data(data_path, run),
+        "training": run.outcome._asdict() | {"seconds": _seconds(run.metrics())},
+    }
+    version, content_hash = subject.version(run), run.provenance["data_hash"]
+    scores = [results.from_report(report, version, content_hash) for report in reports]
+    return TrainedModel(run.config, run.statistics, run.variables, provenance, scores)
+
+
+def _training_data(path: Path, run: Run) -> dict:
+    """What the model learnt from: which survey, made how, and how many objects of each class it could read."""
+    attributes, expected = data.attributes(path), run.provenance["data_hash"]
+    if attributes["content_hash"] != expected:
+        found = attributes["content_hash"]
+        raise data.DataError(f"{path}: content hash {found}, but {run.label} was trained on {expected}")
+    return {
+        "survey": str(attributes["survey"]),
+        "command": portable.command(attributes["command"]),
+        "objects": {split: data.count(path, run.config, split) for split in ("train", "validation")},
+    }
+
+
+def _seconds(metrics: list[dict]) -> float:
+    """Time of the training [s]; the records of each of its lives begin at 0."""
+    seconds = [record["seconds"] for record in metrics]
+    return sum(last for last, following in pairwise([*seconds, 0]) if following < last)

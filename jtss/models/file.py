@@ -1,0 +1,142 @@
+"""A trained model as one HDF5 file: data only, so that reading it runs nothing.
+
+/params/…, /batch_stats/…   the variables, float32, by their path in the tree of `jtss.model.init`
+attributes                  format_version, jtss_version, schema_version; and as JSON class_names, config, statistics,
+                            provenance, results
+
+Two writings of the same model give the same bytes.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import h5py
+import jax
+import numpy as np
+
+from jtss import __version__, model, overrides, schema
+from jtss.configs import Config
+from jtss.features import Statistics
+from jtss.model import Variables
+
+FORMAT_VERSION = 1
+
+
+class ModelError(ValueError):
+    """A file of a trained model that is missing, damaged or does not fit; names it, what was found, what expected."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a file holds.
+
+    Attributes:
+        config: the configuration.
+        statistics: of the metadata of its training split.
+        variables: see `jtss.model.Variables`; float32.
+        provenance: as in a run directory, but paths are file names; and `training_data` {survey, command, objects: by
+            split and class}, `training` {steps, planned_steps, best_step, best_validation_loss,
+            best_validation_accuracy, seconds}.
+        results: scores on labelled objects, see `jtss.models.results`.
+        jtss_version: of the program that wrote the file.
+    """
+
+    config: Config
+    statistics: Statistics
+    variables: Variables
+    provenance: dict
+    results: list[dict]
+    jtss_version: str = __version__
+
+
+def to_bytes(trained: TrainedModel) -> bytes:
+    """The content of the file.
+
+    Raises:
+        ValueError: a number in the provenance or the results is not finite.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["jtss_version"] = trained.jtss_version
+        file.attrs["schema_version"] = schema.SCHEMA_VERSION
+        for name, values in (
+            ("class_names", trained.config.classes),
+            ("config", overrides.to_dict(trained.config)),
+            ("statistics", trained.statistics.to_dict()),
+            ("provenance", trained.provenance),
+            ("results", trained.results),
+        ):
+            file.attrs[name] = json.dumps(values, allow_nan=False, ensure_ascii=False)
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(trained.variables):
+            file.create_dataset(_name(keys), data=np.asarray(leaf, np.float32), track_times=False)
+    return buffer.getvalue()
+
+
+def read(path: Path) -> TrainedModel:
+    """The model of a file, whatever its sum.
+
+    Raises:
+        ModelError: not such a file, of another format or schema version, or its arrays do not fit its configuration.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ModelError(f"{path}: not a readable HDF5 file ({error}), expected a trained model") from None
+    with file:
+        for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
+            found = file.attrs.get(name)
+            if found != expected:
+                raise ModelError(f"{path}: {name} {found}, this program reads {expected}")
+        config = _attribute(path, file, "config", overrides.from_dict)
+        statistics = _attribute(path, file, "statistics", partial(_statistics, config))
+        _attribute(path, file, "class_names", partial(_check_classes, config))
+        return TrainedModel(
+            config,
+            statistics,
+            _variables(path, file, config),
+            _attribute(path, file, "provenance", dict),
+            _attribute(path, file, "results", list),
+            str(file.attrs.get("jtss_version")),
+        )
+
+
+def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
+    try:
+        return build(json.loads(file.attrs[name]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path}: attribute {name}: {error}") from None
+
+
+def _statistics(config: Config, values: dict) -> Statistics:
+    statistics = Statistics.from_dict(values)
+    statistics.check(config.metadata)
+    return statistics
+
+
+def _check_classes(config: Config, names: list[str]) -> None:
+    if tuple(names) != config.classes:
+        raise ValueError(f"found {', '.join(names)}, its config has {', '.join(config.classes)}")
+
+
+def _variables(path: Path, file: h5py.File, config: Config) -> Variables:
+    expected = jax.eval_shape(partial(model.init, config), jax.random.key(0))
+    shapes = {_name(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(expected)}
+    found: dict[str, h5py.Dataset] = {}
+    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    for name in sorted({*shapes, *found}):
+        ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, found))
+        if ours != theirs:
+            raise ModelError(f"{path}: {name}: found {theirs}, expected {ours}")
+    try:
+        return jax.tree_util.tree_map_with_path(lambda keys, _: jax.numpy.asarray(found[_name(keys)][()]), expected)
+    except OSError as error:
+        raise ModelError(f"{path}: damaged ({error})") from None
+
+
+def _name(keys: tuple) -> str:
+    return "/".join(key.key for key in keys)

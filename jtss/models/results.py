@@ -1,0 +1,56 @@
+"""What a model file keeps of an evaluation: the scores of a report.json, and what they were measured on."""
+
+import json
+from pathlib import Path
+
+from jtss.models import portable
+from jtss.models.file import ModelError
+from jtss.reports.evaluation import ALL_SPLITS
+from jtss.reports.report import REPORT_VERSION
+
+SIMULATED = "(simulated)"  # how the name of a simulated survey ends
+SCORES = ("n_objects", "accuracy", "balanced_accuracy", "cross_entropy_nat", "calibration_error")
+
+
+def from_report(path: Path, version: str, trained_on_hash: str) -> dict:
+    """The scores of a report.
+
+    Args:
+        path: report.json of evaluate.py.
+        version: of the model, as its reports have it.
+        trained_on_hash: content hash of its training data.
+
+    Returns:
+        {title, data, command, created, warnings, SCORES…, confusion_matrix, classes}.
+
+    Raises:
+        ModelError: no report of this version, of another model, or of the model behind a bogus screening.
+    """
+    try:
+        found = json.loads(path.read_text())
+        if found["report_version"] != REPORT_VERSION:
+            raise ModelError(f"{path}: report version {found['report_version']}, expected {REPORT_VERSION}")
+        model, data, results = found["model"], found["data"], found["results"]
+        theirs, ours = (model["version"], model["trained_on_hash"]), (version, trained_on_hash)
+        if theirs != ours:
+            raise ModelError(f"{path}: of model {', trained on '.join(theirs)}; expected {', trained on '.join(ours)}")
+        if found["bogus_screening"]:
+            raise ModelError(f"{path}: made with --screen-bogus, expected a report of the model alone")
+        kept = ("split", "content_hash", "survey", "is_training_file", "objects")
+        return {
+            "title": title(data),
+            "data": {"name": Path(data["path"]).name, "made_by": portable.command(data["made_by"])}
+            | {key: data[key] for key in kept},
+            "command": portable.command(found["command"]),
+            "created": found["created"],
+            "warnings": found["warnings"],
+            **{key: results[key] for key in (*SCORES, "confusion_matrix", "classes")},
+        }
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
+
+
+def title(data: dict) -> str:
+    """What a report measured, from what it says of its data: "simulated test split", "real alerts"."""
+    kind = "simulated" if data["survey"].endswith(SIMULATED) else "real"
+    return f"{kind} alerts" if data["split"] == ALL_SPLITS else f"{kind} {data['split']} split"
