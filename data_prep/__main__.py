@@ -1,4 +1,4 @@
-"""`python -m data_prep build | simulate | inspect`: command lines, and nothing else."""
+"""`python -m data_prep build | simulate | inspect | compare`: command lines, and nothing else."""
 
 import argparse
 import shlex
@@ -75,6 +75,12 @@ def _inspect(options: argparse.Namespace) -> None:
         print(f"\n{_printable(options.gallery)}: gallery of stamps")
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from data_prep.compare.comparison import compare
+
+    compare(options.simulated, options.real, options.out, options.seed)
+
+
 def _parser() -> argparse.ArgumentParser:
     from data_prep.simulate import command as simulation
 
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     simulation.add_arguments(simulate)
     simulate.set_defaults(run=simulation.run)
     _add_inspect(commands.add_parser("inspect", help="counts, missing values, ledger and stamps of a data set"))
+    _add_compare(commands.add_parser("compare", help="how far simulated alert packets are from real ones"))
     return parser
 
 
@@ -112,6 +119,14 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.h5", help="a data set")
     parser.add_argument("--gallery", metavar="FILE.png", help="draw stamps of a few objects of each class")
     parser.set_defaults(run=_inspect)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    for name in ("simulated", "real"):
+        parser.add_argument(f"--{name}", required=True, metavar="FOLDER", help="alert packets and their labels.csv")
+    parser.add_argument("--out", required=True, metavar="DIR", help="for tables and galleries; replaces earlier ones")
+    parser.add_argument("--seed", type=int, default=0, help="which objects the galleries show (default: 0)")
+    parser.set_defaults(run=_compare)
 
 
 def _positive(text: str) -> int:
