@@ -65,13 +65,9 @@ def _row(tree, i: int):
 
 def _steps(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
     """One step for each of [n, B, …]; a seed that is finished stays as it is. Returns the mean loss, too."""
-    if len(examples.label) == 1:  # without a loop: see `in_one_dispatch`
-        new, loss = train_step(config, state, _row(examples, 0))
-    else:
-        new, losses = jax.lax.scan(partial(train_step, config), state, examples)
-        loss = losses.mean()
+    new, losses = jax.lax.scan(partial(train_step, config), state, examples)
     going = state.step < last_step(config, state.best.step)
-    return jax.tree.map(lambda after, before: jnp.where(going, after, before), new, state), loss
+    return jax.tree.map(lambda after, before: jnp.where(going, after, before), new, state), losses.mean()
 
 
 @partial(jax.jit, static_argnums=0)
@@ -111,7 +107,7 @@ def turn(
 def in_one_dispatch(config: Config) -> bool:
     """Whether all steps between two validations are one program.
 
-    Not on a CPU with images: XLA runs convolutions inside a loop there many times slower than outside.
+    Not on a CPU with images: a step may take minutes there, and a stop must not wait for several.
     """
     return jax.default_backend() != "cpu" or not config.stamp.channels
 
