@@ -204,6 +204,8 @@ def _result(under_way: Future, stop_asked: Callable[[], bool], longest_wait: flo
         try:
             return under_way.result(timeout=0.2)
         except TimeoutError:
+            if under_way.done():  # just now, or the error is the turn's own
+                return under_way.result()
             if stop_asked():
                 asked_at = asked_at or time.monotonic()
                 if time.monotonic() - asked_at > longest_wait:

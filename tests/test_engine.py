@@ -150,6 +150,15 @@ def test_a_stop_asked_for_in_the_middle_of_a_long_step_is_not_kept_waiting(monke
     assert all(np.all(np.isfinite(leaf)) for leaf in leaves(seen[0].states.variables))
 
 
+def test_a_turn_that_fails_by_a_timeout_of_its_own_is_not_waited_for(monkeypatch):
+    def fail(*_):
+        raise TimeoutError("the disk of the training set does not answer")
+
+    monkeypatch.setattr(engine, "_turn", fail)
+    with pytest.raises(TimeoutError, match="does not answer"):
+        next(turns(NO_IMAGES))
+
+
 @pytest.fixture
 def data_file(tmp_path):
     counts = (3, 4, 5, 3, 3, 4, 3, 3, 5, 3, 4, 3)
