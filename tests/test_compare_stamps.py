@@ -55,7 +55,9 @@ def test_fit_finds_the_least_squares_of_scipy():
     """Noisy Moffat sources, one with lost pixels: the same minimum by another program."""
     rng = np.random.default_rng(1)
     windows = slice(CENTRE - 4, CENTRE + 5)
-    images = np.stack([moffat(300.0, fwhm, 3.0, CENTRE + 0.4, CENTRE - 0.7)[windows, windows] for fwhm in (1.6, 2.4, 4)])
+    images = np.stack(
+        [moffat(300.0, fwhm, 3.0, CENTRE + 0.4, CENTRE - 0.7)[windows, windows] for fwhm in (1.6, 2.4, 4)]
+    )
     images += rng.normal(0, 5, images.shape)
     images[2, 5, 1:3] = np.nan
     grid_y, grid_x = np.mgrid[-4:5, -4:5].astype(float)
