@@ -108,7 +108,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_configs() -> None:
-    ready = shipped.names()
+    ready = shipped.names(shipped.FOLDER)
     for config in registry.CONFIGS.values():
         accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
         mark = " [ships trained]" if config.name in ready else ""

@@ -65,9 +65,10 @@ def load_run(path: str | Path) -> Run:
     if Path(path).exists():
         return _from_directory(Path(path))
     name = str(path)
-    if name not in shipped.names():
-        raise checkpoint.RunError(f"{name}: no such run directory and no model that ships; {shipped.listing()}")
-    found = shipped.load(name)
+    if name not in shipped.names(shipped.FOLDER):
+        ready = shipped.listing(shipped.FOLDER)
+        raise checkpoint.RunError(f"{name}: no such run directory and no model that ships; {ready}")
+    found = shipped.load(name, shipped.FOLDER)
     outcome = Outcome(**{field: found.provenance["training"][field] for field in Outcome._fields})
     return Run(name, found.config, found.statistics, found.variables, found.provenance, outcome, [])
 

@@ -70,9 +70,8 @@ def show_card(arguments: argparse.Namespace) -> int:
 
 
 def export_run(arguments: argparse.Namespace) -> int:
-    path = export.export(
-        arguments.run, arguments.name, reports=arguments.report, data_path=arguments.data, folder=arguments.folder
-    )
+    given = {"reports": arguments.report, "data_path": arguments.data}
+    path = export.export(arguments.run, arguments.name, arguments.folder, **given)
     print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(sums.NAME)}")
     return 0
 

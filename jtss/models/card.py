@@ -36,13 +36,13 @@ NOT_FIRST = (
 LOOK_ALIKE = "Blazars and other AGN whose host looks like a star are taken for variable stars, and the other way round."
 ZTF_ONLY = "ZTF only: pixel scale, metadata and their meaning are ZTF's."
 SEEN_BEFORE = (
-    "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall of"
-    " asteroids on such labels looks better than it is."
+    "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall"
+    " of asteroids on such labels looks better than it is."
 )
 INTENDED_USE = (
-    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a light"
-    " curve grows. Not as a label to count populations with, and not without your own check where a wrong class costs"
-    " telescope time."
+    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
+    " light curve grows. Not as a label to count populations with, and not without your own check where a wrong"
+    " class costs telescope time."
 )
 
 
@@ -138,13 +138,13 @@ def _recipe(trained: TrainedModel) -> list[str]:
         f"{training['steps']:,} of {training['planned_steps']:,} iterations, {config.training.batch_size} objects each"
     )
     whole = training["steps"] >= training["planned_steps"]
-    loss, accuracy = training["validation_loss"], training["validation_accuracy"]
+    loss, accuracy = training["validation_loss"], percent(training["validation_accuracy"])
     return [
         f"- `{provenance['command']}`",
         *_departures(config),
         f"- {steps}, in {_duration(training['seconds'])} on {provenance['device']}.",
         *([] if whole else ["- **The training was stopped before its end.**"]),
-        f"- Kept: step {training['best_step']:,}, of the lowest validation loss ({loss:.4f} nat, {percent(accuracy)}).",
+        f"- Kept: step {training['best_step']:,}, of the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}.",
         f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
     ]
 

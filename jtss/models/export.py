@@ -14,22 +14,15 @@ from jtss.reports import subject
 NAME = re.compile(r"[a-z0-9_]+")
 
 
-def export(
-    run: Path,
-    name: str,
-    *,
-    reports: Sequence[Path] = (),
-    data_path: Path | None = None,
-    folder: Path = shipped.FOLDER,
-) -> Path:
+def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = (), data_path: Path | None = None) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
     Args:
         run: run directory.
         name: of the model; what ships under it is replaced.
+        folder: of the models; made where it is missing.
         reports: report.json files of evaluations of this run.
         data_path: the data set that it was trained on; None: where the run says.
-        folder: of the shipped models.
 
     Raises:
         ValueError: the run, a report, the data set or the name does not fit.
@@ -37,6 +30,7 @@ def export(
     """
     trained = from_run(run, reports, data_path)
     _check_name(name, trained)
+    _check_others(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = shipped.path_of(name, folder)
     whole_files.write(path, file.to_bytes(trained))
@@ -50,6 +44,14 @@ def _check_name(name: str, trained: TrainedModel) -> None:
         raise ModelError(f"--name {name}: expected lower-case letters, digits and underscores")
     if name in registry.CONFIGS and name != trained.config.name:
         raise ModelError(f"--name {name} is a configuration, but the run is of {trained.config.name}")
+
+
+def _check_others(name: str, folder: Path) -> None:
+    """The sums are written anew, and damage of another model must not get one."""
+    for path in shipped.files(folder):
+        fault = sums.fault_of(path)
+        if fault and path.stem != name:
+            raise ModelError(f"{path}: {fault}; restore it first")
 
 
 def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = None) -> TrainedModel:

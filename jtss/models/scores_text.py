@@ -34,7 +34,7 @@ def _section(result: dict, trained: TrainedModel) -> list[str]:
     head = ["true class", "objects", "recall", "precision", *(f"called {name}" for name in classes)]
     scores = {
         "accuracy": _scored(accuracy["value"], accuracy["wilson_interval"]),
-        "mean recall of the classes": _scored(balanced["value"], balanced["interval"]),
+        "mean recall of the classes present": _scored(balanced["value"], balanced["interval"]),
         "cross-entropy": f"{result['cross_entropy_nat']:.3f} nat",
     }
     return [

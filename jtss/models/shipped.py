@@ -9,18 +9,17 @@ from jtss.models.file import ModelError, TrainedModel
 FOLDER = Path(__file__).parent / "files"
 
 
-def names(folder: Path = FOLDER) -> list[str]:
+def names(folder: Path) -> list[str]:
     """Names of the models, those that are there and those that the sums speak of."""
-    here = {path.name for path in folder.glob("*.h5")} | {name for name in sums.listed(folder) if name.endswith(".h5")}
-    return sorted(name.removesuffix(".h5") for name in here)
+    return [path.stem for path in files(folder) if path.suffix == ".h5"]
 
 
-def path_of(name: str, folder: Path = FOLDER) -> Path:
+def path_of(name: str, folder: Path) -> Path:
     """Where a model lies."""
     return folder / f"{name}.h5"
 
 
-def load(name: str, folder: Path = FOLDER) -> TrainedModel:
+def load(name: str, folder: Path) -> TrainedModel:
     """A model, after its sum is checked.
 
     Raises:
@@ -35,22 +34,27 @@ def load(name: str, folder: Path = FOLDER) -> TrainedModel:
     return file.read(path)
 
 
-def listing(folder: Path = FOLDER) -> str:
+def listing(folder: Path) -> str:
     """What ships, in half a sentence."""
     return f"shipped models: {', '.join(names(folder)) or 'none'}"
 
 
-def faults(folder: Path = FOLDER) -> list[str]:
+def files(folder: Path) -> list[Path]:
+    """All files that are there or that the sums speak of, but for the sums themselves."""
+    here = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return [folder / name for name in sorted({*here, *sums.listed(folder)} - {sums.NAME})]
+
+
+def faults(folder: Path) -> list[str]:
     """A line for everything that is wrong with the folder: files that are missing, changed, unknown or do not fit."""
     found = []
-    here = {path.name for path in folder.iterdir() if path.name != sums.NAME} if folder.is_dir() else set()
-    for name in sorted({*here, *sums.listed(folder)}):
-        fault = sums.fault_of(folder / name)
+    for path in files(folder):
+        fault = sums.fault_of(path)
         if fault:
-            found.append(f"{folder / name}: {fault}")
-        elif name.endswith(".h5"):
+            found.append(f"{path}: {fault}")
+        elif path.suffix == ".h5":
             try:
-                file.read(folder / name)
+                file.read(path)
             except ModelError as error:
                 found.append(str(error))
     return found

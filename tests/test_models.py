@@ -1,0 +1,346 @@
+"""Models that ship: made of a run, found by name, the same to the last bit, and never used where they are damaged."""
+
+import json
+import re
+import shutil
+import time
+from dataclasses import replace
+from functools import partial
+
+import h5py
+import jax
+import numpy as np
+import pytest
+from made_runs import COUNTS, LABEL, TINY, make_run, write_data
+from made_sequences import sequences
+
+from jtss import checkpoint, model, predict, registry, sums
+from jtss.features import GroupStatistics, Statistics
+from jtss.models import __main__ as program
+from jtss.models import card, export, file, portable, results, shipped
+from jtss.models.file import ModelError, TrainedModel
+from jtss.reports import assessment, evaluation
+
+HERE = "tiny"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run directory, its report on the test split of its data set, and a folder of the model made of both."""
+    folder = tmp_path_factory.mktemp("models")
+    write_data(folder / "made.h5")
+    make_run(folder / "run", TINY, folder / "made.h5")
+    request = assessment.Request(None, "test", None, f"python evaluate.py --ckpt {folder}/run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "N_ERRORS_SHOWN", 0)  # to draw one takes a while
+        assessment.assess(folder / "run", request, None, lambda _: None)
+    export.export(folder / "run", HERE, folder / "files", reports=[folder / "run" / "evaluation" / "report.json"])
+    return folder
+
+
+@pytest.fixture
+def files(folder, tmp_path):
+    """A copy of the folder of models, to damage."""
+    return shutil.copytree(folder / "files", tmp_path / "files")
+
+
+def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.chdir(tmp_path)
+    given, made = sequences(COUNTS, label=LABEL, seed=3), predict.load_run(folder / "run")
+    found = predict.load_run(HERE)
+    for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (found.config, found.statistics, found.outcome) == (made.config, made.statistics, made.outcome)
+    assert (found.label, found.directory, found.metrics(), found.warnings) == (HERE, None, [], [])
+    assert found.outcome.best_step == 5
+
+
+def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "run", tmp_path / HERE)
+    assert predict.load_run(HERE).directory is not None
+
+
+def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    with pytest.raises(
+        checkpoint.RunError, match="n9: no such run directory and no model that ships; shipped models: t"
+    ):
+        predict.load_run("n9")
+    with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
+        shipped.load("n9", folder / "files")
+    assert shipped.listing(folder / "nowhere") == "shipped models: none"
+
+
+def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
+    time.sleep(1.1)  # HDF5 counts in seconds
+    report = folder / "run" / "evaluation" / "report.json"
+    export.export(folder / "run", HERE, tmp_path, reports=[report])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["SHA256SUMS", "tiny.h5", "tiny.md"]
+    assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)
+
+
+def random_model(name):
+    """The named network with random weights."""
+    config, rng = registry.get(name), np.random.default_rng(1)
+    shapes = jax.eval_shape(partial(model.init, config), jax.random.key(0))
+    variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
+    groups = (config.metadata.dynamic, config.metadata.static)
+    fitted = Statistics(
+        *(GroupStatistics(names, *map(tuple, rng.normal(size=(4, len(names))).tolist())) for names in groups)
+    )
+    return TrainedModel(config, fitted, variables, {"command": "π"}, [{"a": None}])
+
+
+@pytest.mark.parametrize("name", ["n1_baseline", "n3_metadata", "n4_lstm", "n5_best", "n2_gamma_images", "demo"])
+def test_every_kind_of_network_comes_back_as_it_went(name, tmp_path):
+    made = random_model(name)
+    path = tmp_path / "model.h5"
+    path.write_bytes(file.to_bytes(made))
+    found = file.read(path)
+    assert replace(found, variables=None) == replace(made, variables=None)
+    jax.tree.map(np.testing.assert_array_equal, found.variables, made.variables)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (flip, r"tiny.h5: damaged: its SHA-256 sum is [0-9a-f]{64}, SHA256SUMS expects [0-9a-f]{64}$"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-7]),
+            r"tiny.h5: damaged: its SHA-256 sum is [0-9a-f]{64}, SHA",
+        ),
+        (lambda path: path.unlink(), "tiny.h5: the file is missing, SHA256SUMS expects it"),
+        (lambda path: path.with_name("SHA256SUMS").write_text(""), "tiny.h5: SHA256SUMS does not list it"),
+        (lambda path: path.with_name("SHA256SUMS").unlink(), "tiny.h5: SHA256SUMS is missing beside it"),
+    ],
+)
+def test_a_file_that_is_not_the_one_that_shipped_is_refused(files, damage, message):
+    damage(files / "tiny.h5")
+    with pytest.raises(ModelError, match=message):
+        shipped.load(HERE, files)
+    assert any(re.search(message, line) for line in shipped.faults(files))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(change):
+    def damage(path):
+        with h5py.File(path, "a") as opened:
+            change(opened)
+
+    return damage
+
+
+def of_config(**changes):
+    def change(opened):
+        opened.attrs["config"] = json.dumps(json.loads(opened.attrs["config"]) | changes)
+
+    return edit(change)
+
+
+def replaced(name, values):
+    def change(opened):
+        del opened[name]
+        if values is not None:
+            opened[name] = values
+
+    return edit(change)
+
+
+BIAS = "params/head/logits/bias"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut, "not a readable HDF5 file"),
+        (edit(lambda opened: opened.attrs.update(schema_version=1)), "schema_version 1, this program reads 2"),
+        (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 1"),
+        (edit(lambda opened: opened.attrs.pop("schema_version")), "schema_version None, this program reads 2"),
+        (edit(lambda opened: opened.attrs.update(config="{")), "attribute config: "),
+        (edit(lambda opened: opened.attrs.pop("statistics")), "attribute statistics: "),
+        (of_config(speed=3), "attribute config: Config: unknown fields"),
+        (of_config(classes=["AGN", "SN"]), "attribute class_names: found AGN, SN, VS, its config has AGN, SN"),
+        (of_config(metadata={"dynamic": ["rb"], "static": []}), "statistics of the dynamic metadata"),
+        (replaced(BIAS, np.zeros(4, np.float32)), rf"{BIAS}: found float32 \(4,\), expected float32 \(3,\)"),
+        (replaced(BIAS, np.zeros(3)), rf"{BIAS}: found float64 \(3,\), expected float32 \(3,\)"),
+        (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
+        (edit(lambda opened: opened.update(extra=[1])), r"extra: found int64 \(1,\), expected no such array"),
+    ],
+)
+def test_a_file_with_the_right_sum_that_does_not_fit_is_named(files, damage, message):
+    damage(files / "tiny.h5")
+    sums.write(files)
+    with pytest.raises(ModelError, match=message) as failed:
+        shipped.load(HERE, files)
+    assert str(failed.value).startswith(f"{files / 'tiny.h5'}: ")
+    assert len(str(failed.value).splitlines()) == 1
+    assert shipped.faults(files) == [str(failed.value)]
+
+
+def test_verify_looks_at_every_file(files, monkeypatch, capsys):
+    def verified():
+        monkeypatch.setattr("sys.argv", ["models", "verify", "--folder", str(files)])
+        return program.main(), capsys.readouterr()
+
+    assert verified() == (0, ("shipped models: tiny, all as they were made\n", ""))
+    (files / "tiny.md").write_text("better\n")
+    (files / "new.h5").touch()
+    status, (out, err) = verified()
+    assert (status, out) == (2, "")
+    assert [line.split(": ")[1] for line in err.splitlines()] == [str(files / "new.h5"), str(files / "tiny.md")]
+
+
+def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):
+    flip(files / "tiny.h5")
+    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; restore it first"):
+        export.export(folder / "run", "other", files)
+    assert not (files / "other.h5").exists()
+    export.export(folder / "run", HERE, files)
+    assert shipped.faults(files) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../x", "--name ../x: expected lower-case letters, digits and underscores"),
+        ("n3_best", "--name n3_best is a configuration, but the run is of demo"),
+    ],
+)
+def test_names_that_mislead_are_refused(folder, tmp_path, name, message):
+    with pytest.raises(ModelError, match=message):
+        export.export(folder / "run", name, tmp_path)
+
+
+def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_path):
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["models", *map(str, arguments), "--folder", str(tmp_path)])
+        status = program.main()
+        return status, *capsys.readouterr()
+
+    report = folder / "run" / "evaluation" / "report.json"
+    assert call("export", folder / "run", "--name", "demo", "--report", report)[0] == 0
+    _, out, _ = call("list")
+    right = json.loads(report.read_text())["results"]["accuracy"]["value"]
+    validation = predict.load_run(folder / "run").outcome.validation_accuracy
+    accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} %"
+    assert re.fullmatch(rf"demo +n = 3 +0\.\d MB  {accuracies}\n", out)
+    assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
+    status, _, err = call("card", "n9")
+    assert (status, err) == (2, "jtss.models: no shipped model is named n9; shipped models: demo\n")
+
+
+def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    for changes, message in (
+        (
+            {"model": found["model"] | {"version": "0.1.0+x"}},
+            "of model 0.1.0.x, trained on .*; expected 0.1.0.20260102T",
+        ),
+        ({"model": found["model"] | {"trained_on_hash": "77"}}, "trained on 77; expected"),
+        ({"bogus_screening": {"model": {}}}, "made with --screen-bogus"),
+        ({"report_version": 1}, "report version 1, expected 2"),
+        ({"results": {}}, r"no report.json of evaluate.py \(KeyError"),
+    ):
+        (tmp_path / "report.json").write_text(json.dumps(found | changes))
+        with pytest.raises(ModelError, match=message):
+            export.from_run(folder / "run", [tmp_path / "report.json"])
+
+
+def test_another_data_set_than_the_one_of_the_training_is_refused(folder, tmp_path):
+    write_data(tmp_path / "other.h5", seed=9)
+    with pytest.raises(ValueError, match=r"other.h5: content hash \w+, but .*run was trained on"):
+        export.from_run(folder / "run", data_path=tmp_path / "other.h5")
+
+
+@pytest.mark.parametrize(
+    ("survey", "split", "title"),
+    [
+        ("ZTF (simulated)", "test", "simulated test split"),
+        ("ZTF (simulated)", "all", "simulated alerts"),
+        ("ZTF", "all", "real alerts"),
+        ("ZTF", "validation", "real validation split"),
+    ],
+)
+def test_titles_come_from_the_data(survey, split, title):
+    assert results.title({"survey": survey, "split": split}) == title
+
+
+def test_the_simulator_still_calls_its_survey_simulated():
+    dataset = pytest.importorskip("data_prep.simulate.dataset")
+    assert dataset.SURVEY.endswith(results.SIMULATED)
+
+
+def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
+    assert portable.command(
+        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
+    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
+    assert portable.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
+
+
+def test_the_time_of_a_training_in_several_lives_is_their_sum():
+    records = [{"seconds": seconds} for seconds in (3.0, 5.0, 2.0, 4.0)]
+    assert export._seconds(records) == 9.0
+    assert export._seconds([]) == 0
+
+
+def made_card(folder, **changes):
+    found = file.read(folder / "files" / "tiny.h5")
+    return card.text("tiny", replace(found, **changes), "77ab")
+
+
+def test_the_card_says_what_it_is_made_of(folder):
+    found = made_card(folder)
+    assert "| train | 4 | 4 | 4 |" in found
+    for words in (
+        "SHA-256 `77ab`",
+        "`python train.py`",
+        "Alerts of the survey made",
+        "Real test split",
+        "of 12 objects",
+    ):
+        assert words in found
+    assert "Simulated alerts only" not in found
+    assert "--ckpt run`" in found  # the report's command without the folders of this machine
+    assert str(folder) not in found
+
+
+def test_the_card_names_every_difference_from_the_registry(folder):
+    found = made_card(folder)
+    assert "**Not the complete configuration `demo`**" in found
+    assert "  - stamp.copies: here 1, there 2" in found
+    assert "  - encoder.units: here (4), there (64)" in found
+    whole = made_card(folder, config=registry.get("demo"))
+    assert "The configuration `demo` as it is in the registry." in whole
+
+
+def test_the_card_is_honest_about_what_was_not_done(folder):
+    found = file.read(folder / "files" / "tiny.h5")
+    assert "not been measured on real alerts" not in made_card(folder)
+    assert "not been measured on real alerts" in made_card(folder, results=[])
+    training = found.provenance["training"]
+    early = found.provenance | {"training": training | {"steps": 7}}
+    assert "stopped before its end" in made_card(folder, provenance=early)
+    assert "stopped before its end" not in made_card(folder)
+    simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}
+    assert "no real alert was a training example" in made_card(
+        folder, provenance=found.provenance | {"training_data": simulated}
+    )
+
+
+def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
+    assert shipped.faults(shipped.FOLDER) == []
+    for path in shipped.FOLDER.glob("*.md"):
+        assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", path.read_text()), path
