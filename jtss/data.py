@@ -53,8 +53,10 @@ def examples(sequences: Sequences, config: Config) -> Examples:
     )
     class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
     class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
+    seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
+    seen = seen if config.stamp.channels else seen[..., :0]
     return Examples(
-        stamps=source_crops(sequences.stamps[rows], config.stamp).astype(np.float16),
+        stamps=source_crops(seen[rows], config.stamp).astype(np.float16),
         dynamic=dynamic,
         static=static,
         label=class_of_label[sequences.label[index]],

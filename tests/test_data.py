@@ -1,6 +1,7 @@
 """From the file to the model's arrays: the file and memory agree, and a file that does not fit is refused."""
 
 import re
+import tracemalloc
 from dataclasses import replace
 
 import h5py
@@ -70,6 +71,18 @@ def test_stamps_are_cropped_scaled_again_and_without_nan(made):
     assert chosen[..., 0].max() == 1
     crop = made.stamps[1, 16:47, 16:47, 1].astype(np.float32)
     np.testing.assert_allclose(chosen[0, 1, ..., 1], (crop - crop.min()) / np.ptp(crop), atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", ["science,template", "difference,science", ""])
+def test_pixels_that_no_network_sees_are_not_copied(made, channels):
+    config = override(DEMO, [f"stamp.channels={channels}", "stamp.crop=9"])
+    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_detections >= 3]]
+    tracemalloc.start()
+    chosen = data.examples(made, config)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.2 * made.stamps[rows].nbytes
+    np.testing.assert_array_equal(chosen.stamps, data.source_crops(made.stamps[rows], config.stamp).astype(np.float16))
 
 
 def test_an_unlabelled_object_has_no_class(made):
