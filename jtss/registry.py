@@ -4,6 +4,7 @@ Variation is by configuration, never by copied code: an entry is made from a tab
 """
 
 from dataclasses import replace
+from difflib import get_close_matches
 
 from jtss import schema
 from jtss.configs import Config, ConfigError, EncoderConfig, HeadConfig, MetadataConfig, StampConfig, TemporalConfig
@@ -174,8 +175,10 @@ def get(name: str) -> Config:
     """The named configuration.
 
     Raises:
-        ConfigError: no such name; lists the valid ones.
+        ConfigError: no such name; says which are close to it.
     """
     if name not in CONFIGS:
-        raise ConfigError(f"no config named {name!r}; valid: {', '.join(CONFIGS)}")
+        close = ", ".join(get_close_matches(name, CONFIGS, n=4, cutoff=0.4))
+        hint = f"; closest: {close}" if close else ""
+        raise ConfigError(f"no config named {name!r}{hint}; all of them: python train.py --list")
     return CONFIGS[name]

@@ -57,7 +57,7 @@ def test_list_names_every_config_with_the_papers_row_and_accuracy():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "n3"], "no config named 'n3'; valid: n1_baseline, n1_enhanced, n2_best"),
+        (["--config", "n3"], "no config named 'n3'; closest: n3_rnn, "),
         (["--config", "demo", "--set", "training.speed=9"], "no field 'speed'; valid: learning_rate"),
         (["--config", "demo", "--data", "absent.h5"], "absent.h5: no such file"),
         (["--resume", "absent"], "absent: no such run directory"),
