@@ -1,6 +1,7 @@
 """`python -m data_prep build | simulate | inspect | compare`: command lines, and nothing else."""
 
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -8,7 +9,7 @@ import sys
 from data_prep.errors import InputError
 from data_prep.workers import WorkerError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_TERMINATED = 1, 2, 130, 141, 143
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +42,15 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def _say(text: str) -> None:
+    """Print at once; a reader that has seen enough, as `head`, ends the program in silence."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python prints what is left when it ends
+        raise SystemExit(EXIT_UNREAD) from None
+
+
 # Everything else is imported on use: worker processes import this module again, and a machine which only simulates and
 # trains may lack the libraries that read packets.
 
@@ -59,20 +69,20 @@ def _build(options: argparse.Namespace) -> None:
         workers=options.workers,
         force=options.force,
     )
-    print(built.ledger)
+    _say(str(built.ledger))
     kept, out = built.ledger.kept, _printable(options.out)
-    print(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}")
+    _say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from data_prep.inspection import summary
 
-    print(summary(options.file))
+    _say(summary(options.file))
     if options.gallery:
         from data_prep.gallery import draw
 
         draw(options.file, options.gallery)
-        print(f"\n{_printable(options.gallery)}: gallery of stamps")
+        _say(f"\n{_printable(options.gallery)}: gallery of stamps")
 
 
 def _compare(options: argparse.Namespace) -> None:

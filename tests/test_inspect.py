@@ -1,5 +1,10 @@
 """The summary of a data set counts right, and sees damage; the gallery draws."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -46,6 +51,15 @@ def test_summary_counts_right(data_set, capsys):
     assert ["fwhm", "0.0%"] in lines
     assert ["AllWISE", "60.0%"] in lines
     assert ["stamp_shape", "4"] in lines
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(data_set):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "data_prep", "inspect", str(data_set)]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("column", ["stamps", "metadata", "candid", "split"])
