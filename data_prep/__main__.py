@@ -88,7 +88,7 @@ def _inspect(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from data_prep.compare.comparison import compare
 
-    compare(options.simulated, options.real, options.out, options.seed)
+    _say(compare(options.simulated, options.real, options.out, options.seed))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -107,7 +107,7 @@ def test_sample_of_packets(tmp_path):
         *[("ZTF18a", "AGN", pytest.approx(1 / 3))] * 3,
         *[("ZTF18b", "SN", 0.5)] * 2,
     ]
-    assert (found.ledger.kept, dict(found.ledger.dropped)) == (5, {"label_or_grade": 4})
+    assert (found.ledger.kept, dict(found.ledger.dropped)) == (5, {"other_label_or_grade": 4})
     cut = found.candid == 99
     assert found.values["other_shape"].tolist() == cut.tolist()
     assert np.isnan(found.values["noise_science"]).tolist() == cut.tolist()
@@ -172,7 +172,7 @@ def test_gallery_scales_without_outliers_and_fills():
         ("no folder", "nowhere: no such folder"),
         ("no labels", "labels.csv: no such file (labels)"),
         ("no alerts", "no alert of a labelled object among 0 alerts (none)"),
-        ("others", "no alert of a labelled object among 12 alerts (12 label_or_grade)"),
+        ("others", "no alert of a labelled object among 12 alerts (12 other_label_or_grade)"),
         ("no class", "no class is in both folders"),
         ("out", "out is a file, expected a folder"),
     ],

@@ -44,6 +44,14 @@ def test_background_noise_and_a_source_are_recovered():
     assert found["any_nan"].sum() == found["any_fill"].sum() == found["nan_share"].sum() == 0
 
 
+def test_what_lies_within_15_pixels_is_no_background():
+    images = empty_sky()
+    found = stamp_statistics(images + 40.0 * (np.hypot(X - CENTRE, Y - CENTRE) <= 15))
+    for name, value in stamp_statistics(images).items():
+        if name.startswith(("background", "noise")):
+            assert found[name] == value, name
+
+
 def test_peak_is_that_of_the_central_pixels():
     images = empty_sky()
     images[0, SCIENCE, CENTRE + 3, CENTRE] = LEVELS[SCIENCE] + 600
@@ -149,12 +157,15 @@ def test_residual_of_a_neighbour_is_relative_to_its_template():
 def test_ellipticity_is_that_of_the_windowed_moments():
     """A Gaussian of variances a, b under a window of variance w has 1 / (1 / a + 1 / w), and b likewise."""
     a, b, w = 3.0, 1.2, 4.0
-    images = empty_sky(2)
-    images[0] += 30_000 * np.exp(-0.5 * ((X - CENTRE) ** 2 / a + (Y - CENTRE) ** 2 / b))
-    images[1] += gaussian(30_000.0, 2.4)
+    images = empty_sky(5)
+    for image, angle in zip(images, np.radians([0, 45, 90, 135]), strict=False):
+        along = (X - CENTRE) * np.cos(angle) + (Y - CENTRE) * np.sin(angle)
+        across = (Y - CENTRE) * np.cos(angle) - (X - CENTRE) * np.sin(angle)
+        image += 30_000 * np.exp(-0.5 * (along**2 / a + across**2 / b))
+    images[4] += gaussian(30_000.0, 2.4)
     wide, narrow = 1 / (1 / a + 1 / w), 1 / (1 / b + 1 / w)
     found = stamp_statistics(images)["ellipticity_template"]
-    assert found == pytest.approx([(wide - narrow) / (wide + narrow), 0], abs=0.01)
+    assert found == pytest.approx([(wide - narrow) / (wide + narrow)] * 4 + [0], abs=0.01)
 
 
 def test_fills_count_as_missing():

@@ -1,4 +1,4 @@
-"""`python -m data_prep compare`: read two folders, print and write how they differ."""
+"""Two folders of alert packets to a report, tables and pictures of how they differ."""
 
 from itertools import chain
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from data_prep.compare.galleries import choose, draw
 from data_prep.compare.samples import Sample, read_sample, read_stamps
 from data_prep.compare.tables import (
+    PairRow,
+    ValueRow,
     compare_pairs,
     compare_values,
     count,
@@ -18,15 +20,15 @@ from data_prep.compare.tables import (
 from data_prep.errors import InputError
 from jtss.schema import CLASS_NAMES
 
-LEGEND = """
+LEGEND = """\
 One vote per object. KS: largest difference of the cumulative distributions, of the values that are there; chance: what
 two samples of this size from one distribution exceed once in 20 times; W/IQR: Wasserstein's distance in interquartile
 ranges of the real values; missing: share without a value. Sorted by excess: how much KS, or the difference in missing,
 is beyond chance; * marks those. Correlations: gap/sd is their difference in standard deviations of chance."""
 
 
-def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int = 0) -> None:
-    """Print how simulated alert packets differ from real ones, and write it into a folder.
+def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int = 0) -> str:
+    """Find how simulated alert packets differ from real ones.
 
     Writes table.csv, correlations.csv and gallery_CLASS.png, over those of an earlier comparison. A class that one of
     the folders lacks is named and passed over.
@@ -35,6 +37,9 @@ def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int 
         simulated, real: folders of alert packets with labels.csv, see `samples.read_sample`.
         out: the folder to write into; made if it does not exist.
         seed: which objects are drawn.
+
+    Returns:
+        The report: for each class all values and correlations, worst first; at the end a line for each class.
 
     Raises:
         FileNotFoundError, InputError: a folder cannot be used, or the two have no class in common.
@@ -49,32 +54,29 @@ def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int 
         found = "; ".join(f"{folders[name]}: {', '.join(sorted(set(s.label)))}" for name, s in samples.items())
         raise InputError(f"no class is in both folders; found {found}")
     out.mkdir(parents=True, exist_ok=True)
-    for name, sample in samples.items():
-        print(_account(name, folders[name], sample))
-    print(LEGEND)
-    _tables(out, labels, samples)
+    values = {label: compare_values(*samples.values(), label) for label in labels}
+    pairs = {label: compare_pairs(*samples.values(), label) for label in labels}
+    write_values(out / "table.csv", list(chain.from_iterable(values.values())))
+    write_pairs(out / "correlations.csv", list(chain.from_iterable(pairs.values())))
     _galleries(out, labels, folders, samples, seed)
-    print(f"\n{out}: table.csv, correlations.csv, {', '.join(f'gallery_{label}.png' for label in labels)}")
+    written = ", ".join(["table.csv", "correlations.csv", *(f"gallery_{label}.png" for label in labels)])
+    accounts = "\n".join(_account(name, folders[name], sample) for name, sample in samples.items())
+    return "\n\n".join([accounts, LEGEND, *_sections(samples, values, pairs), f"{out}: {written}"])
+
+
+def _sections(
+    samples: dict[str, Sample], values: dict[str, list[ValueRow]], pairs: dict[str, list[PairRow]]
+) -> list[str]:
+    """The tables of each class, and a line for each class."""
+    titles = {label: _title(label, samples) for label in CLASS_NAMES}
+    ends = [f"{title}: {summary(values.get(label, []))}" for label, title in titles.items()]
+    tables = [f"{titles[label]}\n\n{values_text(values[label])}\n\n{pairs_text(pairs[label])}" for label in values]
+    return [*tables, "\n".join(ends)]
 
 
 def _account(name: str, folder: str | Path, sample: Sample) -> str:
     dropped = "".join(f"; {n} {reason}" for reason, n in sample.ledger.dropped.most_common())
     return f"{name}: {folder}: {sample.ledger.kept} of {sample.ledger.read} alerts compared{dropped}"
-
-
-def _tables(out: Path, labels: list[str], samples: dict[str, Sample]) -> None:
-    """Print and write values and correlations of each class; a summary of all comes last."""
-    values, pairs, lines = {}, {}, []
-    for label in CLASS_NAMES:
-        title = _title(label, samples)
-        if label in labels:
-            values[label] = compare_values(*samples.values(), label)
-            pairs[label] = compare_pairs(*samples.values(), label)
-            print(f"\n{title}\n\n{values_text(values[label])}\n\n{pairs_text(pairs[label])}")
-        lines.append(f"{title}: {summary(values[label]) if label in values else 'not compared'}")
-    write_values(out / "table.csv", list(chain.from_iterable(values.values())))
-    write_pairs(out / "correlations.csv", list(chain.from_iterable(pairs.values())))
-    print("\n" + "\n".join(lines))
 
 
 def _title(label: str, samples: dict[str, Sample]) -> str:

@@ -150,7 +150,7 @@ def _wanted(outcomes: Iterable[Alert | Rejection], known: dict[str, str], ledger
         elif outcome.object_id in known:
             yield outcome
         else:
-            ledger.drop("label_or_grade")
+            ledger.drop("other_label_or_grade")
 
 
 def _graded_labels(path: Path) -> dict[str, str]:

@@ -146,6 +146,8 @@ def _present(sample: Sample, label: str, names: Iterable[str]) -> tuple[list[np.
 
 def summary(rows: list[ValueRow]) -> str:
     """How many values are beyond chance, and by how much: one line to follow while a simulator is improved."""
+    if not rows:
+        return "not compared"
     beyond = [row.excess for row in rows if row.excess > 0]
     return f"{len(beyond)} of {len(rows)} values beyond chance; mean excess of all {sum(beyond) / len(rows):.3f}"
 
