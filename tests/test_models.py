@@ -205,7 +205,7 @@ def test_verify_looks_at_every_file(files, monkeypatch, capsys):
 
 def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):
     flip(files / "tiny.h5")
-    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; restore it first"):
+    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; put that right first"):
         export.export(folder / "run", "other", files)
     assert not (files / "other.h5").exists()
     export.export(folder / "run", HERE, files)

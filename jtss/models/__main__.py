@@ -1,6 +1,7 @@
 """python -m jtss.models {list, verify, card, export}: the trained models that ship."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -77,4 +78,6 @@ def export_run(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, as `head`, ends it in silence
     sys.exit(main())

@@ -51,7 +51,7 @@ def _check_others(name: str, folder: Path) -> None:
     for path in shipped.files(folder):
         fault = sums.fault_of(path)
         if fault and path.stem != name:
-            raise ModelError(f"{path}: {fault}; restore it first")
+            raise ModelError(f"{path}: {fault}; put that right first")
 
 
 def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = None) -> TrainedModel:
