@@ -14,9 +14,9 @@ from data_prep.simulate.blobs import (
     outer_sum,
     render,
 )
-from data_prep.simulate.cadence import READ_VARIANCE, VARIANCE_PER_DN
+from data_prep.simulate.cadence import DIFFERENCE_NOISE, READ_VARIANCE, VARIANCE_PER_DN
 from data_prep.simulate.defects import MASKED_SHARE
-from data_prep.simulate.images import POINT, Exposures, stamps, template_grain
+from data_prep.simulate.images import POINT, Exposures, correlated, stamps, template_grain
 from jtss.schema import CLASS_NAMES, STAMP_SIDE
 
 SIDE, MIDDLE = STAMP_SIDE, STAMP_SIDE // 2
@@ -36,7 +36,7 @@ def exposures(n, **changes):
     values = dict.fromkeys(Exposures._fields, 0.0 * ones) | {
         "fid": np.ones(n, int), "scale": 10 ** (0.4 * 26.2) * ones, "seeing": 2.15 * ones, "source_seeing": 2.15 * ones,
         "template_seeing": 2.11 * ones, "sky": 100 * ones, "noise_sky": 100 * ones, "template_noise": 1.4 * ones,
-        "sign": ones, "frames": 15 * ones,
+        "sign": ones, "frames": 15 * ones, "stretch": ones, "template_stretch": ones, "match": ones,
     }  # fmt: skip
     return Exposures(**values | changes)
 
@@ -103,19 +103,47 @@ def test_empty_sky_has_the_measured_noise():
     law = np.sqrt(VARIANCE_PER_DN * 100 + READ_VARIANCE)
     assert law == pytest.approx(5.37, abs=0.01)
     assert np.median(science.std(axis=(1, 2))) == pytest.approx(law, rel=0.02)
-    assert np.median(difference.std(axis=(1, 2))) == pytest.approx(0.97 * law, rel=0.02)
+    assert np.median(difference.std(axis=(1, 2))) == pytest.approx(DIFFERENCE_NOISE * law, rel=0.02)
     assert template[0].std() == pytest.approx(1.4, rel=0.04)
     assert science.mean() == pytest.approx(100, abs=0.2)
     assert abs((template.mean(axis=(1, 2)) - science.mean(axis=(1, 2))).mean()) < 0.5
 
 
 def test_template_noise_is_correlated_as_in_a_resampled_coadd():
-    grain = np.stack([template_grain(np.random.default_rng(seed)) for seed in range(30)])
+    grain = np.stack([template_grain(np.random.default_rng(seed)) for seed in range(60)])
     assert grain.std() == pytest.approx(1, rel=0.01)
     for axis in (1, 2):
-        lagged = [np.take(grain, range(lag, SIDE - 2 + lag), axis=axis) for lag in range(3)]
-        assert (lagged[0] * lagged[1]).mean() == pytest.approx(0.22, abs=0.01)
-        assert (lagged[0] * lagged[2]).mean() == pytest.approx(-0.075, abs=0.01)
+        assert lag(grain, 1, axis) == pytest.approx(0.215, abs=0.02)
+        assert lag(grain, 2, axis) == pytest.approx(-0.09, abs=0.02)
+
+
+def lag(images, distance, axis):
+    """Correlation of pixels that far apart, the mean over images."""
+    here, there = (np.take(images, range(first, SIDE - distance + first), axis=axis) for first in (0, distance))
+    return (here * there).mean() / (images**2).mean()
+
+
+def test_kernels_correlate_neighbours_as_their_weights_say():
+    white = np.random.default_rng(3).standard_normal((80, SIDE, SIDE)).astype(np.float32)
+    weights = np.array([[[-0.05, 0.03], [0.1, -0.04]]], np.float32).repeat(80, axis=0)
+    smooth = correlated(white, weights)
+    assert smooth.std() == pytest.approx(1, rel=0.01)
+    for axis, (near, far) in ((2, weights[0, 0]), (1, weights[0, 1])):
+        kernel = np.array([far, near, 1, near, far])
+        expected = np.correlate(kernel, kernel, "full")[4:7] / (kernel**2).sum()
+        assert lag(smooth, 1, axis) == pytest.approx(expected[1], abs=0.006)
+        assert lag(smooth, 2, axis) == pytest.approx(expected[2], abs=0.006)
+
+
+def test_stretched_psf_is_wider_along_x_and_keeps_its_flux():
+    at = np.array([[float(MIDDLE)]])
+    image = render(at, at, np.zeros(1), np.ones((1, 1)), np.array([3.0]), SIDE, stretch=np.array([1.1]))[0]
+    round_image = point(3.0)
+    assert image.sum() == pytest.approx(round_image.sum(), rel=1e-3)
+    for profile, fwhm in ((image[MIDDLE], 3.3), (image[:, MIDDLE], 3.0 / 1.1)):
+        alpha = fwhm / 2 / np.sqrt(2 ** (1 / MOFFAT_BETA) - 1)
+        expected = (1 + ((np.arange(SIDE) - MIDDLE) / alpha) ** 2) ** -MOFFAT_BETA
+        np.testing.assert_allclose(profile / profile.max(), expected, atol=0.012)
 
 
 def test_photon_noise_of_a_bright_source():

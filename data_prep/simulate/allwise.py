@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.simulate.catalogue import PIXEL_ARCSEC
 from data_prep.simulate.objects import Population, flux_of
 
-STAR, DUSTY, GALAXY, NUCLEUS = range(4)
+STAR, DUSTY, GALAXY, NUCLEUS, BLAZAR = range(5)
 
 # Mean and scatter of r - W1, W1 - W2, W2 - W3, W3 - W4 [mag, Vega].
 COLOURS = {
@@ -13,6 +13,7 @@ COLOURS = {
     DUSTY: ((4.0, 1.0), (0.35, 0.30), (1.2, 0.7), (1.3, 0.6)),
     GALAXY: ((2.6, 0.6), (0.15, 0.15), (2.5, 1.0), (2.2, 0.5)),
     NUCLEUS: ((3.2, 0.5), (1.00, 0.20), (2.9, 0.35), (2.5, 0.35)),
+    BLAZAR: ((3.0, 0.7), (0.75, 0.25), (2.2, 0.40), (2.1, 0.35)),
 }
 DEPTH_MAG = np.array([17.2, 16.2, 12.4, 9.0])  # fainter sources get an upper limit near here
 DETECTION_LIMIT_MAG = 17.3  # in W1
@@ -24,7 +25,7 @@ def photometry(
     """W1 to W4 of O sources.
 
     Args:
-        kind: [O] STAR, DUSTY, GALAXY or NUCLEUS.
+        kind: [O] STAR, DUSTY, GALAXY, NUCLEUS or BLAZAR.
         r_mag: [O] total r magnitude of the source (with its host) in the reference.
         nuclear_share: [O] share of the light from the active nucleus; the host dilutes its colours.
         crowding: [O] sources per square arcminute: confusion hides and blends.
@@ -32,14 +33,15 @@ def photometry(
     Returns:
         [O, 4] float32 [mag]; NaN where AllWISE has no source.
 
-    Colours after Wright et al. 2010, AJ 140, 1868, figure 12; Stern et al. 2012 for the nuclei.
+    Colours after Wright et al. 2010, AJ 140, 1868, figure 12; Stern et al. 2012 for the nuclei; Massaro et al. 2012 for
+    the blazars.
     """
     n = len(kind)
-    mean, scatter = np.moveaxis(np.array([COLOURS[k] for k in range(4)])[kind], 2, 0)  # [O, 4] each
+    mean, scatter = np.moveaxis(np.array([COLOURS[k] for k in range(5)])[kind], 2, 0)  # [O, 4] each
     colours = mean + scatter * rng.standard_normal((n, 4))
     galaxy = np.array(COLOURS[GALAXY])[:, 0]
     # A nucleus outshines its host more in the infrared than in r.
-    share = np.where(kind == NUCLEUS, 1 - np.clip(1 - nuclear_share, 0, 1) ** 1.5, 1.0)[:, None]
+    share = np.where(kind >= NUCLEUS, 1 - np.clip(1 - nuclear_share, 0, 1) ** 1.5, 1.0)[:, None]
     colours = share * colours + (1 - share) * (galaxy + 0.15 * rng.standard_normal((n, 4)))
     magnitudes = r_mag[:, None] - np.cumsum(colours, axis=1)
     excess = magnitudes - DEPTH_MAG

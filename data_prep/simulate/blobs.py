@@ -89,6 +89,7 @@ def render(
     fwhm: np.ndarray,
     side: int,
     psf: Psf = MOFFAT,
+    stretch: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """Images of blobs seen through a PSF.
 
@@ -98,16 +99,25 @@ def render(
         fwhm: [D] seeing [pix].
         side: of the image [pix].
         psf: its shape.
+        stretch: [D] or one for all: the PSF is that much wider along x, and as much narrower along y.
 
     Returns:
         [D, side, side] float32.
     """
     x, y, sigma, flux, fwhm = (np.asarray(value, np.float32) for value in (x, y, sigma, flux, fwhm))
-    width2 = (psf.sigmas * fwhm[:, None])[:, :, None] ** 2 + sigma**2  # [D, K, S]
-    peak = psf.weights[:, None] * flux[:, None, :] / (np.float32(2 * np.pi) * width2)
-    flat = len(fwhm), len(psf.weights) * len(sigma)
-    width = np.sqrt(width2).reshape(flat)
-    columns, rows = (profile(np.repeat(c[:, None], width2.shape[1], axis=1).reshape(flat), width, side) for c in (x, y))
+    stretch = np.broadcast_to(np.asarray(stretch, np.float32), fwhm.shape)
+    shape = len(fwhm), len(psf.weights), len(sigma)  # [D, K, S]
+
+    def widths(seeing: np.ndarray) -> np.ndarray:
+        return np.sqrt((psf.sigmas * seeing[:, None])[:, :, None] ** 2 + sigma**2)
+
+    wide, high = widths(fwhm * stretch), widths(fwhm / stretch)
+    peak = psf.weights[:, None] * flux[:, None, :] / (np.float32(2 * np.pi) * wide * high)
+    flat = shape[0], shape[1] * shape[2]
+    columns, rows = (
+        profile(np.broadcast_to(centre[:, None], shape).reshape(flat), width.reshape(flat), side)
+        for centre, width in ((x, wide), (y, high))
+    )
     rows *= peak.reshape(flat)[:, None, :]
     return outer_sum(rows, columns)
 

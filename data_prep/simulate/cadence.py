@@ -14,12 +14,12 @@ NIGHT_GAP_SHARES = np.array([0.30, 0.28, 0.24, 0.07, 0.05, 0.03, 0.02, 0.01])
 # Variance of a science pixel [DN^2] = GAIN_DN * light + READ_VARIANCE; robust fit to the rings of real stamps.
 VARIANCE_PER_DN = 0.1731
 READ_VARIANCE = 11.53
-DIFFERENCE_NOISE = 0.97  # of the science noise
+DIFFERENCE_NOISE = 0.985  # of the science noise
 
 ZERO_POINT_MAG = np.array([26.2, 26.26, 25.6])  # by filter
-SKY_DN = np.array([92.0, 195.0, 300.0])
+SKY_DN = np.array([97.0, 207.0, 320.0])
 SEEING_PIX = np.array([2.25, 2.05, 1.95])
-LIMIT_LOSS_MAG = 0.88  # real limits are that much brighter than white noise allows: pixels are correlated
+LIMIT_LOSS_MAG = 0.82  # real limits are that much brighter than white noise allows: pixels are correlated
 LUNAR_MONTH_DAYS = 29.53
 
 
@@ -72,8 +72,8 @@ def _conditions(rng, jd, fid, good, seeing_draw, cloud_draw, cloud_depth) -> Vis
     moon = 0.5 - 0.5 * np.cos(2 * np.pi * jd / LUNAR_MONTH_DAYS)  # 1 at full moon
     sky = SKY_DN[fid - 1] * np.exp(0.5 * (moon**3 - 0.2) + rng.normal(0, 0.3, jd.shape)) * 10 ** (-0.25 * cloud)
     # A third of the nights have 1.5 to 2 times the noise that their level explains: those around full moon.
-    noise_sky = sky * (1 + 3.5 * np.clip((moon - 0.8) / 0.15, 0, 1) * rng.uniform(0.4, 1.1, jd.shape))
-    seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(0.16 * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.35, 4.5)
+    noise_sky = sky * (1 + 3.5 * np.clip((moon - 0.72) / 0.15, 0, 1) * rng.uniform(0.4, 1.3, jd.shape))
+    seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(0.22 * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.3, 6.0)
     noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * noise_sky + READ_VARIANCE)
     white_limit = 5 * noise * np.sqrt(NOISE_PIXELS_PER_FWHM2) * seeing
     limit = zero_point - 2.5 * np.log10(white_limit) - LIMIT_LOSS_MAG + rng.normal(0, 0.1, jd.shape)

@@ -18,9 +18,12 @@ MAX_STARS = 110
 BRIGHTEST_STAR_MAG = 11.5
 STAR_SLOPE, GALAXY_SLOPE = 0.205, 0.42  # of log10 counts per magnitude
 FAINTEST_LIGHT = 10 ** (-0.4 * 22.6)  # a peak of one template noise
+SMALLEST_RESOLVED_PIX = 0.6
 BIG_GALAXY_MAG = 19.0  # brighter ones get a shape
 SPIKE_MAG = 15.5  # brighter stars leave a trail along their row
 NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
+STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
+CENTROID_PIX = 0.08  # error of a source in the reference image, per axis
 MERGED_PIX = 1.6  # nucleus and host closer than this are one catalogue entry
 
 
@@ -105,7 +108,7 @@ def _spikes(stars: Blobs, r_mag: np.ndarray) -> Blobs:
 
 def resolution(radius_pix: np.ndarray) -> np.ndarray:
     """How resolved a galaxy is: 0 for a point, 1 for much larger than the PSF."""
-    return radius_pix**2 / (radius_pix**2 + 0.6**2)
+    return radius_pix**2 / (radius_pix**2 + SMALLEST_RESOLVED_PIX**2)
 
 
 def counterparts(reference: np.ndarray, hosts: Hosts) -> tuple[Blobs, Sources]:
@@ -138,24 +141,34 @@ def counterparts(reference: np.ndarray, hosts: Hosts) -> tuple[Blobs, Sources]:
     return light, entries
 
 
-def shreds(rng: np.random.Generator, hosts: Hosts) -> Sources:
-    """False entries on large galaxies, whose arms and knots catalogues take for sources."""
+def knots(rng: np.random.Generator, hosts: Hosts) -> tuple[Blobs, Sources]:
+    """Clusters and arms of large galaxies: light, and what catalogues take for sources."""
     large = (hosts.flux[:, 1] > 0) & (hosts.radius > 2.0)
-    owner = np.repeat(np.arange(len(hosts.x)), rng.poisson(np.where(large, np.minimum(0.45 * hosts.radius, 4), 0)))
+    owner = np.repeat(np.arange(len(hosts.x)), rng.poisson(np.where(large, np.minimum(0.6 * hosts.radius, 6), 0)))
     n, reach = len(owner), hosts.radius[owner]
-    return Sources(
-        hosts.x[owner] + rng.normal(0, 1, n) * reach,
-        hosts.y[owner] + rng.normal(0, 1, n) * reach,
-        -2.5 * np.log10(hosts.flux[owner, 1]) + rng.uniform(2.0, 5.0, n),
-        rng.uniform(0, 0.8, n),
-        owner,
-    )
+    along, across = rng.normal(0, 1, (2, n)) * reach
+    across *= hosts.axis_ratio[owner]
+    cosine, sine = np.cos(hosts.angle[owner]), np.sin(hosts.angle[owner])
+    x, y = hosts.x[owner] + along * cosine - across * sine, hosts.y[owner] + along * sine + across * cosine
+    flux = hosts.flux[owner] * 10 ** (-0.4 * rng.uniform(2.5, 5.5, n))[:, None]
+    light = Blobs(x, y, rng.uniform(0.2, 1.2, n), flux, owner)
+    return light, Sources(x, y, -2.5 * np.log10(flux[:, 1]), rng.uniform(0.2, 0.95, n), owner)
+
+
+def halo_entries(rng: np.random.Generator, reference: np.ndarray) -> Sources:
+    """False entries of the catalogue: what the halos and spikes of bright stars are taken for."""
+    star_mag = -2.5 * np.log10(np.maximum(reference[:, 1], 1e-12))
+    owner = np.repeat(np.arange(len(reference)), rng.poisson(np.clip(0.5 * (17.5 - star_mag), 0, 2)))
+    n, turn = len(owner), rng.uniform(0, 2 * np.pi, len(owner))
+    distance = rng.gamma(2.0, 2.2, n)
+    x, y = distance * np.cos(turn), distance * np.sin(turn)
+    return Sources(x, y, rng.uniform(20.0, 22.5, n), rng.uniform(0.3, 1.0, n), owner)
 
 
 def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> Neighbours:
     """The catalogue entries nearest to each object, with Pan-STARRS star scores; faint ones are often missed."""
     sources = Sources(*(np.concatenate(column) for column in zip(*lists, strict=True)))
-    listed = rng.random(len(sources.x)) < 1 / (1 + np.exp((sources.r_mag - 23.0) / 0.25))
+    listed = rng.random(len(sources.x)) < 1 / (1 + np.exp((sources.r_mag - STACK_LIMIT_MAG) / 0.4))
     sources = Sources(*(column[listed] for column in sources))
     score = star_score(rng, sources.r_mag, sources.pointlike)
     distance = np.hypot(sources.x, sources.y)
@@ -180,14 +193,16 @@ def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> N
 
 
 def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarray) -> np.ndarray:
-    """Pan-STARRS star score: sure when bright, near 0.5 when faint, and exactly 0.5 where it was not computed.
+    """Pan-STARRS star score: sure when bright, wider when faint, and exactly 0.5 where it was not computed.
+
+    In log odds; fitted by eye to the second and third neighbours of real alerts by magnitude.
 
     Tachibana & Miller 2018, PASP 130, 128001.
     """
-    certainty = 1 / (1 + np.exp((r_mag - 22.1) / 0.45))
-    sure = 1 / (1 + np.exp(-12 * (pointlike - 0.62) - 1.3 * rng.standard_normal(len(r_mag))))
-    score = 0.5 + (sure - 0.5) * np.sqrt(certainty)
-    return np.where(rng.random(len(r_mag)) < 0.04 + 0.6 * (1 - certainty), 0.5, score)
+    certainty = 0.5 + 0.5 / (1 + np.exp((r_mag - 21.3) / 0.6))
+    log_odds = np.maximum(certainty * 16 * (pointlike - 0.73), -5.0) + 1.6 * rng.standard_normal(len(r_mag))
+    not_scored = np.select([r_mag < 14.5, r_mag < 19.5], [0.25, 0.05], 0.16)  # saturated, sound, faint
+    return np.where(rng.random(len(r_mag)) < not_scored, 0.5, 1 / (1 + np.exp(-log_odds)))
 
 
 def measured_neighbours(
@@ -221,8 +236,9 @@ def reference_source(
     """DAOPhot's values of the nearest source in the reference image.
 
     Returns:
-        distnr [arcsec], magnr [mag], chinr, sharpnr, each [M]; chinr near 0.7 and sharpnr near 0 for stars, both larger
-        for galaxies, by brightness; sharpnr of faint sources scatters.
+        distnr [arcsec], magnr [mag], chinr, sharpnr, each [M]; chinr near 0.6 and sharpnr near 0 for stars, both larger
+        for galaxies: the better the galaxy is seen, the worse the PSF fits. sharpnr of faint sources scatters. magnr is
+        a PSF's share of an extended source. Fitted to real alerts by magnr, for high and low star scores.
     """
     n_objects = len(neighbours.x)
     first = np.arange(n_objects), np.argmin(np.hypot(neighbours.x, neighbours.y), axis=1)
@@ -230,17 +246,21 @@ def reference_source(
     spurious_x, spurious_y = rng.normal(0, 1 / np.sqrt(2 * np.pi * NOISE_PEAKS_PER_PIX2), (2, n_objects))
     spurious = np.hypot(spurious_x, spurious_y) < np.hypot(x0, y0)
     x0, y0 = np.where(spurious, spurious_x, x0), np.where(spurious, spurious_y, y0)
-    r_mag = np.where(spurious, rng.normal(22.9, 0.3, n_objects), r_mag)
-    extended = np.where(spurious, 0, 1 - pointlike)
-    faint = 1 / (1 + np.exp((21.5 - r_mag) / 0.5))
-    contrast = 10 ** (-0.2 * (np.clip(r_mag, 14.5, None) - 16))
-    chi = 0.65 * np.exp(rng.normal(0, 0.38, n_objects)) * (1 + 8 * extended * contrast)
-    sharp = rng.normal(-0.02, 0.03, n_objects) + extended * rng.gamma(3.0, 0.13, n_objects)
-    sharp += faint * rng.normal(-0.2, 0.26, n_objects)
-    magnitude = r_mag + rng.normal(0, 0.03, n_objects)
+    extended = np.clip(np.where(spurious, 0, 1 - pointlike), 0, 0.98)
+    radius2 = SMALLEST_RESOLVED_PIX**2 * extended / (1 - extended)
+    magnr = r_mag + 2.5 * np.log10(1 + 0.25 * radius2) + rng.normal(0, 0.03, n_objects)
+    magnr = np.where(spurious, rng.normal(22.9, 0.3, n_objects), magnr)
+    contrast = 10 ** (-0.4 * (np.clip(magnr, 14.5, None) - 20))
+    misfit = extended**1.5 * np.exp(rng.normal(0, 0.4, n_objects))
+    chi_of_stars = 0.57 + 0.25 / (1 + np.exp((19.3 - magnr) / 0.3))
+    chi = chi_of_stars * np.exp(rng.normal(0, 0.38, n_objects)) + misfit * 2.8 * contrast / (1 + 0.3 * contrast)
+    faint = 1 / (1 + np.exp((21.7 - magnr) / 0.35))
+    sharp = rng.normal(-0.018, 0.022, n_objects) + 0.33 * misfit + faint * rng.normal(-0.22, 0.24, n_objects)
+    centroid = rng.normal(0, CENTROID_PIX, (2, n_objects))
+    x0, y0 = x0 + centroid[0], y0 + centroid[1]
     return {
         "distnr": PIXEL_ARCSEC * np.hypot(x0[owner] - x, y0[owner] - y),
-        "magnr": magnitude[owner],
+        "magnr": magnr[owner],
         "chinr": chi[owner],
         "sharpnr": sharp[owner],
     }

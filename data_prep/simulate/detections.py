@@ -13,7 +13,8 @@ FIRE_SNR, HISTORY_SNR = 5.0, 3.0
 # How many detections are asked of an object; faint ones give fewer.
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
-EXPOSURES_PER_YEAR = 260.0
+EXPOSURES_PER_YEAR, FIRST_YEAR_SHARE = 290.0, 0.5  # the survey began slowly
+EXPOSURES_PER_NIGHT = 0.75  # while a field is in season
 DAYS_PER_YEAR = 365.25
 
 
@@ -42,13 +43,19 @@ class Alerts(NamedTuple):
 
 
 def photometry(rng: np.random.Generator, population: Population) -> tuple[np.ndarray, np.ndarray]:
-    """[O, V] measured difference flux and error: limit of the exposure, and 0.6 % of what was subtracted."""
+    """[O, V] measured difference flux and error.
+
+    The noise of the sky, which sets the limit of the exposure; that of the light itself; and 0.6 % of what was
+    subtracted. Fitted to sigmapsf of real alerts as a function of diffmaglim - magpsf.
+    """
     seen = population.visits
     reference = of_filter(population.reference, seen.fid)
     under = reference + 0.3 * of_filter(population.hosts.flux, seen.fid)
-    at_limit = flux_of(seen.limit) / 5.0 * np.exp(rng.normal(np.log(1.5), 0.22, seen.jd.shape))
-    error = np.hypot(at_limit, 0.006 * under)
-    return population.flux - reference + error * rng.standard_normal(seen.jd.shape), error
+    limit = flux_of(seen.limit)
+    change = population.flux - reference
+    variance = (0.2 * limit) ** 2 + 0.011 * limit * np.abs(change) + (0.006 * under) ** 2
+    error = np.sqrt(variance) * np.exp(rng.normal(0, 0.1, seen.jd.shape))
+    return change + error * rng.standard_normal(seen.jd.shape), error
 
 
 def fired(rng: np.random.Generator, population: Population, start_jd: np.ndarray, one_only: bool) -> Alerts:
@@ -93,12 +100,16 @@ def _history(rng, population: Population, snr, start_jd, one_only: bool) -> tupl
     seen = population.visits
     n = len(start_jd)
     rate = EXPOSURES_PER_YEAR * np.exp(rng.normal(0, 0.45, n))
-    before = rng.poisson(10 + rate * np.clip(start_jd - SURVEY_START_JD, 0, None) / DAYS_PER_YEAR)
+    years = np.clip(start_jd - SURVEY_START_JD, 0, None) / DAYS_PER_YEAR
+    before = rng.poisson(10 + rate * (years - (1 - FIRST_YEAR_SHARE) * np.minimum(years, 1)))
+    shining = np.where(np.isinf(population.since), before, 0)
+    lately = rng.poisson(EXPOSURES_PER_NIGHT * np.where(np.isinf(population.since), 0, population.since))
     in_window = (snr > HISTORY_SNR).sum(axis=1) / np.maximum(seen.good.sum(axis=1), 1)
-    share = np.where(np.isnan(population.earlier), in_window * rng.random(n), population.earlier)
+    share = np.where(np.isnan(population.earlier), in_window * rng.uniform(0.3, 1, n), population.earlier)
     # Some places remember the artefacts of a bright neighbour or host.
     stray = np.where(rng.random(n) < 0.12, rng.geometric(0.15, n), 0)
-    detections = np.minimum(rng.binomial(before, np.clip(share, 0, 1)) + stray, before)
+    detections = rng.binomial(np.minimum(shining + lately, before), np.clip(share, 0, 1))
+    detections = np.minimum(detections + stray, before)
     exposures = before[:, None] + np.cumsum(seen.good, axis=1)
     if one_only:
         return np.broadcast_to(1 + stray[:, None] // 4, seen.jd.shape), exposures

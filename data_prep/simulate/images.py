@@ -18,9 +18,11 @@ DIFFERENCE_LEVEL_DN = 0.2
 COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
-# Template pixels are resampled: neighbours correlate by 0.22, next neighbours by -0.075, as measured.
-TEMPLATE_KERNEL = np.array([-0.046, 0.12, 1.0, 0.12, -0.046], np.float32)
-TEMPLATE_KERNEL /= np.sqrt((TEMPLATE_KERNEL**2).sum())
+# Resampling and the matched filter of the subtraction correlate the noise of neighbours (first value) and of next
+# neighbours (second): weights of a symmetric kernel along x and along y, mean and scatter, as in the rings of real stamps.
+SCIENCE_KERNEL = ((-0.03, 0.022), (-0.005, 0.012)), ((0.0, 0.015), (0.0, 0.012))
+DIFFERENCE_KERNEL = ((0.03, 0.03), (-0.026, 0.022)), ((0.025, 0.03), (-0.018, 0.02))
+TEMPLATE_KERNEL = ((0.11, 0.025), (-0.053, 0.018)), ((0.12, 0.025), (-0.053, 0.018))
 
 
 class Exposures(NamedTuple):
@@ -33,7 +35,9 @@ class Exposures(NamedTuple):
         x, y: true position of the source minus the middle of pixel (31, 31) [pix].
         source, reference: flux of the point source now and in the reference.
         sign: 1, or -1 where the source got fainter.
+        stretch, template_stretch: of the PSF along x.
         offset_x, offset_y, blur: registration error [pix] and relative PSF error of the subtraction.
+        match: noise of the difference in units of the typical one.
         frames: in the reference image.
     """
 
@@ -50,9 +54,12 @@ class Exposures(NamedTuple):
     source: np.ndarray
     reference: np.ndarray
     sign: np.ndarray
+    stretch: np.ndarray
+    template_stretch: np.ndarray
     offset_x: np.ndarray
     offset_y: np.ndarray
     blur: np.ndarray
+    match: np.ndarray
     frames: np.ndarray
 
 
@@ -94,7 +101,8 @@ def stamps(
     sky = _plane(exposures.sky)
     level = np.stack([stream.standard_normal(2, np.float32) for stream in streams])
     template += grain + sky + _plane(TEMPLATE_LEVEL_DN[0] + TEMPLATE_LEVEL_DN[1] * level[:, 0])
-    change += residual + _plane(_attenuation(exposures, steady_variance)) * noise
+    filtered = correlated(noise, kernels(streams, DIFFERENCE_KERNEL))
+    change += residual + _plane(_attenuation(exposures, steady_variance)) * filtered
     change += _plane(DIFFERENCE_LEVEL_DN * level[:, 1]) - grain
     science += noise + sky
     images = np.empty((*science.shape, 3), np.float32)
@@ -121,9 +129,12 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
     flux = np.concatenate([blobs.flux[:, exposures.fid - 1].T, exposures.reference[:, None]], axis=1) * scale
     wide, faint = brightness > WINGS_FLUX, brightness <= WINGS_FLUX
     images = [
-        render(x[:, wide], y[:, wide], sigma[wide], flux[:, wide], seeing, side)
-        + render(x[:, faint], y[:, faint], sigma[faint], flux[:, faint], seeing, side, CORE)
-        for seeing in (exposures.template_seeing, exposures.seeing)
+        render(x[:, wide], y[:, wide], sigma[wide], flux[:, wide], seeing, side, stretch=stretch)
+        + render(x[:, faint], y[:, faint], sigma[faint], flux[:, faint], seeing, side, CORE, stretch)
+        for seeing, stretch in (
+            (exposures.template_seeing, exposures.template_stretch),
+            (exposures.seeing, exposures.stretch),
+        )
     ]
     change = render(
         x[:, -1:] + shape.x,
@@ -132,6 +143,7 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
         (exposures.source - exposures.reference)[:, None] * scale * shape.share,
         exposures.source_seeing,
         side,
+        stretch=exposures.stretch,
     )
     bright = brightness > RESIDUAL_FLUX
     return *images, change, _residuals(x[:, bright], y[:, bright], sigma[bright], flux[:, bright], exposures)
@@ -144,22 +156,26 @@ def _science_noise(light: np.ndarray, exposures: Exposures, streams) -> tuple[np
     deviation *= np.float32(VARIANCE_PER_DN)
     deviation += _plane(sky_variance)
     np.sqrt(deviation, out=deviation)
-    deviation *= np.stack([stream.standard_normal(light.shape[1:], np.float32) for stream in streams])
+    white = np.stack([stream.standard_normal(light.shape[1:], np.float32) for stream in streams])
+    deviation *= correlated(white, kernels(streams, SCIENCE_KERNEL))
     stripes = np.stack([stream.standard_normal((1, light.shape[2]), np.float32) for stream in streams])
     return deviation + np.float32(COLUMN_NOISE_DN) * stripes, sky_variance
 
 
 def _attenuation(exposures: Exposures, variance: np.ndarray) -> np.ndarray:
     """[D] what the matched filter of the subtraction leaves of the science noise: the difference has 0.97 of it."""
-    return np.sqrt(np.clip(DIFFERENCE_NOISE**2 - exposures.template_noise**2 / variance, 0.5, 1.0))
+    noise = DIFFERENCE_NOISE * np.minimum(exposures.match, 1.05)
+    return np.sqrt(np.clip(noise**2 - exposures.template_noise**2 / variance, 0.4, 1.1))
 
 
 def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     """What imperfect registration, PSF matching and deconvolution leave of bright sources: dipoles and rings."""
     side = STAMP_SIDE
     moved_x, moved_y = x + exposures.offset_x[:, None], y + exposures.offset_y[:, None]
-    moved = render(moved_x, moved_y, sigma, flux, exposures.seeing * (1 + exposures.blur), side)
-    moved -= render(x, y, sigma, flux, exposures.seeing, side)
+    moved = render(
+        moved_x, moved_y, sigma, flux, exposures.seeing * (1 + exposures.blur), side, stretch=exposures.stretch
+    )
+    moved -= render(x, y, sigma, flux, exposures.seeing, side, stretch=exposures.stretch)
     points = sigma == 0
     columns, rows = (_ringing(np.asarray(centre[:, points], np.float32)) for centre in (x, y))
     rows *= (RING_SHARE * np.sign(exposures.blur)[:, None] * flux[:, points]).astype(np.float32)[:, None, :]
@@ -175,7 +191,30 @@ def _ringing(centre: np.ndarray) -> np.ndarray:
 
 def template_grain(stream: np.random.Generator) -> np.ndarray:
     """[63, 63] float32 unit noise with the correlations of a resampled coadd."""
-    margin = len(TEMPLATE_KERNEL) // 2
-    white = stream.standard_normal((STAMP_SIDE + 2 * margin,) * 2, np.float32)
-    smooth = sum(w * white[i : i + STAMP_SIDE] for i, w in enumerate(TEMPLATE_KERNEL))
-    return sum(w * smooth[:, i : i + STAMP_SIDE] for i, w in enumerate(TEMPLATE_KERNEL))
+    white = stream.standard_normal((1, STAMP_SIDE, STAMP_SIDE), np.float32)
+    return correlated(white, kernels([stream], TEMPLATE_KERNEL))[0]
+
+
+def kernels(streams: list[np.random.Generator], kind: tuple) -> np.ndarray:
+    """[D, 2, 2] float32: weights of the first and the second neighbour along x, then along y, of each image."""
+    mean, scatter = np.moveaxis(np.array(kind, np.float32), -1, 0)
+    return np.stack([mean + scatter * stream.standard_normal((2, 2), np.float32) for stream in streams])
+
+
+def correlated(white: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Smooth noise [D, H, W] along both axes by symmetric kernels of five pixels; its variance stays; edges wrap.
+
+    Args:
+        weights: [D, 2, 2] as from `kernels`; the middle of a kernel weighs 1.
+    """
+    smooth = white
+    for axis, (near, far) in ((2, weights[:, 0].T), (1, weights[:, 1].T)):
+        norm = 1 / np.sqrt(1 + 2 * near**2 + 2 * far**2)
+        pad = [(0, 0)] * 3
+        pad[axis] = (2, 2)
+        wide = np.pad(smooth, pad, mode="wrap")
+        shifted = [wide[(slice(None),) * axis + (slice(k, k + white.shape[axis]),)] for k in range(5)]
+        smooth = _plane(norm) * smooth
+        smooth += _plane(norm * near) * (shifted[1] + shifted[3])
+        smooth += _plane(norm * far) * (shifted[0] + shifted[4])
+    return smooth

@@ -10,6 +10,7 @@ from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburs
 NO_LIGHT_MAG = 60.0
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
 IN_WINDOW_NIGHTS = 60
+TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
 
 
@@ -33,14 +34,16 @@ class Population(NamedTuple):
         flux: [O, V] flux of the point source, in units of magnitude 0.
         reference: [O, 3] its flux in the g, r, i reference images.
         hosts: galaxies.
-        earlier: [O] share of exposures before the window that were detections; NaN = the same as in the window.
-        infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus.
+        since: [O] days before the first exposure at which it lit up; inf for what always shines.
+        earlier: [O] share of the exposures since then that were detections; NaN = the same as in the window.
+        infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus, 4 blazar.
     """
 
     visits: Visits
     flux: np.ndarray
     reference: np.ndarray
     hosts: Hosts
+    since: np.ndarray
     earlier: np.ndarray
     infrared: np.ndarray
 
@@ -86,19 +89,19 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
     """
     n = len(start_jd)
-    kind = rng.choice(3, p=[0.54, 0.34, 0.12], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.9, 1.0, n)])
+    kind = rng.choice(3, p=[0.27, 0.48, 0.25], size=n)
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(18.3, 1.1, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
-    host_mag = nucleus + np.choose(kind, [rng.normal(-0.5, 0.9, n), rng.normal(1.9, 0.7, n), rng.normal(1.8, 0.9, n)])
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.0, 0.9, n), rng.normal(2.4, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
-    sigma = np.exp(rng.normal(np.log(0.22), 0.4, n)) * np.where(kind == 2, 2.2, 1)
+    sigma = np.exp(rng.normal(np.log(0.34), 0.4, n)) * np.where(kind == 2, 2.2, 1)
     reference = by_filter(nucleus, rng.normal(0.25, 0.25, n))
     walk = damped_random_walk(rng, seen.jd, tau, sigma) * np.where(seen.fid == 1, 1.15, 1.0)  # bluer when brighter
     since_reference = rng.normal(0, 0.6, n) * sigma  # the reference caught another state
     flux = of_filter(reference, seen.fid) * flux_of(walk + since_reference[:, None])
-    return Population(seen, flux, reference, host, np.full(n, np.nan), np.full(n, 3))
+    return Population(seen, flux, reference, host, np.full(n, np.inf), np.full(n, np.nan), 3 + (kind == 2))
 
 
 # Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
@@ -115,22 +118,27 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     n = len(start_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
-    peak = 20.1 - rng.exponential(1.3, n)  # apparent, r: faint ones prevail
+    peak = 19.1 - rng.exponential(1.0, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
     absolute = absolute + scatter * rng.standard_normal(n)
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
     distance_modulus = peak - absolute
-    host_mag = rng.normal(-19.1, 1.6, n) + distance_modulus
-    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.6, np.where(rng.random(n) < 0.3, 0.7, 0.15))
+    host_mag = rng.normal(-19.9, 1.6, n) + distance_modulus
+    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 4.0, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    # Most are found on the rise; a broker that starts late meets some after the peak.
-    peak_jd = start_jd + rise * stretch + np.where(rng.random(n) < 0.85, rng.uniform(0, 25, n), rng.uniform(-50, 0, n))
-    days = seen.jd - peak_jd[:, None]
-    shape = supernova(days, rise * stretch, plateau * stretch, fall * stretch)
+    # Half are met as they rise, the others at any time until they have faded: a broker may begin to watch late.
+    rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
+    lit = rise + plateau + 3 * fall
+    explosion = start_jd + np.where(rng.random(n) < 0.5, rng.uniform(0, 25, n), -rng.random(n) * lit)
+    days = seen.jd - (explosion + rise)[:, None]
+    shape = supernova(days, rise, plateau, fall)
     reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
     magnitude = peak[:, None] + (reddened + rng.normal(0, 0.1, (n, 1))) * BY_FILTER[seen.fid - 1]
-    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, np.zeros(n), np.full(n, 2))
+    since = np.clip(start_jd - explosion, 0, None)
+    past = supernova(-rise[:, None] + since[:, None] * np.linspace(0, 1, 20), rise, plateau, fall)
+    earlier = (past * flux_of(peak)[:, None] > flux_of(TYPICAL_LIMIT_MAG)).mean(axis=1)
+    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, since, earlier, np.full(n, 2))
 
 
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
@@ -163,7 +171,7 @@ def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population
     magnitude = np.clip(middle + scatter * rng.standard_normal(n), 12.6, 22.5)
     reference = by_filter(magnitude, colour + colour_scatter * rng.standard_normal(n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    amplitude = np.exp(rng.normal(0, 0.35, n))
+    amplitude = np.exp(rng.normal(0.35, 0.4, n))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
@@ -173,7 +181,7 @@ def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population
     flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
     earlier = np.where(kind == 5, rng.uniform(0, 0.15, n), np.nan)
     infrared = np.where(np.isin(kind, (2, 4)) | (rng.random(n) < 0.04), 1, 0)
-    return Population(seen, flux, reference, no_hosts(n), earlier, infrared)
+    return Population(seen, flux, reference, no_hosts(n), np.full(n, np.inf), earlier, infrared)
 
 
 def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, float]) -> np.ndarray:
@@ -218,10 +226,10 @@ def single(rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray
     n = len(start_jd)
     seen = visits(rng, start_jd, 4)
     flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
-    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n, int))
+    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int))
 
 
 def asteroids(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     """Asteroids: nothing in the reference."""
     n = len(start_jd)
-    return single(rng, start_jd, 20.4 - rng.exponential(1.1, n), np.zeros((n, 3)))
+    return single(rng, start_jd, 20.4 - rng.exponential(1.25, n), np.zeros((n, 3)))

@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.metadata import ICRS_TO_ECLIPTIC, ICRS_TO_GALACTIC, angles, sky_frames, unit_vectors
 
 SURVEY_START_JD = 2458190.0  # March 2018
-SURVEY_END_JD = 2460950.0  # September 2025
+SURVEY_END_JD = 2461200.0  # June 2026
 DEC_MIN_DEG, DEC_MAX_DEG = -28.0, 86.0
 
 STAR_LIMIT_MAG = 23.0  # densities count stars and galaxies down to here, in r
@@ -25,15 +25,15 @@ def extragalactic(rng: np.random.Generator, n: int) -> np.ndarray:
     """[n, 3] unit vectors, uniform but for the dust of the plane."""
     vectors = _uniform(rng, n)
     gal_b = angles(vectors @ ICRS_TO_GALACTIC.T)[1]
-    return vectors[rng.random(n) < np.clip((np.abs(gal_b) - 5.0) / 15.0, 0, 1)]
+    return vectors[rng.random(n) < np.clip((np.abs(gal_b) - 5.0) / 9.0, 0, 1)]
 
 
 def stellar(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n, 3] unit vectors: three fifths of the thin disc, the rest of the thick disc and halo."""
+    """[n, 3] unit vectors: two fifths of the thin disc, the rest of the thick disc and halo."""
     longitude = rng.uniform(0, 360, n)
     latitude = np.clip(rng.laplace(0, 8.0, n), -89, 89)
     disc = unit_vectors(longitude, latitude) @ ICRS_TO_GALACTIC
-    return np.where((rng.random(n) < 0.6)[:, None], disc, _uniform(rng, n))
+    return np.where((rng.random(n) < 0.4)[:, None], disc, _uniform(rng, n))
 
 
 def solar_system(rng: np.random.Generator, n: int) -> np.ndarray:

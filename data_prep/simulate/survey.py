@@ -15,7 +15,7 @@ from jtss.schema import CLASS_NAMES, STAMP_SIDE
 AGN, SN, VS, ASTEROID, BOGUS = range(len(CLASS_NAMES))
 SINGLE = (ASTEROID, BOGUS)  # never come back to the same place
 OVERSAMPLING = 2.0  # candidates per object wanted: many are too faint to fire
-FROM_THE_START_SHARE = 0.35  # objects that the broker has watched since the survey began
+FROM_THE_START_SHARE = 0.15  # objects that the broker has watched since the survey began
 SKY_OF = {
     AGN: sky.extragalactic,
     SN: sky.extragalactic,
@@ -107,7 +107,8 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     gal_l, gal_b = sky.galactic(ra, dec)
     field_light, field_entries = catalogue.field(rng, gal_l, gal_b)
     own_light, own_entries = catalogue.counterparts(population.reference, population.hosts)
-    entries = [field_entries, own_entries, catalogue.shreds(rng, population.hosts)]
+    knot_light, knot_entries = catalogue.knots(rng, population.hosts)
+    entries = [field_entries, own_entries, knot_entries, catalogue.halo_entries(rng, population.reference)]
     neighbours = catalogue.nearest(rng, entries, len(firing))
     placement = place(rng, alerts, ra, dec, steady_pix=0.17 if label == VS else 0.07)
     exposures = exposures_of(rng, population, alerts, artefact, placement)
@@ -119,7 +120,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
         alerts=alerts,
         exposures=exposures,
         columns=columns_of(rng, population, alerts, exposures, placement, neighbours, bogus=label == BOGUS),
-        blobs=merge([field_light, own_light]),
+        blobs=merge([field_light, own_light, knot_light]),
         artefact=artefact,
         ra=ra,
         dec=dec,
@@ -132,7 +133,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
 def _objects(population: Population, rows: np.ndarray) -> Population:
     visits = cadence.Visits(*(column[rows] for column in population.visits))
     hosts = Hosts(*(column[rows] for column in population.hosts))
-    rest = {name: getattr(population, name)[rows] for name in ("flux", "reference", "earlier", "infrared")}
+    rest = {name: getattr(population, name)[rows] for name in ("flux", "reference", "since", "earlier", "infrared")}
     return population._replace(visits=visits, hosts=hosts, **rest)
 
 
