@@ -123,7 +123,7 @@ def test_host_dilutes_the_colours_of_a_nucleus():
 
 
 def test_errors_follow_the_law_of_real_alerts():
-    """sigmapsf at diffmaglim is a fifth of the flux; brighter sources are measured better, less so than the sky alone."""
+    """sigmapsf as a function of diffmaglim - magpsf."""
     rng, n = np.random.default_rng(7), 4000
     start = np.full(n, 2459000.0)
     for below_limit, measured in ((0.3, 0.177), (0.85, 0.130), (1.75, 0.079)):  # medians of real asteroids

@@ -19,7 +19,8 @@ COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
 # Resampling and the matched filter of the subtraction correlate the noise of neighbours (first value) and of next
-# neighbours (second): weights of a symmetric kernel along x and along y, mean and scatter, as in the rings of real stamps.
+# neighbours (second): weights of a symmetric kernel along x and along y, mean and scatter, fitted to the empty parts of
+# real stamps.
 SCIENCE_KERNEL = ((-0.03, 0.022), (-0.005, 0.012)), ((0.0, 0.015), (0.0, 0.012))
 DIFFERENCE_KERNEL = ((0.03, 0.03), (-0.026, 0.022)), ((0.025, 0.03), (-0.018, 0.02))
 TEMPLATE_KERNEL = ((0.11, 0.025), (-0.053, 0.018)), ((0.12, 0.025), (-0.053, 0.018))
