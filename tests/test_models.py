@@ -11,31 +11,22 @@ import h5py
 import jax
 import numpy as np
 import pytest
-from made_runs import COUNTS, LABEL, TINY, make_run, write_data
+from made_models import made_model
+from made_runs import COUNTS, LABEL, write_data
 from made_sequences import sequences
 
 from jtss import checkpoint, model, predict, registry, sums
 from jtss.features import GroupStatistics, Statistics
 from jtss.models import __main__ as program
-from jtss.models import card, export, file, portable, results, shipped
+from jtss.models import export, file, shipped
 from jtss.models.file import ModelError, TrainedModel
-from jtss.reports import assessment, evaluation
 
 HERE = "tiny"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run directory, its report on the test split of its data set, and a folder of the model made of both."""
-    folder = tmp_path_factory.mktemp("models")
-    write_data(folder / "made.h5")
-    make_run(folder / "run", TINY, folder / "made.h5")
-    request = assessment.Request(None, "test", None, f"python evaluate.py --ckpt {folder}/run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "N_ERRORS_SHOWN", 0)  # to draw one takes a while
-        assessment.assess(folder / "run", request, None, lambda _: None)
-    export.export(folder / "run", HERE, folder / "files", reports=[folder / "run" / "evaluation" / "report.json"])
-    return folder
+    return made_model(tmp_path_factory.mktemp("models"), HERE)
 
 
 @pytest.fixture
@@ -265,79 +256,10 @@ def test_another_data_set_than_the_one_of_the_training_is_refused(folder, tmp_pa
         export.from_run(folder / "run", data_path=tmp_path / "other.h5")
 
 
-@pytest.mark.parametrize(
-    ("survey", "split", "title"),
-    [
-        ("ZTF (simulated)", "test", "simulated test split"),
-        ("ZTF (simulated)", "all", "simulated alerts"),
-        ("ZTF", "all", "real alerts"),
-        ("ZTF", "validation", "real validation split"),
-    ],
-)
-def test_titles_come_from_the_data(survey, split, title):
-    assert results.title({"survey": survey, "split": split}) == title
-
-
-def test_the_simulator_still_calls_its_survey_simulated():
-    dataset = pytest.importorskip("data_prep.simulate.dataset")
-    assert dataset.SURVEY.endswith(results.SIMULATED)
-
-
-def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
-    assert portable.command(
-        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
-    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
-    assert portable.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
-
-
 def test_the_time_of_a_training_in_several_lives_is_their_sum():
     records = [{"seconds": seconds} for seconds in (3.0, 5.0, 2.0, 4.0)]
     assert export._seconds(records) == 9.0
     assert export._seconds([]) == 0
-
-
-def made_card(folder, **changes):
-    found = file.read(folder / "files" / "tiny.h5")
-    return card.text("tiny", replace(found, **changes), "77ab")
-
-
-def test_the_card_says_what_it_is_made_of(folder):
-    found = made_card(folder)
-    assert "| train | 4 | 4 | 4 |" in found
-    for words in (
-        "SHA-256 `77ab`",
-        "`python train.py`",
-        "Alerts of the survey made",
-        "Real test split",
-        "of 12 objects",
-    ):
-        assert words in found
-    assert "Simulated alerts only" not in found
-    assert "--ckpt run`" in found  # the report's command without the folders of this machine
-    assert str(folder) not in found
-
-
-def test_the_card_names_every_difference_from_the_registry(folder):
-    found = made_card(folder)
-    assert "**Not the complete configuration `demo`**" in found
-    assert "  - stamp.copies: here 1, there 2" in found
-    assert "  - encoder.units: here (4), there (64)" in found
-    whole = made_card(folder, config=registry.get("demo"))
-    assert "The configuration `demo` as it is in the registry." in whole
-
-
-def test_the_card_is_honest_about_what_was_not_done(folder):
-    found = file.read(folder / "files" / "tiny.h5")
-    assert "not been measured on real alerts" not in made_card(folder)
-    assert "not been measured on real alerts" in made_card(folder, results=[])
-    training = found.provenance["training"]
-    early = found.provenance | {"training": training | {"steps": 7}}
-    assert "stopped before its end" in made_card(folder, provenance=early)
-    assert "stopped before its end" not in made_card(folder)
-    simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}
-    assert "no real alert was a training example" in made_card(
-        folder, provenance=found.provenance | {"training_data": simulated}
-    )
 
 
 def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
