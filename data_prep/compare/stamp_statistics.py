@@ -6,6 +6,7 @@ from scipy.ndimage import maximum_filter
 from data_prep.compare.gaussian_fit import fit_gaussians
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
+SCIENCE, TEMPLATE, DIFFERENCE = range(len(CHANNEL_NAMES))
 CENTRE = STAMP_SIDE // 2
 OFFSET_Y, OFFSET_X = np.mgrid[:STAMP_SIDE, :STAMP_SIDE] - CENTRE
 RADIUS = np.hypot(OFFSET_X, OFFSET_Y)
@@ -63,13 +64,26 @@ def stamp_statistics(images: np.ndarray) -> dict[str, np.ndarray]:
     """
     fills = np.abs(images) > FILL_LIMIT
     images = np.where(fills, np.nan, images.astype(float))
+    lost = np.isnan(images) & ~fills
     ring = images[..., BACKGROUND_RING]
     background = median(ring)
     noise = SIGMA_PER_MAD * median(np.abs(ring - background[..., None]))
     noise = np.where(noise > 0, noise, np.nan)
     light = images - background[..., None, None]
+    found = _of_channels(background, noise, light) | _between_channels(background, noise, light)
+    found |= {
+        "nan_share": lost.mean(axis=(1, 2, 3)),
+        "any_nan": lost.any(axis=(1, 2, 3)),
+        "any_fill": fills.any(axis=(1, 2, 3)),
+    }
+    return {name: found[name].astype(float) for name in STAMP_STATISTICS}
+
+
+def _of_channels(background: np.ndarray, noise: np.ndarray, light: np.ndarray) -> dict[str, np.ndarray]:
+    """What is measured in a channel by itself; `background`, `noise` [N, 3], `light` [N, 3, 63, 63] above background."""
     signal = light / noise[..., None, None]
-    fwhm, bright = _fwhm(signal)
+    fwhm = _fwhm(signal)
+    bright = np.isfinite(fwhm)
     measured = {
         "background": background,
         "noise": noise,
@@ -78,20 +92,21 @@ def stamp_statistics(images: np.ndarray) -> dict[str, np.ndarray]:
         "concentration": np.where(bright, _sum(light, RADIUS <= CORE_PIX) / _sum(light, RADIUS <= WHOLE_PIX), np.nan),
     } | _neighbour_correlations(light, signal)
     found = {f"{name}_{channel}": v[:, i] for name, v in measured.items() for i, channel in enumerate(CHANNEL_NAMES)}
-    found |= {
-        "template_minus_science": background[:, 1] - background[:, 0],
-        "noise_difference_over_science": noise[:, 2] / noise[:, 0],
-        "noise_template_over_science": noise[:, 1] / noise[:, 0],
-        "sources_science": _sources(signal[:, 0]),
-        "sources_template": _sources(signal[:, 1]),
-        "dipole": _dipole(light[:, 2]),
-        "ellipticity_template": np.where(bright[:, 1], _ellipticity(light[:, 1]), np.nan),
-        "nan_share": (np.isnan(images) & ~fills).mean(axis=(1, 2, 3)),
-        "any_nan": (np.isnan(images) & ~fills).any(axis=(1, 2, 3)),
-        "any_fill": fills.any(axis=(1, 2, 3)),
+    return found | {
+        "sources_science": _sources(signal[:, SCIENCE]),
+        "sources_template": _sources(signal[:, TEMPLATE]),
+        "dipole": _dipole(light[:, DIFFERENCE]),
+        "ellipticity_template": np.where(bright[:, TEMPLATE], _ellipticity(light[:, TEMPLATE]), np.nan),
     }
-    found |= _neighbour(light[:, 1], light[:, 2], noise[:, 2])
-    return {name: found[name].astype(float) for name in STAMP_STATISTICS}
+
+
+def _between_channels(background: np.ndarray, noise: np.ndarray, light: np.ndarray) -> dict[str, np.ndarray]:
+    """How channels compare; arguments as above."""
+    return {
+        "template_minus_science": background[:, TEMPLATE] - background[:, SCIENCE],
+        "noise_difference_over_science": noise[:, DIFFERENCE] / noise[:, SCIENCE],
+        "noise_template_over_science": noise[:, TEMPLATE] / noise[:, SCIENCE],
+    } | _neighbour(light[:, TEMPLATE], light[:, DIFFERENCE], noise[:, DIFFERENCE])
 
 
 def median(values: np.ndarray) -> np.ndarray:
@@ -113,8 +128,8 @@ def _sum(light: np.ndarray, region: np.ndarray) -> np.ndarray:
     return np.where(total > 0, total, np.nan)
 
 
-def _fwhm(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[N, 3] FWHM, and whether there is a bright central source."""
+def _fwhm(signal: np.ndarray) -> np.ndarray:
+    """[N, 3] FWHM, NaN where there is no bright central source."""
     windows = signal[..., FIT_WINDOW, FIT_WINDOW]
     fwhm = np.full(signal.shape[:2], np.nan)
     chosen = _extreme(np.fmax, windows) > FIT_SIGMA
@@ -122,7 +137,7 @@ def _fwhm(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         fit = fit_gaussians(windows[chosen])
         good = (fit.amplitude > FIT_SIGMA) & (np.hypot(fit.x, fit.y) < FIT_OFFSET_PIX)
         fwhm[chosen] = np.where(good, fit.fwhm, np.nan)
-    return fwhm, np.isfinite(fwhm)
+    return fwhm
 
 
 def _neighbour_correlations(light: np.ndarray, signal: np.ndarray) -> dict[str, np.ndarray]:
