@@ -80,7 +80,7 @@ def stamp_statistics(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _of_channels(background: np.ndarray, noise: np.ndarray, light: np.ndarray) -> dict[str, np.ndarray]:
-    """What is measured in a channel by itself; `background`, `noise` [N, 3], `light` [N, 3, 63, 63] above background."""
+    """What is measured within a channel; `background`, `noise` [N, 3], `light` [N, 3, 63, 63] above background."""
     signal = light / noise[..., None, None]
     fwhm = _fwhm(signal)
     bright = np.isfinite(fwhm)
