@@ -76,6 +76,10 @@ def test_training_and_simulating_do_without_the_packages_for_packets(module):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_the_classifier_does_without_its_reports():
-    for path in (ROOT / "jtss").glob("*.py"):
-        assert not {name for name in imports(path) if name.startswith("jtss.reports")}, path
+@pytest.mark.parametrize(
+    ("folder", "higher"), [("jtss", "jtss.reports"), ("jtss", "jtss.experiments"), ("jtss/reports", "jtss.experiments")]
+)
+def test_what_is_built_on_the_classifier_is_not_needed_by_it(folder, higher):
+    """The classifier does without reports and experiments, reports without experiments."""
+    for path in (ROOT / folder).glob("*.py"):
+        assert not {name for name in imports(path) if name.startswith(higher)}, path

@@ -1,0 +1,1 @@
+"""Measurements beyond the report of one run; `python -m jtss.experiments` lists them."""

@@ -1,0 +1,158 @@
+"""Simulation against reality: reads what is asked for, checks that it fits, measures, and writes the numbers."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jtss import data, predict, schema, whole_files
+from jtss.experiments import predictions_file, realism_table, realism_text, samples, transfer, two_sample, voting
+from jtss.experiments.predictions_file import PredictionsError
+from jtss.experiments.samples import Sample
+from jtss.experiments.transfer import Votes
+from jtss.predict import Run
+from jtss.reports import subject
+from jtss.reports.documents import to_json
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        real: data set of real alerts.
+        simulated: data set to compare with it; None for no two-sample test.
+        runs: run directories to score on the real alerts.
+        predictions: (name, CSV) of others to score on the same.
+        command: the command line, for the record.
+    """
+
+    real: Path
+    simulated: Path | None
+    runs: tuple[Path, ...]
+    predictions: tuple[tuple[str, Path], ...]
+    command: str
+
+
+def measure(request: Request, say: Say, warn: Say) -> dict:
+    """All numbers of realism.json; everything is read and checked before anything takes time.
+
+    Args:
+        request: what to measure.
+        say: takes text for the reader, part by part.
+        warn: takes what is missing.
+
+    Raises:
+        ValueError: a file is damaged, has no labelled object or no alert in common with the others, or there is nothing
+            to measure.
+        OSError: a file cannot be read.
+    """
+    if not (request.simulated or request.runs or request.predictions):
+        raise ValueError("nothing to measure: give --simulated, --ckpt or --predictions")
+    runs = _runs(request, warn)
+    real = samples.read(request.real)
+    others = {name: _predicted(path, real, warn) for name, path in request.predictions}
+    pair = _pair(request, real, warn)
+    document = {
+        "command": request.command,
+        "real": _described(request.real, real),
+        "simulated": pair and _described(request.simulated, pair[1]),
+    }
+    if runs or others:
+        document["transfer"] = _transfer(runs, others, real, request.real)
+        say(realism_text.transfer(document))
+    if pair:
+        document["two_sample"] = two_sample.compare(*pair, progress=say)
+        say(realism_text.two_sample(document))
+    return document
+
+
+def write(folder: Path, document: dict) -> list[Path]:
+    """realism.json and realism.csv; what is there is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"realism.json": to_json(document), "realism.csv": realism_table.table(document)}
+    for name, text in texts.items():
+        whole_files.write(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _runs(request: Request, warn: Say) -> dict[str, Run]:
+    """The trained models by name: that of the folder, or its whole path where two share it."""
+    often = Counter(path.name for path in request.runs)
+    names = [path.name if often[path.name] == 1 else str(path) for path in request.runs]
+    twice = [name for name, n in Counter([*names, *(name for name, _ in request.predictions)]).items() if n > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is the name of more than one model; choose another in --predictions NAME=F.csv")
+    runs = {name: predict.load_run(path) for name, path in zip(names, request.runs, strict=True)}
+    for run in runs.values():
+        for warning in run.warnings:
+            warn(warning)
+    return runs
+
+
+def _predicted(path: Path, real: Sample, warn: Say) -> Votes:
+    found = predictions_file.read(path)
+    votes = Votes(found.classes, predictions_file.matched(found, real.candid))
+    absent = np.flatnonzero(votes.said == transfer.NO_VOTE)
+    if len(absent) == len(real.label):
+        raise PredictionsError(
+            f"{path}: has none of the {len(real.label)} labelled first detections, such as candid {real.candid[0]}"
+        )
+    if absent.size:
+        example = f"{real.object_id[absent[0]]}, candid {real.candid[absent[0]]}"
+        warn(f"{path}: lacks {absent.size} of {len(real.label)} labelled first detections, such as {example}")
+    return votes
+
+
+def _pair(request: Request, real: Sample, warn: Say) -> tuple[Sample, Sample] | None:
+    """As many real as simulated objects of each class that both files have enough of; None where none is asked for."""
+    if request.simulated is None:
+        return None
+    wanted = {name: min(n, two_sample.MOST_PER_CLASS) for name, n in real.counts().items()}
+    simulated = samples.read(request.simulated, wanted)
+    n_real, n_simulated = real.counts(), simulated.counts()
+    both = {}
+    for name in schema.CLASS_NAMES:
+        counts = n_real.get(name, 0), n_simulated.get(name, 0)
+        if min(counts) >= two_sample.LEAST_PER_CLASS:
+            both[name] = min(*counts, two_sample.MOST_PER_CLASS)
+        else:
+            warn(
+                f"{name} is not compared: {counts[0]} labelled objects in {request.real}, {counts[1]} drawn from"
+                f" {request.simulated}, expected {two_sample.LEAST_PER_CLASS} or more of each"
+            )
+    if not both:
+        raise ValueError(f"{request.real} and {request.simulated} have no class in common with objects enough")
+    return samples.thinned(real, both), samples.thinned(simulated, both)
+
+
+def _described(path: Path, sample: Sample) -> dict:
+    attributes = data.attributes(path)
+    return {
+        "path": str(path),
+        "content_hash": str(attributes["content_hash"]),
+        "made_by": str(attributes["command"]),
+        "objects": sample.counts(),
+    }
+
+
+def _transfer(runs: dict[str, Run], others: dict[str, Votes], real: Sample, path: Path) -> dict:
+    first = {name: run for name, run in runs.items() if run.config.n_detections == 1}
+    votes = voting.votes(first, path) | others
+    magnitude = real.metadata[:, schema.METADATA_NAMES.index("magpsf")]
+    later = {name: run for name, run in runs.items() if name not in first}
+    return {
+        "models": {name: subject.describe_model(run) for name, run in runs.items()},
+        "first_detection": votes and transfer.comparison(real.label, real.jd, magnitude, votes, tuple(others)),
+        "sequences": {
+            name: {
+                "n_detections": run.config.n_detections,
+                "objects": [item._asdict() for item in voting.listed(run, path)],
+            }
+            for name, run in later.items()
+        },
+    }
