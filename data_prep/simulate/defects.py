@@ -9,17 +9,18 @@ from jtss.schema import STAMP_SIDE
 MASKED_SHARE = 0.12  # of alerts have NaN pixels, the same in the three stamps
 FILL_SHARE = 0.006  # of alerts have a template filled with FILL_VALUE where the science stamp is NaN
 FILL_VALUE = -3.4028235e38
-BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS = range(4)
+BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK = range(5)
 
 
 def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
     """Bogus detections, and the kind of each: badly subtracted stars, of either sign, and things that are no stars."""
     n = len(start_jd)
-    kind = rng.choice(4, p=[0.45, 0.33, 0.10, 0.12], size=n)
+    kind = rng.choice(5, p=[0.38, 0.28, 0.05, 0.15, 0.14], size=n)
     star = kind == BAD_SUBTRACTION
     star_mag = rng.uniform(12.3, 16.0, n)
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
-    magnitude = np.where(star, star_mag + rng.normal(3.2, 0.8, n), rng.normal(18.4, 1.0, n))
+    magnitude = np.where(star, star_mag + rng.normal(3.8, 0.9, n), rng.normal(18.6, 1.0, n))
+    magnitude = np.where(kind == NOISE_PEAK, rng.normal(20.4, 0.3, n), magnitude)
     population = objects.single(rng, start_jd, magnitude, reference)
     darker = (star & (rng.random(n) < 0.5))[:, None]
     change = population.flux - objects.of_filter(reference, population.visits.fid)

@@ -12,7 +12,8 @@ CENTRE_PIX = STAMP_SIDE // 2
 SATURATION_DN = 60000.0
 WINGS_FLUX = 10 ** (-0.4 * 20.0)  # fainter sources show the core of the PSF only
 RESIDUAL_FLUX = 10 ** (-0.4 * 19.0)  # fainter sources leave no visible residual
-RING_SHARE = 0.001  # of a bright star's light: the peak of the ringing that the deconvolution leaves
+RING_SHARE = 0.0015  # of a bright star's light: the peak of the ringing that the deconvolution leaves
+TYPICAL_BLUR, BAD_BLUR = 0.025, 0.06  # relative error of the PSF matching
 TEMPLATE_LEVEL_DN = (-0.2, 0.4)  # minus the science level: mean and scatter
 DIFFERENCE_LEVEL_DN = 0.2
 COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
@@ -179,7 +180,7 @@ def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     moved -= render(x, y, sigma, flux, exposures.seeing, side, stretch=exposures.stretch)
     points = sigma == 0
     columns, rows = (_ringing(np.asarray(centre[:, points], np.float32)) for centre in (x, y))
-    rows *= (RING_SHARE * np.sign(exposures.blur)[:, None] * flux[:, points]).astype(np.float32)[:, None, :]
+    rows *= (RING_SHARE / TYPICAL_BLUR * exposures.blur[:, None] * flux[:, points]).astype(np.float32)[:, None, :]
     moved += outer_sum(rows, columns)
     return moved
 

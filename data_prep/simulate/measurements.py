@@ -7,7 +7,7 @@ import numpy as np
 from data_prep.simulate import cadence, defects
 from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
 from data_prep.simulate.detections import Alerts
-from data_prep.simulate.images import Exposures
+from data_prep.simulate.images import BAD_BLUR, TYPICAL_BLUR, Exposures
 from data_prep.simulate.objects import Population
 from data_prep.stamps import IMAGE_SIDES_PIX
 from jtss.schema import STAMP_SIDE
@@ -91,7 +91,7 @@ def exposures_of(
         template_stretch=np.exp(rng.normal(0, PSF_STRETCH, (n_objects, 3)))[own],
         offset_x=rng.normal(0, np.where(bad, 0.15, 0.045)),
         offset_y=rng.normal(0, np.where(bad, 0.15, 0.045)),
-        blur=rng.normal(0, np.where(bad, 0.06, 0.025)),
+        blur=rng.normal(0, np.where(bad, BAD_BLUR, TYPICAL_BLUR)),
         match=np.exp(rng.normal(0, 0.04, n)),
         frames=frames[own],
     )

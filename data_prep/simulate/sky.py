@@ -36,6 +36,11 @@ def stellar(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.where((rng.random(n) < 0.4)[:, None], disc, _uniform(rng, n))
 
 
+def anywhere(rng: np.random.Generator, n: int) -> np.ndarray:
+    """[n, 3] unit vectors of what happens to the camera: half where the stars are, half uniform."""
+    return np.where((rng.random(n) < 0.5)[:, None], stellar(rng, n), _uniform(rng, n))
+
+
 def solar_system(rng: np.random.Generator, n: int) -> np.ndarray:
     """[n, 3] unit vectors near the ecliptic, away from the plane of the Galaxy where ZTF finds few asteroids."""
     vectors = unit_vectors(rng.uniform(0, 360, n), rng.normal(0, 13.0, n)) @ ICRS_TO_ECLIPTIC

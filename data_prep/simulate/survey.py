@@ -21,7 +21,7 @@ SKY_OF = {
     SN: sky.extragalactic,
     VS: sky.stellar,
     ASTEROID: sky.solar_system,
-    BOGUS: sky.stellar,
+    BOGUS: sky.anywhere,
 }
 # Streams of random numbers: one for the catalogue values of a chunk, and one each for what is seen in the images.
 CATALOGUE_STREAM, SHAPE_STREAM, TEMPLATE_STREAM, EXPOSURE_STREAM = range(4)
