@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_prep.simulate import objects
+from data_prep.simulate import objects, sky
 from data_prep.simulate.images import CENTRE_PIX, POINT, Shape
 from jtss.schema import STAMP_SIDE
 
@@ -21,7 +21,7 @@ def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.P
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
     magnitude = np.where(star, star_mag + rng.normal(3.8, 0.9, n), rng.normal(18.6, 1.0, n))
     magnitude = np.where(kind == NOISE_PEAK, rng.normal(20.4, 0.3, n), magnitude)
-    population = objects.single(rng, start_jd, magnitude, reference)
+    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.7))
     darker = (star & (rng.random(n) < 0.5))[:, None]
     change = population.flux - objects.of_filter(reference, population.visits.fid)
     return population._replace(flux=population.flux - 2 * np.where(darker, change, 0)), kind

@@ -1,14 +1,17 @@
-"""The populations: what each class of object is made of and how bright it is at each exposure."""
+"""Populations: where objects are, what they are made of and how bright at each exposure; nuclei, supernovae, asteroids.
+
+Variable stars are in `stars`, artefacts in `defects`.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.simulate import sky
 from data_prep.simulate.cadence import Visits, visits
-from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae, supernova
+from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
 NO_LIGHT_MAG = 60.0
-FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
 IN_WINDOW_NIGHTS = 60
 TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
@@ -36,6 +39,7 @@ class Population(NamedTuple):
         hosts: galaxies.
         since: [O] days before the first exposure at which it lit up; inf for what always shines.
         earlier: [O] share of the exposures since then that were detections; NaN = the same as in the window.
+        ra, dec: [O] [deg].
         infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus, 4 blazar.
     """
 
@@ -46,6 +50,8 @@ class Population(NamedTuple):
     since: np.ndarray
     earlier: np.ndarray
     infrared: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
 
 
 def flux_of(magnitude: np.ndarray) -> np.ndarray:
@@ -90,7 +96,7 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     """
     n = len(start_jd)
     kind = rng.choice(3, p=[0.27, 0.48, 0.25], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(18.3, 1.1, n)])
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(18.0, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.0, 0.9, n), rng.normal(2.4, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
@@ -101,7 +107,9 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     walk = damped_random_walk(rng, seen.jd, tau, sigma) * np.where(seen.fid == 1, 1.15, 1.0)  # bluer when brighter
     since_reference = rng.normal(0, 0.6, n) * sigma  # the reference caught another state
     flux = of_filter(reference, seen.fid) * flux_of(walk + since_reference[:, None])
-    return Population(seen, flux, reference, host, np.full(n, np.inf), np.full(n, np.nan), 3 + (kind == 2))
+    always, as_now = np.full(n, np.inf), np.full(n, np.nan)
+    place = sky.positions(rng, n, sky.extragalactic)
+    return Population(seen, flux, reference, host, always, as_now, 3 + (kind == 2), *place)
 
 
 # Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
@@ -138,7 +146,8 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     since = np.clip(start_jd - explosion, 0, None)
     past = supernova(-rise[:, None] + since[:, None] * np.linspace(0, 1, 20), rise, plateau, fall)
     earlier = (past * flux_of(peak)[:, None] > flux_of(TYPICAL_LIMIT_MAG)).mean(axis=1)
-    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, since, earlier, np.full(n, 2))
+    place = sky.positions(rng, n, sky.extragalactic)
+    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, since, earlier, np.full(n, 2), *place)
 
 
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
@@ -152,73 +161,9 @@ def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
     return host._replace(x=x, y=y)
 
 
-# Kind, share, r magnitude, scatter, colour, scatter.
-STARS = (
-    ("RR Lyrae", 0.27, 16.2, 1.3, 0.25, 0.1),
-    ("eclipsing", 0.26, 15.9, 1.3, 0.65, 0.3),
-    ("long-period", 0.15, 14.8, 1.4, 1.4, 0.3),
-    ("pulsating", 0.13, 15.2, 1.2, 0.35, 0.2),
-    ("young", 0.10, 16.6, 1.4, 1.1, 0.3),
-    ("cataclysmic", 0.09, 20.0, 1.4, 0.15, 0.25),
-)
-
-
-def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
-    """RR Lyrae, eclipsing, long-period, other pulsating, young and cataclysmic stars."""
-    n = len(start_jd)
-    kind = rng.choice(len(STARS), p=[row[1] for row in STARS], size=n)
-    middle, scatter, colour, colour_scatter = np.array([row[2:] for row in STARS])[kind].T
-    magnitude = np.clip(middle + scatter * rng.standard_normal(n), 12.6, 22.5)
-    reference = by_filter(magnitude, colour + colour_scatter * rng.standard_normal(n))
-    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    amplitude = np.exp(rng.normal(0.35, 0.4, n))
-    models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
-    change = np.zeros(seen.jd.shape)
-    for index, model in enumerate(models):
-        rows = np.flatnonzero(kind == index)
-        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
-    colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
-    flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
-    earlier = np.where(kind == 5, rng.uniform(0, 0.15, n), np.nan)
-    infrared = np.where(np.isin(kind, (2, 4)) | (rng.random(n) < 0.04), 1, 0)
-    return Population(seen, flux, reference, no_hosts(n), np.full(n, np.inf), earlier, infrared)
-
-
-def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, float]) -> np.ndarray:
-    period = 10 ** rng.uniform(*log_period, len(jd))
-    return np.mod(jd / period[:, None] + rng.random((len(jd), 1)), 1.0)
-
-
-def _rr_lyrae(rng, jd):
-    return 0.85 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
-
-
-def _eclipsing(rng, jd):
-    n = len(jd)
-    return 0.7 * eclipses(_phase(rng, jd, (-0.6, 0.6)), rng.uniform(0.03, 0.12, n), rng.uniform(0.2, 1.0, n)) - 0.08
-
-
-def _long_period(rng, jd):
-    slow = rng.normal(0, 0.25, (len(jd), 1))
-    return 0.7 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
-
-
-def _pulsating(rng, jd):
-    return 0.25 * np.sin(2 * np.pi * _phase(rng, jd, (-1.2, 1.2)))
-
-
-def _young(rng, jd):
-    return damped_random_walk(rng, jd, np.exp(rng.normal(np.log(8), 0.8, len(jd))), np.full(len(jd), 0.35))
-
-
-def _cataclysmic(rng, jd):
-    n = len(jd)
-    begin = jd[:, :1] + rng.uniform(-5, 60, (n, 1))
-    shape = outburst(jd - begin, rng.uniform(1, 3, n), rng.uniform(2, 12, n), rng.uniform(2, 8, n))
-    return -rng.uniform(2.0, 5.5, (n, 1)) * shape + damped_random_walk(rng, jd, np.full(n, 1.0), np.full(n, 0.1))
-
-
-def single(rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray, reference: np.ndarray) -> Population:
+def single(
+    rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray, reference: np.ndarray, kind_of_sky
+) -> Population:
     """Something that is there at every exposure with the given r magnitude [O], above `reference` [O, 3].
 
     Asteroids and artefacts: only the first exposure that shows them becomes an alert.
@@ -226,10 +171,11 @@ def single(rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray
     n = len(start_jd)
     seen = visits(rng, start_jd, 4)
     flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
-    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int))
+    place = sky.positions(rng, n, kind_of_sky)
+    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int), *place)
 
 
 def asteroids(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     """Asteroids: nothing in the reference."""
     n = len(start_jd)
-    return single(rng, start_jd, 20.4 - rng.exponential(1.25, n), np.zeros((n, 3)))
+    return single(rng, start_jd, 20.4 - rng.exponential(1.25, n), np.zeros((n, 3)), sky.solar_system)

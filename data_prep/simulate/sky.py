@@ -1,5 +1,7 @@
 """Where on the sky: positions of each kind of object, star density, and the dates of the survey."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from data_prep.metadata import ICRS_TO_ECLIPTIC, ICRS_TO_GALACTIC, angles, sky_frames, unit_vectors
@@ -28,17 +30,15 @@ def extragalactic(rng: np.random.Generator, n: int) -> np.ndarray:
     return vectors[rng.random(n) < np.clip((np.abs(gal_b) - 5.0) / 9.0, 0, 1)]
 
 
-def stellar(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n, 3] unit vectors: two fifths of the thin disc, the rest of the thick disc and halo."""
-    longitude = rng.uniform(0, 360, n)
-    latitude = np.clip(rng.laplace(0, 8.0, n), -89, 89)
-    disc = unit_vectors(longitude, latitude) @ ICRS_TO_GALACTIC
-    return np.where((rng.random(n) < 0.4)[:, None], disc, _uniform(rng, n))
+def stars(disc_deg: float, halo: float) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """Places in the disc of the Galaxy, whose latitudes have the scale `disc_deg`; a share `halo` anywhere."""
 
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        latitude = np.clip(rng.laplace(0, disc_deg, n), -89, 89)
+        disc = unit_vectors(rng.uniform(0, 360, n), latitude) @ ICRS_TO_GALACTIC
+        return np.where((rng.random(n) < halo)[:, None], _uniform(rng, n), disc)
 
-def anywhere(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n, 3] unit vectors of what happens to the camera: half where the stars are, half uniform."""
-    return np.where((rng.random(n) < 0.5)[:, None], stellar(rng, n), _uniform(rng, n))
+    return draw
 
 
 def solar_system(rng: np.random.Generator, n: int) -> np.ndarray:

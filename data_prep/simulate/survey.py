@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.simulate import allwise, cadence, catalogue, defects, objects, sky
+from data_prep.simulate import allwise, cadence, catalogue, defects, objects, sky, stars
 from data_prep.simulate.blobs import Blobs, merge
 from data_prep.simulate.detections import Alerts, fired
 from data_prep.simulate.images import Exposures, stamps, template_grain
@@ -16,13 +16,6 @@ AGN, SN, VS, ASTEROID, BOGUS = range(len(CLASS_NAMES))
 SINGLE = (ASTEROID, BOGUS)  # never come back to the same place
 OVERSAMPLING = 2.0  # candidates per object wanted: many are too faint to fire
 FROM_THE_START_SHARE = 0.15  # objects that the broker has watched since the survey began
-SKY_OF = {
-    AGN: sky.extragalactic,
-    SN: sky.extragalactic,
-    VS: sky.stellar,
-    ASTEROID: sky.solar_system,
-    BOGUS: sky.anywhere,
-}
 # Streams of random numbers: one for the catalogue values of a chunk, and one each for what is seen in the images.
 CATALOGUE_STREAM, SHAPE_STREAM, TEMPLATE_STREAM, EXPOSURE_STREAM = range(4)
 
@@ -92,7 +85,7 @@ def populate(rng: np.random.Generator, label: int, start_jd: np.ndarray) -> tupl
     """The population of a class, and which artefact each object is (-1: none)."""
     if label == BOGUS:
         return defects.artefacts(rng, start_jd)
-    draw = (objects.agn, objects.supernovae, objects.variable_stars, objects.asteroids)[label]
+    draw = (objects.agn, objects.supernovae, stars.variable_stars, objects.asteroids)[label]
     return draw(rng, start_jd), np.full(len(start_jd), -1)
 
 
@@ -103,7 +96,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     alerts = Alerts(*(column[renumber[alerts.owner] >= 0] for column in alerts))
     alerts = alerts._replace(owner=renumber[alerts.owner])
     population, artefact = _objects(population, firing), artefact[firing]
-    ra, dec = sky.positions(rng, len(firing), SKY_OF[label])
+    ra, dec = population.ra, population.dec
     gal_l, gal_b = sky.galactic(ra, dec)
     field_light, field_entries = catalogue.field(rng, gal_l, gal_b)
     own_light, own_entries = catalogue.counterparts(population.reference, population.hosts)
@@ -133,8 +126,8 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
 def _objects(population: Population, rows: np.ndarray) -> Population:
     visits = cadence.Visits(*(column[rows] for column in population.visits))
     hosts = Hosts(*(column[rows] for column in population.hosts))
-    rest = {name: getattr(population, name)[rows] for name in ("flux", "reference", "since", "earlier", "infrared")}
-    return population._replace(visits=visits, hosts=hosts, **rest)
+    rest = {name: value[rows] for name, value in population._asdict().items() if name not in ("visits", "hosts")}
+    return Population(visits=visits, hosts=hosts, **rest)
 
 
 def take_stamps(observed: Observed, rows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""Variable stars: kinds, where they are in the Galaxy, how bright, how dimmed by dust, how they vary."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.simulate import sky
+from data_prep.simulate.cadence import visits
+from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae
+from data_prep.simulate.objects import IN_WINDOW_NIGHTS, Population, by_filter, flux_of, no_hosts, of_filter
+
+FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
+DUST_MAG, DUST_SCALE_DEG = 1.6, 4.0  # mean extinction in r of a star in the plane, and how it falls with latitude
+REDDENING = 2.3  # extinction in r per g - r
+
+
+class Kind(NamedTuple):
+    """A kind of star: its share, r magnitude and g - r with their scatter, and its place in the Galaxy.
+
+    Attributes:
+        disc_deg: scale of the latitudes of those in the disc.
+        halo: share that is anywhere on the sky: old, or near.
+        infrared: 0 bare, 1 dusty or cool; see `allwise`.
+    """
+
+    name: str
+    share: float
+    magnitude: tuple[float, float]
+    colour: tuple[float, float]
+    disc_deg: float
+    halo: float
+    infrared: int
+
+
+KINDS = (
+    Kind("RR Lyrae", 0.25, (16.6, 1.3), (0.25, 0.1), 14.0, 0.8, 0),
+    Kind("eclipsing", 0.25, (16.0, 1.3), (0.65, 0.3), 12.0, 0.5, 0),
+    Kind("long-period", 0.15, (14.3, 1.5), (1.4, 0.3), 6.0, 0.1, 1),
+    Kind("pulsating", 0.11, (15.2, 1.2), (0.35, 0.2), 6.0, 0.3, 0),
+    Kind("young", 0.11, (16.0, 1.4), (1.1, 0.3), 4.0, 0.0, 1),
+    Kind("cataclysmic", 0.13, (19.4, 1.6), (0.15, 0.25), 14.0, 0.6, 0),
+)
+CATACLYSMIC = len(KINDS) - 1
+
+
+def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+    """RR Lyrae, eclipsing, long-period, other pulsating, young and cataclysmic stars."""
+    n = len(start_jd)
+    kind = rng.choice(len(KINDS), p=[entry.share for entry in KINDS], size=n)
+    ra, dec = places(rng, kind)
+    middle, scatter = np.array([entry.magnitude for entry in KINDS])[kind].T
+    colour, colour_scatter = np.array([entry.colour for entry in KINDS])[kind].T
+    dust = rng.exponential(1.0, n) * DUST_MAG * np.exp(-np.abs(sky.galactic(ra, dec)[1]) / DUST_SCALE_DEG)
+    magnitude = np.clip(middle + scatter * rng.standard_normal(n) + dust, 12.6, 22.5)
+    reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
+    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
+    amplitude = np.exp(rng.normal(0.35, 0.4, n))
+    models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
+    change = np.zeros(seen.jd.shape)
+    for index, model in enumerate(models):
+        rows = np.flatnonzero(kind == index)
+        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
+    colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
+    flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
+    earlier = np.where(kind == CATACLYSMIC, rng.uniform(0, 0.3, n), np.nan)
+    dusty = np.array([entry.infrared for entry in KINDS])[kind]
+    infrared = np.where(rng.random(n) < 0.04, 1, dusty)
+    return Population(seen, flux, reference, no_hosts(n), np.full(n, np.inf), earlier, infrared, ra, dec)
+
+
+def places(rng: np.random.Generator, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [deg] of stars [O] by their kind."""
+    ra, dec = np.empty((2, len(kind)))
+    for index, entry in enumerate(KINDS):
+        rows = np.flatnonzero(kind == index)
+        ra[rows], dec[rows] = sky.positions(rng, len(rows), sky.stars(entry.disc_deg, entry.halo))
+    return ra, dec
+
+
+def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, float]) -> np.ndarray:
+    period = 10 ** rng.uniform(*log_period, len(jd))
+    return np.mod(jd / period[:, None] + rng.random((len(jd), 1)), 1.0)
+
+
+def _rr_lyrae(rng, jd):
+    return 0.85 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
+
+
+def _eclipsing(rng, jd):
+    n = len(jd)
+    return 0.7 * eclipses(_phase(rng, jd, (-0.6, 0.6)), rng.uniform(0.03, 0.12, n), rng.uniform(0.2, 1.0, n)) - 0.08
+
+
+def _long_period(rng, jd):
+    slow = rng.normal(0, 0.25, (len(jd), 1))
+    return 0.7 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
+
+
+def _pulsating(rng, jd):
+    return 0.25 * np.sin(2 * np.pi * _phase(rng, jd, (-1.2, 1.2)))
+
+
+def _young(rng, jd):
+    return damped_random_walk(rng, jd, np.exp(rng.normal(np.log(8), 0.8, len(jd))), np.full(len(jd), 0.35))
+
+
+def _cataclysmic(rng, jd):
+    n = len(jd)
+    begin = jd[:, :1] + rng.uniform(-5, 60, (n, 1))
+    shape = outburst(jd - begin, rng.uniform(1, 3, n), rng.uniform(2, 12, n), rng.uniform(2, 8, n))
+    return -rng.uniform(2.0, 5.5, (n, 1)) * shape + damped_random_walk(rng, jd, np.full(n, 1.0), np.full(n, 0.1))
