@@ -153,6 +153,7 @@ def test_probabilities_of_every_alert_from_its_packet(ztf_dir, packets, name):
     alerts = detections([packets[candid] for candid in expected])
     difference = np.abs(probabilities(network, inputs(network, alerts)) - list(expected.values())).max(axis=1)
     assert (len(difference), alerts.filled.sum()) == (N_ALERTS, N_WITH_FILLS)
+    print(f"{name}: probabilities differ by {difference[~alerts.filled].max():.1e} at most")
     assert difference[~alerts.filled].max() < 1e-5
     if name == IMAGES_ONLY:
         assert difference[alerts.filled].min() > 0.01, "the fills matter, so they are rightly left out above"
@@ -197,6 +198,7 @@ def test_storage_in_float16_changes_no_class(ztf_dir, packets):
     expected = np.array([published_values[candid] for candid in stored.candid])
     whole = ~detections([packets[candid] for candid in stored.candid]).filled
     assert len(whole) == N_ALERTS
+    print(f"stamps stored as float16: probabilities differ by {np.abs(found - expected)[whole].max():.4f} at most")
     assert np.abs(found - expected)[whole].max() < 0.02
     np.testing.assert_array_equal(found[whole].argmax(axis=1), expected[whole].argmax(axis=1))
 
