@@ -8,6 +8,15 @@ import pytest
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # tests compile by themselves and leave nothing in the home
 
 
+@pytest.fixture
+def evaluate(folder, monkeypatch, capsys, tmp_path):
+    """The script, run in an empty directory on a run in the module's `folder`; see `made_runs.caller`."""
+    from made_runs import caller  # here, because it imports JAX, which most tests do without
+
+    monkeypatch.chdir(tmp_path)
+    return caller(folder, monkeypatch, capsys)
+
+
 @pytest.fixture(scope="session")
 def ztf_dir() -> Path:
     """The folder of real alerts (alerts/, labels.csv) named by JTSS_ZTF_ALERTS; the test is skipped without it."""

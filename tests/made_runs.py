@@ -1,5 +1,6 @@
 """Run directories of untrained models for tests, and the script that evaluates them run in this process."""
 
+import csv
 import runpy
 import sys
 from functools import partial
@@ -18,7 +19,9 @@ from jtss.reports import evaluation
 from jtss.training import init_state
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
-TINY = overrides.override(registry.get("demo"), ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"])
+SMALL = ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"]
+TINY = overrides.override(registry.get("demo"), SMALL)
+FIRST = overrides.override(registry.get("n1_baseline"), SMALL)
 COUNTS = [3] * 24 + [2, 5]
 SPLIT = [2] * 12 + [0] * 12 + [2, 2]
 LABEL = [i % 3 for i in range(24)] + [0, -1]
@@ -56,6 +59,11 @@ def make_run(path, config, data_path, *, favoured=None):
     best = state.best._replace(step=np.int32(5), loss=np.float32(0.9))
     state = state._replace(step=np.int32(config.training.iterations), best=best)
     run.states().save(jax.tree.map(jnp.asarray, state))
+
+
+def table_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def caller(folder, monkeypatch, capsys):

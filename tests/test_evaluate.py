@@ -1,6 +1,5 @@
 """The script: both of its uses from files to files, and one line for every mistake that a user can make."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_runs import SCRIPT, TINY, caller, make_run, write_data
+from made_runs import SCRIPT, TINY, make_run, table_of, write_data
 from make_packets import alert, images, night, save
 
 from data_prep import ingest
@@ -29,12 +28,6 @@ def folder(tmp_path_factory):
     make_run(folder / "run", TINY, folder / "made.h5")
     save(folder / "packets", night())
     return folder
-
-
-@pytest.fixture
-def evaluate(folder, monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return caller(folder, monkeypatch, capsys)
 
 
 def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
@@ -73,11 +66,6 @@ def test_other_data_are_evaluated_and_named_so(evaluate, tmp_path):
     assert (status, found["data"]["is_training_file"]) == (0, False)
     assert "training" not in err
     assert found["results"]["n_objects"] == 24
-
-
-def table_of(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_alerts_become_a_table_and_no_object_is_lost(evaluate, folder, tmp_path):

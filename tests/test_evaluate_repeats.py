@@ -1,12 +1,11 @@
 """A folder of repeats: every seed is evaluated on the same objects, and one table says what they have in common."""
 
-import csv
 import json
 import shutil
 
 import numpy as np
 import pytest
-from made_runs import TINY, caller, make_run, write_data
+from made_runs import TINY, make_run, table_of, write_data
 
 from jtss import overrides
 
@@ -23,12 +22,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def evaluate(folder, monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return caller(folder, monkeypatch, capsys)
-
-
 def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     status, out, _ = evaluate()
     assert status == 0
@@ -39,8 +32,8 @@ def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     assert found["repeats"][1]["recall"] == {"AGN": 0, "SN": 1, "VS": 0}
     assert found["mean"]["accuracy"] == pytest.approx(np.mean(accuracies))
     assert found["sd"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
-    with open(folder / "run" / "evaluation" / "repeats.csv", newline="") as file:
-        assert [row["seed"] for row in csv.DictReader(file)] == ["0", "3", "mean", "sd"]
+    table = table_of(folder / "run" / "evaluation" / "repeats.csv")
+    assert [row["seed"] for row in table] == ["0", "3", "mean", "sd"]
     assert f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %" in out
 
 

@@ -1,19 +1,14 @@
 """Bogus screening from files to files: what is rejected is marked and counted, never lost."""
 
-import csv
 import json
 from dataclasses import replace
 
 import pytest
-from made_runs import TINY, caller, make_run, write_data
+from made_runs import FIRST, TINY, make_run, table_of, write_data
 from make_packets import night, save
 
-from jtss import registry
-from jtss.configs import StampConfig, TemporalConfig
+from jtss.configs import TemporalConfig
 
-FIRST = replace(
-    registry.get("n1_baseline"), stamp=StampConfig(crop=21, copies=1, rotation_range_deg=0), encoder=TINY.encoder
-)
 COUNTS = [3] * 12 + [2, 1, 3, 2]
 LABEL = [i % 3 for i in range(12)] + [4, 4, 4, 0]
 
@@ -32,22 +27,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def evaluate(folder, monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return caller(folder, monkeypatch, capsys)
-
-
-def rows(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_a_rejected_object_stays_in_the_table(evaluate, folder):
     evaluate("--alerts", folder / "packets", "--out", "before.csv")
     status, out, _ = evaluate("--alerts", folder / "packets", "--out", "t.csv", "--screen-bogus", folder / "all")
     assert status == 0
-    before, after = rows("before.csv"), rows("t.csv")
+    before, after = table_of("before.csv"), table_of("t.csv")
     assert {row["oid"] for row in after} == {row["oid"] for row in before}
     n = {row["oid"]: int(row["n_detections"]) for row in before}
     screened = {row["oid"] for row in after if row["note"] == "screened_bogus"}
@@ -59,7 +43,7 @@ def test_a_rejected_object_stays_in_the_table(evaluate, folder):
 def test_a_screener_that_finds_nothing_changes_nothing(evaluate, folder):
     evaluate("--alerts", folder / "packets", "--out", "before.csv")
     evaluate("--alerts", folder / "packets", "--out", "t.csv", "--screen-bogus", folder / "none")
-    assert rows("t.csv") == rows("before.csv")
+    assert table_of("t.csv") == table_of("before.csv")
 
 
 def test_the_report_counts_true_bogus_and_both_accuracies(evaluate, folder):
