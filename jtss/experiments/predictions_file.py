@@ -44,9 +44,8 @@ def read(path: str | Path) -> Predictions:
             raise PredictionsError(f"{path}: no table with a header ({error})") from None
     classes = tuple(header[1:])
     if header[:1] != [KEY] or len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(CLASS_NAMES):
-        raise PredictionsError(
-            f"{path}: columns {','.join(header)}; expected {KEY}, then some of {','.join(CLASS_NAMES)}"
-        )
+        expected = f"{KEY}, then two or more of {','.join(CLASS_NAMES)}"
+        raise PredictionsError(f"{path}: columns {','.join(header)}; expected {expected}")
     rows = [_row(f"{path}, line {number}", line, len(classes)) for number, line in enumerate(lines, start=2)]
     candid = np.array([alert for alert, _ in rows], np.int64)
     order = np.argsort(candid, kind="stable")

@@ -147,7 +147,9 @@ def _transfer(runs: dict[str, Run], others: dict[str, Votes], real: Sample, path
     later = {name: run for name, run in runs.items() if name not in first}
     return {
         "models": {name: subject.describe_model(run) for name, run in runs.items()},
-        "first_detection": votes and transfer.comparison(real.label, real.jd, magnitude, votes, tuple(others)),
+        "first_detection": (
+            transfer.comparison(real.label, real.jd, magnitude, votes, tuple(others)) if votes else None
+        ),
         "sequences": {
             name: {
                 "n_detections": run.config.n_detections,

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import optax
 
-from jtss.convolution import convolve
 from jtss.encoder import max_pool
 
 HALF_BATCH = 32  # objects of each sample in a step
@@ -25,7 +24,7 @@ class ImageSeparator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for filters, pool in ((8, max_pool), (16, mean_pool), (16, mean_pool)):
-            x = pool(nn.relu(nn.Conv(filters, (3, 3), conv_general_dilated=convolve)(x)))
+            x = pool(nn.relu(nn.Conv(filters, (3, 3))(x)))
         x = nn.relu(nn.Dense(16)(x.reshape(len(x), -1)))
         return nn.Dense(1)(x)[:, 0]
 

@@ -1,8 +1,7 @@
 """Can a small network tell simulated first detections from real ones? What it cannot tell, a classifier cannot learn.
 
 An area of 0.5 under the curve, and a balanced accuracy of 50 %, mean that it cannot. Each class is tested by itself,
-with as many simulated as real objects, and every object is scored by a network that was trained without it. The
-intervals are those of the objects scored; another training of the networks would differ, too.
+with as many simulated as real objects, and every object is scored by a network that was trained without it.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545.
 """
@@ -15,6 +14,7 @@ from jtss import features, schema
 from jtss.experiments.intervals import auc, auc_interval, percentiles, resampled_recalls
 from jtss.experiments.samples import SIDE, Sample
 from jtss.experiments.separator import FOLDS, ImageSeparator, ValueSeparator, orientations, out_of_fold
+from jtss.reports.statistics import Interval
 from jtss.scaling import min_max
 
 LEAST_PER_CLASS = 2 * FOLDS
@@ -97,13 +97,14 @@ def images(crops: np.ndarray, real: np.ndarray) -> dict[str, dict]:
 def metadata(values: np.ndarray, real: np.ndarray, seed: int = 0) -> dict:
     """How well metadata [N, 26] are told apart, and what by.
 
-    Values are clipped and standardised as for a classifier; each is joined by whether it is missing.
+    Values are clipped and standardised as for a classifier; each is joined by whether it is missing, NaN or -999.
 
     Returns:
         The separation, and for each value: `importance`, the area under the curve that is lost when it (and whether it
         is missing) is shuffled among the objects; `alone`, the area under the curve of the bare value, above 0.5 where
         real values are higher; the medians and the fractions missing of both samples.
     """
+    values = np.where(values == schema.ZTF_MISSING, np.nan, values)
     scaled = features.standardise(values, features.fit_group(values, schema.METADATA_NAMES))
     inputs = np.stack([scaled, np.isnan(values)], axis=-1).astype(np.float32)
     shuffled, rng = [], np.random.default_rng(seed)
@@ -137,12 +138,21 @@ def _alone(real: np.ndarray, simulated: np.ndarray) -> dict[str, float]:
 
 
 def separation(logits: np.ndarray, real: np.ndarray) -> dict:
-    """Area under the curve and balanced accuracy of logits [N] with their intervals."""
+    """Area under the curve and balanced accuracy of out-of-fold logits [N] with their intervals."""
     hits = ((logits > 0) == real)[:, None]
     drawn = resampled_recalls(hits, real, (False, True))[:, 0].mean(axis=1)
-    accuracy = np.mean([hits[real].mean(), hits[~real].mean()])
-    sides = logits[real], logits[~real]
+    accuracy = float(np.mean([hits[real].mean(), hits[~real].mean()]))
+    area = auc(logits[real], logits[~real])
     return {
-        "auc": {"value": auc(*sides), "interval": [float(limit) for limit in auc_interval(*sides)]},
-        "balanced_accuracy": {"value": float(accuracy), "interval": [float(limit) for limit in percentiles(drawn)]},
+        "auc": {"value": area, "interval": _widened(area, auc_interval(logits[real], logits[~real]))},
+        "balanced_accuracy": {"value": accuracy, "interval": _widened(accuracy, percentiles(drawn))},
     }
+
+
+def _widened(value: float, limits: Interval) -> list[float]:
+    """The interval of objects scored by one network, made that of objects which also taught each other's networks.
+
+    Any two objects meet twice, as teacher and pupil and the other way round. Where nothing differs, this doubles the
+    variance of the score (measured for an area: a spread of 0.087, that of independent objects is 0.065).
+    """
+    return [float(np.clip(value + np.sqrt(2) * (limit - value), 0, 1)) for limit in limits]
