@@ -23,9 +23,7 @@ TINY = override(
         "training.validate_every=4",
     ],
 )
-NO_IMAGES = override(
-    TINY, ["stamp.channels=", "temporal.kind=lstm"]
-)  # all steps of a turn in one dispatch on a CPU, too
+NO_IMAGES = override(TINY, ["stamp.channels="])  # all steps of a turn in one dispatch on a CPU, too
 
 
 def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp.source_side) -> Examples:

@@ -27,6 +27,7 @@ from jtss.overrides import override
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
 
 
+@pytest.mark.slow
 def test_four_steps_and_validation_in_one_program_are_the_same_training_as_one_by_one():
     source, chunks, states = source_of(TINY), chunks_of(TINY), states_of(TINY)
     rows = training.draw(TINY, source.class_count, states.seed, 0, 4)
@@ -128,6 +129,7 @@ def test_seeds_trained_together_are_each_as_alone(config):
         assert float(found.best.loss) == pytest.approx(float(alone.best.loss), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
     states = states_of(PATIENT, 0, 1)
     late = states._replace(best=states.best._replace(step=np.int32([0, 12]), loss=np.float32([-1, -1])))

@@ -14,6 +14,7 @@ def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
     return np.asarray(training.draw(config, np.int32(class_count), np.uint32([seed]), step, 1))[0, 0]
 
 
+@pytest.mark.slow
 def test_a_step_is_adam_written_out():
     """First step of Adam: every parameter moves by the learning rate against the sign of its gradient."""
     config = override(TINY, ["head.dropout=0,0", "training.class_balance=natural"])
@@ -80,14 +81,13 @@ def test_validation_in_chunks_counts_every_object_once():
     variables = training.init_state(TINY).variables
     validate = jax.jit(training.validation_sums, static_argnums=0)
     sums = []
-    for size in (7, 40, 64):
+    for size in (7, 64):
         chunks = chunks_of(TINY, size=size)
         assert chunks.weight.shape == (-(-40 // size), size)
         parts = [jax.tree.map(lambda leaf, i=i: leaf[i], chunks) for i in range(len(chunks.weight))]
         sums.append(sum(validate(TINY, variables, chunk) for chunk in parts))
     assert sums[0][2] == 40
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-5)
-    np.testing.assert_allclose(sums[2], sums[1], rtol=1e-5)
 
 
 def test_a_loss_that_is_no_number_never_becomes_the_best():
@@ -107,6 +107,7 @@ def test_the_stop_rule(best_step, expected):
     assert training.last_step(registry.get("n3_conv1d"), best_step) == expected
 
 
+@pytest.mark.slow
 def test_the_network_computes_in_the_precision_that_is_asked_for():
     """bfloat16 has 8 bits: near to float32, and not the same; weights, gradients and result stay float32."""
     state = training.init_state(TINY)
