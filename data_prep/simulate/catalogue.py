@@ -22,6 +22,7 @@ SMALLEST_RESOLVED_PIX = 0.6
 BIG_GALAXY_MAG = 19.0  # brighter ones get a shape
 SPIKE_MAG = 15.5  # brighter stars leave a trail along their row
 NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
+LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
 CENTROID_PIX = 0.08  # error of a source in the reference image, per axis
 MERGED_PIX = 1.6  # nucleus and host closer than this are one catalogue entry
@@ -152,7 +153,7 @@ def knots(rng: np.random.Generator, hosts: Hosts) -> tuple[Blobs, Sources]:
     x, y = hosts.x[owner] + along * cosine - across * sine, hosts.y[owner] + along * sine + across * cosine
     flux = hosts.flux[owner] * 10 ** (-0.4 * rng.uniform(2.5, 5.5, n))[:, None]
     light = Blobs(x, y, rng.uniform(0.2, 1.2, n), flux, owner)
-    return light, Sources(x, y, -2.5 * np.log10(flux[:, 1]), rng.uniform(0.2, 0.95, n), owner)
+    return light, Sources(x, y, -2.5 * np.log10(flux[:, 1]), rng.uniform(0.0, 0.25, n), owner)
 
 
 def halo_entries(rng: np.random.Generator, reference: np.ndarray) -> Sources:
@@ -201,7 +202,10 @@ def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarra
     """
     certainty = 0.5 + 0.5 / (1 + np.exp((r_mag - 21.3) / 0.6))
     log_odds = np.maximum(certainty * 16 * (pointlike - 0.73), -5.0) + 1.6 * rng.standard_normal(len(r_mag))
-    not_scored = np.select([r_mag < 14.5, r_mag < 19.5], [0.25, 0.05], 0.16)  # saturated, sound, faint
+    # Large galaxies fall apart in the catalogue: many have no score, and few a sure one.
+    large = pointlike < LARGE_GALAXY
+    log_odds += large * 2.5
+    not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.28, 0.05], 0.16)  # saturated, sound, faint
     return np.where(rng.random(len(r_mag)) < not_scored, 0.5, 1 / (1 + np.exp(-log_odds)))
 
 
@@ -253,9 +257,12 @@ def reference_source(
     contrast = 10 ** (-0.4 * (np.clip(magnr, 14.5, None) - 20))
     misfit = extended**1.5 * np.exp(rng.normal(0, 0.4, n_objects))
     chi_of_stars = 0.57 + 0.25 / (1 + np.exp((19.3 - magnr) / 0.3))
-    chi = chi_of_stars * np.exp(rng.normal(0, 0.38, n_objects)) + misfit * 2.8 * contrast / (1 + 0.3 * contrast)
+    # Crowding, saturation and variability give both a wider tail than a normal distribution has.
+    chi = chi_of_stars * np.exp(np.clip(0.33 * rng.standard_t(4, n_objects), -1.5, 1.8)) + misfit * 2.8 * contrast / (
+        1 + 0.3 * contrast
+    )
     faint = 1 / (1 + np.exp((21.7 - magnr) / 0.35))
-    sharp = rng.normal(-0.018, 0.022, n_objects) + 0.33 * misfit + faint * rng.normal(-0.22, 0.24, n_objects)
+    sharp = -0.018 + 0.018 * rng.standard_t(4, n_objects) + 0.36 * misfit + faint * rng.normal(-0.22, 0.24, n_objects)
     centroid = rng.normal(0, CENTROID_PIX, (2, n_objects))
     x0, y0 = x0 + centroid[0], y0 + centroid[1]
     return {

@@ -113,7 +113,7 @@ def columns_of(
     # Bright variables leave residuals that widen what SExtractor sees.
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
-    sharpness = 4.8 + 0.8 * rng.standard_normal(n) - 12.0 / snr * rng.gamma(2.0, 0.5, n)
+    sharpness = 4.8 + 0.8 * rng.standard_normal(n) - 9.0 / snr * rng.gamma(2.0, 0.5, n)
     columns = {
         "jd": np.round(seen.jd[at], 7),
         "fid": exposures.fid,

@@ -95,7 +95,7 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
     """
     n = len(start_jd)
-    kind = rng.choice(3, p=[0.27, 0.48, 0.25], size=n)
+    kind = rng.choice(3, p=[0.22, 0.48, 0.30], size=n)
     nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(18.0, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.0, 0.9, n), rng.normal(2.4, 1.0, n)])

@@ -10,7 +10,7 @@ from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburs
 from data_prep.simulate.objects import IN_WINDOW_NIGHTS, Population, by_filter, flux_of, no_hosts, of_filter
 
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
-DUST_MAG, DUST_SCALE_DEG = 1.6, 4.0  # mean extinction in r of a star in the plane, and how it falls with latitude
+DUST_MAG, DUST_SCALE_DEG = 1.5, 4.0  # mean extinction in r of a star in the plane, and how it falls with latitude
 REDDENING = 2.3  # extinction in r per g - r
 
 
@@ -33,12 +33,12 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.25, (16.6, 1.3), (0.25, 0.1), 14.0, 0.8, 0),
-    Kind("eclipsing", 0.25, (16.0, 1.3), (0.65, 0.3), 12.0, 0.5, 0),
-    Kind("long-period", 0.15, (14.3, 1.5), (1.4, 0.3), 6.0, 0.1, 1),
-    Kind("pulsating", 0.11, (15.2, 1.2), (0.35, 0.2), 6.0, 0.3, 0),
-    Kind("young", 0.11, (16.0, 1.4), (1.1, 0.3), 4.0, 0.0, 1),
-    Kind("cataclysmic", 0.13, (19.4, 1.6), (0.15, 0.25), 14.0, 0.6, 0),
+    Kind("RR Lyrae", 0.25, (16.2, 1.3), (0.25, 0.1), 14.0, 0.9, 0),
+    Kind("eclipsing", 0.25, (15.6, 1.3), (0.65, 0.3), 12.0, 0.65, 0),
+    Kind("long-period", 0.15, (13.9, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
+    Kind("pulsating", 0.11, (14.9, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
+    Kind("young", 0.11, (15.8, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
+    Kind("cataclysmic", 0.13, (19.2, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
 )
 CATACLYSMIC = len(KINDS) - 1
 
