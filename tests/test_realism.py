@@ -163,6 +163,18 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(call, words, messa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_class_that_real_alerts_lack_is_named(call, folder):
+    write_data(folder / "two.h5", [1] * 20, label=[1, 2] * 10, split=[-1] * 20)
+    status, found, out, err = call("--ckpt", "always_sn", real="two.h5")
+    assert status == 0
+    assert "two.h5: no labelled object of class AGN, asteroid: what needs them is undefined" in err
+    scored = found["transfer"]["first_detection"]["models"]["always_sn"]["common"]
+    assert scored["balanced_accuracy"]["AGN, SN, VS"]["value"] is None
+    assert scored["recall"]["SN"]["value"] == 1
+    line = next(line for line in out.splitlines() if line.startswith("always_sn "))
+    assert line.split()[1:5] == ["20", "–", "–", "100.0"]
+
+
 @pytest.mark.usefixtures("_no_training")
 def test_samples_without_a_class_in_common_are_refused(call, folder):
     write_data(folder / "bogus.h5", [1] * 20, label=[4] * 20, split=[0] * 20)

@@ -56,6 +56,9 @@ def measure(request: Request, say: Say, warn: Say) -> dict:
     runs = _runs(request, warn)
     real = samples.read(request.real)
     others = {name: _predicted(path, real, warn) for name, path in request.predictions}
+    absent = [name for name in transfer.CLASSES if name not in real.counts()]
+    if absent and (runs or others):
+        warn(f"{request.real}: no labelled object of class {', '.join(absent)}: what needs them is undefined")
     pair = _pair(request, real, warn)
     document = {
         "command": request.command,

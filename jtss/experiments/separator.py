@@ -9,7 +9,7 @@ import optax
 
 from jtss.encoder import max_pool
 
-HALF_BATCH = 32  # objects of each sample in a step
+HALF_BATCH = 16  # objects of each sample in a step
 CHUNK = 64  # objects asked for at once
 FOLDS = 5
 OPTIMISER = optax.adamw(5e-3, weight_decay=1e-2)

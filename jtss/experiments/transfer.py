@@ -14,6 +14,7 @@ from jtss.reports.statistics import wilson_interval
 from jtss.schema import CLASS_NAMES
 
 NO_VOTE = -1
+CLASSES = CLASS_NAMES[:4]  # that objects belong to; bogus is none
 GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 
 # ndethist and ncovhist grow, and rb is another model's, as the survey goes on [JD of 2019-07-01 and 2022-01-01, 0 h UT]

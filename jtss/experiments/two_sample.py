@@ -19,7 +19,7 @@ from jtss.scaling import min_max
 
 LEAST_PER_CLASS = 2 * FOLDS
 MOST_PER_CLASS = 1_000  # more would tell little more, and take long
-IMAGE_STEPS, VALUE_STEPS = 150, 300
+IMAGE_STEPS, VALUE_STEPS = 200, 300
 SHUFFLES = 5  # of each value
 CORE_PIX = 5.0  # radius of what counts as the source; its FWHM is about 2 pixels
 LEAST_NOISE = 1e-3  # of a scaled stamp; float16 keeps no finer steps
