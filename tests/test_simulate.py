@@ -16,7 +16,7 @@ from data_prep.simulate.archive import simulate_packets
 from data_prep.simulate.dataset import chunks
 from jtss.schema import CLASS_NAMES, COLUMNS, METADATA_NAMES, check
 
-N_OBJECTS, SEED = 60, 7  # a seed with edges, masks and fill values among its alerts
+N_OBJECTS, SEED = 60, 8  # a seed with edges, masks and fill values among its alerts
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def simulated(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chunk():
-    """128 objects each of AGN, SN, VS: metadata [M, 23], label and detection number [M], AllWISE [N, 4]."""
+    """128 objects each of AGN, SN, VS: metadata [M, 26], label and detection number [M], AllWISE [N, 4]."""
     parts = [simulate_chunk(task)[0] for task in chunks(384, 11, ("AGN", "SN", "VS"))]
     for part in parts:
         check(part)

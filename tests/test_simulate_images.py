@@ -37,6 +37,7 @@ def exposures(n, **changes):
         "fid": np.ones(n, int), "scale": 10 ** (0.4 * 26.2) * ones, "seeing": 2.15 * ones, "source_seeing": 2.15 * ones,
         "template_seeing": 2.11 * ones, "sky": 100 * ones, "noise_sky": 100 * ones, "template_noise": 1.4 * ones,
         "sign": ones, "frames": 15 * ones, "stretch": ones, "template_stretch": ones, "match": ones,
+        "subtracted": ones,
     }  # fmt: skip
     return Exposures(**values | changes)
 
@@ -125,14 +126,23 @@ def lag(images, distance, axis):
 
 def test_kernels_correlate_neighbours_as_their_weights_say():
     white = np.random.default_rng(3).standard_normal((80, SIDE, SIDE)).astype(np.float32)
-    weights = np.array([[[-0.05, 0.03], [0.1, -0.04]]], np.float32).repeat(80, axis=0)
+    weights = np.array([[[-0.05, 0.03, 0.02], [0.1, -0.04, -0.06]]], np.float32).repeat(80, axis=0)
     smooth = correlated(white, weights)
     assert smooth.std() == pytest.approx(1, rel=0.01)
-    for axis, (near, far) in ((2, weights[0, 0]), (1, weights[0, 1])):
-        kernel = np.array([far, near, 1, near, far])
+    for axis, (near, far, shift) in ((2, weights[0, 0]), (1, weights[0, 1])):
+        kernel = np.array([far, near - shift, 1, near + shift, far])
         expected = np.correlate(kernel, kernel, "full")[4:7] / (kernel**2).sum()
         assert lag(smooth, 1, axis) == pytest.approx(expected[1], abs=0.006)
         assert lag(smooth, 2, axis) == pytest.approx(expected[2], abs=0.006)
+
+
+def test_difference_shares_most_of_its_noise_with_the_science_image():
+    for foreign in (0.0, 0.5):
+        images = made(exposures(40, foreign=np.full(40, foreign), template_noise=np.full(40, 0.01)))
+        science, difference = (images[..., channel] - images[..., channel].mean() for channel in (SCIENCE, DIFFERENCE))
+        correlation = (science * difference).mean() / science.std() / difference.std()
+        assert correlation == pytest.approx(np.sqrt(1 - foreign**2), abs=0.03)
+        assert difference.std() / science.std() == pytest.approx(DIFFERENCE_NOISE, abs=0.02)
 
 
 def test_stretched_psf_is_wider_along_x_and_keeps_its_flux():

@@ -105,17 +105,17 @@ def render(
         [D, side, side] float32.
     """
     x, y, sigma, flux, fwhm = (np.asarray(value, np.float32) for value in (x, y, sigma, flux, fwhm))
-    stretch = np.broadcast_to(np.asarray(stretch, np.float32), fwhm.shape)
-    shape = len(fwhm), len(psf.weights), len(sigma)  # [D, K, S]
+    stretch = np.asarray(stretch, np.float32)
+    n_parts = len(psf.weights)
 
     def widths(seeing: np.ndarray) -> np.ndarray:
         return np.sqrt((psf.sigmas * seeing[:, None])[:, :, None] ** 2 + sigma**2)
 
     wide, high = widths(fwhm * stretch), widths(fwhm / stretch)
     peak = psf.weights[:, None] * flux[:, None, :] / (np.float32(2 * np.pi) * wide * high)
-    flat = shape[0], shape[1] * shape[2]
+    flat = len(fwhm), n_parts * len(sigma)
     columns, rows = (
-        profile(np.broadcast_to(centre[:, None], shape).reshape(flat), width.reshape(flat), side)
+        profile(np.repeat(centre[:, None], n_parts, axis=1).reshape(flat), width.reshape(flat), side)
         for centre, width in ((x, wide), (y, high))
     )
     rows *= peak.reshape(flat)[:, None, :]

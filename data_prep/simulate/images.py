@@ -20,11 +20,11 @@ COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
 RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 
 # Resampling and the matched filter of the subtraction correlate the noise of neighbours (first value) and of next
-# neighbours (second): weights of a symmetric kernel along x and along y, mean and scatter, fitted to the empty parts of
-# real stamps.
-SCIENCE_KERNEL = ((-0.03, 0.022), (-0.005, 0.012)), ((0.0, 0.015), (0.0, 0.012))
-DIFFERENCE_KERNEL = ((0.03, 0.03), (-0.026, 0.022)), ((0.025, 0.03), (-0.018, 0.02))
-TEMPLATE_KERNEL = ((0.11, 0.025), (-0.053, 0.018)), ((0.12, 0.025), (-0.053, 0.018))
+# neighbours (second), and shift it by parts of a pixel (third: the difference of the two neighbours): weights along x
+# and along y, mean and scatter, fitted to the empty parts of real stamps.
+SCIENCE_KERNEL = ((-0.03, 0.022), (-0.005, 0.012), (0, 0)), ((0.0, 0.015), (0.0, 0.012), (0, 0))
+DIFFERENCE_KERNEL = ((0.03, 0.03), (-0.026, 0.022), (-0.012, 0.04)), ((0.025, 0.03), (-0.018, 0.02), (0.05, 0.05))
+TEMPLATE_KERNEL = ((0.11, 0.025), (-0.053, 0.018), (0, 0)), ((0.12, 0.025), (-0.053, 0.018), (0, 0))
 
 
 class Exposures(NamedTuple):
@@ -39,7 +39,8 @@ class Exposures(NamedTuple):
         sign: 1, or -1 where the source got fainter.
         stretch, template_stretch: of the PSF along x.
         offset_x, offset_y, blur: registration error [pix] and relative PSF error of the subtraction.
-        match: noise of the difference in units of the typical one.
+        match: noise of the difference in units of the typical one. foreign: share of it that is not the science
+        image's. subtracted: share of the template's noise that is in the difference.
         frames: in the reference image.
     """
 
@@ -62,6 +63,8 @@ class Exposures(NamedTuple):
     offset_y: np.ndarray
     blur: np.ndarray
     match: np.ndarray
+    foreign: np.ndarray
+    subtracted: np.ndarray
     frames: np.ndarray
 
 
@@ -103,9 +106,10 @@ def stamps(
     sky = _plane(exposures.sky)
     level = np.stack([stream.standard_normal(2, np.float32) for stream in streams])
     template += grain + sky + _plane(TEMPLATE_LEVEL_DN[0] + TEMPLATE_LEVEL_DN[1] * level[:, 0])
-    filtered = correlated(noise, kernels(streams, DIFFERENCE_KERNEL))
-    change += residual + _plane(_attenuation(exposures, steady_variance)) * filtered
-    change += _plane(DIFFERENCE_LEVEL_DN * level[:, 1]) - grain
+    change += residual + _plane(_attenuation(exposures, steady_variance)) * _filtered(
+        noise, steady_variance, exposures.foreign, streams
+    )
+    change += _plane(DIFFERENCE_LEVEL_DN * level[:, 1]) - _plane(exposures.subtracted) * grain
     science += noise + sky
     images = np.empty((*science.shape, 3), np.float32)
     np.minimum(science, SATURATION_DN, out=images[..., 0])
@@ -167,7 +171,16 @@ def _science_noise(light: np.ndarray, exposures: Exposures, streams) -> tuple[np
 def _attenuation(exposures: Exposures, variance: np.ndarray) -> np.ndarray:
     """[D] what the matched filter of the subtraction leaves of the science noise: the difference has 0.97 of it."""
     noise = DIFFERENCE_NOISE * np.minimum(exposures.match, 1.05)
-    return np.sqrt(np.clip(noise**2 - exposures.template_noise**2 / variance, 0.4, 1.1))
+    return np.sqrt(np.clip(noise**2 - (exposures.subtracted * exposures.template_noise) ** 2 / variance, 0.4, 1.1))
+
+
+def _filtered(noise: np.ndarray, variance: np.ndarray, foreign: np.ndarray, streams) -> np.ndarray:
+    """What the subtraction makes of the science noise [D, 63, 63]: smoothed, shifted, and a share of it replaced."""
+    smooth = correlated(noise, kernels(streams, DIFFERENCE_KERNEL))
+    smooth *= _plane(np.sqrt(1 - foreign**2))
+    other = np.stack([stream.standard_normal(noise.shape[1:], np.float32) for stream in streams])
+    other *= _plane(foreign * np.sqrt(variance))
+    return smooth + other
 
 
 def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
@@ -198,25 +211,31 @@ def template_grain(stream: np.random.Generator) -> np.ndarray:
 
 
 def kernels(streams: list[np.random.Generator], kind: tuple) -> np.ndarray:
-    """[D, 2, 2] float32: weights of the first and the second neighbour along x, then along y, of each image."""
+    """[D, 2, 3] float32: weights of the neighbours, the next neighbours and the shift, along x and along y."""
     mean, scatter = np.moveaxis(np.array(kind, np.float32), -1, 0)
-    return np.stack([mean + scatter * stream.standard_normal((2, 2), np.float32) for stream in streams])
+    return np.stack([mean + scatter * stream.standard_normal((2, 3), np.float32) for stream in streams])
+
+
+_ITSELF = np.eye(STAMP_SIDE, dtype=np.float32)
+_LEFT, _RIGHT = np.roll(_ITSELF, -1, axis=0), np.roll(_ITSELF, 1, axis=0)
+_NEAR, _FAR, _SHIFT = _LEFT + _RIGHT, _LEFT @ _LEFT + _RIGHT @ _RIGHT, _LEFT - _RIGHT
 
 
 def correlated(white: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Smooth noise [D, H, W] along both axes by symmetric kernels of five pixels; its variance stays; edges wrap.
+    """Smooth noise [D, 63, 63] along both axes by kernels of five pixels; its variance stays; edges wrap.
 
     Args:
-        weights: [D, 2, 2] as from `kernels`; the middle of a kernel weighs 1.
+        weights: [D, 2, 3] as from `kernels`; the middle of a kernel weighs 1.
     """
-    smooth = white
-    for axis, (near, far) in ((2, weights[:, 0].T), (1, weights[:, 1].T)):
-        norm = 1 / np.sqrt(1 + 2 * near**2 + 2 * far**2)
-        pad = [(0, 0)] * 3
-        pad[axis] = (2, 2)
-        wide = np.pad(smooth, pad, mode="wrap")
-        shifted = [wide[(slice(None),) * axis + (slice(k, k + white.shape[axis]),)] for k in range(5)]
-        smooth = _plane(norm) * smooth
-        smooth += _plane(norm * near) * (shifted[1] + shifted[3])
-        smooth += _plane(norm * far) * (shifted[0] + shifted[4])
-    return smooth
+    columns, rows = (_band(weights[:, axis]) for axis in (0, 1))
+    return rows @ white @ columns.transpose(0, 2, 1)
+
+
+def _band(weights: np.ndarray) -> np.ndarray:
+    """[D, 63, 63] the matrix of a kernel [D, 3], of unit norm."""
+    near, far, shift = (_plane(column) for column in weights.T)
+    matrix = _ITSELF + near * _NEAR
+    matrix += far * _FAR
+    matrix += shift * _SHIFT
+    matrix /= np.sqrt(1 + 2 * (near**2 + far**2 + shift**2))
+    return matrix

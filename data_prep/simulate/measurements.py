@@ -93,6 +93,8 @@ def exposures_of(
         offset_y=rng.normal(0, np.where(bad, 0.15, 0.045)),
         blur=rng.normal(0, np.where(bad, BAD_BLUR, TYPICAL_BLUR)),
         match=np.exp(rng.normal(0, 0.04, n)),
+        foreign=np.minimum(0.2 * np.exp(rng.normal(0, 0.5, n)), 0.7),
+        subtracted=np.clip(rng.normal(0.85, 0.4, n), 0.1, 1.7),
         frames=frames[own],
     )
 
