@@ -73,12 +73,12 @@ def merge(parts: list[Blobs]) -> Blobs:
 
 def profile(centre: np.ndarray, width: np.ndarray, side: int) -> np.ndarray:
     """[D, side, S] Gaussians of peak 1 along one axis; `centre` and `width` [D, S] in pixels, float32."""
-    pixel = np.arange(side, dtype=np.float32)[:, None]
-    scaled = pixel - centre[:, None, :]
-    scaled *= (np.float32(np.sqrt(0.5)) / width)[:, None, :]
+    pixel = np.arange(side, dtype=np.float32)
+    scaled = pixel - centre[:, :, None]  # pixels innermost: quicker
+    scaled *= (np.float32(np.sqrt(0.5)) / width)[:, :, None]
     scaled *= scaled
     np.negative(scaled, out=scaled)
-    return np.exp(scaled, out=scaled)
+    return np.exp(scaled, out=scaled).transpose(0, 2, 1)
 
 
 def render(
@@ -128,12 +128,9 @@ def outer_sum(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     In blocks below the size from which OpenBLAS shares a product among threads: so the sum does not depend, to the last
     bit, on how many threads there are.
     """
-    side, n_blobs = rows.shape[1:]
-    total = np.zeros((len(rows), side, side), np.float32)
-    for start in range(0, n_blobs, BLOBS_PER_PRODUCT):
-        block = slice(start, start + BLOBS_PER_PRODUCT)
-        total += rows[:, :, block] @ columns[:, :, block].transpose(0, 2, 1)
-    return total
+    blocks = [slice(start, start + BLOBS_PER_PRODUCT) for start in range(0, max(rows.shape[2], 1), BLOBS_PER_PRODUCT)]
+    first, *others = (rows[:, :, block] @ columns[:, :, block].transpose(0, 2, 1) for block in blocks)
+    return sum(others, start=first)
 
 
 def galaxy(

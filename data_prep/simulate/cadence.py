@@ -11,7 +11,7 @@ G, R, I = 1, 2, 3  # noqa: E741  ZTF's fid
 NIGHT_GAPS_DAYS = np.array([1, 2, 3, 4, 6, 9, 14, 25])
 NIGHT_GAP_SHARES = np.array([0.30, 0.28, 0.24, 0.07, 0.05, 0.03, 0.02, 0.01])
 
-# Variance of a science pixel [DN^2] = GAIN_DN * light + READ_VARIANCE; robust fit to the rings of real stamps.
+# Variance of a science pixel [DN^2] = VARIANCE_PER_DN * light + READ_VARIANCE; robust fit to the rings of real stamps.
 VARIANCE_PER_DN = 0.1731
 READ_VARIANCE = 11.53
 DIFFERENCE_NOISE = 0.985  # of the science noise

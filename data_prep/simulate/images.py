@@ -104,7 +104,7 @@ def stamps(
     noise, steady_variance = _science_noise(science, exposures, streams)
     grain = np.stack([template_grain[fid] for fid in exposures.fid]) * _plane(exposures.template_noise)
     sky = _plane(exposures.sky)
-    level = np.stack([stream.standard_normal(2, np.float32) for stream in streams])
+    level = _white(streams, (2,))
     template += grain + sky + _plane(TEMPLATE_LEVEL_DN[0] + TEMPLATE_LEVEL_DN[1] * level[:, 0])
     change += residual + _plane(_attenuation(exposures, steady_variance)) * _filtered(
         noise, steady_variance, exposures.foreign, streams
@@ -116,6 +116,14 @@ def stamps(
     np.minimum(template, SATURATION_DN, out=images[..., 1])
     np.multiply(change, _plane(exposures.sign), out=images[..., 2])
     return images
+
+
+def _white(streams: list[np.random.Generator], shape: tuple[int, ...]) -> np.ndarray:
+    """[D, *shape] float32: unit noise, each row from its own stream."""
+    noise = np.empty((len(streams), *shape), np.float32)
+    for stream, row in zip(streams, noise, strict=True):
+        stream.standard_normal(dtype=np.float32, out=row)
+    return noise
 
 
 def _plane(values: np.ndarray) -> np.ndarray:
@@ -134,14 +142,12 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
     scale = exposures.scale[:, None]
     flux = np.concatenate([blobs.flux[:, exposures.fid - 1].T, exposures.reference[:, None]], axis=1) * scale
     wide, faint = brightness > WINGS_FLUX, brightness <= WINGS_FLUX
-    images = [
-        render(x[:, wide], y[:, wide], sigma[wide], flux[:, wide], seeing, side, stretch=stretch)
-        + render(x[:, faint], y[:, faint], sigma[faint], flux[:, faint], seeing, side, CORE, stretch)
-        for seeing, stretch in (
-            (exposures.template_seeing, exposures.template_stretch),
-            (exposures.seeing, exposures.stretch),
-        )
-    ]
+    # Template and science in one call: for a few blobs a call costs more than its arithmetic.
+    seeing = np.concatenate([exposures.template_seeing, exposures.seeing])
+    stretch = np.concatenate([exposures.template_stretch, exposures.stretch])
+    two_x, two_y, two_flux = (np.tile(value, (2, 1)) for value in (x, y, flux))
+    images = render(two_x[:, wide], two_y[:, wide], sigma[wide], two_flux[:, wide], seeing, side, stretch=stretch)
+    images += render(two_x[:, faint], two_y[:, faint], sigma[faint], two_flux[:, faint], seeing, side, CORE, stretch)
     change = render(
         x[:, -1:] + shape.x,
         y[:, -1:] + shape.y,
@@ -152,7 +158,8 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
         stretch=exposures.stretch,
     )
     bright = brightness > RESIDUAL_FLUX
-    return *images, change, _residuals(x[:, bright], y[:, bright], sigma[bright], flux[:, bright], exposures)
+    residual = _residuals(x[:, bright], y[:, bright], sigma[bright], flux[:, bright], exposures)
+    return *np.split(images, 2), change, residual
 
 
 def _science_noise(light: np.ndarray, exposures: Exposures, streams) -> tuple[np.ndarray, np.ndarray]:
@@ -162,14 +169,14 @@ def _science_noise(light: np.ndarray, exposures: Exposures, streams) -> tuple[np
     deviation *= np.float32(VARIANCE_PER_DN)
     deviation += _plane(sky_variance)
     np.sqrt(deviation, out=deviation)
-    white = np.stack([stream.standard_normal(light.shape[1:], np.float32) for stream in streams])
+    white = _white(streams, light.shape[1:])
     deviation *= correlated(white, kernels(streams, SCIENCE_KERNEL))
-    stripes = np.stack([stream.standard_normal((1, light.shape[2]), np.float32) for stream in streams])
+    stripes = _white(streams, (1, light.shape[2]))
     return deviation + np.float32(COLUMN_NOISE_DN) * stripes, sky_variance
 
 
 def _attenuation(exposures: Exposures, variance: np.ndarray) -> np.ndarray:
-    """[D] what the matched filter of the subtraction leaves of the science noise: the difference has 0.97 of it."""
+    """[D] what the matched filter of the subtraction leaves of the science noise: `DIFFERENCE_NOISE` in all."""
     noise = DIFFERENCE_NOISE * np.minimum(exposures.match, 1.05)
     return np.sqrt(np.clip(noise**2 - (exposures.subtracted * exposures.template_noise) ** 2 / variance, 0.4, 1.1))
 
@@ -178,19 +185,19 @@ def _filtered(noise: np.ndarray, variance: np.ndarray, foreign: np.ndarray, stre
     """What the subtraction makes of the science noise [D, 63, 63]: smoothed, shifted, and a share of it replaced."""
     smooth = correlated(noise, kernels(streams, DIFFERENCE_KERNEL))
     smooth *= _plane(np.sqrt(1 - foreign**2))
-    other = np.stack([stream.standard_normal(noise.shape[1:], np.float32) for stream in streams])
+    other = _white(streams, noise.shape[1:])
     other *= _plane(foreign * np.sqrt(variance))
     return smooth + other
 
 
 def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     """What imperfect registration, PSF matching and deconvolution leave of bright sources: dipoles and rings."""
-    side = STAMP_SIDE
-    moved_x, moved_y = x + exposures.offset_x[:, None], y + exposures.offset_y[:, None]
-    moved = render(
-        moved_x, moved_y, sigma, flux, exposures.seeing * (1 + exposures.blur), side, stretch=exposures.stretch
-    )
-    moved -= render(x, y, sigma, flux, exposures.seeing, side, stretch=exposures.stretch)
+    both_x = np.concatenate([x + exposures.offset_x[:, None], x])
+    both_y = np.concatenate([y + exposures.offset_y[:, None], y])
+    seeing = np.concatenate([exposures.seeing * (1 + exposures.blur), exposures.seeing])
+    twice, stretch = np.tile(flux, (2, 1)), np.tile(exposures.stretch, 2)
+    moved, there = np.split(render(both_x, both_y, sigma, twice, seeing, STAMP_SIDE, stretch=stretch), 2)
+    moved -= there
     points = sigma == 0
     columns, rows = (_ringing(np.asarray(centre[:, points], np.float32)) for centre in (x, y))
     rows *= (RING_SHARE / TYPICAL_BLUR * exposures.blur[:, None] * flux[:, points]).astype(np.float32)[:, None, :]
@@ -206,19 +213,18 @@ def _ringing(centre: np.ndarray) -> np.ndarray:
 
 def template_grain(stream: np.random.Generator) -> np.ndarray:
     """[63, 63] float32 unit noise with the correlations of a resampled coadd."""
-    white = stream.standard_normal((1, STAMP_SIDE, STAMP_SIDE), np.float32)
+    white = _white([stream], (STAMP_SIDE, STAMP_SIDE))
     return correlated(white, kernels([stream], TEMPLATE_KERNEL))[0]
 
 
 def kernels(streams: list[np.random.Generator], kind: tuple) -> np.ndarray:
     """[D, 2, 3] float32: weights of the neighbours, the next neighbours and the shift, along x and along y."""
     mean, scatter = np.moveaxis(np.array(kind, np.float32), -1, 0)
-    return np.stack([mean + scatter * stream.standard_normal((2, 3), np.float32) for stream in streams])
+    return mean + scatter * _white(streams, mean.shape)
 
 
-_ITSELF = np.eye(STAMP_SIDE, dtype=np.float32)
-_LEFT, _RIGHT = np.roll(_ITSELF, -1, axis=0), np.roll(_ITSELF, 1, axis=0)
-_NEAR, _FAR, _SHIFT = _LEFT + _RIGHT, _LEFT @ _LEFT + _RIGHT @ _RIGHT, _LEFT - _RIGHT
+# Which weight of a kernel stands where in the matrix of `_band`: by how far a column is to the right of its row.
+_STEP = np.clip((np.arange(STAMP_SIDE) - np.arange(STAMP_SIDE)[:, None] + 3) % STAMP_SIDE, 0, 6)
 
 
 def correlated(white: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -233,9 +239,8 @@ def correlated(white: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _band(weights: np.ndarray) -> np.ndarray:
     """[D, 63, 63] the matrix of a kernel [D, 3], of unit norm."""
-    near, far, shift = (_plane(column) for column in weights.T)
-    matrix = _ITSELF + near * _NEAR
-    matrix += far * _FAR
-    matrix += shift * _SHIFT
-    matrix /= np.sqrt(1 + 2 * (near**2 + far**2 + shift**2))
-    return matrix
+    near, far, shift = weights.T
+    norm = np.sqrt(1 + 2 * (near**2 + far**2 + shift**2))
+    nothing, itself = np.zeros_like(near), np.ones_like(near)
+    steps = np.stack([nothing, far, near - shift, itself, near + shift, far, nothing], axis=1)
+    return np.take(steps / norm[:, None], _STEP, axis=1)

@@ -53,7 +53,7 @@ def stream(seed: np.random.SeedSequence, *place: int) -> np.random.Generator:
     """
     counter = np.zeros(4, np.uint64)
     counter[4 - len(place) :] = place
-    return np.random.Generator(np.random.Philox(counter=counter, key=seed.generate_state(2, np.uint64)))
+    return np.random.Generator(np.random.Philox(seed, counter=counter))
 
 
 def observe(seed: np.random.SeedSequence, label: int, n_objects: int) -> Observed:
