@@ -153,6 +153,11 @@ def replaced(name, values):
 BIAS = "params/head/logits/bias"
 
 
+def elsewhere(opened):
+    del opened[BIAS]
+    opened.create_dataset(BIAS, (3,), np.float32, external=[("/etc/passwd", 0, 12)])
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -161,13 +166,20 @@ BIAS = "params/head/logits/bias"
         (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 1"),
         (edit(lambda opened: opened.attrs.pop("schema_version")), "schema_version None, this program reads 2"),
         (edit(lambda opened: opened.attrs.update(config="{")), "attribute config: "),
+        (
+            edit(lambda opened: opened.attrs.update(format_version=[1, 1])),
+            r"format_version \[1 1\], this program reads 1",
+        ),
         (edit(lambda opened: opened.attrs.pop("statistics")), "attribute statistics: "),
+        (edit(lambda opened: opened.attrs.update(provenance="[" * 60_000)), "attribute provenance: .*recursion"),
         (of_config(speed=3), "attribute config: Config: unknown fields"),
         (of_config(classes=["AGN", "SN"]), "attribute class_names: found AGN, SN, VS, its config has AGN, SN"),
         (of_config(metadata={"dynamic": ["rb"], "static": []}), "statistics of the dynamic metadata"),
         (replaced(BIAS, np.zeros(4, np.float32)), rf"{BIAS}: found float32 \(4,\), expected float32 \(3,\)"),
         (replaced(BIAS, np.zeros(3)), rf"{BIAS}: found float64 \(3,\), expected float32 \(3,\)"),
         (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
+        (replaced(BIAS, h5py.ExternalLink("other.h5", BIAS)), rf"{BIAS}: found no such array"),
+        (edit(elsewhere), rf"{BIAS}: its values are in another file"),
         (edit(lambda opened: opened.update(extra=[1])), r"extra: found int64 \(1,\), expected no such array"),
     ],
 )

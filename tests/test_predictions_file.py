@@ -51,6 +51,8 @@ def test_an_empty_table_matches_nothing(write):
         (("candid,AGN,AGN", "1,0.5,0.5"), "columns candid,AGN,AGN; expected"),
         ((HEADER, "1,0.5,0.5", "2,0.5"), "line 3: 2 values, expected 3"),
         ((HEADER, "2.48e18,0.5,0.5"), "line 2: candid '2.48e18', expected a whole number with all its digits"),
+        ((HEADER, f"{2**63},0.5,0.5"), "line 2: candid '9223372036854775808', expected a whole number"),
+        ((HEADER, f"{'1' * 5_000},0.5,0.5"), "with all its digits, in 64 bits"),
         ((HEADER, "1,0.5,much"), "line 2: could not convert"),
         ((HEADER, "1,0.5,"), "line 2: could not convert"),
         ((HEADER, "1,0.5,nan"), "line 2: probabilities 0.5,nan, expected finite"),

@@ -10,6 +10,8 @@ import numpy as np
 from jtss.schema import CLASS_NAMES
 
 KEY = "candid"
+LARGEST = np.iinfo(np.int64).max
+MOST_DIGITS = len(str(LARGEST))
 
 
 class PredictionsError(ValueError):
@@ -59,8 +61,8 @@ def read(path: str | Path) -> Predictions:
 def _row(place: str, line: list[str], n_classes: int) -> tuple[int, list[float]]:
     if len(line) != n_classes + 1:
         raise PredictionsError(f"{place}: {len(line)} values, expected {n_classes + 1}")
-    if not line[0].isdecimal():
-        raise PredictionsError(f"{place}: {KEY} {line[0]!r}, expected a whole number with all its digits")
+    if not (line[0].isdecimal() and len(line[0]) <= MOST_DIGITS and int(line[0]) <= LARGEST):
+        raise PredictionsError(f"{place}: {KEY} {line[0]!r}, expected a whole number with all its digits, in 64 bits")
     try:
         values = [float(text) for text in line[1:]]
     except ValueError as error:

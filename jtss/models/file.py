@@ -39,8 +39,8 @@ class TrainedModel:
         statistics: of the metadata of its training split.
         variables: see `jtss.model.Variables`; float32.
         provenance: as in a run directory, but paths are file names; and `training_data` {survey, command, objects: by
-            split and class}, `training` {steps, planned_steps, best_step, best_validation_loss,
-            best_validation_accuracy, seconds}.
+            split and class}, `training` {steps, planned_steps, best_step, validation_loss,
+            validation_accuracy, seconds}.
         results: scores on labelled objects, see `jtss.models.results`.
         jtss_version: of the program that wrote the file.
     """
@@ -90,7 +90,7 @@ def read(path: Path) -> TrainedModel:
     with file:
         for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
             found = file.attrs.get(name)
-            if found != expected:
+            if np.ndim(found) or found != expected:
                 raise ModelError(f"{path}: {name} {found}, this program reads {expected}")
         config = _attribute(path, file, "config", overrides.from_dict)
         statistics = _attribute(path, file, "statistics", partial(_statistics, config))
@@ -108,7 +108,7 @@ def read(path: Path) -> TrainedModel:
 def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
     try:
         return build(json.loads(file.attrs[name]))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError) as error:
         raise ModelError(f"{path}: attribute {name}: {error}") from None
 
 
@@ -132,9 +132,11 @@ def _variables(path: Path, file: h5py.File, config: Config) -> Variables:
         ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, found))
         if ours != theirs:
             raise ModelError(f"{path}: {name}: found {theirs}, expected {ours}")
+        if found[name].external or found[name].is_virtual:  # the sum of this file would not vouch for it
+            raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
     try:
         return jax.tree_util.tree_map_with_path(lambda keys, _: jax.numpy.asarray(found[_name(keys)][()]), expected)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise ModelError(f"{path}: damaged ({error})") from None
 
 
