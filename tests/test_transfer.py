@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jtss.experiments import transfer
+from jtss.experiments import realism_text, transfer
 from jtss.experiments.transfer import NO_VOTE, Votes
 from jtss.schema import CLASS_NAMES
 
@@ -63,6 +63,11 @@ def test_no_interval_from_a_handful_of_objects():
     few = transfer.scores(np.repeat([0, 1, 2], [9, 9, 4]), votes_for(["AGN"] * 22))
     more = transfer.scores(np.repeat([0, 1, 2], [9, 9, 5]), votes_for(["AGN"] * 23))
     assert np.isnan(few["balanced_accuracy"][THREE]["interval"]).all()
+    one, other = votes_for(["AGN"] * 22), votes_for(["SN"] * 22)
+    apart = transfer.difference(np.repeat([0, 1, 2], [9, 9, 4]), one, other)[THREE]
+    assert apart["value"] == 0
+    assert np.isnan(apart["interval"]).all()
+    assert realism_text._points(apart) == "+0.0 points"
     assert np.isfinite(more["balanced_accuracy"][THREE]["interval"]).all()
 
 

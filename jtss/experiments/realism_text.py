@@ -79,7 +79,8 @@ def _points(score: dict) -> str:
     if not math.isfinite(score["value"]):
         return UNDEFINED
     lower, upper = score["interval"]
-    return f"{100 * score['value']:+.1f} ({100 * lower:+.1f} to {100 * upper:+.1f}) points"
+    limits = f" ({100 * lower:+.1f} to {100 * upper:+.1f})" if math.isfinite(lower) else ""
+    return f"{100 * score['value']:+.1f}{limits} points"
 
 
 def _confusion(name: str, scored: dict) -> str:

@@ -65,10 +65,14 @@ def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
 def _mean(hits: np.ndarray, label: np.ndarray, votes: Votes, group: tuple[int, ...], seed: int) -> dict:
     if not _knows(votes, group):
         return {"value": np.nan, "interval": [np.nan, np.nan]}
-    value = recalls(hits, label, group)[0].mean()
-    if min(np.sum(label == index) for index in group) < FEW_OBJECTS:
-        return _plain(value, (np.nan, np.nan))
-    return _plain(value, percentiles(resampled_recalls(hits, label, group, seed=seed)[:, 0].mean(axis=1)))
+    drawn = resampled_recalls(hits, label, group, seed=seed)[:, 0].mean(axis=1)
+    return _plain(recalls(hits, label, group)[0].mean(), _limits(drawn, label, group))
+
+
+def _limits(drawn: np.ndarray, label: np.ndarray, group: tuple[int, ...]) -> tuple:
+    """Interval of resampled values [R]; NaN where a class of the group has few objects."""
+    few = min(np.sum(label == index) for index in group) < FEW_OBJECTS
+    return (np.nan, np.nan) if few else percentiles(drawn)
 
 
 def _recall(confusion: np.ndarray, index: int, known: bool) -> dict:
@@ -99,7 +103,7 @@ def difference(label: np.ndarray, one: Votes, other: Votes, seed: int = 0) -> di
             continue
         means = recalls(hits, label, group).mean(axis=1)
         drawn = resampled_recalls(hits, label, group, seed=seed).mean(axis=2)
-        found[name] = _plain(means[0] - means[1], percentiles(drawn[:, 0] - drawn[:, 1]))
+        found[name] = _plain(means[0] - means[1], _limits(drawn[:, 0] - drawn[:, 1], label, group))
     return found
 
 
