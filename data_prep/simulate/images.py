@@ -22,9 +22,11 @@ RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 # Resampling and the matched filter of the subtraction correlate the noise of neighbours (first value) and of next
 # neighbours (second), and shift it by parts of a pixel (third: the difference of the two neighbours): weights along x
 # and along y, mean and scatter, fitted to the empty parts of real stamps.
-SCIENCE_KERNEL = ((-0.03, 0.022), (-0.005, 0.012), (0, 0)), ((0.0, 0.015), (0.0, 0.012), (0, 0))
-DIFFERENCE_KERNEL = ((0.03, 0.03), (-0.026, 0.022), (-0.012, 0.04)), ((0.025, 0.03), (-0.018, 0.02), (0.05, 0.05))
-TEMPLATE_KERNEL = ((0.11, 0.025), (-0.053, 0.018), (0, 0)), ((0.12, 0.025), (-0.053, 0.018), (0, 0))
+SCIENCE_KERNEL = np.float32([((-0.03, 0.022), (-0.005, 0.012), (0, 0)), ((0.0, 0.015), (0.0, 0.012), (0, 0))])
+DIFFERENCE_KERNEL = np.float32(
+    [((0.03, 0.03), (-0.026, 0.022), (-0.012, 0.04)), ((0.025, 0.03), (-0.018, 0.02), (0.05, 0.05))]
+)
+TEMPLATE_KERNEL = np.float32([((0.11, 0.025), (-0.053, 0.018), (0, 0)), ((0.12, 0.025), (-0.053, 0.018), (0, 0))])
 
 
 class Exposures(NamedTuple):
@@ -145,7 +147,7 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
     # Template and science in one call: for a few blobs a call costs more than its arithmetic.
     seeing = np.concatenate([exposures.template_seeing, exposures.seeing])
     stretch = np.concatenate([exposures.template_stretch, exposures.stretch])
-    two_x, two_y, two_flux = (np.tile(value, (2, 1)) for value in (x, y, flux))
+    two_x, two_y, two_flux = (np.concatenate([value, value]) for value in (x, y, flux))
     images = render(two_x[:, wide], two_y[:, wide], sigma[wide], two_flux[:, wide], seeing, side, stretch=stretch)
     images += render(two_x[:, faint], two_y[:, faint], sigma[faint], two_flux[:, faint], seeing, side, CORE, stretch)
     change = render(
@@ -195,7 +197,7 @@ def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     both_x = np.concatenate([x + exposures.offset_x[:, None], x])
     both_y = np.concatenate([y + exposures.offset_y[:, None], y])
     seeing = np.concatenate([exposures.seeing * (1 + exposures.blur), exposures.seeing])
-    twice, stretch = np.tile(flux, (2, 1)), np.tile(exposures.stretch, 2)
+    twice, stretch = (np.concatenate([value, value]) for value in (flux, exposures.stretch))
     moved, there = np.split(render(both_x, both_y, sigma, twice, seeing, STAMP_SIDE, stretch=stretch), 2)
     moved -= there
     points = sigma == 0
@@ -217,10 +219,9 @@ def template_grain(stream: np.random.Generator) -> np.ndarray:
     return correlated(white, kernels([stream], TEMPLATE_KERNEL))[0]
 
 
-def kernels(streams: list[np.random.Generator], kind: tuple) -> np.ndarray:
+def kernels(streams: list[np.random.Generator], kind: np.ndarray) -> np.ndarray:
     """[D, 2, 3] float32: weights of the neighbours, the next neighbours and the shift, along x and along y."""
-    mean, scatter = np.moveaxis(np.array(kind, np.float32), -1, 0)
-    return mean + scatter * _white(streams, mean.shape)
+    return kind[..., 0] + kind[..., 1] * _white(streams, kind.shape[:-1])
 
 
 # Which weight of a kernel stands where in the matrix of `_band`: by how far a column is to the right of its row.
@@ -233,8 +234,8 @@ def correlated(white: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Args:
         weights: [D, 2, 3] as from `kernels`; the middle of a kernel weighs 1.
     """
-    columns, rows = (_band(weights[:, axis]) for axis in (0, 1))
-    return rows @ white @ columns.transpose(0, 2, 1)
+    bands = _band(weights.reshape(-1, 3)).reshape(*weights.shape[:2], STAMP_SIDE, STAMP_SIDE)
+    return bands[:, 1] @ white @ bands[:, 0].transpose(0, 2, 1)
 
 
 def _band(weights: np.ndarray) -> np.ndarray:
