@@ -11,7 +11,6 @@ from data_prep.simulate import sky
 from data_prep.simulate.cadence import Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
-NO_LIGHT_MAG = 60.0
 IN_WINDOW_NIGHTS = 60
 TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r

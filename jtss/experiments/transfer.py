@@ -141,29 +141,29 @@ def comparison(
         raise ValueError(f"no labelled object has a vote of every one of {', '.join(votes)}")
     parts = {"epoch": strata(jd, EPOCHS_JD), "magnitude": strata(magnitude, MAGNITUDES)}
     shared = {name: chosen(each, common) for name, each in votes.items()}
-
-    def of(each: Votes, rows: np.ndarray) -> dict:
-        return scores(label[rows], chosen(each, rows))
-
-    def by(each: Votes, part: dict[str, np.ndarray]) -> dict:
-        return {name: of(each, common & rows) for name, rows in part.items()}
-
     return {
         "n_labelled": len(label),
         "n_common": int(common.sum()),
-        "models": {
-            name: {
-                "n_answered": int((each.said != NO_VOTE).sum()),
-                "common": of(each, common),
-                "answered": of(each, each.said != NO_VOTE),
-                "by": {key: by(each, part) for key, part in parts.items()},
-            }
-            for name, each in votes.items()
-        },
+        "models": {name: _model(label, each, common, parts) for name, each in votes.items()},
         "differences": [
             {"model": name, "other": other, **difference(label[common], shared[name], shared[other])}
             for name in votes
             for other in others
             if name not in others
         ],
+    }
+
+
+def _model(label: np.ndarray, votes: Votes, common: np.ndarray, parts: dict[str, dict[str, np.ndarray]]) -> dict:
+    """Scores of one model: on the objects [N] of `common`, on all that it has a vote for, and on parts of `common`."""
+
+    def on(rows: np.ndarray) -> dict:
+        return scores(label[rows], chosen(votes, rows))
+
+    answered = votes.said != NO_VOTE
+    return {
+        "n_answered": int(answered.sum()),
+        "common": on(common),
+        "answered": on(answered),
+        "by": {key: {name: on(common & rows) for name, rows in part.items()} for key, part in parts.items()},
     }
