@@ -136,6 +136,20 @@ def test_kernels_correlate_neighbours_as_their_weights_say():
         assert lag(smooth, 2, axis) == pytest.approx(expected[2], abs=0.006)
 
 
+@pytest.mark.parametrize("at", [30, 0, SIDE - 2])
+def test_a_kernel_spreads_a_point_to_its_sides_and_over_the_edge(at):
+    """A pixel is near + shift of the one after it and near - shift of the one before it."""
+    along_x, along_y = (-0.05, 0.03, 0.02), (0.1, -0.04, -0.06)
+    point = np.zeros((1, SIDE, SIDE), np.float32)
+    point[0, at, at] = 1
+    spread = correlated(point, np.array([[along_x, along_y]], np.float32))[0]
+    expected = np.zeros((2, SIDE))
+    for line, (near, far, shift) in zip(expected, (along_x, along_y), strict=True):
+        line[np.arange(at - 2, at + 3) % SIDE] = np.array([far, near + shift, 1, near - shift, far])
+        line /= np.sqrt((line**2).sum())
+    np.testing.assert_allclose(spread, np.outer(expected[1], expected[0]), atol=1e-6)
+
+
 def test_difference_shares_most_of_its_noise_with_the_science_image():
     for foreign in (0.0, 0.5):
         images = made(exposures(40, foreign=np.full(40, foreign), template_noise=np.full(40, 0.01)))
