@@ -59,7 +59,9 @@ def parse_arguments() -> argparse.Namespace:
     data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
     alerts = parser.add_argument_group("classify alert packets")
-    alerts.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", help="directories, Avro files, tar archives")
+    alerts.add_argument(
+        "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="directories, Avro files, tar archives"
+    )
     alerts.add_argument("--allwise", metavar="CAT", type=Path, help="catalogue of W1–W4: .csv, .parquet or .fits")
     alerts.add_argument("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     alerts.add_argument("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")

@@ -114,7 +114,14 @@ def _build_help() -> str:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--alerts", nargs="+", required=True, metavar="PATH", help="directories, Avro files, .tar, .tar.gz, .tgz")
+    add(
+        "--alerts",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="PATH",
+        help="directories, Avro files, .tar, .tar.gz, .tgz",
+    )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
     add("--labels", metavar="FILE.csv", help="columns objectId, label; default: no labels")
     add("--allwise", metavar="FILE", help=".csv, .parquet or .fits with ra, dec, W1 to W4 (or w1mpro to w4mpro)")

@@ -80,7 +80,8 @@ def _no_training(monkeypatch):
 
 
 def test_transfer_from_files_to_numbers(call, tmp_path):
-    status, found, out, err = call("--ckpt", "always_sn", "three", "--predictions", "theirs=right.csv", "half=some.csv")
+    words = "--ckpt always_sn --ckpt three --predictions theirs=right.csv --predictions half=some.csv"  # each adds
+    status, found, out, err = call(*words.split())
     assert (status, "lacks 4 of 46 labelled first detections, such as ZTF0" in err) == (0, True)
     first = found["transfer"]["first_detection"]
     assert (first["n_labelled"], first["n_common"]) == (46, 42)

@@ -46,11 +46,20 @@ def _add_realism(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--real", type=Path, required=True, metavar="REAL.h5", help="data set of real alerts with labels")
     add("--simulated", type=Path, metavar="SIM.h5", help="simulated data set to compare with it")
-    add("--ckpt", type=Path, nargs="+", default=[], metavar="RUN", help="run directories of trained models")
+    add(
+        "--ckpt",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN",
+        help="run directories of trained models",
+    )
     add(
         "--predictions",
         type=_named,
         nargs="+",
+        action="extend",
         default=[],
         metavar="NAME=F.csv",
         help="somebody else's probabilities of the same alerts: a column candid, then one per class",

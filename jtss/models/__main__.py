@@ -38,7 +38,13 @@ def parse_arguments() -> argparse.Namespace:
     subparser.add_argument("run", metavar="RUN", type=Path, help="run directory")
     subparser.add_argument("--name", required=True, help="of the model; what ships under it is replaced")
     subparser.add_argument(
-        "--report", metavar="REPORT.json", type=Path, nargs="+", default=[], help="results: report.json of evaluate.py"
+        "--report",
+        metavar="REPORT.json",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="results: report.json of evaluate.py",
     )
     subparser.add_argument("--data", metavar="F.h5", type=Path, help="where the training data set is now, if it moved")
     return parser.parse_args()
