@@ -19,8 +19,9 @@ CITATION = (
     " Alerts*, arXiv:2405.15073 (TSC)"
 )
 SIMULATED_TEACHERS = (
-    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
-    " quantiles of published real alerts."
+    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to published"
+    " real alerts, and its constants were moved with scores on those of them that have labels in view: a score on the"
+    " same alerts is no independent measurement."
 )
 
 BALANCED = (
@@ -39,6 +40,11 @@ SEEN_BEFORE = (
     "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall"
     " of asteroids on such labels looks better than it is."
 )
+SCORED_BEFORE = (
+    "It reads ZTF's score rb; labels of bogus are often made from it, so recall of bogus on such labels looks better"
+    " than it is."
+)
+HISTORY = {"ndethist", "non_detections"}
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
     " light curve grows. Not as a label to count populations with, and not without your own check where a wrong"
@@ -181,7 +187,8 @@ def _limits(trained: TrainedModel) -> list[str]:
         LOOK_ALIKE: {"AGN", "VS"} <= set(config.classes),
         others: True,
         ZTF_ONLY: True,
-        SEEN_BEFORE: "ndethist" in read and "asteroid" in config.classes,
+        SEEN_BEFORE: bool(HISTORY & read) and "asteroid" in config.classes,
+        SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
     }
     return [f"- {sentence}" for sentence, holds in limits.items() if holds]
 
