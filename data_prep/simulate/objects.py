@@ -91,7 +91,8 @@ def no_hosts(n: int) -> Hosts:
 def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
 
-    Amplitudes and times as in MacLeod et al. 2010, ApJ 721, 1014; blazars vary twice as much, twice as fast.
+    Times as in MacLeod et al. 2010, ApJ 721, 1014, amplitudes above theirs, as of nuclei that make alerts; blazars vary
+    twice as much and four times as fast.
     """
     n = len(start_jd)
     kind = rng.choice(3, p=[0.22, 0.48, 0.30], size=n)

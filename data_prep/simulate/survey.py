@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.simulate import allwise, cadence, catalogue, defects, objects, sky, stars
+from data_prep.simulate import allwise, cadence, catalogue, defects, field, objects, sky, stars
 from data_prep.simulate.blobs import Blobs, merge
 from data_prep.simulate.detections import Alerts, fired
 from data_prep.simulate.images import Exposures, stamps, template_grain
@@ -98,10 +98,10 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     population, artefact = _objects(population, firing), artefact[firing]
     ra, dec = population.ra, population.dec
     gal_l, gal_b = sky.galactic(ra, dec)
-    field_light, field_entries = catalogue.field(rng, gal_l, gal_b)
-    own_light, own_entries = catalogue.counterparts(population.reference, population.hosts)
-    knot_light, knot_entries = catalogue.knots(rng, population.hosts)
-    entries = [field_entries, own_entries, knot_entries, catalogue.halo_entries(rng, population.reference)]
+    field_light, field_entries = field.field(rng, gal_l, gal_b)
+    own_light, own_entries = field.counterparts(population.reference, population.hosts)
+    knot_light, knot_entries = field.knots(rng, population.hosts)
+    entries = [field_entries, own_entries, knot_entries, field.halo_entries(rng, population.reference)]
     neighbours = catalogue.nearest(rng, entries, len(firing))
     placement = place(rng, alerts, ra, dec, steady_pix=0.17 if label == VS else 0.07)
     exposures = exposures_of(rng, population, alerts, artefact, placement)
