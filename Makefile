@@ -3,7 +3,13 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 DEMO := demo
 
-.PHONY: demo test test-slow lint bench clean
+# The models that ship: `make models` trains them all by the full recipe (a GPU's work), SETTINGS="--set …" changes it.
+MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
+CLASSES := AGN,SN,VS,asteroid,bogus
+OBJECTS := 150000
+SETTINGS :=
+
+.PHONY: demo models test test-slow lint bench clean
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12 ...")'
@@ -13,12 +19,23 @@ DEMO := demo
 
 demo: .venv/ready
 	rm -rf $(DEMO) && mkdir $(DEMO)
+	$(RUN) -m data_prep simulate --objects 60 --seed 2 --packets $(DEMO)/packets
+	$(RUN) evaluate.py --ckpt n3_best --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
+		--out $(DEMO)/shipped.csv --picture $(DEMO)/shipped.png
 	$(RUN) -m data_prep simulate --objects 4500 --seed 1 --out $(DEMO)/sky.h5
 	$(RUN) train.py --config demo --data $(DEMO)/sky.h5 --out $(DEMO)/run
 	$(RUN) evaluate.py --ckpt $(DEMO)/run
-	$(RUN) -m data_prep simulate --objects 60 --seed 2 --packets $(DEMO)/packets
 	$(RUN) evaluate.py --ckpt $(DEMO)/run --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
 		--out $(DEMO)/predictions.csv --picture $(DEMO)/predictions.png
+
+models: .venv/ready
+	mkdir -p models
+	test -e models/sky.h5 || $(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --out models/sky.h5
+	for name in $(MODELS); do \
+		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $(SETTINGS) && \
+		$(RUN) evaluate.py --ckpt models/$$name && \
+		$(RUN) -m jtss.models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \
+	done
 
 test: .venv/ready
 	$(RUN) -m pytest -m "not slow and not gpu"
