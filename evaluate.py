@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jtss.schema import SPLIT_NAMES
+from jtss.schema import COLOUR_NAMES, SPLIT_NAMES
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
@@ -120,7 +120,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     for warning in (*run.warnings, *(screener.warnings if screener else ())):
         warn(warning)
     classifier = subject.classifier(run)
-    if arguments.allwise is None:
+    if arguments.allwise is None and set(run.config.metadata.static) & set(COLOUR_NAMES):
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)
     allwise = arguments.allwise and crossmatch.load(arguments.allwise)
     with (

@@ -62,12 +62,14 @@ def load_run(path: str | Path) -> Run:
         checkpoint.RunError: not a run directory, or damaged; or a folder of repeats, of which one is to be chosen.
         models.file.ModelError: the model that ships is damaged.
     """
-    if Path(path).exists():
+    if Path(path).is_dir():
         return _from_directory(Path(path))
     name = str(path)
-    if name not in shipped.names(shipped.FOLDER):
+    if Path(path).exists() or name not in shipped.names(shipped.FOLDER):
+        absent = "no such run directory and no model that ships"
+        found = "not a directory; expected a run directory or the name of a model that ships"
         ready = shipped.listing(shipped.FOLDER)
-        raise checkpoint.RunError(f"{name}: no such run directory and no model that ships; {ready}")
+        raise checkpoint.RunError(f"{name}: {found if Path(path).exists() else absent}; {ready}")
     found = shipped.load(name, shipped.FOLDER)
     outcome = Outcome(**{field: found.provenance["training"][field] for field in Outcome._fields})
     return Run(name, found.config, found.statistics, found.variables, found.provenance, outcome, [])

@@ -56,6 +56,13 @@ def test_the_screener_may_ship_too(evaluate, folder, tmp_path):
     assert "tiny: config demo has n_detections=3" in err
 
 
+@pytest.mark.parametrize(("ckpt", "reads_colours"), [("tiny", True), ("tiny1", False)])
+def test_a_catalogue_is_missed_only_by_a_model_that_reads_colours(evaluate, folder, ckpt, reads_colours):
+    status, _, err = evaluate("--alerts", folder / "packets", ckpt=ckpt)
+    assert status == 0
+    assert ("no --allwise given" in err) == reads_colours
+
+
 def test_a_report_lies_in_this_folder_and_has_no_section_of_training(evaluate, folder, tmp_path):
     status, out, _ = evaluate("--data", folder / "made.h5", ckpt="tiny")
     assert status == 0
@@ -75,6 +82,11 @@ def test_a_report_lies_in_this_folder_and_has_no_section_of_training(evaluate, f
             "tiny",
             [],
             "tiny ships without the data it was trained on; name a data set by --data F.h5, or classify alerts by",
+        ),
+        (
+            "made.h5",
+            ["--alerts", "."],
+            "made.h5: not a directory; expected a run directory or the name of a model that ships;",
         ),
         ("n9", [], "n9: no such run directory and no model that ships; shipped models: tiny, tiny1"),
         ("n9", ["--alerts", "."], "n9: no such run directory and no model that ships; shipped models: tiny, tiny1"),

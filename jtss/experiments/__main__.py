@@ -53,7 +53,7 @@ def _add_realism(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="RUN",
-        help="run directories of trained models",
+        help="run directories of trained models, or names of those that ship",
     )
     add(
         "--predictions",
