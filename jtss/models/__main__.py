@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m jtss.models", description="Trained models that ship with jtss.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command, text in (
-        ("list", list_models, "name, detections, size and accuracy of each"),
+        ("list", list_models, "name, detections, classes, size and accuracy of each"),
         ("verify", verify, "check the sum and the content of every file"),
         ("card", show_card, "print the card of a model"),
         ("export", export_run, "make a model that ships of a run directory"),
@@ -56,7 +56,8 @@ def list_models(arguments: argparse.Namespace) -> int:
         megabytes = shipped.path_of(name, arguments.folder).stat().st_size / 1e6
         validation = f"validation {percent(trained.provenance['training']['validation_accuracy'])}"
         accuracies = ", ".join([validation, *map(scores_text.headline, trained.results)])
-        print(f"{name:<20} n = {trained.config.n_detections}  {megabytes:4.1f} MB  {accuracies}")
+        classes = ", ".join(trained.config.classes)
+        print(f"{name:<12} n = {trained.config.n_detections}  {classes:<30} {megabytes:4.1f} MB  {accuracies}")
     return 0
 
 
