@@ -36,6 +36,12 @@ def test_wilson_is_scipys(hits, total):
     np.testing.assert_allclose(statistics.wilson_interval(hits, total), expected, atol=1e-12)
 
 
+def test_wilson_reaches_the_ends_exactly():
+    for total in range(1, 200):
+        assert statistics.wilson_interval(0, total).lower == 0
+        assert statistics.wilson_interval(total, total).upper == 1
+
+
 def test_wilson_by_hand():
     """Newcombe 1998, Table I: 81 of 263."""
     np.testing.assert_allclose(statistics.wilson_interval(81, 263), (0.2553, 0.3662), atol=5e-5)

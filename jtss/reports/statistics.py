@@ -91,4 +91,6 @@ def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> In
     p = hits / total
     centre = (p + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * math.sqrt(p * (1 - p) / total + z**2 / (4 * total**2))
-    return Interval(np.float64(max(0.0, centre - half)), np.float64(min(1.0, centre + half)))
+    lower = 0.0 if hits == 0 else centre - half  # exact there; rounding would leave the fraction itself outside
+    upper = 1.0 if hits == total else centre + half
+    return Interval(np.float64(lower), np.float64(upper))
