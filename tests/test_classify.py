@@ -4,13 +4,13 @@ import numpy as np
 from made_sequences import CLASSES, FakeClassifier, sequences
 
 from jtss.reports import classify, table
-from jtss.screening import Verdict
+from jtss.screening import Verdict, no_screening
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", CLASSES, 2)
 
 
-def run(batches, *, notes=None, rejected=None, bogus=()):
-    """`bogus`: ids of objects to be rejected by the screening."""
+def run(batches, *, notes=None, rejected=None, bogus=None):
+    """`bogus`: ids of objects to be rejected by the screening; None: no screening."""
 
     def screen(made):
         rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_detections >= 2)
@@ -18,7 +18,13 @@ def run(batches, *, notes=None, rejected=None, bogus=()):
 
     rows = []
     tally = classify.classify(
-        FakeClassifier(2), batches, CLASSIFIER, rows.extend, notes=notes or {}, rejected=rejected or {}, screen=screen
+        FakeClassifier(2),
+        batches,
+        CLASSIFIER,
+        rows.extend,
+        notes=notes or {},
+        rejected=rejected or {},
+        screen=no_screening if bogus is None else screen,
     )
     return rows, tally
 
@@ -82,6 +88,13 @@ def test_a_screened_object_stays_with_a_note_and_without_class():
     assert tally.unclassified == {"screened_bogus": 2, table.TOO_FEW: 1}
     assert [shown.object_id for shown in tally.shown] == ["ZTF0"]
     assert ["screened_bogus", "2"] in [line.split() for line in classify.summary(tally, CLASSES).splitlines()]
+
+
+def test_a_screening_that_finds_nothing_is_counted():
+    _, screened = run([sequences((2, 2), label=(0, 1))], bogus={"another"})
+    _, plain = run([sequences((2, 2), label=(0, 1))])
+    assert ["screened_bogus", "0"] in [line.split() for line in classify.summary(screened, CLASSES).splitlines()]
+    assert "screened_bogus" not in classify.summary(plain, CLASSES)
 
 
 def test_screening_changes_no_other_row():

@@ -58,7 +58,9 @@ def classify(
         write(classified_rows(classifier, sequences, indices, probabilities, notes, bogus))
         seen.update(map(str, sequences.object_id))
         n_bogus = int(bogus.sum())
-        tally.unclassified.update({SCREENED: n_bogus, TOO_FEW: sequences.n_objects - len(indices) - n_bogus})
+        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus
+        if screen is not no_screening:
+            tally.unclassified[SCREENED] += n_bogus
         _count(tally, sequences, indices, probabilities, classifier, notes)
     lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
     write(rejected_rows(classifier, lost))
@@ -87,6 +89,9 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     lines = [("objects classified", tally.by_class.total())]
     lines += [(f"  {name}", tally.by_class[name]) for name in classes]
     lines += [("objects without class", tally.unclassified.total())]
-    lines += [(f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count]
+    # That screening found nothing is worth a line, too.
+    lines += [
+        (f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count or reason == SCREENED
+    ]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
