@@ -8,6 +8,8 @@ MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 150000
 SETTINGS :=
+# First-alert models read all 26 values, as the original stamp classifier does: three more than TSC Table 3.
+FIRST_ALERT := --set metadata.static=fwhm,ndethist,ncovhist,non_detections,isdiffpos,magpsf,sigmapsf,diffmaglim,classtar,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,rb,distnr,magnr
 
 .PHONY: demo models test test-slow lint bench clean
 
@@ -32,7 +34,8 @@ models: .venv/ready
 	mkdir -p models
 	test -e models/sky.h5 || $(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --out models/sky.h5
 	for name in $(MODELS); do \
-		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $(SETTINGS) && \
+		case $$name in n1_*) more="$(FIRST_ALERT)";; *) more=;; esac; \
+		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $$more $(SETTINGS) && \
 		$(RUN) evaluate.py --ckpt models/$$name && \
 		$(RUN) -m jtss.models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \
 	done
