@@ -19,8 +19,8 @@ CITATION = (
     " Alerts*, arXiv:2405.15073 (TSC)"
 )
 SIMULATED_TEACHERS = (
-    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to published"
-    " real alerts, and its constants were moved with scores on those of them that have labels in view: a score on the"
+    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
+    " published real alerts, and its constants were moved with scores on those of them that have labels in view: a score on the"
     " same alerts is no independent measurement."
 )
 
