@@ -20,8 +20,8 @@ CITATION = (
 )
 SIMULATED_TEACHERS = (
     "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
-    " published real alerts, and its constants were moved with scores on those of them that have labels in view: a score on the"
-    " same alerts is no independent measurement."
+    " published real alerts, and its constants were moved with scores on the labelled ones in view: a score on those"
+    " is no independent measurement."
 )
 
 BALANCED = (
