@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.simulate import allwise, cadence, detections, lightcurves, measurements, objects, sky
-from data_prep.simulate.catalogue import star_score
+from data_prep.simulate.catalogue import REFERENCE_LIMIT_MAG, Sources, nearest, reference_images, star_score
 from jtss.schema import MIN_GAP_DAYS
 
 
@@ -162,3 +162,64 @@ def test_first_years_score_rb_is_less_sure():
     assert np.median(early) == pytest.approx(0.59, abs=0.02)
     assert np.median(late) == pytest.approx(0.86, abs=0.02)
     assert np.median(measurements.real_bogus(rng, np.full(n, 2460000), np.zeros(n, bool), True)) < 0.4
+
+
+def reference_of(r_mag, colour, n=2000, pointlike=1.0):
+    """The reference images of n objects that are a source of this kind, alone on the sky."""
+    rng, ones = np.random.default_rng(12), np.ones(n)
+    one = Sources(0 * ones, 0 * ones, r_mag * ones, colour * ones, pointlike * ones, np.arange(n))
+    return reference_images(rng, nearest(rng, [one], n))
+
+
+def test_reference_source_has_the_colour_of_its_filter():
+    found = reference_of(17.0, 1.2)
+    np.testing.assert_allclose(np.median(found.magnitude, axis=0), [18.2, 17.0, 17.0 - 0.35 * 1.2], atol=0.01)
+    assert np.median(np.hypot(found.x, found.y)) < 0.2
+
+
+def test_a_red_source_may_be_in_one_reference_image_and_not_in_another():
+    found = reference_of(22.0, 1.6)
+    there = np.hypot(found.x, found.y) < 0.5
+    assert there[:, 0].mean() < 0.05
+    assert there[:, 1].mean() > 0.6  # as often as the catalogue lists it
+    assert np.all(found.magnitude < REFERENCE_LIMIT_MAG + 1)
+    assert np.isfinite(found.magnitude).all()
+
+
+def test_galaxies_fit_a_psf_badly_in_every_filter():
+    star, galaxy = reference_of(18.0, 0.8), reference_of(18.0, 0.8, pointlike=0.05)
+    assert np.all(np.median(galaxy.chi, axis=0) > 3 * np.median(star.chi, axis=0))
+    assert np.all(np.median(galaxy.sharpness, axis=0) > 0.2 + np.median(star.sharpness, axis=0))
+    assert np.all(np.median(galaxy.magnitude - star.magnitude, axis=0) > 0.5)  # a PSF's share of the light
+    assert np.corrcoef(galaxy.sharpness[:, 0], galaxy.sharpness[:, 1])[0, 1] > 0.8
+
+
+def test_bad_nights_are_further_from_the_median_than_good_ones():
+    seen = cadence.visits(np.random.default_rng(13), np.full(400, 2458500.0), 60)
+    low, median, high = np.quantile(np.log(seen.seeing[seen.good]), [0.05, 0.5, 0.95])
+    assert high - median > 1.5 * (median - low)
+
+
+def test_clouds_are_as_frequent_as_asked():
+    shares = []
+    for cloudy in (0.0, 0.4):
+        seen = cadence.visits(np.random.default_rng(14), np.full(400, 2458500.0), 30, cloudy)
+        shares.append(np.mean(seen.zero_point < cadence.ZERO_POINT_MAG[seen.fid - 1] - 0.3))
+    assert shares[0] < 0.001
+    assert shares[1] == pytest.approx(0.4 * np.exp(-0.3 / 1.1), abs=0.02)
+
+
+def test_near_the_limit_half_of_the_detections_pass(monkeypatch):
+    assert detections.completeness(np.array([6.5])) == pytest.approx(0.5)
+    assert np.all(np.diff(detections.completeness(np.linspace(5, 12, 50))) > 0)
+
+    def faint():
+        rng, n = np.random.default_rng(15), 4000
+        start = np.full(n, 2459000.0)
+        snr = detections.fired(rng, objects.asteroids(rng, start), start, one_only=True).snr
+        assert snr.min() >= detections.FIRE_SNR
+        return np.sum(snr < 6)
+
+    some = faint()
+    monkeypatch.setattr(detections, "completeness", np.ones_like)
+    assert some < 0.6 * faint()

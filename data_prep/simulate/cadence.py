@@ -18,7 +18,9 @@ DIFFERENCE_NOISE = 0.985  # of the science noise
 
 ZERO_POINT_MAG = np.array([26.2, 26.26, 25.6])  # by filter
 SKY_DN = np.array([97.0, 207.0, 320.0])
-SEEING_PIX = np.array([2.25, 2.05, 1.95])
+SEEING_PIX = np.array([2.2, 2.0, 1.9])  # median
+SEEING_SPREAD = 0.16, 0.34  # of the logarithm over nights, below and above the median: bad nights are far from it
+CLOUDY_NIGHTS = 0.05
 LIMIT_LOSS_MAG = 0.82  # real limits are that much brighter than white noise allows: pixels are correlated
 LUNAR_MONTH_DAYS = 29.53
 
@@ -43,10 +45,11 @@ class Visits(NamedTuple):
     limit: np.ndarray
 
 
-def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int) -> Visits:
+def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int, cloudy: float = CLOUDY_NIGHTS) -> Visits:
     """Exposures of each object from `start_jd` [O] on: `n_nights` nights with up to two filters each.
 
-    Half of the gaps are below six hours, since most nights take g and r within three hours.
+    Half of the gaps are below six hours, since most nights take g and r within three hours. `cloudy` is the share of
+    nights with clouds.
     """
     n_objects = len(start_jd)
     shape = (n_objects, n_nights)
@@ -61,19 +64,20 @@ def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int) -> Vis
     good = rng.random(fid.shape) < 0.85
     jd = np.stack([first, second], axis=2).reshape(n_objects, -1)
     fid, good = fid.reshape(n_objects, -1), good.reshape(n_objects, -1)
-    night_value = rng.standard_normal(shape), rng.random(shape), rng.exponential(1.1, shape)
+    depth = np.where(rng.random(shape) < cloudy, np.minimum(rng.exponential(1.1, shape), 4.0), 0.0)
+    night_value = rng.standard_normal(shape), depth
     return _conditions(rng, jd, fid, good, *(np.repeat(value, 2, axis=1) for value in night_value))
 
 
-def _conditions(rng, jd, fid, good, seeing_draw, cloud_draw, cloud_depth) -> Visits:
-    """Seeing and clouds belong to the night, the rest to the exposure."""
-    cloud = np.where(cloud_draw < 0.05, np.minimum(cloud_depth, 4.0), 0.0)
+def _conditions(rng, jd, fid, good, seeing_draw, cloud) -> Visits:
+    """Seeing and clouds [mag] belong to the night, the rest to the exposure."""
     zero_point = ZERO_POINT_MAG[fid - 1] + rng.normal(0, 0.07, jd.shape) - cloud
     moon = 0.5 - 0.5 * np.cos(2 * np.pi * jd / LUNAR_MONTH_DAYS)  # 1 at full moon
     sky = SKY_DN[fid - 1] * np.exp(0.5 * (moon**3 - 0.2) + rng.normal(0, 0.3, jd.shape)) * 10 ** (-0.25 * cloud)
     # A third of the nights have 1.5 to 2 times the noise that their level explains: those around full moon.
     noise_sky = sky * (1 + 3.5 * np.clip((moon - 0.72) / 0.15, 0, 1) * rng.uniform(0.4, 1.3, jd.shape))
-    seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(0.22 * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.3, 6.0)
+    spread = np.where(seeing_draw < 0, *SEEING_SPREAD)
+    seeing = np.clip(SEEING_PIX[fid - 1] * np.exp(spread * seeing_draw + rng.normal(0, 0.09, jd.shape)), 1.3, 6.5)
     noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * noise_sky + READ_VARIANCE)
     white_limit = 5 * noise * np.sqrt(NOISE_PIXELS_PER_FWHM2) * seeing
     limit = zero_point - 2.5 * np.log10(white_limit) - LIMIT_LOSS_MAG + rng.normal(0, 0.1, jd.shape)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.simulate.objects import BY_FILTER
 from jtss.schema import ZTF_MISSING
 
 PIXEL_ARCSEC = 1.01
@@ -13,6 +14,7 @@ N_CANDIDATES = 6  # nearest to the nominal position; the order of three may chan
 SMALLEST_RESOLVED_PIX = 0.6
 LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
+REFERENCE_LIMIT_MAG = np.array([23.3, 23.0, 22.4])  # of the reference images in g, r, i
 NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
 CENTROID_PIX = 0.08  # error of a source in the reference image, per axis
 
@@ -23,6 +25,7 @@ class Sources(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     r_mag: np.ndarray
+    colour: np.ndarray  # g - r
     pointlike: np.ndarray
     owner: np.ndarray
 
@@ -33,6 +36,7 @@ class Neighbours(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     r_mag: np.ndarray
+    colour: np.ndarray
     pointlike: np.ndarray
     star_score: np.ndarray
 
@@ -59,6 +63,7 @@ def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> N
         table(sources.x, np.inf),
         table(sources.y, np.inf),
         table(sources.r_mag, 99.0),
+        table(sources.colour, 0.0),
         table(sources.pointlike, 0.0),
         table(score, ZTF_MISSING),
     )
@@ -72,11 +77,11 @@ def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarra
     Tachibana & Miller 2018, PASP 130, 128001.
     """
     certainty = 0.5 + 0.5 / (1 + np.exp((r_mag - 21.3) / 0.6))
-    log_odds = np.maximum(certainty * 16 * (pointlike - 0.73), -5.0) + 1.6 * rng.standard_normal(len(r_mag))
+    log_odds = np.maximum(certainty * 19 * (pointlike - 0.73), -5.0) + 2.3 * rng.standard_normal(len(r_mag))
     # Large galaxies fall apart in the catalogue: many have no score, and few a sure one.
     large = pointlike < LARGE_GALAXY
     log_odds += large * 2.5
-    not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.28, 0.05], 0.16)  # saturated, sound, faint
+    not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.4, 0.05], 0.16)  # saturated, sound, faint
     return np.where(rng.random(len(r_mag)) < not_scored, 0.5, 1 / (1 + np.exp(-log_odds)))
 
 
@@ -106,38 +111,76 @@ def measured_neighbours(
 
 
 def reference_source(
-    rng: np.random.Generator, neighbours: Neighbours, owner: np.ndarray, x: np.ndarray, y: np.ndarray
+    rng: np.random.Generator, neighbours: Neighbours, alert: tuple[np.ndarray, np.ndarray], x: np.ndarray, y: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """DAOPhot's values of the nearest source in the reference image.
+    """DAOPhot's values of the nearest source in the reference image of the alert's filter.
+
+    Args:
+        neighbours: of each of O objects.
+        alert: ([A] object, [A] filter counted from 0) of each alert.
+        x, y: [A] measured minus true position [pix].
 
     Returns:
-        distnr [arcsec], magnr [mag], chinr, sharpnr, each [M]; chinr near 0.6 and sharpnr near 0 for stars, both larger
-        for galaxies: the better the galaxy is seen, the worse the PSF fits. sharpnr of faint sources scatters. magnr is
-        a PSF's share of an extended source. Fitted to real alerts by magnr, for high and low star scores.
+        distnr [arcsec], magnr [mag], chinr, sharpnr, each [A]; see `reference_images`.
     """
-    n_objects = len(neighbours.x)
-    first = np.arange(n_objects), np.argmin(np.hypot(neighbours.x, neighbours.y), axis=1)
-    x0, y0, r_mag, pointlike = (np.asarray(v)[first] for v in neighbours[:4])
-    spurious_x, spurious_y = rng.normal(0, 1 / np.sqrt(2 * np.pi * NOISE_PEAKS_PER_PIX2), (2, n_objects))
-    spurious = np.hypot(spurious_x, spurious_y) < np.hypot(x0, y0)
-    x0, y0 = np.where(spurious, spurious_x, x0), np.where(spurious, spurious_y, y0)
-    extended = np.clip(np.where(spurious, 0, 1 - pointlike), 0, 0.98)
-    radius2 = SMALLEST_RESOLVED_PIX**2 * extended / (1 - extended)
-    magnr = r_mag + 2.5 * np.log10(1 + 0.25 * radius2) + rng.normal(0, 0.03, n_objects)
-    magnr = np.where(spurious, rng.normal(22.9, 0.3, n_objects), magnr)
-    contrast = 10 ** (-0.4 * (np.clip(magnr, 14.5, None) - 20))
-    misfit = extended**1.5 * np.exp(rng.normal(0, 0.4, n_objects))
-    chi_of_stars = 0.57 + 0.25 / (1 + np.exp((19.3 - magnr) / 0.3))
-    # Crowding, saturation and variability give both a wider tail than a normal distribution has.
-    chi = chi_of_stars * np.exp(np.clip(0.33 * rng.standard_t(4, n_objects), -1.5, 1.8))
-    chi += misfit * 2.8 * contrast / (1 + 0.3 * contrast)
-    faint = 1 / (1 + np.exp((21.7 - magnr) / 0.35))
-    sharp = -0.018 + 0.018 * rng.standard_t(4, n_objects) + 0.36 * misfit + faint * rng.normal(-0.22, 0.24, n_objects)
-    centroid = rng.normal(0, CENTROID_PIX, (2, n_objects))
-    x0, y0 = x0 + centroid[0], y0 + centroid[1]
+    at = reference_images(rng, neighbours)
     return {
-        "distnr": PIXEL_ARCSEC * np.hypot(x0[owner] - x, y0[owner] - y),
-        "magnr": magnr[owner],
-        "chinr": chi[owner],
-        "sharpnr": sharp[owner],
+        "distnr": PIXEL_ARCSEC * np.hypot(at.x[alert] - x, at.y[alert] - y),
+        "magnr": at.magnitude[alert],
+        "chinr": at.chi[alert],
+        "sharpnr": at.sharpness[alert],
     }
+
+
+class ReferenceSources(NamedTuple):
+    """The nearest source in the reference images, [O, 3] each: place [pix], magnitude, how it differs from a PSF."""
+
+    x: np.ndarray
+    y: np.ndarray
+    magnitude: np.ndarray
+    chi: np.ndarray
+    sharpness: np.ndarray
+
+
+def reference_images(rng: np.random.Generator, neighbours: Neighbours) -> ReferenceSources:
+    """The nearest source in the g, r and i reference image of each object.
+
+    What is too faint for the image is not in it, but peaks of its noise are. The magnitude is a PSF's share of an
+    extended source. chi is near 0.6 and the sharpness near 0 for stars, both larger for galaxies: the better the galaxy
+    is seen, the worse the PSF fits; the sharpness of faint sources scatters. Fitted to real alerts by magnr, for high
+    and low star scores.
+    """
+    shape = (len(neighbours.x), len(BY_FILTER))
+    by_filter = neighbours.r_mag[:, None] + neighbours.colour[:, None] * BY_FILTER[:, None]  # [O, 3, 6]
+    resolved = np.clip(1 - neighbours.pointlike, 0, 0.98)
+    radius2 = SMALLEST_RESOLVED_PIX**2 * resolved / (1 - resolved)
+    by_filter += 2.5 * np.log10(1 + 0.25 * radius2)[:, None]
+    distance = np.hypot(neighbours.x, neighbours.y)[:, None]
+    limit = REFERENCE_LIMIT_MAG[:, None] + 0.15 * rng.standard_normal((*shape, 1))
+    nearest = np.argmin(np.where(by_filter < limit, distance, np.inf), axis=2)[..., None]
+
+    def of_nearest(values: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(np.broadcast_to(values, by_filter.shape), nearest, axis=2)[..., 0]
+
+    x, y, magnitude = of_nearest(neighbours.x[:, None]), of_nearest(neighbours.y[:, None]), of_nearest(by_filter)
+    peak_x, peak_y = rng.normal(0, 1 / np.sqrt(2 * np.pi * NOISE_PEAKS_PER_PIX2), (2, *shape))
+    peak = (np.hypot(peak_x, peak_y) < np.hypot(x, y)) | (magnitude >= limit[..., 0])
+    x, y = np.where(peak, peak_x, x), np.where(peak, peak_y, y)
+    faintest = limit[..., 0] - np.abs(rng.normal(0, 0.3, shape))
+    magnitude = np.where(peak, faintest, magnitude + rng.normal(0, 0.03, shape))
+    extended = np.where(peak, 0, of_nearest(resolved[:, None]))
+    centroid = rng.normal(0, CENTROID_PIX, (2, *shape))
+    return ReferenceSources(x + centroid[0], y + centroid[1], magnitude, *_shape(rng, magnitude, extended))
+
+
+def _shape(rng: np.random.Generator, magnitude: np.ndarray, extended: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """chi and sharpness [O, 3]; a galaxy's misfit is its own, whatever the filter."""
+    contrast = 10 ** (-0.4 * (np.clip(magnitude, 14.5, None) - 20))
+    misfit = extended**1.5 * np.exp(rng.normal(0, 0.3, (len(magnitude), 1)))
+    chi_of_stars = 0.57 + 0.25 / (1 + np.exp((19.3 - magnitude) / 0.3))
+    # Crowding, saturation and variability give both a wider tail than a normal distribution has.
+    chi = chi_of_stars * np.exp(np.clip(0.4 * rng.standard_t(4, magnitude.shape), -1.5, 1.8))
+    chi += misfit * 4.2 * contrast / (1 + 0.55 * contrast)
+    faint = 1 / (1 + np.exp((21.7 - magnitude) / 0.35))
+    scatter = 0.018 * rng.standard_t(4, magnitude.shape) + faint * rng.normal(-0.22, 0.24, magnitude.shape)
+    return chi, -0.018 + scatter + 0.46 * misfit

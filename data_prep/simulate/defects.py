@@ -9,19 +9,20 @@ from jtss.schema import STAMP_SIDE
 MASKED_SHARE = 0.12  # of alerts have NaN pixels, the same in the three stamps
 FILL_SHARE = 0.006  # of alerts have a template filled with FILL_VALUE where the science stamp is NaN
 FILL_VALUE = -3.4028235e38
-BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK = range(5)
+BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK, GHOST = range(6)
+CLOUDY_NIGHTS = 0.35  # of those that make artefacts
 
 
 def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
     """Bogus detections, and the kind of each: badly subtracted stars, of either sign, and things that are no stars."""
     n = len(start_jd)
-    kind = rng.choice(5, p=[0.38, 0.28, 0.05, 0.15, 0.14], size=n)
+    kind = rng.choice(6, p=[0.40, 0.24, 0.05, 0.13, 0.14, 0.04], size=n)
     star = kind == BAD_SUBTRACTION
-    star_mag = rng.uniform(12.3, 16.0, n)
+    star_mag = rng.uniform(12.3, 16.5, n)
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
-    magnitude = np.where(star, star_mag + rng.normal(3.8, 0.9, n), rng.normal(18.6, 1.0, n))
+    magnitude = np.where(star, star_mag + rng.normal(3.5, 1.0, n), rng.normal(18.3, 1.2, n))
     magnitude = np.where(kind == NOISE_PEAK, rng.normal(20.4, 0.3, n), magnitude)
-    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.7))
+    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75), CLOUDY_NIGHTS)
     darker = (star & (rng.random(n) < 0.5))[:, None]
     change = population.flux - objects.of_filter(reference, population.visits.fid)
     return population._replace(flux=population.flux - 2 * np.where(darker, change, 0)), kind
@@ -83,6 +84,18 @@ def streak(stream: np.random.Generator) -> Shape:
     return Shape(along * np.cos(angle), along * np.sin(angle), np.full(len(along), min(step / 3, 1.0)))
 
 
+def ghost(stream: np.random.Generator) -> Shape:
+    """A reflection of a bright star in the camera: a faint disc or ring; the alert is somewhere on it."""
+    outer = stream.uniform(6, 24)
+    inner = outer * stream.choice([0.0, stream.uniform(0.3, 0.7)])
+    step = 2.0
+    x, y = (axis.ravel() for axis in np.meshgrid(*2 * [np.arange(-outer, outer + step, step)]))
+    distance = np.hypot(x, y)
+    x, y = (axis[(distance <= outer) & (distance >= inner)] for axis in (x, y))
+    here = stream.integers(len(x))
+    return Shape(x - x[here], y - y[here], np.full(len(x), stream.uniform(0.1, 0.3)))
+
+
 def hot_pixels(stream: np.random.Generator) -> Shape:
     """A cluster of sharp points, some negative: a bad pixel that drifted between science and template."""
     n = stream.integers(2, 5)
@@ -98,4 +111,6 @@ def shape_of(stream: np.random.Generator, asteroid: bool, artefact: int | None) 
         return streak(stream)
     if artefact == HOT_PIXELS:
         return hot_pixels(stream)
+    if artefact == GHOST:
+        return ghost(stream)
     return POINT

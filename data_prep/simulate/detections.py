@@ -10,6 +10,7 @@ from data_prep.simulate.sky import SURVEY_START_JD
 from jtss.schema import MAX_DETECTIONS
 
 FIRE_SNR, HISTORY_SNR = 5.0, 3.0
+HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.5, 1.0  # near the limit, half of the detections pass the cuts of the stream
 # How many detections are asked of an object; faint ones give fewer.
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
@@ -58,6 +59,11 @@ def photometry(rng: np.random.Generator, population: Population) -> tuple[np.nda
     return change + error * rng.standard_normal(seen.jd.shape), error
 
 
+def completeness(snr: np.ndarray) -> np.ndarray:
+    """Share of the detections that become alerts."""
+    return 1 / (1 + np.exp((HALF_COMPLETE_SNR - np.minimum(snr, 99.0)) / COMPLETENESS_WIDTH))
+
+
 def fired(rng: np.random.Generator, population: Population, start_jd: np.ndarray, one_only: bool) -> Alerts:
     """The alerts of each object up to the last one of its sequence.
 
@@ -68,7 +74,7 @@ def fired(rng: np.random.Generator, population: Population, start_jd: np.ndarray
     seen = population.visits
     change, error = photometry(rng, population)
     snr = np.where(seen.good, np.abs(change) / error, 0.0)
-    fires = snr >= FIRE_SNR
+    fires = (snr >= FIRE_SNR) & (rng.random(snr.shape) < completeness(snr))
     if one_only:
         fires &= np.cumsum(fires, axis=1) == 1
     owner, visit = np.nonzero(fires)

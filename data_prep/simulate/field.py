@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.simulate.blobs import Blobs, galaxy, merge
-from data_prep.simulate.catalogue import PIXEL_ARCSEC, SMALLEST_RESOLVED_PIX, Sources
+from data_prep.simulate.catalogue import LARGE_GALAXY, PIXEL_ARCSEC, SMALLEST_RESOLVED_PIX, Sources
 from data_prep.simulate.objects import Hosts, by_filter
 from data_prep.simulate.sky import GALAXIES_PER_ARCMIN2, STAR_LIMIT_MAG, star_density
 
@@ -35,12 +35,15 @@ def field(rng: np.random.Generator, gal_l: np.ndarray, gal_b: np.ndarray) -> tup
     star_x, star_y = rng.uniform(-FIELD_HALF_PIX, FIELD_HALF_PIX, (2, len(star)))
     other_x, other_y = rng.uniform(-FIELD_HALF_PIX, FIELD_HALF_PIX, (2, len(other)))
     radius = 2.0 * 10 ** (-0.12 * (other_mag - 18)) * np.exp(rng.normal(0, 0.35, len(other)))
-    stars = Blobs(star_x, star_y, np.zeros(len(star)), by_filter(star_mag, rng.uniform(0.3, 1.4, len(star))), star)
-    light = [stars, _spikes(stars, star_mag), *_galaxies(rng, other_x, other_y, radius, other_mag, other)]
+    star_colour, other_colour = rng.uniform(0.3, 1.4, len(star)), rng.normal(0.8, 0.25, len(other))
+    stars = Blobs(star_x, star_y, np.zeros(len(star)), by_filter(star_mag, star_colour), star)
+    galaxies = _galaxies(rng, other_x, other_y, radius, other_mag, by_filter(other_mag, other_colour), other)
+    light = [stars, _spikes(stars, star_mag), *galaxies]
     return _visible(merge(light)), Sources(
         np.concatenate([star_x, other_x]),
         np.concatenate([star_y, other_y]),
         np.concatenate([star_mag, other_mag]),
+        np.concatenate([star_colour, other_colour]),
         np.concatenate([np.ones(len(star)), 1 - resolution(radius)]),
         np.concatenate([star, other]),
     )
@@ -52,9 +55,8 @@ def _visible(blobs: Blobs) -> Blobs:
     return Blobs(*(column[bright] for column in blobs))
 
 
-def _galaxies(rng, x, y, radius, r_mag, owner) -> list[Blobs]:
+def _galaxies(rng, x, y, radius, r_mag, flux, owner) -> list[Blobs]:
     """Bright galaxies with disc and bulge, faint ones as one round blob."""
-    flux = by_filter(r_mag, rng.normal(0.8, 0.25, len(x)))
     shape = rng.uniform(0.35, 1, len(x)), rng.uniform(0, np.pi, len(x)), rng.uniform(0, 0.8, len(x))
     big = r_mag < BIG_GALAXY_MAG
     columns = [value[big] for value in (x, y, radius, *shape, flux, owner)]
@@ -98,6 +100,7 @@ def counterparts(reference: np.ndarray, hosts: Hosts) -> tuple[Blobs, Sources]:
     total = point + np.where(merged, galactic, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         total_mag, host_mag = -2.5 * np.log10(total), -2.5 * np.log10(galactic)
+        own_colour, host_colour = _colour(reference + np.where(merged[:, None], hosts.flux, 0)), _colour(hosts.flux)
         share = 1 - np.where(merged, galactic * extended / total, 0)
     alone = present & ~merged
     index, zeros = np.arange(n), np.zeros(n)
@@ -105,10 +108,16 @@ def counterparts(reference: np.ndarray, hosts: Hosts) -> tuple[Blobs, Sources]:
         np.concatenate([zeros[own], hosts.x[alone]]),
         np.concatenate([zeros[own], hosts.y[alone]]),
         np.concatenate([total_mag[own], host_mag[alone]]),
+        np.concatenate([own_colour[own], host_colour[alone]]),
         np.concatenate([share[own], 1 - extended[alone]]),
         np.concatenate([index[own], index[alone]]),
     )
     return light, entries
+
+
+def _colour(flux: np.ndarray) -> np.ndarray:
+    """g - r [mag] of [S, 3] fluxes."""
+    return -2.5 * np.log10(flux[:, 0] / flux[:, 1])
 
 
 def knots(rng: np.random.Generator, hosts: Hosts) -> tuple[Blobs, Sources]:
@@ -122,7 +131,7 @@ def knots(rng: np.random.Generator, hosts: Hosts) -> tuple[Blobs, Sources]:
     x, y = hosts.x[owner] + along * cosine - across * sine, hosts.y[owner] + along * sine + across * cosine
     flux = hosts.flux[owner] * 10 ** (-0.4 * rng.uniform(2.5, 5.5, n))[:, None]
     light = Blobs(x, y, rng.uniform(0.2, 1.2, n), flux, owner)
-    return light, Sources(x, y, -2.5 * np.log10(flux[:, 1]), rng.uniform(0.0, 0.25, n), owner)
+    return light, Sources(x, y, -2.5 * np.log10(flux[:, 1]), _colour(flux), rng.uniform(0, LARGE_GALAXY, n), owner)
 
 
 def halo_entries(rng: np.random.Generator, reference: np.ndarray) -> Sources:
@@ -132,4 +141,4 @@ def halo_entries(rng: np.random.Generator, reference: np.ndarray) -> Sources:
     n, turn = len(owner), rng.uniform(0, 2 * np.pi, len(owner))
     distance = rng.gamma(2.0, 2.2, n)
     x, y = distance * np.cos(turn), distance * np.sin(turn)
-    return Sources(x, y, rng.uniform(20.0, 22.5, n), rng.uniform(0.3, 1.0, n), owner)
+    return Sources(x, y, rng.uniform(20.0, 22.5, n), rng.uniform(0.3, 1.4, n), rng.uniform(0.3, 1.0, n), owner)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.simulate.blobs import CORE, Blobs, outer_sum, render
+from data_prep.simulate.blobs import Blobs, moffat, outer_sum, render
 from data_prep.simulate.cadence import DIFFERENCE_NOISE, READ_VARIANCE, VARIANCE_PER_DN
 from jtss.schema import STAMP_SIDE
 
@@ -13,7 +13,8 @@ SATURATION_DN = 60000.0
 WINGS_FLUX = 10 ** (-0.4 * 20.0)  # fainter sources show the core of the PSF only
 RESIDUAL_FLUX = 10 ** (-0.4 * 19.0)  # fainter sources leave no visible residual
 RING_SHARE = 0.0015  # of a bright star's light: the peak of the ringing that the deconvolution leaves
-TYPICAL_BLUR, BAD_BLUR = 0.025, 0.06  # relative error of the PSF matching
+TYPICAL_OFFSET_PIX, BAD_OFFSET_PIX = 0.065, 0.15  # registration error of the subtraction, per axis
+TYPICAL_BLUR, BAD_BLUR = 0.03, 0.06  # relative error of the PSF matching
 TEMPLATE_LEVEL_DN = (-0.2, 0.4)  # minus the science level: mean and scatter
 DIFFERENCE_LEVEL_DN = 0.2
 COLUMN_NOISE_DN = 0.5  # the readout leaves faint stripes
@@ -24,7 +25,7 @@ RING_WAVE, RING_WIDTH_PIX = 2.5, 2.0
 # and along y, mean and scatter, fitted to the empty parts of real stamps.
 SCIENCE_KERNEL = np.float32([((-0.03, 0.022), (-0.005, 0.012), (0, 0)), ((0.0, 0.015), (0.0, 0.012), (0, 0))])
 DIFFERENCE_KERNEL = np.float32(
-    [((0.03, 0.03), (-0.026, 0.022), (-0.012, 0.04)), ((0.025, 0.03), (-0.018, 0.02), (0.05, 0.05))]
+    [((0.02, 0.04), (-0.02, 0.026), (-0.012, 0.04)), ((0.02, 0.035), (-0.013, 0.022), (0.04, 0.05))]
 )
 TEMPLATE_KERNEL = np.float32([((0.11, 0.025), (-0.053, 0.018), (0, 0)), ((0.12, 0.025), (-0.053, 0.018), (0, 0))])
 
@@ -39,7 +40,7 @@ class Exposures(NamedTuple):
         x, y: true position of the source minus the middle of pixel (31, 31) [pix].
         source, reference: flux of the point source now and in the reference.
         sign: 1, or -1 where the source got fainter.
-        stretch, template_stretch: of the PSF along x.
+        stretch, template_stretch: of the PSF along x. beta, template_beta: its exponent: the lower, the more wings.
         offset_x, offset_y, blur: registration error [pix] and relative PSF error of the subtraction.
         match: noise of the difference in units of the typical one. foreign: share of it that is not the science
         image's. subtracted: share of the template's noise that is in the difference.
@@ -61,6 +62,8 @@ class Exposures(NamedTuple):
     sign: np.ndarray
     stretch: np.ndarray
     template_stretch: np.ndarray
+    beta: np.ndarray
+    template_beta: np.ndarray
     offset_x: np.ndarray
     offset_y: np.ndarray
     blur: np.ndarray
@@ -147,9 +150,11 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
     # Template and science in one call: for a few blobs a call costs more than its arithmetic.
     seeing = np.concatenate([exposures.template_seeing, exposures.seeing])
     stretch = np.concatenate([exposures.template_stretch, exposures.stretch])
+    beta = np.concatenate([exposures.template_beta, exposures.beta])
+    whole, core = moffat(beta), moffat(beta, core_only=True)
     two_x, two_y, two_flux = (np.concatenate([value, value]) for value in (x, y, flux))
-    images = render(two_x[:, wide], two_y[:, wide], sigma[wide], two_flux[:, wide], seeing, side, stretch=stretch)
-    images += render(two_x[:, faint], two_y[:, faint], sigma[faint], two_flux[:, faint], seeing, side, CORE, stretch)
+    images = render(two_x[:, wide], two_y[:, wide], sigma[wide], two_flux[:, wide], seeing, side, whole, stretch)
+    images += render(two_x[:, faint], two_y[:, faint], sigma[faint], two_flux[:, faint], seeing, side, core, stretch)
     change = render(
         x[:, -1:] + shape.x,
         y[:, -1:] + shape.y,
@@ -157,7 +162,8 @@ def _light(blobs: Blobs, exposures: Exposures, shape: Shape) -> tuple[np.ndarray
         (exposures.source - exposures.reference)[:, None] * scale * shape.share,
         exposures.source_seeing,
         side,
-        stretch=exposures.stretch,
+        moffat(exposures.beta),
+        exposures.stretch,
     )
     bright = brightness > RESIDUAL_FLUX
     residual = _residuals(x[:, bright], y[:, bright], sigma[bright], flux[:, bright], exposures)
@@ -197,8 +203,8 @@ def _residuals(x, y, sigma, flux, exposures: Exposures) -> np.ndarray:
     both_x = np.concatenate([x + exposures.offset_x[:, None], x])
     both_y = np.concatenate([y + exposures.offset_y[:, None], y])
     seeing = np.concatenate([exposures.seeing * (1 + exposures.blur), exposures.seeing])
-    twice, stretch = (np.concatenate([value, value]) for value in (flux, exposures.stretch))
-    moved, there = np.split(render(both_x, both_y, sigma, twice, seeing, STAMP_SIDE, stretch=stretch), 2)
+    twice, stretch, beta = (np.concatenate([value, value]) for value in (flux, exposures.stretch, exposures.beta))
+    moved, there = np.split(render(both_x, both_y, sigma, twice, seeing, STAMP_SIDE, moffat(beta), stretch), 2)
     moved -= there
     points = sigma == 0
     columns, rows = (_ringing(np.asarray(centre[:, points], np.float32)) for centre in (x, y))

@@ -5,15 +5,18 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate import cadence, defects
+from data_prep.simulate.blobs import MOFFAT_BETA
 from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
 from data_prep.simulate.detections import Alerts
-from data_prep.simulate.images import BAD_BLUR, TYPICAL_BLUR, Exposures
+from data_prep.simulate.images import BAD_BLUR, BAD_OFFSET_PIX, TYPICAL_BLUR, TYPICAL_OFFSET_PIX, Exposures
 from data_prep.simulate.objects import Population
 from data_prep.stamps import IMAGE_SIDES_PIX
 from jtss.schema import STAMP_SIDE
 
 EDGE_PIX = STAMP_SIDE // 2
-PSF_STRETCH = 0.028  # of the PSF along x against y
+PSF_STRETCH = 0.042  # of the PSF along x against y
+BETA_SCATTER, TEMPLATE_BETA_SCATTER, BETA_LIMITS = 0.22, 0.16, (2.0, 5.0)  # of the PSF's exponent, in logarithm
+PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
 LATER_FOREST_JD = 2458500.0  # January 2019
 
 
@@ -77,26 +80,34 @@ def exposures_of(
         fid=fid,
         scale=scale,
         seeing=seen.seeing[at],
-        source_seeing=np.where(sharp, rng.uniform(0.6, 1.2, n), seen.seeing[at]),
+        source_seeing=np.where(sharp, rng.uniform(0.7, 1.6, n), seen.seeing[at]),
         template_seeing=seeing[own],
         sky=seen.sky[at],
         noise_sky=seen.noise_sky[at],
         template_noise=grain[own] * scale / typical[fid - 1],
         x=placement.xpos - np.rint(placement.xpos) - placement.error_x,
         y=placement.ypos - np.rint(placement.ypos) - placement.error_y,
-        source=population.flux[at],
+        # What is measured is what the images show: noise that lifts an alert above the limit is in its pixels.
+        source=population.reference[own] + alerts.change,
         reference=population.reference[own],
         sign=np.sign(alerts.change),
         stretch=np.exp(rng.normal(0, PSF_STRETCH, n)),
         template_stretch=np.exp(rng.normal(0, PSF_STRETCH, (n_objects, 3)))[own],
-        offset_x=rng.normal(0, np.where(bad, 0.15, 0.045)),
-        offset_y=rng.normal(0, np.where(bad, 0.15, 0.045)),
+        beta=exponents(rng, BETA_SCATTER, n),
+        template_beta=exponents(rng, TEMPLATE_BETA_SCATTER, (n_objects, 3))[own],
+        offset_x=rng.normal(0, np.where(bad, BAD_OFFSET_PIX, TYPICAL_OFFSET_PIX)),
+        offset_y=rng.normal(0, np.where(bad, BAD_OFFSET_PIX, TYPICAL_OFFSET_PIX)),
         blur=rng.normal(0, np.where(bad, BAD_BLUR, TYPICAL_BLUR)),
         match=np.exp(rng.normal(0, 0.04, n)),
         foreign=np.minimum(0.2 * np.exp(rng.normal(0, 0.5, n)), 0.7),
         subtracted=np.clip(rng.normal(0.85, 0.4, n), 0.1, 1.7),
         frames=frames[own],
     )
+
+
+def exponents(rng: np.random.Generator, scatter: float, shape: int | tuple[int, ...]) -> np.ndarray:
+    """Of Moffat PSFs."""
+    return np.clip(MOFFAT_BETA * np.exp(rng.normal(0, scatter, shape)), *BETA_LIMITS)
 
 
 def columns_of(
@@ -115,7 +126,7 @@ def columns_of(
     # Bright variables leave residuals that widen what SExtractor sees.
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
-    sharpness = 4.8 + 0.8 * rng.standard_normal(n) - 9.0 / snr * rng.gamma(2.0, 0.5, n)
+    sharpness = 4.9 + 0.8 * rng.standard_normal(n) - (9.0 / snr + 2.0 * messy) * rng.gamma(2.0, 0.5, n)
     columns = {
         "jd": np.round(seen.jd[at], 7),
         "fid": exposures.fid,
@@ -133,10 +144,10 @@ def columns_of(
         "ncovhist": alerts.ncovhist,
         "magzpsci": seen.zero_point[at],
         "nframesref": exposures.frames,
-        "programid": np.ones(n),
+        "programid": np.where(exposures.fid == cadence.I, 2, rng.choice(3, p=PROGRAM_SHARES, size=n) + 1),
         "rb": real_bogus(rng, seen.jd[at], exposures.reference > 0, bogus),
         **measured_neighbours(neighbours, alerts.owner, placement.error_x, placement.error_y),
-        **reference_source(rng, neighbours, alerts.owner, placement.error_x, placement.error_y),
+        **reference_source(rng, neighbours, (alerts.owner, exposures.fid - 1), placement.error_x, placement.error_y),
     }
     return {name: as_in_a_packet(name, value) for name, value in columns.items()}
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate import sky
-from data_prep.simulate.cadence import Visits, visits
+from data_prep.simulate.cadence import CLOUDY_NIGHTS, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
 IN_WINDOW_NIGHTS = 60
+BULGE_SIZE = 0.4  # of a galaxy's, in which the supernovae of the bulge are
+MET_EARLY = 0.3  # of the supernovae
 TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
 
@@ -96,17 +98,17 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     """
     n = len(start_jd)
     kind = rng.choice(3, p=[0.22, 0.48, 0.30], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(18.0, 1.2, n)])
+    nucleus = np.choose(kind, [rng.normal(18.2, 0.9, n), rng.normal(18.8, 0.9, n), rng.normal(17.8, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
-    host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.0, 0.9, n), rng.normal(2.4, 1.0, n)])
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.6, 0.9, n), rng.normal(3.0, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
     sigma = np.exp(rng.normal(np.log(0.34), 0.4, n)) * np.where(kind == 2, 2.2, 1)
     reference = by_filter(nucleus, rng.normal(0.25, 0.25, n))
-    walk = damped_random_walk(rng, seen.jd, tau, sigma) * np.where(seen.fid == 1, 1.15, 1.0)  # bluer when brighter
     since_reference = rng.normal(0, 0.6, n) * sigma  # the reference caught another state
-    flux = of_filter(reference, seen.fid) * flux_of(walk + since_reference[:, None])
+    change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
+    flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.15, 1.0))  # bluer when brighter
     always, as_now = np.full(n, np.inf), np.full(n, np.nan)
     place = sky.positions(rng, n, sky.extragalactic)
     return Population(seen, flux, reference, host, always, as_now, 3 + (kind == 2), *place)
@@ -115,14 +117,15 @@ def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
 # Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
 SUPERNOVAE = (
     ("Ia", 0.62, -19.2, 0.35, 17.0, 0.0, 20.0, 0.05, 0.022),
-    ("II", 0.24, -17.0, 0.9, 9.0, 60.0, 22.0, 0.15, 0.012),
+    ("II", 0.20, -17.0, 0.9, 9.0, 60.0, 22.0, 0.15, 0.012),
+    ("IIn", 0.04, -18.8, 0.9, 20.0, 0.0, 80.0, 0.15, 0.004),
     ("Ibc", 0.09, -17.5, 0.7, 15.0, 0.0, 17.0, 0.45, 0.022),
     ("SLSN", 0.05, -21.2, 0.4, 35.0, 0.0, 45.0, -0.05, 0.010),
 )
 
 
 def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
-    """Supernovae Ia, II, Ibc and superluminous; hosts by luminosity, places by the light of the host."""
+    """Supernovae Ia, II, IIn, Ibc and superluminous; hosts by luminosity, places by the light of the host."""
     n = len(start_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
@@ -131,14 +134,14 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
     distance_modulus = peak - absolute
-    host_mag = rng.normal(-19.9, 1.6, n) + distance_modulus
-    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 4.0, np.where(rng.random(n) < 0.3, 0.7, 0.15))
+    host_mag = rng.normal(-20.6, 1.5, n) + distance_modulus
+    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.6, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    # Half are met as they rise, the others at any time until they have faded: a broker may begin to watch late.
+    # Some are met as they rise, the others at any time until they have faded: a broker may begin to watch late.
     rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
     lit = rise + plateau + 3 * fall
-    explosion = start_jd + np.where(rng.random(n) < 0.5, rng.uniform(0, 25, n), -rng.random(n) * lit)
+    explosion = start_jd + np.where(rng.random(n) < MET_EARLY, rng.uniform(0, 25, n), -rng.random(n) * lit)
     days = seen.jd - (explosion + rise)[:, None]
     shape = supernova(days, rise, plateau, fall)
     reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
@@ -151,9 +154,10 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
 
 
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
-    """Move each host so that the source sits where its light is: an exponential disc seen at its inclination."""
+    """Move each host so that the source sits where its light is: in the disc, seen at its inclination, or the bulge."""
     n = len(host.x)
     distance = rng.gamma(2.0, size=n) / 1.678 * host.radius * np.exp(rng.normal(0, 0.2, n))
+    distance *= np.where(rng.random(n) < host.bulge, BULGE_SIZE, 1.0)
     turn = rng.uniform(0, 2 * np.pi, n)
     along, across = distance * np.cos(turn), distance * np.sin(turn) * host.axis_ratio
     x = along * np.cos(host.angle) - across * np.sin(host.angle)
@@ -162,14 +166,19 @@ def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
 
 
 def single(
-    rng: np.random.Generator, start_jd: np.ndarray, magnitude: np.ndarray, reference: np.ndarray, kind_of_sky
+    rng: np.random.Generator,
+    start_jd: np.ndarray,
+    magnitude: np.ndarray,
+    reference: np.ndarray,
+    kind_of_sky,
+    cloudy: float = CLOUDY_NIGHTS,
 ) -> Population:
     """Something that is there at every exposure with the given r magnitude [O], above `reference` [O, 3].
 
     Asteroids and artefacts: only the first exposure that shows them becomes an alert.
     """
     n = len(start_jd)
-    seen = visits(rng, start_jd, 4)
+    seen = visits(rng, start_jd, 4, cloudy)
     flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
     place = sky.positions(rng, n, kind_of_sky)
     return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int), *place)

@@ -33,12 +33,12 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.25, (16.2, 1.3), (0.25, 0.1), 14.0, 0.9, 0),
-    Kind("eclipsing", 0.25, (15.6, 1.3), (0.65, 0.3), 12.0, 0.65, 0),
-    Kind("long-period", 0.15, (13.9, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
-    Kind("pulsating", 0.11, (14.9, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
-    Kind("young", 0.11, (15.8, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
-    Kind("cataclysmic", 0.13, (19.2, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
+    Kind("RR Lyrae", 0.25, (15.9, 1.3), (0.25, 0.1), 14.0, 0.9, 0),
+    Kind("eclipsing", 0.25, (15.3, 1.3), (0.65, 0.3), 12.0, 0.65, 0),
+    Kind("long-period", 0.15, (13.6, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
+    Kind("pulsating", 0.11, (14.6, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
+    Kind("young", 0.11, (15.4, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
+    Kind("cataclysmic", 0.13, (19.0, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
 )
 CATACLYSMIC = len(KINDS) - 1
 
@@ -54,7 +54,7 @@ def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population
     magnitude = np.clip(middle + scatter * rng.standard_normal(n) + dust, 12.6, 22.5)
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    amplitude = np.exp(rng.normal(0.35, 0.4, n))
+    amplitude = np.exp(rng.normal(0.15, 0.4, n))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
