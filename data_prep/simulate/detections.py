@@ -15,7 +15,8 @@ HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.5, 1.0  # near the limit, half of the 
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
 EXPOSURES_PER_YEAR, FIRST_YEAR_SHARE = 290.0, 0.5  # the survey began slowly
-EXPOSURES_PER_NIGHT = 0.75  # while a field is in season
+EXPOSURES_PER_NIGHT = 0.9  # while a field is in season
+STRAY_SHARE = 0.16  # of places
 DAYS_PER_YEAR = 365.25
 
 
@@ -113,7 +114,7 @@ def _history(rng, population: Population, snr, start_jd, one_only: bool) -> tupl
     in_window = (snr > HISTORY_SNR).sum(axis=1) / np.maximum(seen.good.sum(axis=1), 1)
     share = np.where(np.isnan(population.earlier), in_window * rng.uniform(0.3, 1, n), population.earlier)
     # Some places remember the artefacts of a bright neighbour or host.
-    stray = np.where(rng.random(n) < 0.12, rng.geometric(0.15, n), 0)
+    stray = np.where(rng.random(n) < STRAY_SHARE, rng.geometric(0.12, n), 0)
     detections = rng.binomial(np.minimum(shining + lately, before), np.clip(share, 0, 1))
     detections = np.minimum(detections + stray, before)
     exposures = before[:, None] + np.cumsum(seen.good, axis=1)

@@ -12,8 +12,8 @@ from data_prep.simulate.cadence import CLOUDY_NIGHTS, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
 IN_WINDOW_NIGHTS = 60
-BULGE_SIZE = 0.4  # of a galaxy's, in which the supernovae of the bulge are
-MET_EARLY = 0.3  # of the supernovae
+BULGE_SIZE = 0.7  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
+MET_EARLY = 0.2  # of the supernovae
 TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
 
@@ -135,7 +135,7 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
     distance_modulus = peak - absolute
     host_mag = rng.normal(-20.6, 1.5, n) + distance_modulus
-    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.6, np.where(rng.random(n) < 0.3, 0.7, 0.15))
+    host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.2, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
     # Some are met as they rise, the others at any time until they have faded: a broker may begin to watch late.
@@ -156,8 +156,9 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
     """Move each host so that the source sits where its light is: in the disc, seen at its inclination, or the bulge."""
     n = len(host.x)
-    distance = rng.gamma(2.0, size=n) / 1.678 * host.radius * np.exp(rng.normal(0, 0.2, n))
-    distance *= np.where(rng.random(n) < host.bulge, BULGE_SIZE, 1.0)
+    in_disc = rng.gamma(2.0, size=n) / 1.678 * np.exp(rng.normal(0, 0.2, n))
+    in_bulge = BULGE_SIZE * rng.exponential(1.0, n)  # steep towards the centre, as a de Vaucouleurs profile
+    distance = np.where(rng.random(n) < host.bulge, in_bulge, in_disc) * host.radius
     turn = rng.uniform(0, 2 * np.pi, n)
     along, across = distance * np.cos(turn), distance * np.sin(turn) * host.axis_ratio
     x = along * np.cos(host.angle) - across * np.sin(host.angle)
