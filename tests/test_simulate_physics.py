@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from data_prep.simulate import allwise, cadence, detections, lightcurves, measurements, objects, sky
-from data_prep.simulate.catalogue import REFERENCE_LIMIT_MAG, Sources, nearest, reference_images, star_score
-from jtss.schema import MIN_GAP_DAYS
+from data_prep.simulate.catalogue import (
+    REFERENCE_LIMIT_MAG,
+    Sources,
+    measured_neighbours,
+    nearest,
+    reference_images,
+    star_score,
+)
+from jtss.schema import MIN_GAP_DAYS, ZTF_MISSING
 
 
 def test_damped_random_walk_has_its_variance_and_structure_function():
@@ -91,8 +98,12 @@ def test_supernovae_follow_the_light_of_their_hosts():
     start = np.full(3000, 2459000.0)
     hosts = objects.supernovae(np.random.default_rng(4), start).hosts
     distance = np.hypot(hosts.x, hosts.y)
-    # An exponential disc has half its light within its effective radius; inclination brings sources closer.
-    assert 0.6 < np.median(distance / hosts.radius) < 1.05
+    # An exponential disc has half its light within its effective radius; inclination brings sources closer, and a
+    # bulge keeps more of them near the centre.
+    disc, bulge = hosts.bulge < 0.3, hosts.bulge > 0.6
+    assert 0.6 < np.median(distance[disc] / hosts.radius[disc]) < 1.05
+    central = [np.mean(distance[some] < 0.15 * hosts.radius[some]) for some in (disc, bulge)]
+    assert central[1] > 2 * central[0] > 0
     along = np.abs(hosts.x * np.cos(hosts.angle) + hosts.y * np.sin(hosts.angle))
     across = np.abs(hosts.y * np.cos(hosts.angle) - hosts.x * np.sin(hosts.angle))
     thin = hosts.axis_ratio < 0.5
@@ -223,3 +234,30 @@ def test_near_the_limit_half_of_the_detections_pass(monkeypatch):
     some = faint()
     monkeypatch.setattr(detections, "completeness", np.ones_like)
     assert some < 0.6 * faint()
+
+
+def test_what_the_catalogue_misses_may_be_in_the_reference_image():
+    """A faint host is the nearest source of the reference image, and nothing that Pan-STARRS lists."""
+    rng, n = np.random.default_rng(16), 2000
+    ones, zeros = np.ones(n), np.zeros(n)
+    found = nearest(rng, [Sources(zeros, zeros, 22.8 * ones, 0.1 * ones, ones, np.arange(n))], n)
+    columns = measured_neighbours(found, np.arange(n), zeros, zeros)
+    listed = columns["distpsnr1"] == 0
+    assert 0.2 < listed.mean() < 0.45
+    assert np.all(columns["sgscore1"][~listed] == ZTF_MISSING)
+    there = np.hypot(*reference_images(rng, found)[:2])[:, 1] < 0.5
+    assert there[~listed].mean() > 0.8
+
+
+def test_bright_hosts_leave_more_false_detections():
+    rng, n = np.random.default_rng(17), 1500
+    start = np.full(n, sky.SURVEY_START_JD + 5 * 365.25)
+    supernovae = objects.supernovae(rng, start)
+    dark = supernovae._replace(hosts=objects.no_hosts(n))
+    counts = []
+    for population in (supernovae, dark):
+        alerts = detections.fired(np.random.default_rng(18), population, start, one_only=False)
+        first = np.unique(alerts.owner, return_index=True)[1]
+        assert np.all(alerts.ndethist <= alerts.ncovhist)
+        counts.append(alerts.ndethist[first].mean())
+    assert counts[0] > counts[1] + 2

@@ -10,17 +10,19 @@ from jtss.schema import ZTF_MISSING
 PIXEL_ARCSEC = 1.01
 SEARCH_RADIUS_ARCSEC = 30.0  # ZTF lists Pan-STARRS sources within this
 N_NEIGHBOURS = 3
-N_CANDIDATES = 6  # nearest to the nominal position; the order of three may change with the measured one
+N_CANDIDATES = (
+    10  # nearest to the nominal position: some are not listed, and the order may change with the measured one
+)
 SMALLEST_RESOLVED_PIX = 0.6
 LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
 REFERENCE_LIMIT_MAG = np.array([23.3, 23.0, 22.4])  # of the reference images in g, r, i
-NOISE_PEAKS_PER_PIX2 = 0.0022  # of the reference image that DAOPhot takes for faint sources
+NOISE_PEAKS_PER_PIX2 = 0.0019  # of the reference image that DAOPhot takes for faint sources
 CENTROID_PIX = 0.08  # error of a source in the reference image, per axis
 
 
 class Sources(NamedTuple):
-    """Catalogue entries, flat, by owner: [S] each; `pointlike` 1 for a star, 0 for a well resolved galaxy."""
+    """What catalogues may list, flat, by owner: [S] each; `pointlike` 1 for a star, 0 for a well resolved galaxy."""
 
     x: np.ndarray
     y: np.ndarray
@@ -31,21 +33,24 @@ class Sources(NamedTuple):
 
 
 class Neighbours(NamedTuple):
-    """Nearest entries of each object: [O, 6]; infinitely far and -999 where there are fewer."""
+    """Nearest sources of each object: [O, 10]; infinitely far and -999 where there are fewer.
+
+    Pan-STARRS lists most (`listed`); the reference images, which are deeper in places, have others, too.
+    """
 
     x: np.ndarray
     y: np.ndarray
     r_mag: np.ndarray
     colour: np.ndarray
     pointlike: np.ndarray
+    listed: np.ndarray
     star_score: np.ndarray
 
 
 def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> Neighbours:
-    """The catalogue entries nearest to each object, with Pan-STARRS star scores; faint ones are often missed."""
+    """The sources nearest to each object, with Pan-STARRS star scores; that catalogue often misses faint ones."""
     sources = Sources(*(np.concatenate(column) for column in zip(*lists, strict=True)))
     listed = rng.random(len(sources.x)) < 1 / (1 + np.exp((sources.r_mag - STACK_LIMIT_MAG) / 0.4))
-    sources = Sources(*(column[listed] for column in sources))
     score = star_score(rng, sources.r_mag, sources.pointlike)
     distance = np.hypot(sources.x, sources.y)
     order = np.lexsort((distance, sources.owner))
@@ -65,6 +70,7 @@ def nearest(rng: np.random.Generator, lists: list[Sources], n_objects: int) -> N
         table(sources.r_mag, 99.0),
         table(sources.colour, 0.0),
         table(sources.pointlike, 0.0),
+        table(listed, 0.0) > 0,
         table(score, ZTF_MISSING),
     )
 
@@ -99,6 +105,7 @@ def measured_neighbours(
         sgscore1 to 3, distpsnr1 to 3 [arcsec], each [M]; -999 beyond 30 arcsec.
     """
     distance = PIXEL_ARCSEC * np.hypot(neighbours.x[owner] - x[:, None], neighbours.y[owner] - y[:, None])
+    distance[~neighbours.listed[owner]] = np.inf
     order = np.argsort(distance, axis=1, kind="stable")[:, :N_NEIGHBOURS]
     distance = np.take_along_axis(distance, order, axis=1)
     score = np.take_along_axis(neighbours.star_score[owner], order, axis=1)
@@ -151,7 +158,7 @@ def reference_images(rng: np.random.Generator, neighbours: Neighbours) -> Refere
     and low star scores.
     """
     shape = (len(neighbours.x), len(BY_FILTER))
-    by_filter = neighbours.r_mag[:, None] + neighbours.colour[:, None] * BY_FILTER[:, None]  # [O, 3, 6]
+    by_filter = neighbours.r_mag[:, None] + neighbours.colour[:, None] * BY_FILTER[:, None]  # [O, 3, 10]
     resolved = np.clip(1 - neighbours.pointlike, 0, 0.98)
     radius2 = SMALLEST_RESOLVED_PIX**2 * resolved / (1 - resolved)
     by_filter += 2.5 * np.log10(1 + 0.25 * radius2)[:, None]

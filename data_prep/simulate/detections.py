@@ -16,7 +16,7 @@ N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
 EXPOSURES_PER_YEAR, FIRST_YEAR_SHARE = 290.0, 0.5  # the survey began slowly
 EXPOSURES_PER_NIGHT = 0.9  # while a field is in season
-STRAY_SHARE = 0.16  # of places
+STRAY_RATES = 0.0003, 0.005  # of the exposures of a place, at the place of nothing and of a host of magnitude 18
 DAYS_PER_YEAR = 365.25
 
 
@@ -113,11 +113,16 @@ def _history(rng, population: Population, snr, start_jd, one_only: bool) -> tupl
     lately = rng.poisson(EXPOSURES_PER_NIGHT * np.where(np.isinf(population.since), 0, population.since))
     in_window = (snr > HISTORY_SNR).sum(axis=1) / np.maximum(seen.good.sum(axis=1), 1)
     share = np.where(np.isnan(population.earlier), in_window * rng.uniform(0.3, 1, n), population.earlier)
-    # Some places remember the artefacts of a bright neighbour or host.
-    stray = np.where(rng.random(n) < STRAY_SHARE, rng.geometric(0.12, n), 0)
+    stray = rng.binomial(before, np.minimum(_stray_rate(population) * np.exp(rng.normal(0, 1.3, n)), 0.3))
     detections = rng.binomial(np.minimum(shining + lately, before), np.clip(share, 0, 1))
     detections = np.minimum(detections + stray, before)
     exposures = before[:, None] + np.cumsum(seen.good, axis=1)
     if one_only:
-        return np.broadcast_to(1 + stray[:, None] // 4, seen.jd.shape), exposures
+        return np.broadcast_to(1 + stray[:, None], seen.jd.shape), exposures
     return detections[:, None] + np.cumsum(snr > HISTORY_SNR, axis=1), exposures
+
+
+def _stray_rate(population: Population) -> np.ndarray:
+    """[O] share of the exposures that show an artefact there: the more light is subtracted, the more."""
+    nothing, bright = STRAY_RATES
+    return nothing + (bright - nothing) * np.minimum(population.hosts.flux[:, 1] / flux_of(18.0), 2.0)

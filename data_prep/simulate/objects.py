@@ -12,7 +12,7 @@ from data_prep.simulate.cadence import CLOUDY_NIGHTS, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
 IN_WINDOW_NIGHTS = 60
-BULGE_SIZE = 0.7  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
+BULGE_SIZE = 0.45  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
 MET_EARLY = 0.2  # of the supernovae
 TYPICAL_LIMIT_MAG = 20.4
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
