@@ -42,9 +42,10 @@ def test_what_is_shifted_comes_first():
     assert [row.name for row in rows[:2]] == ["chinr", "noise_template"]
     assert rows[0].wasserstein == pytest.approx(1.5 / 1.35, abs=0.25)
     assert rows[0].quantiles[1][2] - rows[0].quantiles[0][2] == pytest.approx(1.5, abs=0.3)
-    text = values_text(rows)
-    assert text.splitlines()[1].startswith("* chinr")
-    assert len(text.splitlines()) == 1 + 2 * len(VALUE_NAMES)
+    lines = values_text(rows).splitlines()
+    assert [line.split()[0] for line in lines[1:4:2]] == ["chinr", "noise_template"]
+    assert len(lines) == 1 + 2 * sum(row.excess > 0 for row in rows) < 20
+    assert values_text([row for row in rows if row.excess <= 0]) == "no value beyond chance"
 
 
 def test_what_is_missing_comes_first():
@@ -75,7 +76,12 @@ def test_a_correlation_that_is_lost_comes_first():
     assert rows[0].names == ("magnr", "chinr")
     assert rows[0].correlation == (pytest.approx(0.95, abs=0.03), pytest.approx(0, abs=0.2))
     assert rows[0].gap < -8
-    assert pairs_text(rows).splitlines()[1].startswith("* magnr ~ chinr")
+    lines = pairs_text(rows).splitlines()
+    assert lines[1].startswith("magnr ~ chinr")
+    assert len(lines) == 1 + sum(abs(row.gap) > 1.96 for row in rows) < 10
+    assert pairs_text([row._replace(gap=gap) for row, gap in zip(rows, (1.9, -1.9, np.nan), strict=False)]) == (
+        "no correlation beyond chance"
+    )
 
 
 def packets(folder, names: dict[str, str], head: str = "objectId,label", seed: int = 0, **changes):
@@ -135,6 +141,7 @@ def test_command_writes_tables_and_pictures(tmp_path, capsys):
     assert "AGN: 12 real alerts of 6 objects, 12 simulated alerts of 6 objects: " in text
     assert "SN: 12 real alerts of 6 objects, 0 simulated alerts of 0 objects: not compared" in text
     assert "VS: 0 real alerts of 0 objects, 12 simulated alerts of 6 objects: not compared" in text
+    assert f"all values: {out}/table.csv\nall correlations: {out}/correlations.csv\n" in text
     with (out / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert (rows[0]["class"], rows[0]["value"], float(rows[0]["ks"])) == ("AGN", "rb", 1)

@@ -23,8 +23,8 @@ from jtss.schema import CLASS_NAMES
 LEGEND = """\
 One vote per object. KS: largest difference of the cumulative distributions, of the values that are there; chance: what
 two samples of this size from one distribution exceed once in 20 times; W/IQR: Wasserstein's distance in interquartile
-ranges of the real values; missing: share without a value. Sorted by excess: how much KS, or the difference in missing,
-is beyond chance; * marks those. Correlations: gap/sd is their difference in standard deviations of chance."""
+ranges of the real values; missing: share without a value. Correlations: gap/sd is their difference in standard
+deviations of chance. Only what is beyond chance is shown, values by how far beyond, correlations by gap/sd."""
 
 
 def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int = 0) -> str:
@@ -39,7 +39,8 @@ def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int 
         seed: which objects are drawn.
 
     Returns:
-        The report: for each class all values and correlations, worst first; at the end a line for each class.
+        The report: for each class the values and correlations beyond chance, worst first; then a line for each class,
+        and the files that hold all values and correlations.
 
     Raises:
         FileNotFoundError, InputError: a folder cannot be used, or the two have no class in common.
@@ -59,9 +60,10 @@ def compare(simulated: str | Path, real: str | Path, out: str | Path, seed: int 
     write_values(out / "table.csv", list(chain.from_iterable(values.values())))
     write_pairs(out / "correlations.csv", list(chain.from_iterable(pairs.values())))
     _galleries(out, labels, folders, samples, seed)
-    written = ", ".join(["table.csv", "correlations.csv", *(f"gallery_{label}.png" for label in labels)])
+    files = f"all values: {out / 'table.csv'}\nall correlations: {out / 'correlations.csv'}\n"
+    files += f"pictures: {', '.join(str(out / f'gallery_{label}.png') for label in labels)}"
     accounts = "\n".join(_account(name, folders[name], sample) for name, sample in samples.items())
-    return "\n\n".join([accounts, LEGEND, *_sections(samples, values, pairs), f"{out}: {written}"])
+    return "\n\n".join([accounts, LEGEND, *_sections(samples, values, pairs), files])
 
 
 def _sections(

@@ -153,12 +153,14 @@ def summary(rows: list[ValueRow]) -> str:
 
 
 def values_text(rows: list[ValueRow]) -> str:
-    """A table to read: two lines a value, real over simulated."""
+    """The values beyond chance as a table to read: two lines a value, real over simulated."""
+    beyond = [row for row in rows if row.excess > 0]
+    if not beyond:
+        return "no value beyond chance"
     head = "".join(f"{f'q{100 * level:02.0f}':>11}" for level in LEVELS)
-    lines = [f"{'':2}{'value':<30}{'KS':>6}{'chance':>8}{'W/IQR':>8}{'':6}{'missing':>8}{head}"]
-    for row in rows:
-        mark = "*" if row.excess > 0 else " "
-        start = f"{mark:2}{row.name:<30}{_short(row.ks, 6)}{_short(row.ks_chance, 8)}{_short(row.wasserstein, 8)}"
+    lines = [f"{'value':<30}{'KS':>6}{'chance':>8}{'W/IQR':>8}{'':6}{'missing':>8}{head}"]
+    for row in beyond:
+        start = f"{row.name:<30}{_short(row.ks, 6)}{_short(row.ks_chance, 8)}{_short(row.wasserstein, 8)}"
         for title, lead, i in (("real", start, 0), ("sim", " " * len(start), 1)):
             found = "".join(f"{value:>11.4g}" if np.isfinite(value) else f"{'-':>11}" for value in row.quantiles[i])
             lines.append(f"{lead}{title:>6}{row.missing[i]:>8.2f}{found}")
@@ -166,13 +168,15 @@ def values_text(rows: list[ValueRow]) -> str:
 
 
 def pairs_text(rows: list[PairRow]) -> str:
-    """A table to read."""
-    lines = [f"{'':2}{'rank correlation':<44}{'real':>7}{'sim':>7}{'gap/sd':>8}{'objects':>14}"]
-    for row in rows:
-        mark = "*" if abs(row.gap) > NORMAL_95 else " "
+    """The correlations beyond chance as a table to read."""
+    beyond = [row for row in rows if abs(row.gap) > NORMAL_95]
+    if not beyond:
+        return "no correlation beyond chance"
+    lines = [f"{'rank correlation':<44}{'real':>7}{'sim':>7}{'gap/sd':>8}{'objects':>14}"]
+    for row in beyond:
         objects = f"{row.objects[0]} | {row.objects[1]}"
         numbers = "".join(_short(value, 7) for value in row.correlation) + _short(row.gap, 8, 1)
-        lines.append(f"{mark:2}{' ~ '.join(row.names):<44}{numbers}{objects:>14}")
+        lines.append(f"{' ~ '.join(row.names):<44}{numbers}{objects:>14}")
     return "\n".join(lines)
 
 
