@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from jtss import output
 from jtss.schema import COLOUR_NAMES, SPLIT_NAMES
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
@@ -163,4 +164,5 @@ def draw(path: Path, cards: list, name: str) -> None:
 
 
 if __name__ == "__main__":
+    output.outlive_readers()
     sys.exit(main())

@@ -35,6 +35,7 @@ from jtss import (
     engine,
     environment,
     estimate,
+    output,
     overrides,
     registry,
     repeats,
@@ -289,4 +290,5 @@ def simulated_data() -> Path:
 
 
 if __name__ == "__main__":
+    output.outlive_readers()
     sys.exit(main())

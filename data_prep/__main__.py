@@ -1,10 +1,12 @@
 """`python -m data_prep build | simulate | inspect | compare`: command lines, and nothing else."""
 
 import argparse
+import io
 import os
 import shlex
 import signal
 import sys
+from contextlib import redirect_stdout
 
 from data_prep.errors import InputError
 from data_prep.workers import WorkerError
@@ -74,6 +76,14 @@ def _build(options: argparse.Namespace) -> None:
     _say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}")
 
 
+def _simulate(options: argparse.Namespace) -> None:
+    from data_prep.simulate import command as simulation
+
+    with redirect_stdout(io.StringIO()) as said:
+        simulation.run(options)
+    _say(said.getvalue().rstrip())
+
+
 def _inspect(options: argparse.Namespace) -> None:
     from data_prep.inspection import summary
 
@@ -99,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(commands.add_parser("build", help="alert packets to a data set", description=_build_help()))
     simulate = commands.add_parser("simulate", help="a simulated sky to a data set or to alert packets")
     simulation.add_arguments(simulate)
-    simulate.set_defaults(run=simulation.run)
+    simulate.set_defaults(run=_simulate)
     _add_inspect(commands.add_parser("inspect", help="counts, missing values, ledger and stamps of a data set"))
     _add_compare(commands.add_parser("compare", help="how far simulated alert packets are from real ones"))
     return parser

@@ -1,15 +1,13 @@
 """The summary of a data set counts right, and sees damage; the gallery draws."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import h5py
 import numpy as np
 import pytest
 from matplotlib.image import imread
 from test_hdf5 import some_sequences
+from unread import run_unread
 
 from data_prep.__main__ import main
 from data_prep.hdf5 import Writer
@@ -54,12 +52,7 @@ def test_summary_counts_right(data_set, capsys):
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(data_set):
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [sys.executable, "-m", "data_prep", "inspect", str(data_set)]
-    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
-    os.close(writing)
-    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+    assert run_unread("-m", "data_prep", "inspect", data_set) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("column", ["stamps", "metadata", "candid", "split"])

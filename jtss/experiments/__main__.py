@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from jtss import output
+
 EXIT_FAILED, EXIT_INTERRUPTED = 2, 130
 
 
@@ -91,4 +93,5 @@ def _realism(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    output.outlive_readers()
     sys.exit(main())

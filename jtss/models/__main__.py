@@ -1,11 +1,10 @@
 """python -m jtss.models {list, verify, card, export}: the trained models that ship."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
-from jtss import sums
+from jtss import output, sums
 from jtss.models import card, export, scores_text, shipped
 from jtss.reports.wording import percent
 
@@ -85,6 +84,5 @@ def export_run(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, as `head`, ends it in silence
+    output.outlive_readers()
     sys.exit(main())
