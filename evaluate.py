@@ -107,15 +107,13 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     """A table with a row per object and class; packets become arrays by the functions that make data sets."""
     from functools import partial
 
-    from data_prep import build, crossmatch, ingest
+    from data_prep import crossmatch, ingest
     from jtss import predict, screening
     from jtss.reports import classify, subject, table
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
-    for path in filter(None, (out, arguments.picture, arguments.rejects)):
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+    require_folders(out, arguments.picture, arguments.rejects)
     run = predict.load_run(arguments.ckpt)
     screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
     for warning in (*run.warnings, *(screener.warnings if screener else ())):
@@ -128,14 +126,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
         ingest.ingest(arguments.alerts, workdir=folder, pad_edges=True) as ingested,
     ):
-        print(ingested.ledger)
-        if arguments.rejects:
-            build.write_rejects(arguments.rejects, ingested)
-        if not ingested.ledger.read:
-            raise ValueError(f"{', '.join(map(str, arguments.alerts))}: no alert packet found")
-        if not ingested.ledger.kept and not ingested.dropped_by_object():
-            given = ", ".join(map(str, arguments.alerts))
-            raise ValueError(f"{given}: nothing in it is an alert that can be used (a data set goes to --data)")
+        account_for(ingested, arguments)
         with table.open_table(out) as write:
             tally = classify.classify(
                 partial(predict.predict, run),
@@ -150,6 +141,27 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     if arguments.picture:
         draw(arguments.picture, tally.shown, classifier.name)
     return 0
+
+
+def require_folders(*paths: Path | None) -> None:
+    """Raise FileNotFoundError where a file to write has no folder, before hours go into what it shall hold."""
+    for path in filter(None, paths):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+
+
+def account_for(ingested, arguments: argparse.Namespace) -> None:
+    """Print the ledger and write the rejects; raise ValueError where there is nothing to say about any object."""
+    from data_prep import build
+
+    print(ingested.ledger)
+    if arguments.rejects:
+        build.write_rejects(arguments.rejects, ingested)
+    given = ", ".join(map(str, arguments.alerts))
+    if not ingested.ledger.read:
+        raise ValueError(f"{given}: no alert packet found")
+    if not ingested.ledger.kept and not ingested.dropped_by_object():
+        raise ValueError(f"{given}: nothing in it is an alert that can be used (a data set goes to --data)")
 
 
 def draw(path: Path, cards: list, name: str) -> None:

@@ -135,18 +135,10 @@ def run(
     Raises:
         FloatingPointError: after the turn with a loss that is no number was yielded; names seed and step.
     """
-    config = seedless(config)
-    whole, every = in_one_dispatch(config), config.training.validate_every
-    wait = LONGEST_WAIT_SECONDS
+    config, seeds = seedless(config), np.array(states.seed)  # a copy: `turn` takes the memory
+    whole, step, wait = in_one_dispatch(config), _first_step(config, states), LONGEST_WAIT_SECONDS
     with _Worker() as ahead, _Worker() as worker:
-        seeds, at = np.array(states.seed), np.array(states.step)  # copies: `turn` takes the memory
-        going = at < last_step(config, np.array(states.best.step))
-        step = int(at[going].max(initial=0))
-
-        def batches(step: int) -> Future:
-            n_steps = min(every - step % every, LONGEST_TURN) if whole else 1
-            return ahead.submit(lambda: source.take(draw(config, source.class_count, seeds, step, n_steps)))
-
+        batches = partial(_batches, ahead, config, whole, source, seeds)
         coming = batches(step)
         while not finished(config, states):
             examples = coming.result()
@@ -154,16 +146,29 @@ def run(
             coming = batches(step)  # while the device is busy with these
             under_way = worker.submit(partial(_turn, config, whole, states, examples, chunks, step))
             del examples
-            result = _result(under_way, stop_asked, wait)
-            if result is None:
+            if (progress := _result(under_way, stop_asked, wait)) is None:
                 return
-            states, figures = result
+            states = progress.states
             wait = math.inf if whole else wait  # a whole turn gives the memory of its states away
-            yield Progress(states, figures)
-            _require_finite(figures, seeds)
+            yield progress
+            _require_finite(progress.figures, seeds)
 
 
-def _turn(config, whole, states, examples, chunks, step) -> tuple[TrainState, Figures]:
+def _first_step(config: Config, states: TrainState) -> int:
+    """Where the seeds that are not finished are; 0 where all are."""
+    at = np.array(states.step)
+    going = at < last_step(config, np.array(states.best.step))
+    return int(at[going].max(initial=0))
+
+
+def _batches(ahead: "_Worker", config: Config, whole: bool, source: Source, seeds: np.ndarray, step: int) -> Future:
+    """The batches of the turn that begins at `step`, drawn by `ahead`."""
+    every = config.training.validate_every
+    n_steps = min(every - step % every, LONGEST_TURN) if whole else 1
+    return ahead.submit(lambda: source.take(draw(config, source.class_count, seeds, step, n_steps)))
+
+
+def _turn(config, whole, states, examples, chunks, step) -> Progress:
     sums, due = None, step % config.training.validate_every == 0
     if whole and due:
         states, loss, sums = turn(config, states, examples, chunks)
@@ -175,7 +180,7 @@ def _turn(config, whole, states, examples, chunks, step) -> tuple[TrainState, Fi
     values = jax.device_get((states.step, loss, sums, states.best.step, states.best.accuracy))
     at, loss, sums, best_step, best_accuracy = values
     validation = (None, None) if sums is None else (sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2])
-    return states, Figures(at, loss, *validation, best_step, best_accuracy)
+    return Progress(states, Figures(at, loss, *validation, best_step, best_accuracy))
 
 
 def _require_finite(figures: Figures, seeds: np.ndarray) -> None:
@@ -194,8 +199,8 @@ class _Worker(ThreadPoolExecutor):
         self.shutdown(wait=False, cancel_futures=True)
 
 
-def _result(under_way: Future, stop_asked: Callable[[], bool], longest_wait: float):
-    """The result of a turn; None where a stop is asked for and it does not come soon.
+def _result(under_way: Future, stop_asked: Callable[[], bool], longest_wait: float) -> Progress | None:
+    """What a turn came to; None where a stop is asked for and it does not come soon.
 
     The main thread waits in short naps, because Python handles signals between them only.
     """

@@ -103,10 +103,8 @@ def evaluate(
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
-    counts: Counter[str] = Counter()
-    ids, labels = [np.empty(0, object)], [np.empty(0, np.int64)]
-    chances, errors, sample = [np.empty((0, len(classes)), np.float32)], [], None
-    longest, screened = 0, []
+    answers = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
+    counts, errors, sample, longest, screened = Counter(), [], None, 0, []
     for whole in batches:
         longest = max(longest, int(whole.n_detections.max()))
         what = fate(whole, classes, n_detections, split)
@@ -117,15 +115,11 @@ def evaluate(
         if not chosen.size:
             continue
         part = take(whole, chosen)
-        probabilities = _probabilities(predict, part)
-        label = np.array([classes.index(schema.CLASS_NAMES[i]) for i in part.label])
+        label, probabilities = _labels(part, classes), _probabilities(predict, part)
+        answers.append((part.object_id, label, probabilities))
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
-        if sample is None:
-            sample = take(part, np.resize(np.arange(part.n_objects), TIMING_OBJECTS))
-        ids.append(part.object_id)
-        labels.append(label)
-        chances.append(probabilities)
-    columns = (np.concatenate(parts) for parts in (ids, labels, chances))
+        sample = _for_timing(part) if sample is None else sample
+    columns = map(np.concatenate, zip(*answers, strict=True))
     return Evaluation(classes, *columns, dict(counts), errors, sample, longest, screening.join(screened))
 
 
@@ -136,6 +130,15 @@ def _screen(screen: Screen, whole: Sequences, what: np.ndarray) -> Screened:
     wanted = what[asked] == EVALUATED
     what[asked[wanted & verdict.rejected]] = REJECTED
     return Screened(whole.label[asked], wanted, verdict)
+
+
+def _labels(sequences: Sequences, classes: tuple[str, ...]) -> np.ndarray:
+    """[N] int64: indices into `classes`."""
+    return np.array([classes.index(schema.CLASS_NAMES[i]) for i in sequences.label])
+
+
+def _for_timing(sequences: Sequences) -> Sequences:
+    return take(sequences, np.resize(np.arange(sequences.n_objects), TIMING_OBJECTS))
 
 
 def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:
