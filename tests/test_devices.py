@@ -5,7 +5,6 @@ differs by float32 rounding, some 1e-7 of a value. Twelve steps of Adam at 1e-3 
 """
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 from made_sequences import sequences
+from programs import ENVIRONMENT
 
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
 def started(folder: Path, out: str, *options: str, **environment: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "train.py"), *OPTIONS, "--data", str(folder / "made.h5"), "--out", out]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([*command, *options], cwd=folder, env={**os.environ, **environment}, **pipes)
+    return subprocess.Popen([*command, *options], cwd=folder, env=ENVIRONMENT | environment, **pipes)
 
 
 def curve(directory: Path) -> np.ndarray:
@@ -86,9 +86,12 @@ def wait_for_metrics(processes: list[subprocess.Popen], path: Path) -> None:
         time.sleep(0.05)
 
 
+ENDLESS = ["--set", "training.iterations=100000", "--set", "stamp.channels="]  # no images: they take long to compile
+
+
 @pytest.mark.slow
 def test_a_stop_that_one_process_is_asked_for_is_the_stop_of_both(folder):
-    processes = two_processes(folder, "stopped", "--set", "training.iterations=100000")
+    processes = two_processes(folder, "stopped", *ENDLESS)
     wait_for_metrics(processes, folder / "stopped" / "metrics.jsonl")
     processes[1].terminate()
     output = [process.communicate(timeout=120)[0] for process in processes]
@@ -99,7 +102,7 @@ def test_a_stop_that_one_process_is_asked_for_is_the_stop_of_both(folder):
 
 @pytest.mark.slow
 def test_an_error_in_one_process_ends_both(folder):
-    processes = two_processes(folder, "broken", "--set", "training.iterations=100000")
+    processes = two_processes(folder, "broken", *ENDLESS)
     metrics = folder / "broken" / "metrics.jsonl"
     wait_for_metrics(processes, metrics)
     metrics.unlink()

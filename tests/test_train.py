@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_sequences import sequences
+from programs import ENVIRONMENT
 
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
@@ -29,7 +31,12 @@ def command(*arguments) -> list[str]:
 
 
 def run(*arguments, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=300)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=300)
+
+
+def start(*arguments, **pipes) -> subprocess.Popen:
+    given = {"stdout": subprocess.PIPE, "text": True} | pipes
+    return subprocess.Popen(command(*arguments), env=ENVIRONMENT, **given)
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +93,30 @@ def test_more_detections_than_the_file_has_are_refused(data_file, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def whole(data_file, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A run of 400 steps that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    done = run(*IMAGES, "--data", data_file, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+IMAGES = ["--config", "demo", *TINY, "--set", "training.iterations=400"]
 METADATA = ["--config", "n3_metadata", *TINY[4:], "--set", "training.learning_rate=1e-3"]
 
 
 @pytest.mark.slow
 def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alone(data_file, tmp_path):
     """Three seeds are one program; each has a run directory of its own."""
-    options = [*METADATA, "--data", data_file, "--set", "training.iterations=4000"]
+    options = [*METADATA, "--data", data_file, "--set", "training.iterations=2000"]
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     done = run(*options, "--seeds", 3, "--out", whole)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[-6:-1]] == ["0", "1", "2", "mean", "±"]
     assert f"next: python evaluate.py --ckpt {whole}" in done.stdout
 
-    started = subprocess.Popen(command(*options, "--seeds", 3, "--out", halved), stdout=subprocess.PIPE, text=True)
+    started = start(*options, "--seeds", 3, "--out", halved)
     wait_for_metrics(started, halved / "seed-2")
     started.terminate()
     output, _ = started.communicate(timeout=60)
@@ -107,31 +124,29 @@ def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alo
     assert f"go on with: python train.py --resume {halved}" in output
     assert run("--resume", halved).returncode == 0
     for seed in range(3):
-        assert comparable(halved / f"seed-{seed}", 4000) == comparable(whole / f"seed-{seed}", 4000)
+        assert comparable(halved / f"seed-{seed}", 2000) == comparable(whole / f"seed-{seed}", 2000)
 
     again = run("--resume", whole)
     assert again.returncode == 0
-    assert "finished at step 4000" in again.stdout
+    assert "finished at step 2000" in again.stdout
 
     assert run(*options, "--set", "training.seed=1", "--out", tmp_path / "alone").returncode == 0
-    alone, among = (comparable(folder, 4000)[0] for folder in (tmp_path / "alone", whole / "seed-1"))
+    alone, among = (comparable(folder, 2000)[0] for folder in (tmp_path / "alone", whole / "seed-1"))
     assert among["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
 
 
 @pytest.mark.slow
-def test_a_training_set_left_in_its_file_gives_the_same_metrics(data_file, tmp_path):
-    options = ["--config", "demo", "--data", data_file, *TINY, "--set", "training.iterations=20"]
-    assert run(*options, "--out", tmp_path / "held").returncode == 0
-    streamed = run(*options, "--stream", "--out", tmp_path / "streamed")
+def test_a_training_set_left_in_its_file_gives_the_same_metrics(whole, data_file, tmp_path):
+    streamed = run(*IMAGES, "--data", data_file, "--stream", "--out", tmp_path)
     assert "the training set stays in its file" in streamed.stdout
-    assert comparable(tmp_path / "streamed", 20) == comparable(tmp_path / "held", 20)
+    assert "the training set stays in its file" not in whole[1].stdout
+    assert comparable(tmp_path) == comparable(whole[0])
 
 
 @pytest.mark.slow
 def test_sigterm_does_not_wait_for_a_step_that_takes_minutes(data_file, tmp_path):
     options = ["--config", "n3_conv1d", "--data", data_file, "--set", "training.batch_size=384"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    started = subprocess.Popen(command(*options, "--out", tmp_path / "run"), **pipes)
+    started = start(*options, "--out", tmp_path / "run", stderr=subprocess.DEVNULL)
     while "for a CPU there is" not in (line := started.stdout.readline()):
         assert line, "it ended"
     time.sleep(2)
@@ -143,13 +158,10 @@ def test_sigterm_does_not_wait_for_a_step_that_takes_minutes(data_file, tmp_path
 
 
 @pytest.mark.slow
-def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(data_file, tmp_path):
+def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(whole, data_file, tmp_path):
     """Ctrl-C saves, exits with 130 and says how to go on; what follows is the same training, bit for bit."""
-    options = ["--config", "demo", "--data", data_file, *TINY, "--set", "training.iterations=400"]
-    whole, halved = tmp_path / "whole", tmp_path / "halved"
-    assert run(*options, "--out", whole).returncode == 0
-
-    started = subprocess.Popen(command(*options, "--out", halved), stdout=subprocess.PIPE, text=True)
+    halved = tmp_path / "halved"
+    started = start(*IMAGES, "--data", data_file, "--out", halved)
     wait_for_metrics(started, halved)
     started.send_signal(signal.SIGINT)
     output, _ = started.communicate(timeout=60)
@@ -157,7 +169,7 @@ def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(data_file, tmp_p
     assert f"go on with: python train.py --resume {halved}" in output
 
     assert run("--resume", halved).returncode == 0
-    assert comparable(halved) == comparable(whole)
+    assert comparable(halved) == comparable(whole[0])
 
 
 def wait_for_metrics(process: subprocess.Popen, directory: Path) -> None:
@@ -176,10 +188,8 @@ def comparable(directory: Path, last: int = 400) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_a_run_says_where_it_comes_from_and_refuses_other_data(data_file, tmp_path):
-    directory = tmp_path / "run"
-    options = [*TINY, "--set", "training.iterations=5"]
-    done = run("--config", "demo", "--data", data_file, *options, "--out", directory)
+def test_a_run_says_where_it_comes_from_and_refuses_other_data(whole, data_file, tmp_path):
+    directory, done = shutil.copytree(whole[0], tmp_path / "run"), whole[1]
     assert "will take about" in done.stdout or os.environ.get("JAX_PLATFORMS") == "cuda"
     provenance = json.loads((directory / "provenance.json").read_text())
     assert str(data_file) in provenance["command"]
@@ -187,7 +197,7 @@ def test_a_run_says_where_it_comes_from_and_refuses_other_data(data_file, tmp_pa
     assert len(provenance["data_hash"]) == 32
     assert {"jax", "flax", "orbax-checkpoint", "jtss", "python"} <= set(provenance["versions"])
 
-    again = run("--config", "demo", "--data", data_file, *options, "--out", directory)
+    again = run(*IMAGES, "--data", data_file, "--out", directory)
     assert again.returncode == 2
     assert "go on with it by --resume" in again.stderr
 
