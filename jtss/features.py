@@ -24,16 +24,23 @@ def assemble(
     Returns:
         dynamic [B, N, D] float32 of every detection; its time_gap is the days since the previous one, 0 for the first.
         static [B, F] float32; values of the last detection, and the colours W1-W2, W2-W3, W3-W4 [mag].
+        Of a count, log_… is the decimal logarithm of one more; a negative count has none.
 
     TSC §IV-C, Table 3.
     """
     gap_days = np.diff(jd, axis=1, prepend=jd[:, :1]).astype(np.float32)
     colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
     per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
+    for name, count in zip(schema.LOGARITHM_NAMES, schema.COUNTS, strict=True):
+        per_detection[name] = _log_of_count(per_detection[count])
     per_object = {name: values[:, -1] for name, values in per_detection.items()}
     per_detection[schema.TIME_GAP.name] = gap_days
     per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
     return _columns(per_detection, config.dynamic, jd.shape), _columns(per_object, config.static, jd.shape[:1])
+
+
+def _log_of_count(count: np.ndarray) -> np.ndarray:
+    return np.log10(1 + np.where(count >= 0, count, np.nan))
 
 
 def _columns(values: dict[str, np.ndarray], names: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:

@@ -93,12 +93,17 @@ METADATA_NAMES = tuple(feature.name for feature in METADATA)
 TIME_GAP = Feature("time_gap", "", "day", True)
 ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red in pairwise(ALLWISE_BANDS))
 
-FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS)}
+# Decimal logarithms of one more than a count: TSC's limits are too low for objects that were seen hundreds of times.
+COUNTS = ("ndethist", "ncovhist", "non_detections")
+LOGARITHMS = tuple(Feature(f"log_{name}", "", "dex", True, lower=0.0) for name in COUNTS)
+
+FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS)}
 
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
-VALID_DYNAMIC = (TIME_GAP.name, *METADATA_NAMES)
-VALID_STATIC = (*METADATA_NAMES, *COLOUR_NAMES)
+LOGARITHM_NAMES = tuple(feature.name for feature in LOGARITHMS)
+VALID_DYNAMIC = (TIME_GAP.name, *METADATA_NAMES, *LOGARITHM_NAMES)
+VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES)
 DYNAMIC_NAMES = (TIME_GAP.name, *(feature.name for feature in DYNAMIC_METADATA))
 STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 

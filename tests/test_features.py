@@ -103,6 +103,26 @@ def test_json_brings_back_the_same_statistics_and_refuses_others():
         renamed.check(COMPLETE)
 
 
+def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
+    column = metadata[..., schema.METADATA_NAMES.index(name.removeprefix("log_"))]
+    return np.log10(1 + np.where(column < 0, np.nan, column)) if name.startswith("log_") else column
+
+
+def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():
+    counts = {"ndethist": [1, 99, 999], "ncovhist": [9, 999, 9999], "non_detections": [0, 900, np.nan]}
+    metadata = np.zeros((3, 1, 26), np.float32)
+    for name, column in counts.items():
+        metadata[:, 0, schema.METADATA_NAMES.index(name)] = column
+    chosen = MetadataConfig(dynamic=(), static=schema.LOGARITHM_NAMES)
+    _, found = features.assemble(metadata, np.zeros((3, 1)), np.zeros((3, 4), np.float32), chosen)
+    expected = [[0.30103, 1, 0], [2, 3, np.log10(901)], [3, 4, np.nan]]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    group = features.fit_group(found, chosen.static)
+    assert group.lower == (0, 0, 0)
+    assert group.upper == pytest.approx((3, 4, np.log10(901)))
+    assert features.standardise(found, group)[2, 2] == 0  # what is missing is the mean
+
+
 @given(
     dynamic=st.lists(st.sampled_from(schema.VALID_DYNAMIC), unique=True, max_size=6),
     static=st.lists(st.sampled_from(schema.VALID_STATIC), unique=True, max_size=6),
@@ -115,11 +135,11 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
     found = features.assemble(metadata, jd, allwise, chosen)
     assert (found[0].shape, found[1].shape) == ((4, 2, len(dynamic)), (4, len(static)))
     for i, name in enumerate(dynamic):
-        expected = [[0, 2]] * 4 if name == "time_gap" else metadata[..., schema.METADATA_NAMES.index(name)]
+        expected = [[0, 2]] * 4 if name == "time_gap" else of_every_detection(metadata, name)
         np.testing.assert_array_equal(found[0][..., i], expected)
     for i, name in enumerate(static):
-        if name in schema.METADATA_NAMES:
-            expected = metadata[:, 1, schema.METADATA_NAMES.index(name)]
+        if name not in schema.COLOUR_NAMES:
+            expected = of_every_detection(metadata, name)[:, 1]
         else:
             band = schema.COLOUR_NAMES.index(name)
             expected = allwise[:, band] - allwise[:, band + 1]

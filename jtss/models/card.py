@@ -44,7 +44,7 @@ SCORED_BEFORE = (
     "It reads ZTF's score rb; labels of bogus are often made from it, so recall of bogus on such labels looks better"
     " than it is."
 )
-HISTORY = {"ndethist", "non_detections"}
+HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
     " light curve grows. Not as a label to count populations with, and not without your own check where a wrong"
