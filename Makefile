@@ -8,9 +8,9 @@ MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 150000
 SETTINGS :=
-# First-alert models read all 26 values, as the original stamp classifier does: three more than TSC Table 3; and their
-# head is wider and drops less than the paper's, which is too small to learn what metadata tell.
-FIRST_ALERT := --set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 --set metadata.static=fwhm,ndethist,ncovhist,non_detections,isdiffpos,magpsf,sigmapsf,diffmaglim,classtar,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,rb,distnr,magnr
+# First-alert models read all 26 values, as the original stamp classifier does: three more than TSC Table 3, and the counts
+# as logarithms; their head is wider and drops less than the paper's, which is too small to learn what metadata tell.
+FIRST_ALERT := --set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 --set metadata.static=fwhm,log_ndethist,log_ncovhist,log_non_detections,isdiffpos,magpsf,sigmapsf,diffmaglim,classtar,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,rb,distnr,magnr
 
 .PHONY: demo models test test-slow lint bench clean
 
