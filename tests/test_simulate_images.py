@@ -237,7 +237,7 @@ def test_difference_flux_is_the_magnitude_by_the_zero_point(observed):
     flux = np.array([flux_by_psf(observed, row, image, DIFFERENCE) for row, image in zip(rows, images, strict=True)])
     columns = {name: observed.columns[name][rows] for name in ("magzpsci", "magpsf", "sigmapsf")}
     excess = columns["magzpsci"] - 2.5 * np.log10(np.maximum(flux, 1)) - columns["magpsf"]
-    # What lifted an alert above the limit is in its pixels, too: no bias, not even of the faint.
+    # What lifted an alert above the limit is in its pixels, too: no bias.
     assert abs(np.median(excess)) < 0.04
     # What subtraction leaves of the steady light, and trails, are not in the error.
     assert np.mean(np.abs(excess) < np.maximum(3 * columns["sigmapsf"], 0.25)) > 0.8
@@ -297,4 +297,4 @@ def test_a_ghost_is_a_faint_disc_or_ring_on_which_the_alert_is():
         shape = defects.ghost(np.random.default_rng(seed))
         assert np.any((shape.x == 0) & (shape.y == 0))
         assert 8 < np.ptp(shape.x) < 54
-        assert len(shape.x) * shape.share.max() > 3  # far more light than its peak shows
+        assert len(shape.x) * shape.share.max() > 1.5  # far more light than its peak shows

@@ -21,7 +21,7 @@ SKY_DN = np.array([97.0, 207.0, 320.0])
 SEEING_PIX = np.array([2.2, 2.0, 1.9])  # median
 SEEING_SPREAD = 0.16, 0.34  # of the logarithm over nights, below and above the median: bad nights are far from it
 CLOUDY_NIGHTS = 0.05
-LIMIT_LOSS_MAG = 0.82  # real limits are that much brighter than white noise allows: pixels are correlated
+LIMIT_LOSS_MAG = 0.82  # real limits are that much brighter than white noise and a known PSF would allow
 LUNAR_MONTH_DAYS = 29.53
 
 

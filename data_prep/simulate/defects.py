@@ -14,7 +14,11 @@ CLOUDY_NIGHTS = 0.35  # of those that make artefacts
 
 
 def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
-    """Bogus detections, and the kind of each: badly subtracted stars, of either sign, and things that are no stars."""
+    """Bogus detections, and the kind of each: badly subtracted stars, of either sign, and things that are no stars.
+
+    Shares are of what happens; among alerts there are fewer noise peaks, most of which are too faint, and more of the
+    others. The share of cloudy nights is that of a few nights that real artefacts come from.
+    """
     n = len(start_jd)
     kind = rng.choice(6, p=[0.40, 0.24, 0.05, 0.13, 0.14, 0.04], size=n)
     star = kind == BAD_SUBTRACTION

@@ -36,7 +36,7 @@ def place(rng: np.random.Generator, alerts: Alerts, ra: np.ndarray, dec: np.ndar
 
     Args:
         ra, dec: [O] true positions [deg].
-        steady_pix: error of an object's place in the reference, the same in all its alerts: more in crowded fields.
+        steady_pix: error of an object's place in the reference, the same in all its alerts.
     """
     n = len(alerts.owner)
     steady = steady_pix * np.exp(rng.normal(0, 0.5, len(ra))) * rng.standard_normal((2, len(ra)))
@@ -87,7 +87,7 @@ def exposures_of(
         template_noise=grain[own] * scale / typical[fid - 1],
         x=placement.xpos - np.rint(placement.xpos) - placement.error_x,
         y=placement.ypos - np.rint(placement.ypos) - placement.error_y,
-        # What is measured is what the images show: noise that lifts an alert above the limit is in its pixels.
+        # Measured light: what lifted an alert above the limit shows in its pixels, whose own noise comes on top.
         source=population.reference[own] + alerts.change,
         reference=population.reference[own],
         sign=np.sign(alerts.change),

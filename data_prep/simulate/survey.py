@@ -103,6 +103,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     knot_light, knot_entries = field.knots(rng, population.hosts)
     entries = [field_entries, own_entries, knot_entries, field.halo_entries(rng, population.reference)]
     neighbours = catalogue.nearest(rng, entries, len(firing))
+    # Fitted to the distances of labelled alerts from their stars and nuclei.
     placement = place(rng, alerts, ra, dec, steady_pix=0.17 if label == VS else 0.07)
     exposures = exposures_of(rng, population, alerts, artefact, placement)
     infrared = allwise.counterparts(rng, population, label in SINGLE, sky.star_density(gal_l, gal_b))
