@@ -1,12 +1,10 @@
 """`python -m data_prep build | simulate | inspect | compare`: command lines, and nothing else."""
 
 import argparse
-import io
 import os
 import shlex
 import signal
 import sys
-from contextlib import redirect_stdout
 
 from data_prep.errors import InputError
 from data_prep.workers import WorkerError
@@ -79,9 +77,7 @@ def _build(options: argparse.Namespace) -> None:
 def _simulate(options: argparse.Namespace) -> None:
     from data_prep.simulate import command as simulation
 
-    with redirect_stdout(io.StringIO()) as said:
-        simulation.run(options)
-    _say(said.getvalue().rstrip())
+    _say(simulation.run(options))
 
 
 def _inspect(options: argparse.Namespace) -> None:

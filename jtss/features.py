@@ -32,7 +32,8 @@ def assemble(
     colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
     per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
     for name, count in zip(schema.LOGARITHM_NAMES, schema.COUNTS, strict=True):
-        per_detection[name] = _log_of_count(per_detection[count])
+        if name in (*config.dynamic, *config.static):
+            per_detection[name] = _log_of_count(per_detection[count])
     per_object = {name: values[:, -1] for name, values in per_detection.items()}
     per_detection[schema.TIME_GAP.name] = gap_days
     per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))

@@ -292,9 +292,19 @@ def test_fields_are_crowded_near_the_plane():
     assert np.median(blobs[latitude < 8]) > 3 * np.median(blobs[latitude > 40])
 
 
-def test_a_ghost_is_a_faint_disc_or_ring_on_which_the_alert_is():
+def test_a_ghost_is_an_even_disc_or_ring_on_which_the_alert_is():
+    """Rendered: wide, as bright where the alert is as elsewhere on it, and far more light than its peak shows."""
+    rings = 0
     for seed in range(20):
         shape = defects.ghost(np.random.default_rng(seed))
         assert np.any((shape.x == 0) & (shape.y == 0))
-        assert 8 < np.ptp(shape.x) < 54
-        assert len(shape.x) * shape.share.max() > 1.5  # far more light than its peak shows
+        assert 10 < np.ptp(shape.x) <= 50
+        image = render(
+            100 + shape.x[None], 100 + shape.y[None], 0 * shape.x, shape.share[None], np.array([4.0]), 201, TYPICAL
+        )[0]
+        on = image[np.rint(100 + shape.y).astype(int), np.rint(100 + shape.x).astype(int)]
+        assert 0.4 * np.median(on) < image[100, 100] < 1.5 * np.median(on)
+        assert image.sum() > 20 * image.max()
+        middle = np.hypot(shape.x - np.median(shape.x), shape.y - np.median(shape.y))
+        rings += middle.min() > 1
+    assert 5 <= rings <= 15

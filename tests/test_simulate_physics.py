@@ -221,6 +221,7 @@ def test_clouds_are_as_frequent_as_asked():
 
 
 def test_near_the_limit_half_of_the_detections_pass(monkeypatch):
+    assert detections.completeness(np.array([6.5])) == pytest.approx(0.5)
     assert np.all(np.diff(detections.completeness(np.linspace(5, 12, 50))) > 0)
 
     def faint():

@@ -109,7 +109,7 @@ METADATA = ["--config", "n3_metadata", *TINY[4:], "--set", "training.learning_ra
 @pytest.mark.slow
 def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alone(data_file, tmp_path):
     """Three seeds are one program; each has a run directory of its own."""
-    options = [*METADATA, "--data", data_file, "--set", "training.iterations=2000"]
+    options = [*METADATA, "--data", data_file, "--set", "training.iterations=4000"]
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     done = run(*options, "--seeds", 3, "--out", whole)
     assert done.returncode == 0, done.stderr
@@ -124,14 +124,14 @@ def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alo
     assert f"go on with: python train.py --resume {halved}" in output
     assert run("--resume", halved).returncode == 0
     for seed in range(3):
-        assert comparable(halved / f"seed-{seed}", 2000) == comparable(whole / f"seed-{seed}", 2000)
+        assert comparable(halved / f"seed-{seed}", 4000) == comparable(whole / f"seed-{seed}", 4000)
 
     again = run("--resume", whole)
     assert again.returncode == 0
-    assert "finished at step 2000" in again.stdout
+    assert "finished at step 4000" in again.stdout
 
     assert run(*options, "--set", "training.seed=1", "--out", tmp_path / "alone").returncode == 0
-    alone, among = (comparable(folder, 2000)[0] for folder in (tmp_path / "alone", whole / "seed-1"))
+    alone, among = (comparable(folder, 4000)[0] for folder in (tmp_path / "alone", whole / "seed-1"))
     assert among["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
 
 

@@ -10,9 +10,8 @@ from jtss.schema import ZTF_MISSING
 PIXEL_ARCSEC = 1.01
 SEARCH_RADIUS_ARCSEC = 30.0  # ZTF lists Pan-STARRS sources within this
 N_NEIGHBOURS = 3
-N_CANDIDATES = (
-    10  # nearest to the nominal position: some are not listed, and the order may change with the measured one
-)
+# Nearest to the nominal position: some of them are not listed, and their order may change with the measured position.
+N_CANDIDATES = 10
 SMALLEST_RESOLVED_PIX = 0.6
 LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Do what the arguments of `add_arguments` say, and print what was made.
+def run(arguments: argparse.Namespace) -> str:
+    """Do what the arguments of `add_arguments` say; returns a line on what was made.
 
     Raises:
         InputError, FileExistsError: see `simulate` and `simulate_packets`.
@@ -43,10 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
         from data_prep.simulate.archive import simulate_packets
 
         n_files = simulate_packets(arguments.packets, **settings)
-        print(f"{arguments.packets}: {arguments.objects} objects in {n_files} Avro files, labels.csv, allwise.csv")
-        return
+        return f"{arguments.packets}: {arguments.objects} objects in {n_files} Avro files, labels.csv, allwise.csv"
     content_hash = simulate(arguments.out, **settings, force=arguments.force, command=arguments.command_line)
-    print(f"{arguments.out}: {arguments.objects} objects, content {content_hash[:16]}")
+    return f"{arguments.out}: {arguments.objects} objects, content {content_hash[:16]}"
 
 
 def positive(text: str) -> int:

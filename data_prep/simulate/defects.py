@@ -10,7 +10,7 @@ MASKED_SHARE = 0.12  # of alerts have NaN pixels, the same in the three stamps
 FILL_SHARE = 0.006  # of alerts have a template filled with FILL_VALUE where the science stamp is NaN
 FILL_VALUE = -3.4028235e38
 BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK, GHOST = range(6)
-CLOUDY_NIGHTS = 0.35  # of those that make artefacts
+CLOUDY_ARTEFACT_NIGHTS = 0.35  # share of the nights that make artefacts; of all nights see cadence.CLOUDY_NIGHTS
 
 
 def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
@@ -26,7 +26,7 @@ def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.P
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
     magnitude = np.where(star, star_mag + rng.normal(3.5, 1.0, n), rng.normal(18.3, 1.2, n))
     magnitude = np.where(kind == NOISE_PEAK, rng.normal(20.4, 0.3, n), magnitude)
-    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75), CLOUDY_NIGHTS)
+    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75), CLOUDY_ARTEFACT_NIGHTS)
     darker = (star & (rng.random(n) < 0.5))[:, None]
     change = population.flux - objects.of_filter(reference, population.visits.fid)
     return population._replace(flux=population.flux - 2 * np.where(darker, change, 0)), kind
