@@ -217,13 +217,33 @@ def test_infrared_colours_separate_nuclei_from_stars_but_not_fully(chunk):
     assert np.nanmean(colour["VS"] > 0.5) > 0.005
 
 
-def test_no_value_gives_the_class_away(chunk):
-    """No single metadata value separates the classes: a threshold tree on one of them leaves a fifth wrong."""
-    label = np.concatenate([np.repeat(part.label, np.diff(part.object_start)) for part in chunk])
-    values = np.concatenate([part.metadata for part in chunk])
+def given_away(values, label):
+    """Values [M] that one class has and others hardly: [(value, index of the class)]."""
+    distinct, index = np.unique(values, return_inverse=True)
+    counts = np.zeros((len(distinct), label.max() + 1), int)
+    np.add.at(counts, (index, label), 1)
+    often = counts.max(axis=1) > 0.02 * np.bincount(label).min()
+    pure = counts.max(axis=1) > 0.7 * counts.sum(axis=1)
+    return [(distinct[i], int(counts[i].argmax())) for i in np.flatnonzero(often & pure)]
+
+
+def guessed(values, label):
+    """Accuracy of the best guess of the class from the fortieth in which a value lies."""
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, 41)[1:-1]))
+    counts = np.zeros((len(edges) + 1, label.max() + 1))
+    np.add.at(counts, (np.searchsorted(edges, values), label), 1)
+    return counts.max(axis=1).sum() / counts.sum()
+
+
+def test_no_value_gives_the_class_away():
+    """Of first alerts, five classes alike: none is known from a single value of metadata, nor from a limit of one."""
+    parts = [simulate_chunk(task)[0] for task in chunks(1600, 11, CLASS_NAMES)]
+    label = np.concatenate([part.label for part in parts])
+    values = np.concatenate([part.metadata[part.object_start[:-1]] for part in parts])
+    counted = ("ndethist", "ncovhist", "non_detections")
     for column, name in enumerate(METADATA_NAMES):
-        edges = np.unique(np.nanquantile(values[:, column], np.linspace(0, 1, 21)[1:-1]))
-        cell = np.searchsorted(edges, values[:, column])
-        counts = np.zeros((len(edges) + 1, 3))
-        np.add.at(counts, (cell, label), 1)
-        assert counts.max(axis=1).sum() / counts.sum() < 0.8, name
+        assert guessed(values[:, column], label) < 0.6, name
+        assert name in counted or not given_away(values[:, column], label), name
+    fwhm = values[:, METADATA_NAMES.index("fwhm")]
+    assert given_away(np.where(label == 4, np.maximum(fwhm, 1.2), fwhm), label) == [(1.2, 4)]  # as a limit would
+    assert guessed(np.where(label == 1, fwhm + 9, np.where(label == 2, -fwhm, fwhm)), label) > 0.6

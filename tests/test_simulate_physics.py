@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.simulate import allwise, cadence, detections, lightcurves, measurements, objects, sky
+from data_prep.simulate import allwise, cadence, defects, detections, lightcurves, measurements, objects, sky
 from data_prep.simulate.catalogue import (
     REFERENCE_LIMIT_MAG,
     Sources,
@@ -172,7 +172,9 @@ def test_first_years_score_rb_is_less_sure():
     early, late = (measurements.real_bogus(rng, np.full(n, jd), np.zeros(n, bool), False) for jd in (2458300, 2460000))
     assert np.median(early) == pytest.approx(0.59, abs=0.02)
     assert np.median(late) == pytest.approx(0.86, abs=0.02)
-    assert np.median(measurements.real_bogus(rng, np.full(n, 2460000), np.zeros(n, bool), True)) < 0.4
+    early, late = (measurements.real_bogus(rng, np.full(n, jd), np.zeros(n, bool), True) for jd in (2458300, 2460000))
+    assert np.median(early) == pytest.approx(0.29, abs=0.02)
+    assert np.median(late) == pytest.approx(0.48, abs=0.02)
 
 
 def reference_of(r_mag, colour, n=2000, pointlike=1.0):
@@ -211,13 +213,37 @@ def test_bad_nights_are_further_from_the_median_than_good_ones():
     assert high - median > 1.5 * (median - low)
 
 
-def test_clouds_are_as_frequent_as_asked():
-    shares = []
-    for cloudy in (0.0, 0.4):
-        seen = cadence.visits(np.random.default_rng(14), np.full(400, 2458500.0), 30, cloudy)
-        shares.append(np.mean(seen.zero_point < cadence.ZERO_POINT_MAG[seen.fid - 1] - 0.3))
-    assert shares[0] < 0.001
-    assert shares[1] == pytest.approx(0.4 * np.exp(-0.3 / 1.1), abs=0.02)
+def test_clouds_dim_a_share_of_the_nights():
+    seen = cadence.visits(np.random.default_rng(14), np.full(400, 2458500.0), 60)
+    dimmed = np.mean(seen.zero_point < cadence.ZERO_POINT_MAG[seen.fid - 1] - 0.3)
+    assert dimmed == pytest.approx(cadence.CLOUDY_NIGHTS * np.exp(-0.3 / 1.1), abs=0.008)
+
+
+def artefacts_of(kind, n=6000):
+    """Artefacts of one kind; and [n, 4] by how much each changes the reference, in magnitudes above the limit."""
+    start = np.full(n, 2459000.0)
+    population, kinds = defects.artefacts(np.random.default_rng(19), start)
+    rows = kinds == kind
+    seen = population.visits
+    change = population.flux - objects.of_filter(population.reference, seen.fid)
+    return change[rows], seen.limit[rows], seen.zero_point[rows] - cadence.ZERO_POINT_MAG[seen.fid[rows] - 1]
+
+
+def test_clouds_dim_light_but_not_what_the_camera_makes_of_itself():
+    for kind, dimmed in ((defects.STREAK, False), (defects.COSMIC_RAY, True)):
+        change, _, zero_point = artefacts_of(kind)
+        clear, cloudy = (
+            np.median(-2.5 * np.log10(np.abs(change[some]))) for some in (zero_point > -0.2, zero_point < -1)
+        )
+        assert (clear - cloudy > 0.8) == dimmed
+
+
+def test_peaks_of_the_noise_are_as_bright_as_the_noise_allows():
+    change, limit, _ = artefacts_of(defects.NOISE_PEAK)
+    above = limit + 2.5 * np.log10(np.abs(change))
+    assert above.min() >= 0
+    assert np.median(above) == pytest.approx(0.5 * np.log(2), abs=0.03)
+    assert np.mean(change < 0) == pytest.approx(0.5, abs=0.05)
 
 
 def test_near_the_limit_half_of_the_detections_pass(monkeypatch):

@@ -45,11 +45,10 @@ class Visits(NamedTuple):
     limit: np.ndarray
 
 
-def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int, cloudy: float = CLOUDY_NIGHTS) -> Visits:
+def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int) -> Visits:
     """Exposures of each object from `start_jd` [O] on: `n_nights` nights with up to two filters each.
 
-    Half of the gaps are below six hours, since most nights take g and r within three hours. `cloudy` is the share of
-    nights with clouds.
+    Half of the gaps are below six hours, since most nights take g and r within three hours.
     """
     n_objects = len(start_jd)
     shape = (n_objects, n_nights)
@@ -64,7 +63,7 @@ def visits(rng: np.random.Generator, start_jd: np.ndarray, n_nights: int, cloudy
     good = rng.random(fid.shape) < 0.85
     jd = np.stack([first, second], axis=2).reshape(n_objects, -1)
     fid, good = fid.reshape(n_objects, -1), good.reshape(n_objects, -1)
-    depth = np.where(rng.random(shape) < cloudy, np.minimum(rng.exponential(1.1, shape), 4.0), 0.0)
+    depth = np.where(rng.random(shape) < CLOUDY_NIGHTS, np.minimum(rng.exponential(1.1, shape), 4.0), 0.0)
     night_value = rng.standard_normal(shape), depth
     return _conditions(rng, jd, fid, good, *(np.repeat(value, 2, axis=1) for value in night_value))
 

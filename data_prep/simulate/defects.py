@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_prep.simulate import objects, sky
+from data_prep.simulate.cadence import ZERO_POINT_MAG
 from data_prep.simulate.images import CENTRE_PIX, POINT, Shape
 from jtss.schema import STAMP_SIDE
 
@@ -10,26 +11,33 @@ MASKED_SHARE = 0.12  # of alerts have NaN pixels, the same in the three stamps
 FILL_SHARE = 0.006  # of alerts have a template filled with FILL_VALUE where the science stamp is NaN
 FILL_VALUE = -3.4028235e38
 BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK, GHOST = range(6)
-CLOUDY_ARTEFACT_NIGHTS = 0.35  # share of the nights that make artefacts; of all nights see cadence.CLOUDY_NIGHTS
+KIND_SHARES = np.array([0.30, 0.28, 0.05, 0.15, 0.18, 0.04])
+DARKER_SHARES = np.array([0.5, 0.0, 0.0, 0.5, 0.5, 0.0])  # darker than the reference; light falls on, it does not leave
+GHOST_STEP_PIX = 1.2  # less than the PSF, so that a sum of points is smooth
 
 
 def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
-    """Bogus detections, and the kind of each: badly subtracted stars, of either sign, and things that are no stars.
+    """Bogus detections, and the kind of each: badly subtracted stars and things that are no stars.
 
-    Shares are of what happens; among alerts there are fewer noise peaks, most of which are too faint, and more of the
-    others. The share of cloudy nights is that of a few nights that real artefacts come from.
+    Shares are of what happens: among alerts there are fewer of what is mostly too faint. Stars and what light makes are
+    dimmed by clouds; what the camera makes of itself is not, so it seems brighter; a peak of the noise is as bright as
+    the noise allows.
     """
     n = len(start_jd)
-    kind = rng.choice(6, p=[0.40, 0.24, 0.05, 0.13, 0.14, 0.04], size=n)
+    kind = rng.choice(len(KIND_SHARES), p=KIND_SHARES, size=n)
     star = kind == BAD_SUBTRACTION
     star_mag = rng.uniform(12.3, 16.5, n)
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
-    magnitude = np.where(star, star_mag + rng.normal(3.5, 1.0, n), rng.normal(18.3, 1.2, n))
-    magnitude = np.where(kind == NOISE_PEAK, rng.normal(20.4, 0.3, n), magnitude)
-    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75), CLOUDY_ARTEFACT_NIGHTS)
-    darker = (star & (rng.random(n) < 0.5))[:, None]
-    change = population.flux - objects.of_filter(reference, population.visits.fid)
-    return population._replace(flux=population.flux - 2 * np.where(darker, change, 0)), kind
+    magnitude = np.where(star, star_mag + rng.normal(3.7, 1.0, n), rng.normal(18.6, 1.2, n))
+    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75))
+    seen = population.visits
+    change = population.flux - objects.of_filter(reference, seen.fid)
+    camera = np.isin(kind, (COSMIC_RAY, HOT_PIXELS))[:, None]
+    change = np.where(camera, change * 10 ** (0.4 * (ZERO_POINT_MAG[seen.fid - 1] - seen.zero_point)), change)
+    peak = objects.flux_of(seen.limit - rng.exponential(0.5, (n, 1)))
+    change = np.where((kind == NOISE_PEAK)[:, None], peak, change)
+    change *= np.where(rng.random(n) < DARKER_SHARES[kind], -1, 1)[:, None]
+    return population._replace(flux=objects.of_filter(reference, seen.fid) + change), kind
 
 
 def mask(stream: np.random.Generator) -> np.ndarray:
@@ -92,12 +100,11 @@ def ghost(stream: np.random.Generator) -> Shape:
     """A reflection of a bright star in the camera: a faint disc or ring; the alert is somewhere on it."""
     outer = stream.uniform(6, 24)
     inner = outer * stream.choice([0.0, stream.uniform(0.3, 0.7)])
-    step = 2.0
-    x, y = (axis.ravel() for axis in np.meshgrid(*2 * [np.arange(-outer, outer + step, step)]))
+    x, y = (axis.ravel() for axis in np.meshgrid(*2 * [np.arange(-outer, outer + GHOST_STEP_PIX, GHOST_STEP_PIX)]))
     distance = np.hypot(x, y)
     x, y = (axis[(distance <= outer) & (distance >= inner)] for axis in (x, y))
     here = stream.integers(len(x))
-    return Shape(x - x[here], y - y[here], np.full(len(x), stream.uniform(0.1, 0.3)))
+    return Shape(x - x[here], y - y[here], np.full(len(x), stream.uniform(0.025, 0.075) * GHOST_STEP_PIX**2))
 
 
 def hot_pixels(stream: np.random.Generator) -> Shape:

@@ -17,6 +17,7 @@ EDGE_PIX = STAMP_SIDE // 2
 PSF_STRETCH = 0.042  # of the PSF along x against y
 BETA_SCATTER, TEMPLATE_BETA_SCATTER, BETA_LIMITS = 0.22, 0.16, (2.0, 5.0)  # of the PSF's exponent, in logarithm
 PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
+SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
 
 
@@ -80,7 +81,7 @@ def exposures_of(
         fid=fid,
         scale=scale,
         seeing=seen.seeing[at],
-        source_seeing=np.where(sharp, rng.uniform(0.7, 1.6, n), seen.seeing[at]),
+        source_seeing=np.where(sharp, rng.uniform(0.95, 1.6, n), seen.seeing[at]),
         template_seeing=seeing[own],
         sky=seen.sky[at],
         noise_sky=seen.noise_sky[at],
@@ -127,6 +128,7 @@ def columns_of(
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
     sharpness = 4.9 + 0.8 * rng.standard_normal(n) - (9.0 / snr + 2.0 * messy) * rng.gamma(2.0, 0.5, n)
+    fwhm = np.minimum(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 12)
     columns = {
         "jd": np.round(seen.jd[at], 7),
         "fid": exposures.fid,
@@ -138,7 +140,7 @@ def columns_of(
         "magpsf": -2.5 * np.log10(np.abs(alerts.change)),
         "sigmapsf": 2.5 / np.log(10) * np.hypot(1 / snr, floor),
         "diffmaglim": seen.limit[at],
-        "fwhm": np.clip(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 0.9, 12),
+        "fwhm": SHARPEST_PIX + np.abs(fwhm - SHARPEST_PIX),  # no threshold that many share
         "classtar": np.minimum(1 / (1 + np.exp(-sharpness)), rng.choice([0.984, 0.984, 0.999, 1.0], n)),
         "ndethist": alerts.ndethist,
         "ncovhist": alerts.ncovhist,
@@ -156,10 +158,11 @@ def real_bogus(rng: np.random.Generator, jd: np.ndarray, on_a_source: np.ndarray
     """[A] ZTF's score rb: the forest of the first year was less sure than its successors, most so of new sources."""
     n = len(jd)
     if bogus:
-        return np.clip(rng.normal(0.35, 0.12, n), 0.02, 0.99)
-    first = rng.normal(np.where(on_a_source, 0.70, 0.59), 0.08)
-    later = 1 - 0.14 * np.exp(rng.normal(0, 0.65, n))
-    return np.clip(np.where(jd < LATER_FOREST_JD, first, later), 0.3, 0.99)
+        first, later = rng.normal(0.29, 0.07, n), rng.normal(0.48, 0.17, n)
+    else:
+        first = rng.normal(np.where(on_a_source, 0.70, 0.59), 0.08)
+        later = 1 - 0.14 * np.exp(rng.normal(0, 0.65, n))
+    return np.clip(np.where(jd < LATER_FOREST_JD, first, later), 0.05, 0.99)
 
 
 def as_in_a_packet(name: str, value: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate import sky
-from data_prep.simulate.cadence import CLOUDY_NIGHTS, Visits, visits
+from data_prep.simulate.cadence import Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 
 IN_WINDOW_NIGHTS = 60
@@ -172,14 +172,13 @@ def single(
     magnitude: np.ndarray,
     reference: np.ndarray,
     kind_of_sky,
-    cloudy: float = CLOUDY_NIGHTS,
 ) -> Population:
     """Something that is there at every exposure with the given r magnitude [O], above `reference` [O, 3].
 
     Asteroids and artefacts: only the first exposure that shows them becomes an alert.
     """
     n = len(start_jd)
-    seen = visits(rng, start_jd, 4, cloudy)
+    seen = visits(rng, start_jd, 4)
     flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
     place = sky.positions(rng, n, kind_of_sky)
     return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int), *place)
