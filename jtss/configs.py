@@ -74,6 +74,7 @@ class TrainingConfig:
     """How a model is trained. TSC §IV-D."""
 
     learning_rate: float = 1e-4
+    decay: str = "none"  # of the learning rate; "cosine": to nothing at the last of the iterations
     batch_size: int = 128
     iterations: int = 30_000
     patience: int = 10_000  # iterations granted after an improvement…
@@ -105,6 +106,7 @@ class Config:
         _check(self)
 
 
+DECAYS = ("none", "cosine")
 CLASS_BALANCES = ("uniform", "natural")
 PRECISIONS = ("auto", "float32", "bfloat16")
 TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
@@ -118,6 +120,7 @@ def _check(config: Config) -> None:
         ("metadata.dynamic", config.metadata.dynamic, schema.VALID_DYNAMIC),
         ("metadata.static", config.metadata.static, schema.VALID_STATIC),
         ("temporal.kind", (config.temporal.kind,), TEMPORAL_KINDS),
+        ("training.decay", (config.training.decay,), DECAYS),
         ("training.class_balance", (config.training.class_balance,), CLASS_BALANCES),
         ("precision", (config.precision,), PRECISIONS),
     ):
@@ -202,6 +205,14 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     )
     yield not 0 <= training.entropy_weight < math.inf and (
         f"training.entropy_weight={training.entropy_weight}: expected 0 or more"
+    )
+    yield (
+        training.decay != "none"
+        and training.patience > 0
+        and (
+            f"training.decay={training.decay} ends with training.iterations and leaves nothing to learn in the "
+            f"training.patience={training.patience} iterations that may follow: expected training.patience=0"
+        )
     )
     for name in ("batch_size", "iterations", "validate_every"):
         value = getattr(training, name)

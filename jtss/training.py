@@ -45,8 +45,11 @@ class ValidationChunks(NamedTuple):
 
 
 def optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam with its default betas. TSC §IV-D."""
-    return optax.adam(config.training.learning_rate)
+    """Adam with its default betas, TSC §IV-D; its learning rate is constant there, and may decay here."""
+    training = config.training
+    if training.decay == "cosine":
+        return optax.adam(optax.cosine_decay_schedule(training.learning_rate, training.iterations))
+    return optax.adam(training.learning_rate)
 
 
 def keys(seed: jax.Array) -> tuple[jax.Array, jax.Array]:

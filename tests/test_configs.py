@@ -44,7 +44,7 @@ def test_overrides_parse_by_the_type_of_the_field():
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("training.batchsize=3", "no field 'batchsize'; valid: learning_rate, batch_size"),
+        ("training.batchsize=3", "no field 'batchsize'; valid: learning_rate, decay, batch_size"),
         ("trainings.batch_size=3", "no field 'trainings'; valid: name, origin"),
         ("training.batch_size=many", "training.batch_size=many: expected int"),
         ("training.batch_size", "expected field=value"),
@@ -100,6 +100,7 @@ def test_overrides_parse_by_the_type_of_the_field():
         ("training.validate_every=0", "training.validate_every=0"),
         ("training.iterations=310", "training.iterations=310: expected a multiple of training.validate_every=25"),
         ("training.patience=30", "training.patience=30: expected a multiple of training.validate_every=25"),
+        ("training.decay=step", "training.decay: no step; valid: none, cosine"),
         ("training.class_balance=even", "training.class_balance: no even; valid: uniform, natural"),
         ("training.seed=-1", "training.seed=-1: expected 0 to 2^32 - 1"),
         ("precision=float16", "precision: no float16; valid: auto, float32, bfloat16"),
@@ -121,6 +122,7 @@ def test_wrong_settings_are_refused_by_name(assignment, message):
             "temporal.window=3 does not fit n_detections=4",
         ),
         (["temporal.kind=tdnn", "n_detections=1"], "temporal.window=2 does not fit n_detections=1"),
+        (["training.decay=cosine", "training.patience=25"], "training.decay=cosine ends with training.iterations"),
         (["stamp.channels=", "metadata.dynamic="], "stamp.channels and metadata.dynamic are both empty"),
     ],
 )
@@ -140,6 +142,7 @@ def test_settings_that_contradict_each_other_are_refused(assignments, message):
         ["metadata.dynamic=rb", "metadata.static=magnr,distnr,magpsf"],
         ["head.units=", "head.dropout="],
         ["training.patience=0", "training.patience_after=1"],
+        ["training.patience=0", "training.decay=cosine"],
         ["encoder.kernels=24,5,5,5,5"],  # four pixels left
     ],
 )

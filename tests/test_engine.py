@@ -24,6 +24,7 @@ from data_prep.ledger import Ledger
 from jtss import data, engine, features, sources, training
 from jtss.overrides import override
 
+DECAYING = override(NO_IMAGES, ["training.decay=cosine", "training.patience=0"])
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
 
 
@@ -107,7 +108,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(config):
     assert max(np.abs(a - b).max() for a, b in zip(leaves(one.variables), leaves(other.variables), strict=True)) > 0
 
 
-@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8)])
+@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8), (DECAYING, 8)])
 def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run(config, at):
     whole = trained(config)
     for progress in turns(config):

@@ -39,6 +39,19 @@ def test_a_step_is_adam_written_out():
         np.testing.assert_allclose((new - old)[clear], expected[clear], rtol=2e-2)
 
 
+@pytest.mark.parametrize(("decay", "rates"), [("none", [1, 1, 1, 1]), ("cosine", [1, 0.75, 0.25, 0])])
+def test_the_learning_rate_is_constant_or_falls_to_nothing(decay, rates):
+    """Adam moves by the learning rate where the gradient stays the same."""
+    config = override(TINY, [f"training.decay={decay}", "training.patience=0", "training.learning_rate=0.01",
+                             "training.iterations=3", "training.validate_every=1"])  # fmt: skip
+    adam = training.optimizer(config)
+    state, moves = adam.init(jnp.float32(0)), []
+    for _ in range(4):
+        move, state = adam.update(jnp.float32(2), state)
+        moves.append(-100 * float(move))
+    np.testing.assert_allclose(moves, rates, atol=1e-5)
+
+
 def test_uniform_batches_hold_every_class_alike_and_natural_ones_as_they_come():
     label = np.repeat([0, 1, 2], [30, 3, 2])
     config = override(TINY, ["training.batch_size=6000"])
