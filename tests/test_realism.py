@@ -99,6 +99,24 @@ def test_transfer_from_files_to_numbers(call, tmp_path):
     assert "always_sn − theirs" in out
 
 
+def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
+    _, found, out, _ = call("--ckpt", "always_sn", "three")
+    wrong = {(each["true"], each["called"]): each["objects"] for each in found["transfer"]["mistakes"]["always_sn"]}
+    assert {pair: len(objects) for pair, objects in wrong.items()} == {
+        ("VS", "SN"): 12,
+        ("AGN", "SN"): 11,
+        ("asteroid", "SN"): 11,
+    }
+    assert set(wrong["VS", "SN"]) == {
+        f"ZTF{i}" for i, label in enumerate(LABEL) if CLASS_NAMES[label] == "VS" and label >= 0
+    }
+    assert found["transfer"]["mistakes"]["three"] == [{"true": "SN", "called": "VS", "objects": {"ZTF44": 1.0}}]
+    for pair in ("VS_called_SN", "AGN_called_SN", "asteroid_called_SN"):
+        assert (tmp_path / "out" / f"always_sn_{pair}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"always_sn_{pair}.png" in out
+    assert (tmp_path / "out" / "three_SN_called_VS.png").exists()
+
+
 def test_the_few_sequences_are_listed_one_by_one(call):
     _, found, out, _ = call("--ckpt", "three")
     assert found["transfer"]["first_detection"] is None

@@ -66,7 +66,13 @@ def _add_realism(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=F.csv",
         help="somebody else's probabilities of the same alerts: a column candid, then one per class",
     )
-    add("--out", type=Path, required=True, metavar="DIR", help="folder for realism.json and realism.csv")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for realism.json, realism.csv and pictures of what models get wrong",
+    )
     parser.set_defaults(run=_realism)
 
 
@@ -87,8 +93,8 @@ def _realism(options: argparse.Namespace) -> None:
         predictions=tuple(options.predictions),
         command=options.command_line,
     )
-    document = realism.measure(request, say=print, warn=lambda text: print(f"WARNING: {text}", file=sys.stderr))
-    paths = realism.write(options.out, document)
+    found = realism.measure(request, say=print, warn=lambda text: print(f"WARNING: {text}", file=sys.stderr))
+    paths = realism.write(options.out, found)
     print("\n" + "\n".join(f"written: {path}" for path in paths))
 
 

@@ -4,11 +4,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jtss import data, predict, schema, whole_files
-from jtss.experiments import predictions_file, realism_table, realism_text, samples, transfer, two_sample, voting
+from jtss.experiments import (
+    mistakes,
+    predictions_file,
+    realism_table,
+    realism_text,
+    samples,
+    transfer,
+    two_sample,
+    voting,
+)
 from jtss.experiments.predictions_file import PredictionsError
 from jtss.experiments.samples import Sample
 from jtss.experiments.transfer import Votes
@@ -38,8 +48,15 @@ class Request:
     command: str
 
 
-def measure(request: Request, say: Say, warn: Say) -> dict:
-    """All numbers of realism.json; everything is read and checked before anything takes time.
+class Findings(NamedTuple):
+    """All numbers of realism.json, and {file name: PNG} of what models get wrong."""
+
+    document: dict
+    pictures: dict[str, bytes]
+
+
+def measure(request: Request, say: Say, warn: Say) -> Findings:
+    """Everything is read and checked before anything takes time.
 
     Args:
         request: what to measure.
@@ -65,22 +82,27 @@ def measure(request: Request, say: Say, warn: Say) -> dict:
         "real": _described(request.real, real),
         "simulated": pair and _described(request.simulated, pair[1]),
     }
+    pictures = {}
     if runs or others:
+        wrong = {name: mistakes.find(run, request.real) for name, run in runs.items()}
+        for name, pairs in wrong.items():
+            pictures |= mistakes.pictures(name.strip("/").replace("/", "-"), pairs)
         document["transfer"] = _transfer(runs, others, real, request.real)
+        document["transfer"]["mistakes"] = {name: mistakes.listed(pairs) for name, pairs in wrong.items()}
         say(realism_text.transfer(document))
     if pair:
         document["two_sample"] = two_sample.compare(*pair, progress=say)
         say(realism_text.two_sample(document))
-    return document
+    return Findings(document, pictures)
 
 
-def write(folder: Path, document: dict) -> list[Path]:
-    """realism.json and realism.csv; what is there is replaced."""
+def write(folder: Path, found: Findings) -> list[Path]:
+    """realism.json, realism.csv and the pictures; what is there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"realism.json": to_json(document), "realism.csv": realism_table.table(document)}
-    for name, text in texts.items():
-        whole_files.write(folder / name, text)
-    return [folder / name for name in texts]
+    texts = {"realism.json": to_json(found.document), "realism.csv": realism_table.table(found.document)}
+    for name, content in (texts | found.pictures).items():
+        whole_files.write(folder / name, content)
+    return [folder / name for name in texts | found.pictures]
 
 
 def _runs(request: Request, warn: Say) -> dict[str, Run]:
