@@ -8,9 +8,15 @@ MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 150000
 SETTINGS :=
-# First-alert models read all 26 values, as the original stamp classifier does: three more than TSC Table 3, and the counts
-# as logarithms; their head is wider and drops less than the paper's, which is too small to learn what metadata tell.
-FIRST_ALERT := --set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 --set metadata.static=fwhm,log_ndethist,log_ncovhist,log_non_detections,isdiffpos,magpsf,sigmapsf,diffmaglim,classtar,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,rb,distnr,magnr
+# What they read differs from TSC Table 3: counts as logarithms, and the nearest source of the reference image. First-alert
+# models also read rb, as the original stamp classifier does, and their head is wider and drops less than the paper's, which
+# is too small to learn what metadata tell.
+COUNTS := log_ndethist,log_ncovhist,log_non_detections
+SEEN := isdiffpos,magpsf,sigmapsf,diffmaglim,classtar
+PLACE := sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,distnr,magnr
+FIRST_ALERT := --set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 \
+	--set metadata.static=fwhm,$(COUNTS),$(SEEN),$(PLACE),rb
+SEQUENCES := --set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN) --set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4
 
 .PHONY: demo models test test-slow lint bench clean
 
@@ -35,7 +41,7 @@ models: .venv/ready
 	mkdir -p models
 	test -e models/sky.h5 || $(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --out models/sky.h5
 	for name in $(MODELS); do \
-		case $$name in n1_*) more="$(FIRST_ALERT)";; *) more=;; esac; \
+		case $$name in n1_*) more="$(FIRST_ALERT)";; *) more="$(SEQUENCES)";; esac; \
 		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $$more $(SETTINGS) && \
 		$(RUN) evaluate.py --ckpt models/$$name && \
 		$(RUN) -m jtss.models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \

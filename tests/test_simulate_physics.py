@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.simulate import allwise, cadence, defects, detections, lightcurves, measurements, objects, sky
+from data_prep.simulate import allwise, cadence, defects, detections, lightcurves, measurements, objects, sky, stars
 from data_prep.simulate.catalogue import (
     REFERENCE_LIMIT_MAG,
     Sources,
@@ -150,7 +150,7 @@ def test_history_counts_only_since_it_shines():
     start = np.full(n, sky.SURVEY_START_JD + 5 * 365.25)
     alerts = detections.fired(rng, objects.supernovae(rng, start), start, one_only=False)
     first = np.unique(alerts.owner, return_index=True)[1]
-    assert np.quantile(alerts.ndethist[first], 0.95) < 150 < np.median(alerts.ncovhist[first])
+    assert np.quantile(alerts.ndethist[first], 0.95) < 200 < np.median(alerts.ncovhist[first])
     assert np.mean(alerts.ndethist[first] > 5) > 0.2  # a broker that begins to watch late
     nuclei = detections.fired(rng, objects.agn(rng, start), start, one_only=False)
     first = np.unique(nuclei.owner, return_index=True)[1]
@@ -273,6 +273,17 @@ def test_what_the_catalogue_misses_may_be_in_the_reference_image():
     assert np.all(columns["sgscore1"][~listed] == ZTF_MISSING)
     there = np.hypot(*reference_images(rng, found)[:2])[:, 1] < 0.5
     assert there[~listed].mean() > 0.8
+
+
+def test_what_saturates_makes_no_alert():
+    rng, n = np.random.default_rng(20), 3000
+    start = np.full(n, 2459000.0)
+    variable = stars.variable_stars(rng, start)
+    alerts = detections.fired(rng, variable, start, one_only=False)
+    at = alerts.owner, alerts.visit
+    assert np.any(-2.5 * np.log10(variable.flux) < detections.SATURATED_MAG)
+    assert np.all(-2.5 * np.log10(variable.flux[at]) > detections.SATURATED_MAG)
+    assert np.all(-2.5 * np.log10(np.abs(alerts.change)) > 11.5)
 
 
 def test_bright_hosts_leave_more_false_detections():

@@ -185,7 +185,7 @@ def _shape(rng: np.random.Generator, magnitude: np.ndarray, extended: np.ndarray
     misfit = extended**1.5 * np.exp(rng.normal(0, 0.3, (len(magnitude), 1)))
     chi_of_stars = 0.57 + 0.25 / (1 + np.exp((19.3 - magnitude) / 0.3))
     # Crowding, saturation and variability give both a wider tail than a normal distribution has.
-    chi = chi_of_stars * np.exp(np.clip(0.4 * rng.standard_t(4, magnitude.shape), -1.5, 1.8))
+    chi = chi_of_stars * np.exp(1.8 * np.tanh(0.4 / 1.8 * rng.standard_t(4, magnitude.shape)))
     chi += misfit * 4.2 * contrast / (1 + 0.55 * contrast)
     faint = 1 / (1 + np.exp((21.7 - magnitude) / 0.35))
     scatter = 0.018 * rng.standard_t(4, magnitude.shape) + faint * rng.normal(-0.22, 0.24, magnitude.shape)

@@ -9,6 +9,7 @@ from data_prep.simulate.objects import Population, flux_of, of_filter
 from data_prep.simulate.sky import SURVEY_START_JD
 from jtss.schema import MAX_DETECTIONS
 
+SATURATED_MAG = 12.0  # what is brighter in the science image makes no alert
 FIRE_SNR, HISTORY_SNR = 5.0, 3.0
 HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.5, 1.0  # near the limit, half of the detections pass the cuts of the stream
 # How many detections are asked of an object; faint ones give fewer.
@@ -74,7 +75,8 @@ def fired(rng: np.random.Generator, population: Population, start_jd: np.ndarray
     """
     seen = population.visits
     change, error = photometry(rng, population)
-    snr = np.where(seen.good, np.abs(change) / error, 0.0)
+    usable = seen.good & (population.flux < flux_of(SATURATED_MAG))
+    snr = np.where(usable, np.abs(change) / error, 0.0)
     fires = (snr >= FIRE_SNR) & (rng.random(snr.shape) < completeness(snr))
     if one_only:
         fires &= np.cumsum(fires, axis=1) == 1

@@ -9,7 +9,7 @@ from data_prep.simulate.cadence import visits
 from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae
 from data_prep.simulate.objects import IN_WINDOW_NIGHTS, Population, by_filter, flux_of, no_hosts, of_filter
 
-SATURATED_MAG = 12.6  # brighter stars make no alerts
+BRIGHTEST_MAG = 12.6  # of stars that are seldom saturated
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
 DUST_MAG, DUST_SCALE_DEG = 1.5, 4.0  # mean extinction in r of a star in the plane, and how it falls with latitude
 REDDENING = 2.3  # extinction in r per g - r
@@ -53,10 +53,10 @@ def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population
     colour, colour_scatter = np.array([entry.colour for entry in KINDS])[kind].T
     dust = rng.exponential(1.0, n) * DUST_MAG * np.exp(-np.abs(sky.galactic(ra, dec)[1]) / DUST_SCALE_DEG)
     magnitude = middle + scatter * rng.standard_normal(n) + dust
-    magnitude = SATURATED_MAG + np.abs(magnitude - SATURATED_MAG)  # others take the place of those too bright
+    magnitude = BRIGHTEST_MAG + np.abs(magnitude - BRIGHTEST_MAG)  # others take the place of those too bright
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    amplitude = np.exp(rng.normal(0.15, 0.4, n))
+    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(0.15, 0.4, n)))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
