@@ -81,3 +81,4 @@ def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
         "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
     ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
     assert portable.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
+    assert portable.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"

@@ -7,9 +7,9 @@ OUTSIDE = ("/", "..", "~")
 
 
 def path(text: str) -> str:
-    """A path that leads out of the folder where a command was given becomes the name at its end."""
+    """A path that leads out of the folder where a command was given, or to a script, becomes the name at its end."""
     given = PurePosixPath(text)
-    return given.name if given.parts and given.parts[0] in OUTSIDE else text
+    return given.name if given.suffix == ".py" or (given.parts and given.parts[0] in OUTSIDE) else text
 
 
 def command(text: str) -> str:
