@@ -110,6 +110,17 @@ def test_supernovae_follow_the_light_of_their_hosts():
     assert np.median(across[thin] / along[thin]) < 0.6
 
 
+def test_some_supernovae_are_in_dwarf_galaxies(monkeypatch):
+    def faint():
+        hosts = objects.supernovae(np.random.default_rng(21), np.full(6000, 2459000.0)).hosts
+        return np.mean(-2.5 * np.log10(hosts.flux[:, 1]) > 21.5)
+
+    some = faint()
+    monkeypatch.setattr(objects, "DWARF_SHARES", np.zeros(len(objects.SUPERNOVAE)))
+    assert 0.03 < some < 0.1
+    assert faint() < 0.3 * some
+
+
 def test_star_scores_are_sure_when_bright_and_wide_when_faint():
     rng = np.random.default_rng(5)
     n = 4000

@@ -122,6 +122,9 @@ SUPERNOVAE = (
     ("Ibc", 0.09, -17.5, 0.7, 15.0, 0.0, 17.0, 0.45, 0.022),
     ("SLSN", 0.05, -21.2, 0.4, 35.0, 0.0, 45.0, -0.05, 0.010),
 )
+# In dwarf galaxies, below 10^9 solar masses: a third of those of massive stars, Taggart & Perley 2021, MNRAS 503, 3931.
+DWARF_SHARES = np.array([0.12, 0.33, 0.33, 0.33, 0.8])
+HOST_MAG, DWARF_MAG = (-20.6, 1.3), (-17.0, 1.4)  # absolute, in r: mean and scatter
 
 
 def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
@@ -134,7 +137,8 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
     distance_modulus = peak - absolute
-    host_mag = rng.normal(-20.6, 1.5, n) + distance_modulus
+    dwarf = rng.random(n) < DWARF_SHARES[kind]
+    host_mag = np.where(dwarf, rng.normal(*DWARF_MAG, n), rng.normal(*HOST_MAG, n)) + distance_modulus
     host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.2, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
