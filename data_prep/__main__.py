@@ -1,4 +1,4 @@
-"""`python -m data_prep build | simulate | inspect | compare`: command lines, and nothing else."""
+"""`python -m data_prep build | simulate | inspect | audit | compare`: command lines, and nothing else."""
 
 import argparse
 import os
@@ -9,17 +9,17 @@ import sys
 from data_prep.errors import InputError
 from data_prep.workers import WorkerError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_TERMINATED = 1, 2, 130, 141, 143
+EXIT_FAILED, EXIT_LEAKS, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_TERMINATED = 1, 1, 2, 130, 141, 143
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; an error of use is one line on stderr and exit status 2."""
+    """Run a subcommand; an error of use is one line on stderr and status 2; `audit` has status 1 for leaks."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         signal.signal(signal.SIGTERM, _terminate)
         options = _parser().parse_args(arguments)
         options.command_line = _printable(shlex.join(["python", "-m", "data_prep", *arguments]))
-        options.run(options)
+        return options.run(options) or 0
     except KeyboardInterrupt:
         print("interrupted; no data set is written", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -29,7 +29,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, WorkerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
-    return 0
 
 
 def _terminate(_signal: int, _frame: object) -> None:
@@ -71,7 +70,23 @@ def _build(options: argparse.Namespace) -> None:
     )
     _say(str(built.ledger))
     kept, out = built.ledger.kept, _printable(options.out)
-    _say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}")
+    _say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}\n")
+    _audit_built(options.out)
+
+
+def _audit_built(path: str) -> None:
+    """Audit a data set that was just written; whatever comes of it, it stays and its build has succeeded."""
+    from data_prep.audit.audit import audit
+
+    try:
+        found = audit(path)
+    except (InputError, KeyboardInterrupt) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+        print(f"WARNING: {_printable(path)} is written but not audited: {reason}", file=sys.stderr)
+        return
+    _say(_printable(str(found)))
+    if found.leaks:
+        print(f"WARNING: {_printable(path)} leaks: accuracies measured with it are too high", file=sys.stderr)
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -91,6 +106,14 @@ def _inspect(options: argparse.Namespace) -> None:
         _say(f"\n{_printable(options.gallery)}: gallery of stamps")
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from data_prep.audit.audit import audit
+
+    found = audit(options.file)
+    _say(_printable(str(found)))
+    return EXIT_LEAKS if found.leaks else 0
+
+
 def _compare(options: argparse.Namespace) -> None:
     from data_prep.compare.comparison import compare
 
@@ -107,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     simulation.add_arguments(simulate)
     simulate.set_defaults(run=_simulate)
     _add_inspect(commands.add_parser("inspect", help="counts, missing values, ledger and stamps of a data set"))
+    _add_audit(commands.add_parser("audit", help="leaks between the splits of a data set", description=_audit_help()))
     _add_compare(commands.add_parser("compare", help="how far simulated alert packets are from real ones"))
     return parser
 
@@ -115,6 +139,13 @@ def _build_help() -> str:
     return (
         "Turn alert packets into one HDF5 file of sequences: the first 5 detections of each object, 6 hours apart. "
         "Broken packets are counted and left out; the ledger says why."
+    )
+
+
+def _audit_help() -> str:
+    return (
+        "Look for what makes accuracies too good to be true: an object, alert or stamp in two splits, sequences that "
+        "break the rules, classes that place, date or visits alone give away. Exit status: 0 no leak, 1 a leak, 2 an error."
     )
 
 
@@ -142,6 +173,11 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.h5", help="a data set")
     parser.add_argument("--gallery", metavar="FILE.png", help="draw stamps of a few objects of each class")
     parser.set_defaults(run=_inspect)
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.h5", help="a data set")
+    parser.set_defaults(run=_audit)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:

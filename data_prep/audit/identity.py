@@ -1,0 +1,92 @@
+"""The same object on two sides: by its id, its place on the sky, or one of its alerts."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from itertools import combinations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from data_prep.audit.columns import Columns
+from data_prep.audit.finding import LEAK, WARNING, Finding, found
+from data_prep.metadata import unit_vectors
+from jtss.schema import NO_SPLIT, SPLIT_NAMES
+
+RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5
+
+
+def same_ids(columns: Columns) -> list[Finding]:
+    """Object ids that occur in two splits (a leak) or twice in one (a warning)."""
+    groups = _groups(columns.object_id, range(len(columns.object_id)))
+    across, within = _across_and_within(groups, columns.split)
+    return [
+        *found(LEAK, "object ids", "in more than one split", map(str, across)),
+        *found(WARNING, "object ids", "more than once in the same split", map(str, within)),
+    ]
+
+
+def same_alerts(columns: Columns) -> list[Finding]:
+    """Alerts, by candid, that belong to objects of two splits; a candid of 0 or less stands for none."""
+    known = np.flatnonzero(columns.candid > 0)
+    _, inverse, counts = np.unique(columns.candid[known], return_inverse=True, return_counts=True)
+    shared = known[counts[inverse] > 1]
+    across, _ = _across_and_within(_groups(columns.candid[shared], columns.owner[shared]), columns.split)
+    return found(LEAK, "alerts", "candid in more than one split", map(str, across))
+
+
+def same_places(columns: Columns) -> list[Finding]:
+    """Objects with one of another split within `RADIUS_ARCSEC`, by their first detections that have a position.
+
+    Positions are stored as float32, to 0.1″ where they are coarsest. Chance has little part in it: 1,000 objects fall
+    0.02 times within 2″ of one of a million others that lie evenly on the sky.
+    """
+    placed, vectors = _positions(columns)
+    trees = {}
+    for split in range(len(SPLIT_NAMES)):
+        members = placed[columns.split[placed] == split]
+        if members.size:
+            trees[split] = members, cKDTree(vectors[columns.split[placed] == split])
+    findings = []
+    for one, other in combinations(sorted(trees), 2):
+        text = f"objects of {SPLIT_NAMES[other]} within {RADIUS_ARCSEC:g}″ of one of {SPLIT_NAMES[one]}"
+        findings += found(LEAK, "positions", text, _neighbours(columns, trees[other], trees[one]))
+    return findings
+
+
+def _neighbours(columns: Columns, ours: tuple, theirs: tuple) -> Iterable[str]:
+    """A text for each of our objects that has one of theirs close by."""
+    (members, tree), (others, other_tree) = ours, theirs
+    limit = 2 * np.sin(np.radians(RADIUS_ARCSEC / 3600) / 2)
+    chord, nearest = other_tree.query(tree.data, distance_upper_bound=limit * (1 + 1e-6))
+    for i in np.flatnonzero(np.isfinite(chord)):
+        arcsec = np.degrees(2 * np.arcsin(chord[i] / 2)) * 3600
+        yield f"{columns.name(members[i])} and {columns.name(others[nearest[i]])}, {arcsec:.1f}″"
+
+
+def _positions(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """The objects that have a position, [P], and the unit vectors of their first ones, [P, 3]."""
+    ra, dec = columns.ra, columns.dec
+    with np.errstate(invalid="ignore"):
+        known = np.flatnonzero((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
+    placed, where = np.unique(columns.owner[known], return_index=True)
+    return placed, unit_vectors(ra[known[where]], dec[known[where]])
+
+
+def _groups(keys: Iterable[Hashable], objects: Iterable[int]) -> dict[Hashable, list[int]]:
+    groups = defaultdict(list)
+    for key, index in zip(keys, objects, strict=True):
+        groups[key].append(index)
+    return groups
+
+
+def _across_and_within(groups: dict[Hashable, list[int]], split: np.ndarray) -> tuple[list, list]:
+    """Keys whose objects are in two splits, and of several objects all in one; no split counts for none."""
+    across, within = [], []
+    for key, members in groups.items():
+        if len(members) > 1:
+            splits = [split[index] for index in members if split[index] != NO_SPLIT]
+            if len(set(splits)) > 1:
+                across.append(key)
+            elif len(splits) > 1:
+                within.append(key)
+    return across, within
