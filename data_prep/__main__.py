@@ -145,7 +145,8 @@ def _build_help() -> str:
 def _audit_help() -> str:
     return (
         "Look for what makes accuracies too good to be true: an object, alert or stamp in two splits, sequences that "
-        "break the rules, classes that place, date or visits alone give away. Exit status: 0 no leak, 1 a leak, 2 an error."
+        "break the rules, classes that place, date or visits alone give away. "
+        "Exit status: 0 no leak, 1 a leak, 2 an error."
     )
 
 

@@ -44,9 +44,9 @@ class Score(NamedTuple):
 def shortcuts(columns: Columns) -> list[Finding]:
     """Score a small tree on each of `VALUES` of the first detections: grown on the training split, scored on test.
 
-    A score whose whole interval is above the limit is a warning, one whose interval is above chance a note. Of L classes
-    chance is 1 / L and the limit that plus `most_skill` of what is left to certainty: with three classes 55.6 % for the
-    place and 40 % for date and visits, with five 46.7 and 28 %.
+    A score whose whole interval is above the limit is a warning, one whose interval is above chance a note. Of L
+    classes chance is 1 / L and the limit that plus `most_skill` of what is left to certainty: with three classes 55.6 %
+    for the place and 40 % for date and visits, with five 46.7 and 28 %.
     """
     chosen, names = _judged(columns)
     train, test = (np.flatnonzero(np.isin(columns.label, chosen) & (columns.split == split)) for split in (TRAIN, TEST))
