@@ -69,12 +69,12 @@ _SIDE_BY_SIDE = np.concatenate(_SIGNS, axis=-1)
 
 def fingerprints(rough: np.ndarray) -> np.ndarray:
     """[B, 16] float32 of what `noise` gives; about of length 1."""
-    return rough.reshape(len(rough), -1) @ _SIGNS[0]
+    return rough.reshape(-1, SIDE * SIDE) @ _SIGNS[0]
 
 
 def turned_fingerprints(rough: np.ndarray) -> np.ndarray:
     """[8, B, 16]: the fingerprints of `turned` images."""
-    numbers = rough.reshape(len(rough), -1) @ _SIDE_BY_SIDE
+    numbers = rough.reshape(-1, SIDE * SIDE) @ _SIDE_BY_SIDE
     return np.moveaxis(numbers.reshape(len(rough), N_TURNS, N_NUMBERS), 1, 0)
 
 
