@@ -86,7 +86,7 @@ def _audit_built(path: str) -> None:
         return
     _say(_printable(str(found)))
     if found.leaks:
-        print(f"WARNING: {_printable(path)} leaks: accuracies measured with it are too high", file=sys.stderr)
+        print(f"WARNING: {_printable(path)} leaks: accuracies measured with it may be too high", file=sys.stderr)
 
 
 def _simulate(options: argparse.Namespace) -> None:

@@ -108,4 +108,4 @@ def _differences(found: Statistics, expected: Statistics) -> Iterator[str]:
             for key in FITTED:
                 value, wanted = getattr(one, key)[i], getattr(other, key)[i]
                 if not abs(value - wanted) <= TOLERANCE * max(other.std[i], abs(wanted)):
-                    yield f"{group}.{name}.{key} {value:.6g}, expected {wanted:.6g}"
+                    yield f"{group}.{name}.{key} {value:.9g}, expected {wanted:.9g}"
