@@ -43,7 +43,8 @@ def audit(path: str | Path) -> Audit:
     """Look for what would make accuracies measured with a data set too good to be true.
 
     Reads the stamps once, if there are splits to compare. What it cannot see: neighbours farther than 2″, whose stamps
-    share some sky; copies that are shifted; labels that were made from the values that a model reads.
+    share some sky; copies that are shifted; labels that were made from the values that a model reads; damage, which
+    `inspect` sees by the hash.
 
     Raises:
         InputError: not a data set, columns that break the contract, or a file that cannot be read to its end.

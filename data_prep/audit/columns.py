@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -68,7 +67,7 @@ def read(file: h5py.File) -> Columns:
     for name, names in (("label", CLASS_NAMES), ("split", SPLIT_NAMES)):
         bad = stored[name][(stored[name] < -1) | (stored[name] >= len(names))]
         if bad.size:
-            raise InputError(f"{Path(file.filename)}: {name} {bad[0]}, expected -1 to {len(names) - 1}")
+            raise InputError(f"{file.filename}: {name} {bad[0]}, expected -1 to {len(names) - 1}")
     return Columns(object_id=file["object_id"].asstr()[:], ra=ra, dec=dec, ncovhist=ncovhist, **stored)
 
 
@@ -79,12 +78,17 @@ def blocks(dataset: h5py.Dataset, n_rows: int = ROWS_PER_READ) -> Iterator[np.nd
 
 
 def check_layout(file: h5py.File) -> None:
-    """Raise InputError where the columns do not fit each other."""
+    """Raise InputError where the columns do not fit each other or the contract, or are empty."""
     lengths = {"detection": len(file["jd"]), "object": len(file["object_id"]), "edge": len(file["object_id"]) + 1}
     for name, column in COLUMNS.items():
         expected = (lengths[column.axis], *column.shape)
         if file[name].shape != expected:
             raise InputError(f"{file.filename}: {name} has shape {file[name].shape}, expected {expected}")
+        kind = "str" if h5py.check_string_dtype(file[name].dtype) else str(file[name].dtype)
+        if kind != column.dtype:
+            raise InputError(f"{file.filename}: {name} has dtype {kind}, expected {column.dtype}")
+    if not lengths["object"]:
+        raise InputError(f"{file.filename}: no objects, expected at least one")
     start = file["object_start"][:]
     if start[0] != 0 or start[-1] != lengths["detection"] or np.any(np.diff(start) < 1):
         raise InputError(

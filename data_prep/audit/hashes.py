@@ -8,7 +8,7 @@ import numpy as np
 def hashes(channels: np.ndarray) -> np.ndarray:
     """A hash of the bytes of each image.
 
-    Two of a million images share one by chance in 1 of 40 million data sets.
+    Of a million different images two share one by chance in 1 of 18 million data sets.
 
     Args:
         channels: [C, B, S, S], contiguous.
