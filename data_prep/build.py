@@ -11,11 +11,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels, split
+from data_prep import crossmatch, labels, places, split
 from data_prep.errors import InputError
 from data_prep.hdf5 import Writer
 from data_prep.ingest import Ingested, ingest
 from data_prep.ledger import Ledger
+from jtss.schema import METADATA_NAMES
+
+RA_DEC = [METADATA_NAMES.index(name) for name in ("ra", "dec")]
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,18 @@ def _write(
 ) -> Built:
     if not ingested.n_objects:
         raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
-    label = []
+    label, position = [], []
     for batch in ingested.batches(allwise=allwise, labels=known):
         writer.append(batch)
         label.append(batch.label)
+        position.append(batch.metadata[batch.object_start[:-1]][:, RA_DEC])
     label, names = np.concatenate(label), ingested.object_ids
+    source = places.groups(*np.concatenate(position).astype(np.float64).T)
     if known is not None:
         _take_notes(ingested.ledger, names, known, label)
-    content_hash = writer.finish(split=split.assign(names, label, seed), ledger=ingested.ledger)
+    content_hash = writer.finish(
+        split=split.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger
+    )
     return Built(ingested.ledger, len(names), content_hash)
 
 

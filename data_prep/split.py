@@ -21,7 +21,13 @@ def held_out(n_objects: int, per_class: int) -> int:
     return min(per_class, n_objects // 4)
 
 
-def assign(object_id: np.ndarray, label: np.ndarray, seed: int, per_class: int = PER_CLASS) -> np.ndarray:
+def assign(
+    object_id: np.ndarray,
+    label: np.ndarray,
+    seed: int,
+    per_class: int = PER_CLASS,
+    source: np.ndarray | None = None,
+) -> np.ndarray:
     """Draw the split of each object, class by class.
 
     The first `held_out` objects of a class in the order of `draw` are for test, as many after them for validation, the
@@ -31,6 +37,9 @@ def assign(object_id: np.ndarray, label: np.ndarray, seed: int, per_class: int =
         object_id: [N] names.
         label: [N] int8, -1 = unknown.
         seed: another seed is another draw.
+        per_class: objects of each class for test, and as many for validation.
+        source: [N] the same number for objects that are one source, see `places.groups`: all go where the one with the
+            lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:
         [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects.
@@ -44,7 +53,17 @@ def assign(object_id: np.ndarray, label: np.ndarray, seed: int, per_class: int =
         split[members] = TRAIN
         split[members[n_test : 2 * n_test]] = VALIDATION
         split[members[:n_test]] = TEST
+    if source is not None:
+        _keep_together(split, object_id, source)
     return split
+
+
+def _keep_together(split: np.ndarray, object_id: np.ndarray, source: np.ndarray) -> None:
+    """Move, in place, the labelled objects of each source into the split of the first of them."""
+    labelled = np.flatnonzero(split != NO_SPLIT)
+    labelled = labelled[np.argsort(object_id[labelled].astype(str), kind="stable")]
+    _, first, which = np.unique(source[labelled], return_index=True, return_inverse=True)
+    split[labelled] = split[labelled[first]][which]
 
 
 def notes(label: np.ndarray, per_class: int = PER_CLASS) -> dict[str, int]:

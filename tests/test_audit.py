@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_split, set_place, shuffled, write
-from make_packets import alert, save
+from make_packets import alert, images, save
 
 from data_prep.__main__ import main
 from data_prep.audit import audit as audit_module
@@ -124,7 +124,7 @@ def test_an_object_twice_in_one_split_is_a_warning(tmp_path):
     assert main(["audit", str(tmp_path / "made.h5")]) == 0
 
 
-def test_many_objects_at_one_place_are_counted_each(tmp_path):
+def test_many_objects_at_one_image_are_counted_each(tmp_path):
     """As many as there are in the smaller split, not as there are pairs."""
     made = clean()
     for index in range(24):
@@ -221,28 +221,41 @@ def test_the_order_of_the_objects_changes_nothing(tmp_path_factory, seed):
 
 
 @pytest.fixture
-def one_place(tmp_path):
-    """Options of a build whose eight supernovae all lie at one place: one is for test, one for validation."""
-    records = [alert(f"ZTF18{i:04d}", i + 1) for i in range(8)]
+def one_image(tmp_path):
+    """Options of a build of eight supernovae with the same stamps: two are for test, two for validation."""
+    records = [alert(f"ZTF18{i:04d}", i + 1, images(5), ra=10.0 + i) for i in range(8)]
     labels = tmp_path / "labels.csv"
     labels.write_text("objectId,label\n" + "".join(f"ZTF18{i:04d},SN\n" for i in range(8)))
     folder, out = save(tmp_path / "alerts", records), tmp_path / "out.h5"
     return ["build", "--alerts", str(folder), "--labels", str(labels), "--out", str(out), "--workers", "1"]
 
 
-def test_build_warns_of_leaks_and_keeps_the_file(one_place, tmp_path, capsys):
-    assert main(one_place) == 0
+def test_build_warns_of_leaks_and_keeps_the_file(one_image, tmp_path, capsys):
+    assert main(one_image) == 0
     captured = capsys.readouterr()
-    assert "objects of test within 2″ of one of train" in captured.out
+    assert "objects with a science stamp that is also, byte for byte, in another split: 8" in captured.out
     assert captured.err.splitlines()[-1].endswith("out.h5 leaks: accuracies measured with it may be too high")
     assert main(["audit", str(tmp_path / "out.h5")]) == 1
 
 
-def test_a_build_succeeds_whatever_becomes_of_its_audit(one_place, tmp_path, capsys, monkeypatch):
+def test_build_keeps_one_place_on_one_side(tmp_path, capsys):
+    records = [alert(f"ZTF18{i:04d}", i + 1, images(i), ra=10.0 + i // 2) for i in range(32)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("objectId,label\n" + "".join(f"ZTF18{i:04d},SN\n" for i in range(32)))
+    folder, out = save(tmp_path / "alerts", records), tmp_path / "out.h5"
+    assert main(["build", "--alerts", str(folder), "--labels", str(labels), "--out", str(out)]) == 0
+    assert "audit: 0 leaks" in capsys.readouterr().out
+    with h5py.File(out) as file:
+        split = file["split"][:]
+    np.testing.assert_array_equal(split[::2], split[1::2])
+    assert set(split) == {TRAIN, VALIDATION, TEST}
+
+
+def test_a_build_succeeds_whatever_becomes_of_its_audit(one_image, tmp_path, capsys, monkeypatch):
     def interrupted(path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(audit_module, "audit", interrupted)
-    assert main(one_place) == 0
+    assert main(one_image) == 0
     assert "out.h5 is written but not audited: interrupted" in capsys.readouterr().err
     assert (tmp_path / "out.h5").is_file()

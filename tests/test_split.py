@@ -63,3 +63,26 @@ def test_the_draw_is_frozen():
     """Golden: a published split must not move with a new version."""
     names, label = objects(12, n_classes=1)
     assert assign(names, label, seed=0).tolist() == [2, 0, 1, 1, 0, 2, 0, 2, 0, 0, 1, 0]
+
+
+def test_one_source_stays_on_one_side_whatever_its_ids():
+    names, label = objects(3000)
+    source = np.arange(3000)
+    source[1500:1800] = np.arange(300)  # 300 sources with two ids, of the same class
+    alone, together = assign(names, label, 1), assign(names, label, 1, source=source)
+    np.testing.assert_array_equal(together[1500:1800], together[:300])
+    np.testing.assert_array_equal(together[:1500], alone[:1500])
+    assert np.any(together[1500:1800] != alone[1500:1800])
+    shuffle = np.random.default_rng(4).permutation(3000)
+    again = assign(names[shuffle], label[shuffle], 1, source=source[shuffle])
+    np.testing.assert_array_equal(again, together[shuffle])
+
+
+def test_an_id_without_a_label_draws_no_other_out():
+    names, label = objects(90)
+    source = np.arange(90)
+    source[:45] = np.arange(45, 90)
+    label[:45] = -1
+    split = assign(names, label, 1, source=source)
+    np.testing.assert_array_equal(split[45:], assign(names, label, 1)[45:])
+    assert set(split[:45]) == {-1}

@@ -10,9 +10,8 @@ from scipy.spatial import cKDTree
 from data_prep.audit.columns import Columns
 from data_prep.audit.finding import LEAK, WARNING, Finding, found
 from data_prep.metadata import unit_vectors
+from data_prep.places import RADIUS_ARCSEC, chord
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
-
-RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5
 
 
 def same_ids(columns: Columns) -> list[Finding]:
@@ -56,10 +55,9 @@ def same_places(columns: Columns) -> list[Finding]:
 def _neighbours(columns: Columns, ours: tuple, theirs: tuple) -> Iterable[str]:
     """A text for each of our objects that has one of theirs close by."""
     (members, tree), (others, other_tree) = ours, theirs
-    limit = 2 * np.sin(np.radians(RADIUS_ARCSEC / 3600) / 2)
-    chord, nearest = other_tree.query(tree.data, distance_upper_bound=limit * (1 + 1e-6))
-    for i in np.flatnonzero(np.isfinite(chord)):
-        arcsec = np.degrees(2 * np.arcsin(chord[i] / 2)) * 3600
+    distance, nearest = other_tree.query(tree.data, distance_upper_bound=chord(RADIUS_ARCSEC) * (1 + 1e-6))
+    for i in np.flatnonzero(np.isfinite(distance)):
+        arcsec = np.degrees(2 * np.arcsin(distance[i] / 2)) * 3600
         yield f"{columns.name(members[i])} and {columns.name(others[nearest[i]])}, {arcsec:.1f}″"
 
 
