@@ -59,6 +59,13 @@ def parse_arguments() -> argparse.Namespace:
     data = parser.add_argument_group("evaluate on labelled sequences")
     data.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
+    data.add_argument(
+        "--priors",
+        metavar="CLASS=SHARE,…",
+        help="shares of the classes on the sky, for purity there (default for AGN, SN, VS: the paper's counts,"
+        " AGN=.318,SN=.017,VS=.665)",
+    )
+    data.add_argument("--purity", metavar="P", type=float, help="choose thresholds for this purity (default: 0.95)")
     alerts = parser.add_argument_group("classify alert packets")
     alerts.add_argument(
         "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="directories, Avro files, tar archives"
@@ -75,7 +82,7 @@ def parse_arguments() -> argparse.Namespace:
         " .jsonl (default: predictions.csv); what is there is replaced",
     )
     arguments = parser.parse_args()
-    foreign = ("data", "split") if arguments.alerts else ("allwise", "picture", "rejects")
+    foreign = ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "picture", "rejects")
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     if given:
         parser.error(f"{', '.join(given)}: only {'without' if arguments.alerts else 'with'} --alerts")
@@ -85,11 +92,18 @@ def parse_arguments() -> argparse.Namespace:
 def evaluate_data(arguments: argparse.Namespace) -> int:
     """Accuracy, confusion and the rest, as a table, report.json and report.html; of repeats, one of each per seed."""
     from jtss import predict, repeats
-    from jtss.reports import assessment, repeat_scores, report
+    from jtss.reports import assessment, priors, repeat_scores, report, selective_report
 
     screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
     command = shlex.join(["python", *sys.argv])
-    request = assessment.Request(arguments.data, arguments.split or "test", screener, command)
+    request = assessment.Request(
+        arguments.data,
+        arguments.split or "test",
+        screener,
+        command,
+        priors=arguments.priors and priors.parse(arguments.priors),
+        purity=selective_report.PURITY if arguments.purity is None else arguments.purity,
+    )
     if repeats.is_repeats(arguments.ckpt):
         summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)
         print(f"\n{repeat_scores.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")

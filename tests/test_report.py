@@ -62,7 +62,7 @@ def document(evaluated):
 
 
 def make(evaluated, **changes):
-    model = {"name": "n3_conv1d", "version": "0.1.0", "best_step": 20}
+    model = {"name": "n3_conv1d", "version": "0.1.0", "best_step": 20, "n_detections": 3}
     data = {"path": "a/b.h5", "split": "test", "content_hash": "abcd"}
     inference = {"median_s_per_object": 0.00123, "batch_size": 59, "repeats": 9, "device": "some processor"}
     given = {
@@ -108,7 +108,7 @@ def test_page_stands_alone(document):
 
 def test_every_picture_is_there_and_described(document):
     pictures = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^\"]*)", document)]
-    assert len(pictures) == 3 + 3  # confusion, reliability, learning curve; errors
+    assert len(pictures) == 6 + 3  # confusion, slices, coverage, ranking, reliability, learning curve; errors
     assert all(png.startswith(b"\x89PNG") for png in pictures)
     assert document.count("alt=") == len(pictures)
 
@@ -117,7 +117,7 @@ def test_text_is_escaped_wherever_it_comes_from(evaluated):
     worst = evaluated.errors[0]._replace(object_id=NASTY)
     found = make(
         evaluated,
-        model={"name": NASTY, "best_step": 20, "note": NASTY},
+        model={"name": NASTY, "best_step": 20, "n_detections": 3, "note": NASTY},
         data={"path": NASTY, "split": "test", NASTY: NASTY},
         command=NASTY,
         warnings=[NASTY],

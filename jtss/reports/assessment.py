@@ -8,8 +8,9 @@ from pathlib import Path
 from jtss import data, environment, predict, repeats
 from jtss.configs import Config
 from jtss.predict import Run
-from jtss.reports import evaluation, repeat_scores, report, subject
+from jtss.reports import evaluation, priors, repeat_scores, report, selective_report, subject
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
+from jtss.reports.selective_report import PURITY
 
 Say = Callable[[str], None]
 
@@ -23,12 +24,16 @@ class Request:
         split: name of a split, or "all".
         screener: first-detection model for bogus screening, None for none.
         command: the command line, for the report.
+        priors: shares of the classes on the sky; None: the paper's, where the model has its classes.
+        purity: what thresholds are chosen for.
     """
 
     data: Path | None
     split: str
     screener: Run | None
     command: str
+    priors: dict[str, float] | None = None
+    purity: float = PURITY
 
 
 def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[dict, tuple[Path, Path]]:
@@ -49,6 +54,8 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         OSError: the report cannot be written.
     """
     run, screener = predict.load_run(path), request.screener
+    sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
+    selective_report.check_purity(request.purity)
     data_path = request.data or _training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
@@ -68,6 +75,8 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         command=request.command,
         warnings=warnings,
         screener=screener and subject.describe_model(screener),
+        sky=sky,
+        purity=request.purity,
     )
     return found, report.write(out or _folder(run, described, screener), found, evaluated)
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss import schema, screening
+from jtss.reports import properties
 from jtss.reports.cards import Card, card
+from jtss.reports.properties import Properties
 from jtss.schema import Sequences
 from jtss.screening import Screen, Screened
 from jtss.selection import take
@@ -19,7 +21,7 @@ N_ERRORS_SHOWN = 12
 TIMING_OBJECTS = 128
 TIMING_REPEATS, TIMING_LEAST_REPEATS = 9, 3
 TIMING_SECONDS = 1.0  # after which no more than the least is repeated
-ALL_SPLITS = "all"
+ALL_SPLITS, VALIDATION = "all", "validation"
 
 EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW, REJECTED = (
     "evaluated",
@@ -28,6 +30,13 @@ EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW, REJECTED = (
     "with too few detections",
     "rejected as bogus",
 )
+
+
+class Answers(NamedTuple):
+    """What a classifier said of A objects: their true classes [A] int64, and probabilities [A, L] float32."""
+
+    label: np.ndarray
+    probabilities: np.ndarray
 
 
 class Evaluation(NamedTuple):
@@ -43,6 +52,9 @@ class Evaluation(NamedTuple):
         sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
         longest: detections of the longest sequence of the data set.
         screened: what bogus screening said of all labelled objects of the split; None where there was none.
+        properties: of the B objects.
+        validation: of the objects of the validation split, to choose temperature and thresholds by; None where they
+            are among those evaluated, or there are none.
     """
 
     classes: tuple[str, ...]
@@ -54,6 +66,8 @@ class Evaluation(NamedTuple):
     sample: Sequences | None
     longest: int
     screened: Screened | None
+    properties: Properties
+    validation: Answers | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -105,22 +119,50 @@ def evaluate(
     """
     answers = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
     counts, errors, sample, longest, screened = Counter(), [], None, 0, []
+    known, held_out = [], []
     for whole in batches:
         longest = max(longest, int(whole.n_detections.max()))
         what = fate(whole, classes, n_detections, split)
         if screen is not None:
             screened.append(_screen(screen, whole, what))
         counts.update(what.tolist())
+        if split not in (VALIDATION, ALL_SPLITS):
+            held_out.append(_answers(predict, whole, fate(whole, classes, n_detections, VALIDATION), classes))
         chosen = np.flatnonzero(what == EVALUATED)
         if not chosen.size:
             continue
         part = take(whole, chosen)
         label, probabilities = _labels(part, classes), _probabilities(predict, part)
         answers.append((part.object_id, label, probabilities))
+        known.append(properties.properties(part, n_detections))
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
         sample = _for_timing(part) if sample is None else sample
     columns = map(np.concatenate, zip(*answers, strict=True))
-    return Evaluation(classes, *columns, dict(counts), errors, sample, longest, screening.join(screened))
+    return Evaluation(
+        classes,
+        *columns,
+        dict(counts),
+        errors,
+        sample,
+        longest,
+        screening.join(screened),
+        properties.join(known),
+        _join(held_out),
+    )
+
+
+def _answers(predict: Predict, whole: Sequences, what: np.ndarray, classes: tuple[str, ...]) -> Answers | None:
+    """Answers for the objects whose fate is to be evaluated; None where there are none."""
+    chosen = np.flatnonzero(what == EVALUATED)
+    if not chosen.size:
+        return None
+    part = take(whole, chosen)
+    return Answers(_labels(part, classes), _probabilities(predict, part))
+
+
+def _join(parts: list[Answers | None]) -> Answers | None:
+    there = [part for part in parts if part is not None]
+    return Answers(*map(np.concatenate, zip(*there, strict=True))) if there else None
 
 
 def _screen(screen: Screen, whole: Sequences, what: np.ndarray) -> Screened:

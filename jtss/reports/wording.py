@@ -15,3 +15,8 @@ def interval(limits: Sequence[float]) -> str:
     """An interval of fractions as percent, "" where undefined."""
     lower, upper = limits
     return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """A number with fixed digits, "–" where undefined."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED

@@ -1,0 +1,77 @@
+"""What a report says of whether probabilities mean what they say, before and after temperature scaling."""
+
+import numpy as np
+
+from jtss.reports import metrics, page, plots, temperature
+from jtss.reports.evaluation import Answers
+from jtss.reports.metrics import Reliability
+from jtss.reports.wording import decimal, percent
+
+FITTED = "fitted to {n:,} objects of the validation split"
+NO_VALIDATION = "not fitted: there are no labelled objects of a validation split beside those evaluated"
+TOO_FEW = "not fitted: {n:,} objects of the validation split are too few"
+MEANING = (
+    "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the logits:"
+    " above 1 it makes a model less sure; no predicted class changes. All of this holds for a sky with the classes of"
+    " this test: on another, multiply by the shares first."
+)
+
+
+def scores(answers: Answers, validation: Answers | None) -> dict:
+    """Calibration before and after scaling, as plain values; undefined ones are NaN.
+
+    Args:
+        answers: for the objects evaluated.
+        validation: for other objects, to fit the temperature to.
+    """
+    fitted = np.nan if validation is None else temperature.fit(validation.probabilities, validation.label)
+    known = bool(np.isfinite(fitted))
+    words = NO_VALIDATION if validation is None else (FITTED if known else TOO_FEW).format(n=len(validation.label))
+    after = temperature.scaled(answers.probabilities, fitted) if known else None
+    return {
+        "temperature": float(fitted),
+        "temperature_is": words,
+        "before": _scores(answers.probabilities, answers.label),
+        "after": None if after is None else _scores(after, answers.label),
+    }
+
+
+def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict:
+    bins = metrics.reliability(probabilities, labels)
+    return {
+        "cross_entropy_nat": metrics.cross_entropy(probabilities, labels),
+        "brier": metrics.brier(probabilities, labels),
+        "calibration_error": bins.error,
+        "mean_confidence": float(probabilities.max(axis=1).mean(dtype=np.float64)),
+        "reliability": {name: np.asarray(values).tolist() for name, values in bins._asdict().items()},
+    }
+
+
+def section(found: dict) -> str:
+    """The numbers, as a section of the page."""
+    kinds = {name: found[name] for name in ("before", "after") if found[name]}
+    rows = [
+        [
+            (f"{name} scaling", ""),
+            (percent(of["calibration_error"]), ""),
+            (decimal(of["brier"], 4), ""),
+            (decimal(of["cross_entropy_nat"], 4), ""),
+            (percent(of["mean_confidence"]), ""),
+        ]
+        for name, of in kinds.items()
+    ]
+    pictures = [(f"Reliability diagram {name} scaling", _picture(name, of)) for name, of in kinds.items()]
+    head = ["", "calibration error", "Brier score", "cross-entropy [nat]", "mean confidence"]
+    return page.section(
+        "Calibration",
+        page.pictures(pictures, small=False),
+        page.paragraph(f"Temperature {decimal(found['temperature'])}: {found['temperature_is']}."),
+        page.table(head, rows),
+        page.paragraph(MEANING, "muted"),
+    )
+
+
+def _picture(name: str, found: dict) -> bytes:
+    bins = {key: np.array(values) for key, values in found["reliability"].items()}
+    title = "Reliability" if name == "before" else "Reliability, scaled"
+    return plots.reliability_figure(Reliability(**{**bins, "error": float(bins["error"])}), title)

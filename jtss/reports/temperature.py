@@ -1,0 +1,50 @@
+"""Temperature scaling: one number that makes probabilities as sure as they are right, and changes no class."""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from jtss.reports.metrics import LEAST_PROBABILITY, cross_entropy
+
+COLDEST, HOTTEST = 0.05, 20.0
+LEAST_OBJECTS = 30
+
+
+def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(ln p / T), which is softmax(logits / T): logits and ln p differ by a number that is the same for all.
+
+    Args:
+        probabilities: [B, L]; of a softmax. One below the smallest normal float32 counts as that.
+        temperature: T > 0; above 1 less sure, 1 as it is.
+
+    Returns:
+        [B, L] float32.
+
+    Raises:
+        ValueError: the temperature is not positive.
+
+    Guo et al. 2017, arXiv:1706.04599.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature {temperature}: expected a positive number")
+    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST_PROBABILITY)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def fit(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature of the lowest cross-entropy between 0.05 and 20; NaN for fewer than 30 objects.
+
+    The cross-entropy is convex in 1 / T, so a search in one dimension finds the only minimum.
+
+    Args:
+        probabilities: [B, L].
+        labels: [B] integers.
+    """
+    if len(labels) < LEAST_OBJECTS:
+        return float("nan")
+
+    def loss(cold: float) -> float:
+        return cross_entropy(scaled(probabilities, 1 / cold), labels)
+
+    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
+    return float(1 / found.x)
