@@ -108,7 +108,7 @@ def test_page_stands_alone(document):
 
 def test_every_picture_is_there_and_described(document):
     pictures = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^\"]*)", document)]
-    assert len(pictures) == 6 + 3  # confusion, slices, coverage, ranking, reliability, learning curve; errors
+    assert len(pictures) == 7 + 3  # confusion, slices, coverage, ROC, precision, reliability, learning; errors
     assert all(png.startswith(b"\x89PNG") for png in pictures)
     assert document.count("alt=") == len(pictures)
 

@@ -64,7 +64,7 @@ def section(found: dict) -> str:
     head = ["", "calibration error", "Brier score", "cross-entropy [nat]", "mean confidence"]
     return page.section(
         "Calibration",
-        page.pictures(pictures, small=False),
+        page.pictures(pictures),
         page.paragraph(f"Temperature {decimal(found['temperature'])}: {found['temperature_is']}."),
         page.table(head, rows),
         page.paragraph(MEANING, "muted"),

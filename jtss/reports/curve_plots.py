@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtss.reports.plots import BLUE, CLASS_COLOURS, GREY, png, tidy
@@ -38,13 +39,21 @@ def slices_figure(cuts: Sequence[dict]) -> bytes:
         cuts: as `slices.scores` gives them.
     """
     rows = [(cut["name"], row) for cut in cuts for row in cut["slices"]]
-    figure = Figure(figsize=(6.2, 0.9 + ROW_HEIGHT * (len(rows) + 0.6 * len(cuts))), layout="constrained")
+    figure = Figure(figsize=(4.7, 0.9 + ROW_HEIGHT * (len(rows) + 0.8 * len(cuts))), layout="constrained")
     axes = figure.add_subplot()
     places, labels, place, last = [], [], 0.0, None
     for name, row in rows:
         if name != last:
-            place += 1.6 if last is not None else 0
-            axes.text(0.01, place - 0.85, name, transform=axes.get_yaxis_transform(), fontsize=9.5, color="#595959")
+            place += 1.8 if last is not None else 0
+            axes.text(
+                0.01,
+                place - 0.75,
+                name,
+                transform=axes.get_yaxis_transform(),
+                fontsize=10,
+                color="#595959",
+                weight="bold",
+            )
         else:
             place += 1
         last = name
@@ -54,52 +63,64 @@ def slices_figure(cuts: Sequence[dict]) -> bytes:
         axes.plot(value, place, "o", color=GREY if row["few"] else BLUE, markerfacecolor=face, markersize=6)
         places.append(place)
         labels.append(f"{row['name']}  ({row['objects']:,})")
-    axes.set_yticks(places, labels, fontsize=9.5)
+    axes.set_yticks(places, labels, fontsize=10)
     axes.set_ylim(place + 0.8, -1.4)
     axes.set_xlim(right=100.8)
-    axes.set_xlabel("accuracy [%], Wilson interval; hollow: few objects", fontsize=11)
+    axes.set_xlabel("accuracy [%]", fontsize=11)
     tidy(axes)
     axes.tick_params(axis="y", length=0)
     return png(figure)
 
 
-def class_curves_figure(curves: dict[str, dict]) -> bytes:
-    """Draw the ROC and the precision–recall curve of every class, side by side.
+def roc_figure(curves: dict[str, dict]) -> bytes:
+    """Draw the ROC curve of every class; those that are undefined are left out.
 
     Args:
-        curves: as `ranking_report.scores` gives them; classes whose curves are undefined are left out.
+        curves: as `ranking_report.scores` gives them.
     """
-    figure = Figure(figsize=(9.2, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(4.7, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    low = 1.0
     for name, found in curves.items():
-        colour = CLASS_COLOURS.get(name, GREY)
-        if found["roc"]["false_positive_rate"]:
-            label = f"{name}  {decimal(found['auc'])}"
-            left.step(
-                found["roc"]["false_positive_rate"],
-                found["roc"]["true_positive_rate"],
-                where="post",
-                color=colour,
-                linewidth=1.8,
-                label=label,
-            )
-        if found["precision_recall"]["recall"]:
-            label = f"{name}  {decimal(found['average_precision'])}"
-            recall, precision = found["precision_recall"]["recall"], found["precision_recall"]["precision"]
-            right.plot(recall, precision, color=colour, linewidth=1.8, label=label)
-    left.set_xscale("symlog", linthresh=0.01, linscale=0.5)
-    left.set_xticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
-    left.set_xlim(0, 1)
-    left.set_xlabel("false positive rate (logarithmic from 1 %)", fontsize=11)
-    left.set_ylabel("true positive rate", fontsize=11)
-    left.set_title("ROC; area under it", fontsize=13)
-    right.set_xlim(0, 1.01)
-    right.set_xlabel("recall", fontsize=11)
-    right.set_ylabel("precision, in this test", fontsize=11)
-    right.set_title("Precision–recall; average precision", fontsize=13)
-    for axes in (left, right):
-        axes.set_ylim(0, 1.02)
-        tidy(axes)
-        if axes.get_lines():
-            axes.legend(frameon=False, fontsize=10, loc="lower right" if axes is left else "lower left")
+        false, true = (np.array(found["roc"][key]) for key in ("false_positive_rate", "true_positive_rate"))
+        if false.size:
+            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(found['auc'], 4)}"
+            axes.step(false, true, where="post", color=colour, linewidth=1.8, label=label)
+            low = min(low, true[false <= 0.001].max())
+    axes.set_xscale("symlog", linthresh=0.01, linscale=0.5)
+    axes.set_xticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("false positive rate (logarithmic from 1 %)", fontsize=11)
+    _finish(axes, "ROC; area under it", "true positive rate", low, "lower right")
     return png(figure)
+
+
+def precision_recall_figure(curves: dict[str, dict]) -> bytes:
+    """Draw the precision–recall curve of every class; those that are undefined are left out.
+
+    Args:
+        curves: as `ranking_report.scores` gives them.
+    """
+    figure = Figure(figsize=(4.7, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    low = 1.0
+    for name, found in curves.items():
+        recall, precision = (np.array(found["precision_recall"][key]) for key in ("recall", "precision"))
+        if recall.size:
+            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(found['average_precision'], 4)}"
+            axes.plot(recall, precision, color=colour, linewidth=1.8, label=label)
+            low = min(low, precision[recall <= 0.95].min(initial=1.0))
+    axes.set_xlim(0, 1.01)
+    axes.set_xlabel("recall", fontsize=11)
+    _finish(axes, "Precision–recall; average precision", "precision, in this test", low, "lower left")
+    return png(figure)
+
+
+def _finish(axes: Axes, title: str, name: str, low: float, place: str) -> None:
+    """Where all curves stay high, only that part is shown."""
+    axes.set_ylim(max(0.0, np.floor(10 * low - 1.5) / 10), 1.005)
+    axes.set_ylabel(name, fontsize=11)
+    axes.set_title(title, fontsize=13)
+    tidy(axes)
+    if axes.get_lines():
+        axes.legend(frameon=False, fontsize=10, loc=place)

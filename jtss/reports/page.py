@@ -20,6 +20,9 @@ table { border-collapse: collapse; margin: 0.5rem 0; font-variant-numeric: tabul
 th, td { padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee; }
 th { font-weight: 600; }
 td.wrap { overflow-wrap: anywhere; }
+.scroll td { white-space: nowrap; }
+th.group { padding-top: 1rem; color: #595959; font-weight: 500; }
+summary { cursor: pointer; padding: 0.5rem 0; color: #0072b2; }
 td .muted { white-space: nowrap; font-size: 0.8rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 figure { margin: 0; max-width: 100%; }
@@ -43,11 +46,25 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
-    """A table of cells (text, remark); it scrolls sideways within itself where the screen is narrow."""
+def table(head: Sequence[str], rows: Iterable[Sequence[tuple[str, str]] | str]) -> str:
+    """A table of cells (text, remark); it scrolls sideways within itself where the screen is narrow.
+
+    A row that is a text heads those below it.
+    """
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    body = "".join(_row(row, len(head)) for row in rows)
     return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _row(row: Sequence[tuple[str, str]] | str, width: int) -> str:
+    if isinstance(row, str):
+        return f'<tr><th class="group" scope="rowgroup" colspan="{width}">{escape(row)}</th></tr>'
+    return f"<tr>{''.join(map(_cell, row))}</tr>"
+
+
+def folded(title: str, *parts: str) -> str:
+    """Finished HTML parts that show when their title is clicked, and in print."""
+    return f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>"
 
 
 def _cell(cell: tuple[str, str]) -> str:

@@ -85,7 +85,7 @@ def text(found: dict) -> str:
 
 def section(found: dict | None) -> str:
     """The numbers, as a section of the page; a hint where no shares are known."""
-    title = "On the real sky"
+    title = "At the shares of the sky"
     if found is None:
         hint = "No shares of these classes on the sky are known; give them by --priors CLASS=SHARE,…"
         return page.section(title, page.paragraph(hint, "muted"))

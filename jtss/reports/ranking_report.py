@@ -40,16 +40,14 @@ def _curves(whole: Ranking) -> dict:
     """Both curves, thinned, each from its first point on; empty where undefined."""
     kept = np.unique(np.linspace(0, len(whole.threshold) - 1, POINTS).round().astype(int))
     roc = {"false_positive_rate": whole.false_positive_rate, "true_positive_rate": whole.recall}
-    roc = {name: np.append(0, values[kept]) for name, values in roc.items()}
-    pr = {"recall": whole.recall[kept], "precision": whole.precision[kept]}
+    roc = {name: [0.0, *values[kept].tolist()] for name, values in roc.items()}
+    pr = {"recall": whole.recall[kept].tolist(), "precision": whole.precision[kept].tolist()}
     both = {"roc": roc, "precision_recall": pr}
-    return {
-        kind: {
-            name: values.tolist() if np.isfinite(np.stack([*curve.values()])).all() else []
-            for name, values in curve.items()
-        }
-        for kind, curve in both.items()
-    }
+    return {kind: curve if _defined(curve) else {key: [] for key in curve} for kind, curve in both.items()}
+
+
+def _defined(curve: dict[str, list]) -> bool:
+    return all(np.isfinite(values).all() for values in curve.values())
 
 
 def section(found: dict[str, dict]) -> str:
@@ -67,7 +65,12 @@ def section(found: dict[str, dict]) -> str:
     )
     return page.section(
         "Ranking",
-        page.pictures([("ROC and precision–recall curves of every class", curve_plots.class_curves_figure(found))]),
+        page.pictures(
+            [
+                ("ROC curve of every class", curve_plots.roc_figure(found)),
+                ("Precision–recall curve of every class", curve_plots.precision_recall_figure(found)),
+            ]
+        ),
         page.table(head, rows),
         page.paragraph(note, "muted"),
     )

@@ -41,7 +41,7 @@ def by_edges(values: np.ndarray, edges: tuple[float, ...], unit: str = "", absen
         absent: name of the slice of those without value.
     """
     where, known = np.searchsorted(edges, values, side="right"), np.isfinite(values)
-    end = f" {unit}" if unit else ""
+    end = unit if unit in ("", "°", "″") else f" {unit}"
     names = [f"below {edges[0]:g}{end}"]
     names += [f"{low:g} to {high:g}{end}" for low, high in pairwise(edges)]
     names += [f"{edges[-1]:g}{end} or more"]

@@ -2,12 +2,12 @@
 
 from jtss.reports import curve_plots, page, slices
 from jtss.reports.evaluation import Evaluation
-from jtss.reports.wording import interval, percent
+from jtss.reports.wording import UNDEFINED, interval, percent
 
 MEANING = (
-    "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. Beside"
-    " the accuracy (95 % Wilson interval) how many of each class are right: a slice may look bad because it holds"
-    f" another mixture of classes. Few: fewer than {slices.FEW} objects, which says little."
+    "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. A"
+    " slice may look bad because it holds another mixture of classes: the numbers say how many of each class are right."
+    f" Few (hollow): fewer than {slices.FEW} objects, which says little. Intervals are Wilson's, 95 %."
 )
 ONE_DETECTION = "A model for single alerts has no days since the first detection; see the detections so far instead."
 
@@ -25,17 +25,19 @@ def section(found: list[dict], classes: tuple[str, ...], n_detections: int) -> s
     if n_detections == 1:
         parts.append(page.paragraph(ONE_DETECTION, "muted"))
     present = [name for name in classes if any(row["classes"][name]["objects"] for row in found[0]["slices"])]
-    rows = [row for cut in found for row in _rows(cut, present)]
-    parts += [page.table(["", "objects", "accuracy", *present], rows), page.paragraph(MEANING, "muted")]
-    return page.section("Where it works", *parts)
+    rows = [row for cut in found for row in (cut["name"], *_rows(cut, present))]
+    parts.append(page.folded("All slices as numbers", page.table(["", "objects", "accuracy", *present], rows)))
+    return page.section("Where it works", *parts, page.paragraph(MEANING, "muted"))
 
 
 def _rows(cut: dict, classes: list[str]) -> list[list[tuple[str, str]]]:
     rows = []
     for row in cut["slices"]:
-        cells = [(f"{row['classes'][name]['correct']} of {row['classes'][name]['objects']}", "") for name in classes]
+        cells = [(_part(row["classes"][name]), "") for name in classes]
         accuracy = (percent(row["accuracy"]), interval(row["wilson_interval"]))
-        rows.append(
-            [(row["name"], cut["name"]), (f"{row['objects']:,}", "few" if row["few"] else ""), accuracy, *cells]
-        )
+        rows.append([(row["name"], ""), (f"{row['objects']:,}", "few" if row["few"] else ""), accuracy, *cells])
     return rows
+
+
+def _part(of_class: dict) -> str:
+    return f"{of_class['correct']:,} of {of_class['objects']:,}" if of_class["objects"] else UNDEFINED

@@ -1,0 +1,68 @@
+"""Temperature scaling finds what was done to honest probabilities, changes no class, and says when it cannot."""
+
+import jax
+import numpy as np
+import pytest
+
+from jtss.reports import calibration_report, temperature
+from jtss.reports.evaluation import Answers
+
+
+def honest(n=6000, seed=0, sharpened=1.0):
+    """Labels drawn from probabilities that are then stated `sharpened` times too sure."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, 3))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random((n, 1)) > np.cumsum(p, axis=1)).sum(axis=1).clip(max=2)
+    stated = np.exp(sharpened * logits)
+    return Answers(labels, (stated / stated.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+@pytest.mark.parametrize("sharpened", [0.5, 1.0, 2.5])
+def test_it_finds_how_much_too_sure_a_model_is(sharpened):
+    labels, p = honest(sharpened=sharpened)
+    assert temperature.fit(p, labels) == pytest.approx(sharpened, rel=0.05)
+
+
+def test_probabilities_serve_as_well_as_logits():
+    logits = 5 * np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
+    found = temperature.scaled(np.asarray(jax.nn.softmax(logits)), 1.7)
+    np.testing.assert_allclose(found, jax.nn.softmax(logits / 1.7), rtol=2e-5)
+
+
+def test_by_hand_and_without_effect():
+    np.testing.assert_allclose(temperature.scaled(np.array([[0.8, 0.2]]), 0.5), [[16 / 17, 1 / 17]], rtol=1e-6)
+    p = honest(100).probabilities
+    np.testing.assert_allclose(temperature.scaled(p, 1.0), p, rtol=1e-6)
+    for t in (0.2, 5.0):
+        np.testing.assert_array_equal(temperature.scaled(p, t).argmax(axis=1), p.argmax(axis=1))
+
+
+def test_certain_probabilities_stay_finite():
+    found = temperature.scaled(np.array([[1.0, 0.0, 0.0]], np.float32), 3.0)
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(1)
+    with pytest.raises(ValueError, match="expected a positive number"):
+        temperature.scaled(found, 0.0)
+
+
+def test_a_fit_on_other_objects_mends_the_calibration():
+    found = calibration_report.scores(honest(seed=3, sharpened=3), honest(seed=4, sharpened=3))
+    before, after = found["before"], found["after"]
+    assert before["calibration_error"] > 0.05 > 0.02 > after["calibration_error"]
+    assert after["brier"] < before["brier"]
+    assert after["cross_entropy_nat"] < before["cross_entropy_nat"]
+    assert "fitted to 6,000 objects of the validation split" in calibration_report.section(found)
+
+
+def test_without_enough_objects_there_is_no_temperature():
+    for validation, words in (
+        (None, "no labelled objects"),
+        (honest(29), "29 objects of the validation split are too"),
+    ):
+        found = calibration_report.scores(honest(100), validation)
+        assert np.isnan(found["temperature"])
+        assert found["after"] is None
+        page = calibration_report.section(found)
+        assert "Temperature –: not fitted: " in page
+        assert words in page
