@@ -46,8 +46,10 @@ def parse_arguments() -> argparse.Namespace:
         "--ckpt",
         metavar="RUN",
         type=Path,
+        nargs="+",
         required=True,
-        help="run directory of the trained model, or name of one that ships; python -m jtss.models list shows these",
+        help="run directory of the trained model, or name of one that ships; python -m jtss.models list shows these;"
+        " more of them are set beside the first, on the same objects",
     )
     parser.add_argument(
         "--screen-bogus",
@@ -84,6 +86,9 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     foreign = ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "picture", "rejects")
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
+    arguments.ckpt, *arguments.others = arguments.ckpt
+    if arguments.alerts and arguments.others:
+        parser.error(f"--ckpt: found {1 + len(arguments.others)} models, expected one with --alerts")
     if given:
         parser.error(f"{', '.join(given)}: only {'without' if arguments.alerts else 'with'} --alerts")
     return arguments
@@ -103,6 +108,7 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
         command,
         priors=arguments.priors and priors.parse(arguments.priors),
         purity=selective_report.PURITY if arguments.purity is None else arguments.purity,
+        others=tuple(arguments.others),
     )
     if repeats.is_repeats(arguments.ckpt):
         summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from jtss import data, environment, predict, repeats
 from jtss.configs import Config
 from jtss.predict import Run
-from jtss.reports import evaluation, priors, repeat_scores, report, selective_report, subject
+from jtss.reports import evaluation, priors, repeat_scores, report, selective_report, subject, together
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.selective_report import PURITY
+from jtss.reports.together import Contender
 
 Say = Callable[[str], None]
 
@@ -26,6 +28,7 @@ class Request:
         command: the command line, for the report.
         priors: shares of the classes on the sky; None: the paper's, where the model has its classes.
         purity: what thresholds are chosen for.
+        others: paths of more models, to set beside the one that the report is of.
     """
 
     data: Path | None
@@ -34,6 +37,7 @@ class Request:
     command: str
     priors: dict[str, float] | None = None
     purity: float = PURITY
+    others: tuple[Path, ...] = ()
 
 
 def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[dict, tuple[Path, Path]]:
@@ -43,7 +47,8 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         path: run directory, or name of a model that ships.
         request: what on.
         out: folder of the report; None: a folder named after the data, the split and the screening, in the run
-            directory; for a model that ships in the current one, and named after the model, too.
+            directory; for a model that ships in the current one, and named after the model, too; beside other models
+            "-compared".
         warn: takes what a reader must know before believing the numbers.
 
     Returns:
@@ -53,16 +58,18 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
         OSError: the report cannot be written.
     """
-    run, screener = predict.load_run(path), request.screener
+    run, screener, others = predict.load_run(path), request.screener, [*map(predict.load_run, request.others)]
     sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
     selective_report.check_purity(request.purity)
     data_path = request.data or _training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
-    warnings, curve = [*run.warnings, *subject.beware(described)], run.metrics()
+    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *subject.beware(described)]
+    curve = run.metrics()  # read here: a damaged record must not show only after hours
     evaluated = _evaluate(run, data_path, request)
     warnings += subject.beware_of_few(evaluated)
+    compared = _compare(run, evaluated, others, data_path, request) if others else None
     for warning in warnings:
         warn(warning)
     time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
@@ -77,8 +84,16 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         screener=screener and subject.describe_model(screener),
         sky=sky,
         purity=request.purity,
+        compared=compared,
     )
-    return found, report.write(out or _folder(run, described, screener), found, evaluated)
+    return found, report.write(out or _folder(run, described, request), found, evaluated)
+
+
+def _compare(run: Run, evaluated: Evaluation, others: list[Run], path: Path, request: Request) -> dict:
+    """The scores of all models on the objects that all of them can read, in the order of their detections."""
+    contenders = [Contender(run.label, run.config.n_detections, evaluated)]
+    contenders += [Contender(one.label, one.config.n_detections, _evaluate(one, path, request)) for one in others]
+    return together.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
 def _training_data(run: Run) -> Path:
@@ -112,10 +127,11 @@ def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Conf
     raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
 
 
-def _folder(run: Run, described: dict, screener: Run | None) -> Path:
+def _folder(run: Run, described: dict, request: Request) -> Path:
     own_test_split = described["is_training_file"] and described["split"] == "test"
     parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
-    name = "-".join(["evaluation", *parts, *(["screened"] if screener else [])])
+    parts += (["screened"] if request.screener else []) + (["compared"] if request.others else [])
+    name = "-".join(["evaluation", *parts])
     return run.directory.path / name if run.directory else Path(f"{run.label}-{name}")
 
 

@@ -16,6 +16,7 @@ from jtss.reports import (
     screening_report,
     selective_report,
     slices_report,
+    together_report,
 )
 from jtss.reports.cards import Card
 from jtss.reports.evaluation import EVALUATED, Answers, Evaluation
@@ -40,6 +41,7 @@ def document(
     screener: dict | None = None,
     sky: Sky | None = None,
     purity: float = PURITY,
+    compared: dict | None = None,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -54,6 +56,7 @@ def document(
         screener: the first-detection model that screened for bogus, described as `model`; None where none did.
         sky: shares of the classes there; None where not known.
         purity: what thresholds are chosen for.
+        compared: scores of several models, see `together.scores`; None where there is only one.
     """
     screened, shares = evaluation.screened, None if sky is None else sky.shares
     answers = Answers(evaluation.label, evaluation.probabilities)
@@ -67,6 +70,7 @@ def document(
         "results": scores(evaluation),
         "bogus_screening": screened and screening_report.scores(evaluation, screened, screener),
         "sky": sky and priors_report.scores(answers.probabilities, answers.label, evaluation.classes, sky),
+        "by_detections": compared,
         "slices": slices_report.scores(evaluation, model["n_detections"]),
         "selective": selective_report.scores(answers, evaluation.validation, evaluation.classes, shares, purity),
         "ranking": ranking_report.scores(answers.probabilities, answers.label, evaluation.classes, shares),
@@ -122,6 +126,8 @@ def text(found: dict) -> str:
     lines += ["", *(f"not evaluated: {n:,} {name}" for name, n in sorted(left_out))]
     if found["sky"]:
         lines += ["", priors_report.text(found["sky"]), ""]
+    if found["by_detections"]:
+        lines += ["", together_report.text(found["by_detections"]), ""]
     if found["bogus_screening"]:
         lines += ["", screening_report.text(found["bogus_screening"]), ""]
     return "\n".join([*lines, inference_text(found["inference"])])

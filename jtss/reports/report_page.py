@@ -13,6 +13,7 @@ from jtss.reports import (
     screening_report,
     selective_report,
     slices_report,
+    together_report,
 )
 from jtss.reports.evaluation import Evaluation
 from jtss.reports.stamp_plots import card_picture
@@ -29,6 +30,8 @@ def html(found: dict, evaluation: Evaluation) -> str:
     parts += [_accuracy(found), _classes(found, evaluation), priors_report.section(found["sky"])]
     if found["bogus_screening"]:
         parts.append(screening_report.section(found["bogus_screening"]))
+    if found["by_detections"]:
+        parts.append(together_report.section(found["by_detections"]))
     parts += [
         slices_report.section(found["slices"], evaluation.classes, found["model"]["n_detections"]),
         selective_report.section(found["selective"]),

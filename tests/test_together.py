@@ -1,0 +1,65 @@
+"""Several models are compared on exactly the same objects, whatever the order and the number of those they can read."""
+
+import numpy as np
+import pytest
+from made_sequences import CLASSES, FakeClassifier, sequences
+
+from jtss.reports import evaluation, together, together_report
+from jtss.reports.together import Contender
+
+COUNTS = [1, 2, 3, 3, 2, 3, 1, 3, 3, 3]
+LABEL = [i % 3 for i in range(10)]
+
+
+def contender(n, wrong=(), backwards=False):
+    made = sequences(COUNTS, label=LABEL, split=[2] * 10)
+    given = {f"ZTF{i}": ((LABEL[i] + 1) % 3, 0.9) for i in wrong}
+    found = evaluation.evaluate(FakeClassifier(n, given), [made], CLASSES, n, "test")
+    if backwards:
+        turned = (found.object_id[::-1], found.label[::-1], found.probabilities[::-1])
+        known = type(found.properties)(*(values[::-1] for values in found.properties))
+        found = found._replace(
+            **dict(zip(("object_id", "label", "probabilities"), turned, strict=True)), properties=known
+        )
+    return Contender(f"n{n}", n, found)
+
+
+def test_accuracy_is_that_of_the_common_objects():
+    """Six objects have three detections: 2, 3, 5, 7, 8, 9. The first model errs on 0 and 1, too, which do not count."""
+    for backwards in (False, True):
+        found = together.scores([contender(1, wrong=(0, 1, 2, 3)), contender(3, wrong=(9,), backwards=backwards)])
+        one, three = found["models"]
+        assert found["common_objects"] == 6
+        assert (one["own"]["correct"], one["own"]["objects"]) == (6, 10)
+        assert (one["common"]["correct"], one["common"]["objects"]) == (4, 6)
+        assert (three["own"], three["common"]["correct"]) == (three["common"], 5)
+        assert one["recall"]["AGN"] == three["recall"]["AGN"] | {
+            "correct": 1,
+            "accuracy": 0.5,
+            "wilson_interval": one["recall"]["AGN"]["wilson_interval"],
+        }
+        assert (one["median_days"], three["median_days"]) == (0, 2)
+        assert {name: of["objects"] for name, of in three["days"].items()} == {"1 to 3 days": 6}
+
+
+def test_models_that_share_no_object_and_an_object_that_is_there_twice():
+    some = contender(1)
+    found = some.evaluation
+    other = some._replace(evaluation=found._replace(object_id=np.array([f"SIM{i}" for i in range(10)], object)))
+    with pytest.raises(ValueError, match="no object can be read by all of the models"):
+        together.scores([some, other])
+    twice = found._replace(object_id=np.array(["ZTF1"] * 2 + [f"ZTF{i}" for i in range(2, 10)], object))
+    with pytest.raises(ValueError, match="object ZTF1 is there twice"):
+        together.scores([some, some._replace(evaluation=twice)])
+
+
+def test_the_page_leaves_out_classes_without_objects_and_shows_every_model():
+    found = together.scores([contender(1, wrong=(2,)), contender(2), contender(3)])
+    for of in found["models"]:
+        of["classes"].append("bogus")
+        of["recall"]["bogus"] = {"objects": 0, "correct": 0, "accuracy": np.nan, "wilson_interval": [np.nan] * 2}
+    page = together_report.section(found)
+    assert "bogus" not in page
+    for words in ("6 objects that all", "1 detection<", "3 detections<", "5 of 6"):
+        assert words in page
+    assert "n1  n = 1  83.3 %" in together_report.text(found)
