@@ -73,6 +73,9 @@ def parse_arguments() -> argparse.Namespace:
         "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="directories, Avro files, tar archives"
     )
     alerts.add_argument("--allwise", metavar="CAT", type=Path, help="catalogue of W1–W4: .csv, .parquet or .fits")
+    alerts.add_argument(
+        "--calibrated", action="store_true", default=None, help="scale probabilities by the temperature of the model"
+    )
     alerts.add_argument("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     alerts.add_argument("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
     parser.add_argument(
@@ -84,7 +87,9 @@ def parse_arguments() -> argparse.Namespace:
         " .jsonl (default: predictions.csv); what is there is replaced",
     )
     arguments = parser.parse_args()
-    foreign = ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "picture", "rejects")
+    foreign = (
+        ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "calibrated", "picture", "rejects")
+    )
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     arguments.ckpt, *arguments.others = arguments.ckpt
     if arguments.alerts and arguments.others:
@@ -129,7 +134,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
 
     from data_prep import crossmatch, ingest
     from jtss import predict, screening
-    from jtss.reports import classify, subject, table
+    from jtss.reports import classify, subject, table, temperature
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
@@ -138,7 +143,10 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
     for warning in (*run.warnings, *(screener.warnings if screener else ())):
         warn(warning)
-    classifier = subject.classifier(run)
+    classifier = subject.classifier(run, bool(arguments.calibrated))
+    probabilities = partial(predict.predict, run)
+    if arguments.calibrated:
+        probabilities = temperature.calibrated(probabilities, run.temperature)
     if arguments.allwise is None and set(run.config.metadata.static) & set(COLOUR_NAMES):
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)
     allwise = arguments.allwise and crossmatch.load(arguments.allwise)
@@ -149,7 +157,7 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
         account_for(ingested, arguments)
         with table.open_table(out) as write:
             tally = classify.classify(
-                partial(predict.predict, run),
+                probabilities,
                 ingested.batches(allwise=allwise),
                 classifier,
                 write,

@@ -39,6 +39,7 @@ class Run:
         label: the path of its run directory, or its name where it ships.
         warnings: what was wrong with later states.
         directory: None for a model that ships.
+        temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Run:
     outcome: Outcome
     warnings: list[str]
     directory: RunDirectory | None = None
+    temperature: float | None = None
 
     def metrics(self) -> list[dict]:
         """One dict per validation, none for a model that ships; see `RunDirectory.metrics`."""
@@ -72,7 +74,8 @@ def load_run(path: str | Path) -> Run:
         raise checkpoint.RunError(f"{name}: {found if Path(path).exists() else absent}; {ready}")
     found = shipped.load(name, shipped.FOLDER)
     outcome = Outcome(**{field: found.provenance["training"][field] for field in Outcome._fields})
-    return Run(name, found.config, found.statistics, found.variables, found.provenance, outcome, [])
+    given = (found.config, found.statistics, found.variables, found.provenance, outcome)
+    return Run(name, *given, warnings=[], temperature=found.temperature)
 
 
 def _from_directory(path: Path) -> Run:

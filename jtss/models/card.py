@@ -66,6 +66,7 @@ def text(name: str, trained: TrainedModel, sha256: str) -> str:
         _section("Training data", _training_data(trained)),
         _section("Recipe", _recipe(trained)),
         _section("Results", scores_text.sections(trained)),
+        *_calibration(trained),
         _section("Limits", _limits(trained)),
         _section("Intended use", _intended_use(name)),
         _section("Cite", [f"- {CITATION}."]),
@@ -171,6 +172,18 @@ def _departures(config: Config) -> list[str]:
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{max(1, round(seconds / 60))} min"
+
+
+def _calibration(trained: TrainedModel) -> list[str]:
+    """A section on the temperature; none for a model without."""
+    if trained.temperature is None:
+        return []
+    text = (
+        f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
+        " logits by it makes probabilities as sure as they are right there. It is applied only where asked for:"
+        " `evaluate.py --alerts … --calibrated`."
+    )
+    return [_section("Calibration", [text])]
 
 
 def _limits(trained: TrainedModel) -> list[str]:

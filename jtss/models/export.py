@@ -72,7 +72,8 @@ def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = 
     }
     version, content_hash = subject.version(run), run.provenance["data_hash"]
     scores = [results.from_report(report, version, content_hash) for report in reports]
-    return TrainedModel(run.config, run.statistics, run.variables, provenance, scores)
+    fitted = results.temperature(reports)
+    return TrainedModel(run.config, run.statistics, run.variables, provenance, scores, temperature=fitted)
 
 
 def _training_data(path: Path, run: Run) -> dict:

@@ -2,7 +2,7 @@
 
 /params/…, /batch_stats/…   the variables, float32, by their path in the tree of `jtss.model.init`
 attributes                  format_version, jtss_version, schema_version; and as JSON class_names, config, statistics,
-                            provenance, results
+                            provenance, results; where one was fitted, temperature
 
 Two writings of the same model give the same bytes.
 """
@@ -43,6 +43,7 @@ class TrainedModel:
             validation_accuracy, seconds}.
         results: scores on labelled objects, see `jtss.models.results`.
         jtss_version: of the program that wrote the file.
+        temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
     """
 
     config: Config
@@ -51,6 +52,7 @@ class TrainedModel:
     provenance: dict
     results: list[dict]
     jtss_version: str = __version__
+    temperature: float | None = None
 
 
 def to_bytes(trained: TrainedModel) -> bytes:
@@ -72,6 +74,8 @@ def to_bytes(trained: TrainedModel) -> bytes:
             ("results", trained.results),
         ):
             file.attrs[name] = json.dumps(values, allow_nan=False, ensure_ascii=False)
+        if trained.temperature is not None:
+            file.attrs["temperature"] = json.dumps(trained.temperature, allow_nan=False)
         for keys, leaf in jax.tree_util.tree_leaves_with_path(trained.variables):
             file.create_dataset(_name(keys), data=np.asarray(leaf, np.float32), track_times=False)
     return buffer.getvalue()
@@ -102,6 +106,7 @@ def read(path: Path) -> TrainedModel:
             _attribute(path, file, "provenance", dict),
             _attribute(path, file, "results", list),
             str(file.attrs.get("jtss_version")),
+            _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
         )
 
 
@@ -110,6 +115,12 @@ def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
         return build(json.loads(file.attrs[name]))
     except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError) as error:
         raise ModelError(f"{path}: attribute {name}: {error}") from None
+
+
+def _temperature(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"found {value}, expected a positive number")
+    return float(value)
 
 
 def _statistics(config: Config, values: dict) -> Statistics:

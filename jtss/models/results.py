@@ -1,6 +1,7 @@
 """What a model file keeps of an evaluation: the scores of a report.json, and what they were measured on."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from jtss.models import portable
@@ -51,6 +52,19 @@ def from_report(path: Path, version: str, trained_on_hash: str) -> dict:
         }
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
+
+
+def temperature(paths: Sequence[Path]) -> float | None:
+    """The temperature of the first report on the training file that could fit one; None where none could.
+
+    Args:
+        paths: report.json files that `from_report` could read.
+    """
+    for found in (json.loads(path.read_text()) for path in paths):
+        fitted = found.get("calibration", {}).get("temperature")
+        if found["data"]["is_training_file"] and fitted is not None:
+            return float(fitted)
+    return None
 
 
 def title(data: dict) -> str:

@@ -12,9 +12,21 @@ from jtss.reports.table import Classifier
 FEW_OBJECTS = 30  # of a class; below, the interval of a recall near 90 % spans more than 20 points
 
 
-def classifier(run: Run) -> Classifier:
-    """Name, version, classes and reach of a trained model."""
-    return Classifier(run.config.name, version(run), run.config.classes, run.config.n_detections)
+def classifier(run: Run, calibrated: bool = False) -> Classifier:
+    """Name, version, classes and reach of a trained model; where its probabilities are calibrated, its version says so.
+
+    Raises:
+        ValueError: it is to be calibrated and knows no temperature.
+    """
+    name = version(run)
+    if calibrated:
+        if run.temperature is None:
+            raise ValueError(
+                f"--calibrated: {run.label} has no temperature, expected a model that was exported with the report of"
+                " its own test split: python -m jtss.models export RUN --report REPORT.json"
+            )
+        name += f".t{run.temperature:.4g}"
+    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections)
 
 
 def version(run: Run) -> str:
