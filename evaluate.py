@@ -2,6 +2,7 @@
 
 python evaluate.py --ckpt RUN [--data F.h5] [--split test] [--out DIR]                accuracy and a report
 python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out predictions.csv]   probabilities for alert packets
+python evaluate.py --ckpt RUN --explain OBJECT… [--data F.h5 | --alerts PATH…]         why, one page per object
 
 RUN is a run directory or, where nothing is at that path, the name of a model that ships: python -m jtss.models list. It
 may be a folder of repeats (train.py --seeds): then every seed is evaluated. --screen-bogus RUN1 rejects what the
@@ -31,6 +32,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # an exception, so that temporary files go
     try:
         compilation.enable()
+        if arguments.explain:
+            return explain(arguments)
         return classify_alerts(arguments) if arguments.alerts else evaluate_data(arguments)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
@@ -79,24 +82,42 @@ def parse_arguments() -> argparse.Namespace:
     alerts.add_argument("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     alerts.add_argument("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
     parser.add_argument(
+        "--explain",
+        metavar="OBJECT",
+        nargs="+",
+        action="extend",
+        help="explain what the model says of these objects of --data or --alerts: where it looks, which values it uses;"
+        " with several models their answers after each number of detections",
+    )
+    parser.add_argument(
         "--out",
         metavar="PATH",
         type=Path,
         help="folder of the report (default: RUN/evaluation, or RUN-evaluation here for a model that ships; with"
         " -DATA-SPLIT for other data or splits, -screened for screening), or with --alerts the table: .csv, .parquet or"
-        " .jsonl (default: predictions.csv); what is there is replaced",
+        " .jsonl (default: predictions.csv), or with --explain the folder of the pages (default: RUN/explained, or"
+        " RUN-explained here); what is there is replaced",
     )
     arguments = parser.parse_args()
+    check_together(parser, arguments)
+    return arguments
+
+
+def check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Leave with a message where options do not go together; the first model becomes `ckpt`, the rest `others`."""
     foreign = (
         ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "calibrated", "picture", "rejects")
     )
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     arguments.ckpt, *arguments.others = arguments.ckpt
-    if arguments.alerts and arguments.others:
+    if arguments.alerts and arguments.others and not arguments.explain:
         parser.error(f"--ckpt: found {1 + len(arguments.others)} models, expected one with --alerts")
     if given:
         parser.error(f"{', '.join(given)}: only {'without' if arguments.alerts else 'with'} --alerts")
-    return arguments
+    useless = ("split", "priors", "purity", "calibrated", "picture", "rejects", "screen_bogus")
+    given = [f"--{name.replace('_', '-')}" for name in useless if getattr(arguments, name) is not None]
+    if arguments.explain and given:
+        parser.error(f"{', '.join(given)}: only without --explain")
 
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
@@ -167,8 +188,41 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
             )
     print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
     if arguments.picture:
-        draw(arguments.picture, tally.shown, classifier.name)
+        print(classify.draw(arguments.picture, tally, classifier.name))
     return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """A page and a JSON file per object: what the models say of it, and what the first of them goes by."""
+    from jtss import predict
+    from jtss.reports import assessment, explanation
+
+    runs = [predict.load_run(path) for path in (arguments.ckpt, *arguments.others)]
+    for warning in (warning for run in runs for warning in run.warnings):
+        warn(warning)
+    objects, source = objects_to_explain(arguments, runs[0])
+    folder = arguments.out or assessment.own_folder(runs[0], "explained")
+    explanation.explain_all(runs, objects, source, shlex.join(["python", *sys.argv]), folder, print)
+    return 0
+
+
+def objects_to_explain(arguments: argparse.Namespace, run) -> tuple[list, str]:
+    """The objects of --explain, each alone, and where they are from."""
+    from jtss import data
+    from jtss.reports import assessment, explanation
+
+    if not arguments.alerts:
+        path = arguments.data or assessment.training_data(run)
+        return explanation.find(data.read(path), arguments.explain, str(path)), str(path)
+    from data_prep import crossmatch, ingest
+
+    where = ", ".join(map(str, arguments.alerts))
+    allwise = arguments.allwise and crossmatch.load(arguments.allwise)
+    with (
+        tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
+        ingest.ingest(arguments.alerts, workdir=folder, pad_edges=True) as ingested,
+    ):
+        return explanation.find(ingested.batches(allwise=allwise), arguments.explain, where), where
 
 
 def require_folders(*paths: Path | None) -> None:
@@ -190,17 +244,6 @@ def account_for(ingested, arguments: argparse.Namespace) -> None:
         raise ValueError(f"{given}: no alert packet found")
     if not ingested.ledger.kept and not ingested.dropped_by_object():
         raise ValueError(f"{given}: nothing in it is an alert that can be used (a data set goes to --data)")
-
-
-def draw(path: Path, cards: list, name: str) -> None:
-    """The picture of `--picture`, where there is something to show."""
-    from jtss.reports.stamp_plots import sheet_picture
-
-    if not cards:
-        print("no object was classified, so there is no picture", file=sys.stderr)
-        return
-    path.write_bytes(sheet_picture(cards, f"{name}: the first objects of each predicted class"))
-    print(f"picture: {path}")
 
 
 if __name__ == "__main__":

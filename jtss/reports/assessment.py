@@ -61,7 +61,7 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
     run, screener, others = predict.load_run(path), request.screener, [*map(predict.load_run, request.others)]
     sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
     selective_report.check_purity(request.purity)
-    data_path = request.data or _training_data(run)
+    data_path = request.data or training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
@@ -96,7 +96,8 @@ def _compare(run: Run, evaluated: Evaluation, others: list[Run], path: Path, req
     return together.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
-def _training_data(run: Run) -> Path:
+def training_data(run: Run) -> Path:
+    """The data set that a run was trained on; FileNotFoundError for a model that ships, which does not know it."""
     if run.directory is None:
         raise FileNotFoundError(
             f"{run.label} ships without the data it was trained on; name a data set by --data F.h5, or classify alerts"
@@ -131,7 +132,11 @@ def _folder(run: Run, described: dict, request: Request) -> Path:
     own_test_split = described["is_training_file"] and described["split"] == "test"
     parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
     parts += (["screened"] if request.screener else []) + (["compared"] if request.others else [])
-    name = "-".join(["evaluation", *parts])
+    return own_folder(run, "-".join(["evaluation", *parts]))
+
+
+def own_folder(run: Run, name: str) -> Path:
+    """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
     return run.directory.path / name if run.directory else Path(f"{run.label}-{name}")
 
 

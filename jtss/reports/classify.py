@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from jtss.reports.cards import Card, card
 from jtss.reports.evaluation import Predict
+from jtss.reports.stamp_plots import sheet_picture
 from jtss.reports.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
 from jtss.schema import Sequences
 from jtss.screening import SCREENED, Screen, no_screening
@@ -82,6 +84,14 @@ def _count(
             note = notes.get(str(sequences.object_id[i]), "")
             tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
         tally.by_class[name] += 1
+
+
+def draw(path: Path, tally: Tally, name: str) -> str:
+    """Write the picture of the objects to show, where there are any; returns what came of it."""
+    if not tally.shown:
+        return "no object was classified, so there is no picture"
+    path.write_bytes(sheet_picture(tally.shown, f"{name}: the first objects of each predicted class"))
+    return f"picture: {path}"
 
 
 def summary(tally: Tally, classes: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """From trained models and one object to an explanation: what they say, in which order, and what that rests on."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from jtss.model import Batch
 from jtss.predict import Run
 from jtss.reports import documents, explain, explanation_page, subject
 from jtss.reports.explain import Occlusion
+from jtss.reports.stamp_plots import FILTERS
+from jtss.reports.wording import percent
 from jtss.schema import Sequences
 
 EXPLAIN_VERSION = 1
@@ -33,8 +35,24 @@ class Explained(NamedTuple):
     occlusion: Occlusion | None
 
 
-def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) -> dict[str, Sequences]:
-    """The objects of the given names, each alone; reads no further than the last of them.
+def explain_all(
+    runs: Sequence[Run], objects: Sequence[Sequences], source: str, command: str, folder: Path, say: Callable
+) -> None:
+    """Explain objects, each alone, write their pages and numbers into a folder, and say so.
+
+    Raises:
+        ValueError, OSError: as `document` and `write`.
+    """
+    for one in objects:
+        found, explained = document(runs, one, source, command)
+        json_path, html_path = write(folder, found, explained)
+        why = found["explained"]
+        answer = f"{why['class']} {percent(why['probability'])} by {why['run']}"
+        say(f"{found['object_id']}: {answer}\n  page: {html_path}\n  numbers: {json_path}")
+
+
+def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) -> list[Sequences]:
+    """The objects of the given names, each alone, in their order; reads no further than the last of them.
 
     Raises:
         ValueError: one is not there.
@@ -45,7 +63,7 @@ def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) ->
         for name in set(object_ids).intersection(names):
             found[name] = selection.take(batch, np.array([names.index(name)]))
         if len(found) == len(set(object_ids)):
-            return found
+            return [found[name] for name in dict.fromkeys(object_ids)]
     absent = ", ".join(name for name in object_ids if name not in found)
     raise ValueError(f"--explain: {where} has no object {absent} with a usable detection; expected an objectId of it")
 
@@ -65,7 +83,9 @@ def document(runs: Sequence[Run], one: Sequences, source: str, command: str) -> 
     able = [run for run in runs if run.config.n_detections <= one.n_detections[0]]
     if not able:
         least = min(run.config.n_detections for run in runs)
-        raise ValueError(f"--explain: {one.object_id[0]} has {one.n_detections[0]} detections, expected {least} or more")
+        raise ValueError(
+            f"--explain: {one.object_id[0]} has {one.n_detections[0]} detections, expected {least} or more"
+        )
     numbers, explained = _explain(able[0], one)
     label = int(one.label[0])
     found = {
@@ -90,7 +110,7 @@ def _detections(one: Sequences) -> list[dict]:
         {
             "candid": int(candid),
             "days": float(jd - one.jd[0]),
-            "filter": schema.FILTER_NAMES.get(int(fid), "unknown"),
+            "filter": FILTERS.get(int(fid), "unknown"),
             "magpsf": float(values[names.index("magpsf")]),
         }
         for candid, jd, fid, values in zip(one.candid, one.jd, one.fid, one.metadata, strict=True)
