@@ -5,8 +5,8 @@ python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out prediction
 python evaluate.py --ckpt RUN --explain OBJECT… [--data F.h5 | --alerts PATH…]         why, one page per object
 
 RUN is a run directory or, where nothing is at that path, the name of a model that ships: python -m jtss.models list. It
-may be a folder of repeats (train.py --seeds): then every seed is evaluated. --screen-bogus RUN1 rejects what the
-first-detection model RUN1 takes for bogus.
+may be a folder of repeats (train.py --seeds): then every seed is evaluated. More models after the first are set beside
+it, on the same objects. --screen-bogus RUN1 rejects what the first-detection model RUN1 takes for bogus.
 
 JAX and the packet readers are imported where they are used: the processes that decode packets import this file again,
 and a machine that evaluates data files may lack the packet readers.
@@ -105,9 +105,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Leave with a message where options do not go together; the first model becomes `ckpt`, the rest `others`."""
-    foreign = (
-        ("data", "split", "priors", "purity") if arguments.alerts else ("allwise", "calibrated", "picture", "rejects")
-    )
+    of_data, of_alerts = ("data", "split", "priors", "purity"), ("allwise", "calibrated", "picture", "rejects")
+    foreign = of_data if arguments.alerts else of_alerts
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     arguments.ckpt, *arguments.others = arguments.ckpt
     if arguments.alerts and arguments.others and not arguments.explain:

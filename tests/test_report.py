@@ -11,7 +11,7 @@ import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
 from jtss import environment
-from jtss.reports import documents, evaluation, page, report, wording
+from jtss.reports import documents, evaluation, page, priors, report, wording
 
 CURVE = [
     {"step": 10, "train_loss": 1.0},
@@ -137,6 +137,26 @@ def test_the_page_shows_the_numbers(evaluated):
     words = "".join(Strict(report.html(make(evaluated, warnings=["beware"]), evaluated)).words)
     for text in ("76.3 % accuracy", "1.23 ms per object", "some processor", "beware", "abcd", "59 objects", "Wilson"):
         assert text in words
+
+
+def numbers_of(value):
+    """All numbers of a nested value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for item in value for number in numbers_of(item)]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+def test_every_percentage_of_the_page_is_in_the_json(evaluated):
+    """Also those of what is reckoned at other shares, in slices and at thresholds."""
+    sky = priors.Sky(np.array([0.3, 0.2, 0.5]), "made", True)
+    found = make(evaluated, sky=sky, purity=0.8)
+    words = " ".join(Strict(report.html(found, evaluated)).words)
+    shown = re.findall(r"(\d+\.\d)(?:–(\d+\.\d))? %", words)
+    assert len(shown) > 60
+    known = {f"{100 * number:.1f}" for number in numbers_of(json.loads(documents.to_json(found)))}
+    assert {text for pair in shown for text in pair if text} <= known
 
 
 def test_without_errors_and_without_a_training_record(evaluated):

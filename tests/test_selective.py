@@ -92,7 +92,7 @@ def test_without_validation_it_says_so_and_what_cannot_be_is_undefined():
     assert np.isnan(found["classes"]["SN"]["purity"]["value"])
     assert np.isnan(found["classes"]["SN"]["completeness"]["value"])
     page = selective_report.section(found)
-    assert "none is enough" in page
+    assert "none keeps it" in page
     assert "which flatters" in page
     assert "nan" not in page.split("base64")[-1].lower().split("</figure>")[-1]
 

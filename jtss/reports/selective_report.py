@@ -113,7 +113,7 @@ def section(found: dict) -> str:
 
 def _thresholds(found: dict) -> str:
     rows = [
-        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "none is enough")]
+        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "none keeps it")]
         + [(f"{of['kept']:,}", "")]
         + [(percent(of[key]["value"]), interval(of[key]["interval"])) for key in ("purity", "completeness")]
         for name, of in found["classes"].items()
