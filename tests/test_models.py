@@ -262,6 +262,24 @@ def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path
             export.from_run(folder / "run", [tmp_path / "report.json"])
 
 
+def test_the_temperature_of_a_report_goes_into_the_file(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    found["calibration"]["temperature"] = 1.5
+    (tmp_path / "report.json").write_text(json.dumps(found))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    (tmp_path / "m.h5").write_bytes(file.to_bytes(trained))
+    assert file.read(tmp_path / "m.h5").temperature == trained.temperature == 1.5
+
+
+def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    older = {name: value for name, value in found.items() if name not in ("sky", "slices", "selective", "calibration")}
+    (tmp_path / "report.json").write_text(json.dumps(older | {"report_version": 2}))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    assert trained.temperature is None
+    assert trained.results[0]["n_objects"] == 12
+
+
 def test_another_data_set_than_the_one_of_the_training_is_refused(folder, tmp_path):
     write_data(tmp_path / "other.h5", seed=9)
     with pytest.raises(ValueError, match=r"other.h5: content hash \w+, but .*run was trained on"):

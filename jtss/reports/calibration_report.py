@@ -73,5 +73,6 @@ def section(found: dict) -> str:
 
 def _picture(name: str, found: dict) -> bytes:
     bins = {key: np.array(values) for key, values in found["reliability"].items()}
-    title = "Reliability" if name == "before" else "Reliability, scaled"
-    return plots.reliability_figure(Reliability(**{**bins, "error": float(bins["error"])}), title)
+    return plots.reliability_figure(
+        Reliability(**{**bins, "error": float(bins["error"])}), f"{name.capitalize()} scaling"
+    )

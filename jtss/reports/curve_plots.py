@@ -78,7 +78,7 @@ def roc_figure(curves: dict[str, dict]) -> bytes:
     Args:
         curves: as `ranking_report.scores` gives them.
     """
-    figure = Figure(figsize=(4.7, 4.4), layout="constrained")
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
     axes = figure.add_subplot()
     low = 1.0
     for name, found in curves.items():
@@ -101,7 +101,7 @@ def precision_recall_figure(curves: dict[str, dict]) -> bytes:
     Args:
         curves: as `ranking_report.scores` gives them.
     """
-    figure = Figure(figsize=(4.7, 4.4), layout="constrained")
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
     axes = figure.add_subplot()
     low = 1.0
     for name, found in curves.items():
@@ -120,7 +120,7 @@ def _finish(axes: Axes, title: str, name: str, low: float, place: str) -> None:
     """Where all curves stay high, only that part is shown."""
     axes.set_ylim(max(0.0, np.floor(10 * low - 1.5) / 10), 1.005)
     axes.set_ylabel(name, fontsize=11)
-    axes.set_title(title, fontsize=13)
+    axes.set_title(title, fontsize=12)
     tidy(axes)
     if axes.get_lines():
         axes.legend(frameon=False, fontsize=10, loc=place)

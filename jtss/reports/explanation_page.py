@@ -20,7 +20,7 @@ REPLACED = (
 )
 NOT_THE_TRUTH = "This shows what the answer rests on. It does not show that the answer is right."
 ONE_MODEL = (
-    "This model reads {n} detections and answers once. For the probabilities after each detection give models for fewer"
+    "This model answers once, after {n}. For the probabilities after each detection give models for fewer"
     " detections, too: --ckpt RUN RUN…"
 )
 
@@ -74,10 +74,14 @@ def _scores(found: dict, one: Sequences) -> str:
     ]
     parts = [page.pictures(pictures), page.table(["model", *classes], rows)]
     if len(answers) == 1:
-        parts.append(page.paragraph(ONE_MODEL.format(n=mine["n_detections"]), "muted"))
+        parts.append(page.paragraph(ONE_MODEL.format(n=_count(mine["n_detections"])), "muted"))
     if found["not_read_by"]:
         parts.append(page.paragraph(f"Too few detections for {', '.join(found['not_read_by'])}.", "muted"))
     return page.section("What it says", *parts)
+
+
+def _count(n: int) -> str:
+    return "1 detection" if n == 1 else f"{n} detections"
 
 
 def _chance(value: float | None) -> str:

@@ -51,7 +51,7 @@ def occlusion_figure(found: Occlusion, stamps: np.ndarray, channels: Sequence[st
     n, size, _, n_channels = stamps.shape
     drop = 100 * per_pixel(found, size)
     scale = max(float(np.abs(drop).max()), 100 * LEAST_SCALE)
-    figure = Figure(figsize=(1.65 * n_channels + 1.0, 1.85 * n + 0.9), layout="constrained")
+    figure = Figure(figsize=(1.35 * n_channels + 0.7, 1.5 * n + 0.9), layout="constrained")
     grid = figure.subplots(n, n_channels, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         axes.imshow(stretch(stamps[row, :, :, column]), cmap="gray", origin="lower", vmin=0, vmax=1)

@@ -66,7 +66,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
 
 def reliability_figure(bins: Reliability, title: str = "Reliability") -> bytes:
     """Draw accuracy against stated probability, and how many objects each bin holds."""
-    figure = Figure(figsize=(5.2, 5.6), layout="constrained")
+    figure = Figure(figsize=(4.2, 4.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     filled = bins.count > 0
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated")
@@ -84,7 +84,7 @@ def reliability_figure(bins: Reliability, title: str = "Reliability") -> bytes:
     )
     upper.set_ylim(-0.03, 1.03)
     upper.set_ylabel("fraction correct", fontsize=12)
-    upper.set_title(f"{title} (expected calibration error {100 * bins.error:.1f} %)", fontsize=13)
+    upper.set_title(f"{title}: calibration error {100 * bins.error:.1f} %", fontsize=12)
     upper.legend(frameon=False, loc="upper left", fontsize=10)
     centres, widths = (bins.edges[1:] + bins.edges[:-1]) / 2, np.diff(bins.edges)
     lower.bar(centres, bins.count, widths * 0.92, color=BLUE, alpha=0.7)

@@ -105,8 +105,9 @@ def purity_interval(
 ) -> Interval:
     """Equal-tailed interval of `purity`, from the posterior of the rates with Jeffreys' prior, Beta(1/2, 1/2) each.
 
-    A bootstrap would call a purity certain that rests on no false alarm among 200; this does not. Where none was seen
-    the upper limit is 1, and 0 the lower where nothing was found, so that the value lies inside.
+    A bootstrap would call a purity certain that rests on no false alarm among 200; this does not. Where a common class
+    has given no false alarm yet, the value can lie beyond the limits, which are then widened to hold it: to 1 where
+    there was no false alarm at all.
 
     Brown, Cai & DasGupta 2001, Statistical Science 16, 101.
     """

@@ -107,6 +107,7 @@ def section(found: dict) -> str:
         "Only where it is sure",
         page.pictures([("Accuracy against coverage", picture)]),
         page.table(["coverage", "probability from", "accuracy"], points),
+        page.paragraph("Accuracy of those kept, at the shares of this test.", "muted"),
         _thresholds(found),
     )
 
