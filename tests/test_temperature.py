@@ -24,6 +24,26 @@ def test_it_finds_how_much_too_sure_a_model_is(sharpened):
     assert temperature.fit(p, labels) == pytest.approx(sharpened, rel=0.05)
 
 
+def test_the_interval_of_a_temperature_holds_the_truth_as_often_as_it_says():
+    covered = 0
+    for seed in range(120):
+        labels, p = honest(150, seed=seed, sharpened=1.6)
+        fitted = temperature.fit(p, labels)
+        lower, upper = temperature.interval(p, labels, fitted)
+        assert lower < fitted < upper
+        covered += lower <= 1.6 <= upper
+    assert 0.88 < covered / 120 <= 0.99
+
+
+def test_a_model_that_is_always_right_has_the_coldest_temperature_and_no_lower_limit():
+    labels = np.arange(60) % 3
+    p = (0.7 * np.eye(3)[labels] + 0.1).astype(np.float32)
+    fitted = temperature.fit(p, labels)
+    assert fitted < 0.1
+    assert temperature.interval(p, labels, fitted).lower == temperature.COLDEST
+    assert np.isnan(temperature.interval(p[:5], labels[:5], temperature.fit(p[:5], labels[:5]))).all()
+
+
 def test_probabilities_serve_as_well_as_logits():
     logits = 5 * np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
     found = temperature.scaled(np.asarray(jax.nn.softmax(logits)), 1.7)
@@ -52,7 +72,12 @@ def test_a_fit_on_other_objects_mends_the_calibration():
     assert before["calibration_error"] > 0.05 > 0.02 > after["calibration_error"]
     assert after["brier"] < before["brier"]
     assert after["cross_entropy_nat"] < before["cross_entropy_nat"]
-    assert "fitted to 6,000 objects of the validation split" in calibration_report.section(found)
+    page = calibration_report.section(found)
+    assert "fitted to 6,000 objects of the validation split" in page
+    assert "do not tell it from 1" not in page
+    assert "do not tell it from 1" in calibration_report.section(
+        calibration_report.scores(honest(100), honest(200, seed=5))
+    )
 
 
 def test_without_enough_objects_there_is_no_temperature():

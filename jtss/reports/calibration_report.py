@@ -26,10 +26,14 @@ def scores(answers: Answers, validation: Answers | None) -> dict:
     """
     fitted = np.nan if validation is None else temperature.fit(validation.probabilities, validation.label)
     known = bool(np.isfinite(fitted))
+    limits = (np.nan, np.nan)
+    if known:
+        limits = temperature.interval(validation.probabilities, validation.label, fitted)
     words = NO_VALIDATION if validation is None else (FITTED if known else TOO_FEW).format(n=len(validation.label))
     after = temperature.scaled(answers.probabilities, fitted) if known else None
     return {
         "temperature": float(fitted),
+        "temperature_interval": [float(limit) for limit in limits],
         "temperature_is": words,
         "before": _scores(answers.probabilities, answers.label),
         "after": None if after is None else _scores(after, answers.label),
@@ -65,10 +69,18 @@ def section(found: dict) -> str:
     return page.section(
         "Calibration",
         page.pictures(pictures),
-        page.paragraph(f"Temperature {decimal(found['temperature'])}: {found['temperature_is']}."),
+        page.paragraph(_temperature(found)),
         page.table(head, rows),
         page.paragraph(MEANING, "muted"),
     )
+
+
+def _temperature(found: dict) -> str:
+    value, (lower, upper) = decimal(found["temperature"]), found["temperature_interval"]
+    if not np.isfinite(found["temperature"]):
+        return f"Temperature {value}: {found['temperature_is']}."
+    idle = " These objects do not tell it from 1, which changes nothing." if lower <= 1 <= upper else ""
+    return f"Temperature {value} ({decimal(lower)}–{decimal(upper)}, 95 %): {found['temperature_is']}.{idle}"
 
 
 def _picture(name: str, found: dict) -> bytes:

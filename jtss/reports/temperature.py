@@ -1,14 +1,16 @@
 """Temperature scaling: one number that makes probabilities as sure as they are right, and changes no class."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from jtss.reports.evaluation import Predict
 from jtss.reports.metrics import LEAST_PROBABILITY, cross_entropy
+from jtss.reports.statistics import Interval
 from jtss.schema import Sequences
 
 COLDEST, HOTTEST = 0.05, 20.0
 LEAST_OBJECTS = 30
+HALF_CHI_SQUARE = 3.841 / 2  # of one degree of freedom, at 95 %
 
 
 def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -60,3 +62,28 @@ def fit(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
     return float(1 / found.x)
+
+
+def interval(probabilities: np.ndarray, labels: np.ndarray, fitted: float) -> Interval:
+    """95 % likelihood-ratio interval of a fitted temperature; NaN where it is.
+
+    Its limits are where the log-likelihood of all objects is 1.92 nat below its maximum, or those of the search.
+
+    Args:
+        probabilities: [B, L].
+        labels: [B] integers.
+        fitted: as `fit` gives it.
+
+    Wilks 1938, Annals of Mathematical Statistics 9, 60.
+    """
+    if not np.isfinite(fitted):
+        return Interval(np.float64("nan"), np.float64("nan"))
+    best = cross_entropy(scaled(probabilities, fitted), labels)
+
+    def excess(cold: float) -> float:
+        return len(labels) * (cross_entropy(scaled(probabilities, 1 / cold), labels) - best) - HALF_CHI_SQUARE
+
+    def limit(end: float) -> float:
+        return 1 / (brentq(excess, 1 / fitted, 1 / end, xtol=1e-5) if excess(1 / end) > 0 else 1 / end)
+
+    return Interval(np.float64(limit(COLDEST)), np.float64(limit(HOTTEST)))
