@@ -80,10 +80,10 @@ TABLE_8 = {
 }
 
 
-def _described(cell: TemporalConfig) -> str:
-    """As the paper's tables write it."""
+def architecture(cell: TemporalConfig) -> str:
+    """The sizes of a temporal model as the paper's tables write them: "1L 128U", "Ke = 2"."""
     sizes = {"conv1d": f"Ke = {cell.kernel}", "gamma": f"k = {cell.taps}", "tdnn": f"V = {cell.window}"}
-    return f"{cell.kind} {sizes.get(cell.kind, f'{cell.layers}L {cell.units}U')}"
+    return sizes.get(cell.kind, f"{cell.layers}L {cell.units}U")
 
 
 def _complete(n: int, kind: str) -> Config:
@@ -91,7 +91,7 @@ def _complete(n: int, kind: str) -> Config:
     in_table_8, accuracy = TABLE_8[n]
     return Config(
         name=f"n{n}_{kind}",
-        origin=f"TSC Table {8 if kind == in_table_8 else 6}, {n} alerts: {_described(cell)}, complete inputs",
+        origin=f"TSC Table {8 if kind == in_table_8 else 6}, {n} alerts: {kind} {architecture(cell)}, complete inputs",
         paper_accuracy=accuracy if kind == in_table_8 else "",
         n_detections=n,
         temporal=cell,
@@ -102,7 +102,7 @@ def _images(n: int, kind: str) -> Config:
     return replace(
         _complete(n, kind),
         name=f"n{n}_{kind}_images",
-        origin=f"TSC Table 6, {n} alerts: {_described(TABLE_6[n][kind][0])}, images and time gaps only",
+        origin=f"TSC Table 6, {n} alerts: {kind} {architecture(TABLE_6[n][kind][0])}, images and time gaps only",
         paper_accuracy=TABLE_6[n][kind][1],
         metadata=MetadataConfig(dynamic=(schema.TIME_GAP.name,), static=()),
     )

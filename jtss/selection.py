@@ -1,4 +1,6 @@
-"""Parts of `Sequences`: some of the objects, or one detection of each."""
+"""Parts of `Sequences`: some of the objects, or one detection of each; and one of several parts."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +14,15 @@ def take(sequences: Sequences, objects: np.ndarray) -> Sequences:
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows = np.arange(start[-1]) + np.repeat(sequences.object_start[objects] - start[:-1], counts)
     return _cut(sequences, objects, rows, start)
+
+
+def join(parts: Sequence[Sequences]) -> Sequences:
+    """One for the objects of all parts (one or more), in their order."""
+    counts = np.concatenate([part.n_detections for part in parts])
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    names = [name for name, column in schema.COLUMNS.items() if column.axis != "edge"]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Sequences(object_start=start, **columns)
 
 
 def detection(sequences: Sequences, objects: np.ndarray, which: int) -> Sequences:

@@ -1,6 +1,7 @@
-"""`python -m jtss.experiments realism`: command lines, and nothing else."""
+"""`python -m jtss.experiments {realism, table2, …}`: command lines, and nothing else."""
 
 import argparse
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,6 +9,15 @@ from pathlib import Path
 from jtss import output
 
 EXIT_FAILED, EXIT_INTERRUPTED = 2, 130
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+PAPER = {
+    "table2": "Table 2, Figures 2 and 4: rotations of the first alert (the grid of Table 1)",
+    "table6": "Table 6: temporal models (the grid of Table 5)",
+    "table7": "Table 7: metadata with and without AllWISE",
+    "table8": "Table 8 and Figure 7: the complete network",
+    "figure6": "Figure 6: accuracy against inference time; shares the results of table6",
+    "bogus": "§IV-B: bogus with more than one detection",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,20 +29,23 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         compilation.enable()
-        options.run(options)
+        return options.run(options)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         print("interrupted; nothing is written", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jtss.experiments", description="Measure more than one run.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_realism(commands.add_parser("realism", help="simulated against real alerts", description=_realism_help()))
+    for name, what in PAPER.items():
+        _add_paper(
+            commands.add_parser(name, help=f"the paper's {what}", description=f"The paper's {what}. {_paper_help()}")
+        )
     return parser
 
 
@@ -83,7 +96,7 @@ def _named(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _realism(options: argparse.Namespace) -> None:
+def _realism(options: argparse.Namespace) -> int:
     from jtss.experiments import realism
 
     request = realism.Request(
@@ -96,6 +109,76 @@ def _realism(options: argparse.Namespace) -> None:
     found = realism.measure(request, say=print, warn=lambda text: print(f"WARNING: {text}", file=sys.stderr))
     paths = realism.write(options.out, found)
     print("\n" + "\n".join(f"written: {path}" for path in paths))
+    return 0
+
+
+def _paper_help() -> str:
+    return (
+        "Trains what is missing and writes the table as text, CSV, LaTeX and HTML. Results are kept in DIR: the same "
+        "command goes on where it was stopped, and processes with the same DIR share the work."
+    )
+
+
+def _add_paper(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="F.h5", help="data set")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of results and tables")
+    add("--set", metavar="A.B=V", action="append", default=[], help="override a field of every configuration")
+    add("--seeds", type=int, metavar="N", help="repeats of each configuration (default: the paper's)")
+    add("--n", type=_numbers, default=(), metavar="2,3", help="these numbers of detections only")
+    add("--models", type=_names, default=(), metavar="A,B", help="these models only; of table2, these rows")
+    add(
+        "--budget", type=_duration, metavar="20m", help="begin nothing after this time (s, m, h); what runs is finished"
+    )
+    add("--dry-run", action="store_true", help="show what is missing and how long it will take, and train nothing")
+    parser.set_defaults(run=_paper, name=parser.prog.split()[-1])
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: expected numbers as 2,3") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _duration(text: str) -> float:
+    parts = re.findall(r"(\d+)([smh])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise argparse.ArgumentTypeError(f"{text}: expected a time as 90s, 20m or 1h30m")
+    return float(sum(int(number) * SECONDS[unit] for number, unit in parts))
+
+
+def _paper(options: argparse.Namespace) -> int:
+    from jtss.experiments.paper import perform
+    from jtss.stopping import EXIT_CODES, StopSignals, leave
+
+    request = perform.Request(
+        name=options.name,
+        data=options.data,
+        out=options.out,
+        settings=tuple(options.set),
+        seeds=options.seeds,
+        n=options.n,
+        models=options.models,
+        budget=options.budget,
+        command=options.command_line,
+    )
+    say, warn = _say, lambda text: print(f"WARNING: {text}", file=sys.stderr, flush=True)
+    if options.dry_run:
+        perform.dry_run(request, say, warn)
+        return 0
+    stop = StopSignals()
+    paths = perform.perform(request, stop, say, warn)
+    say("\n" + "\n".join(f"written: {path}" for path in paths))
+    return leave(EXIT_CODES[stop.agreed]) if stop.agreed else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+"""Who trains which cell: a file for each cell under way, which only one process can create.
+
+The claim of a process that died is taken over where that can be known, which is on its own machine; elsewhere it is
+named, and whoever knows better may delete the file.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+LONGEST_EMPTY_SECONDS = 60  # a claim is written at once when it is created; if it is not, its maker was killed between
+
+
+class Holder(NamedTuple):
+    """Who holds a claim, since when."""
+
+    host: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process is known to be gone."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:  # alive, but another user's
+            return False
+        return False
+
+
+UNKNOWN = Holder("an unknown machine", 0, "an unknown time")
+
+
+class Claims:
+    """The claims in `folder`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._ours: set[str] = set()
+
+    def take(self, cell_id: str) -> Holder | None:
+        """Claim a cell: None where it is ours now, else who holds it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{cell_id}.claim"
+        holder = None if _create(path) else self._holder_or_ours(path)
+        if holder is None:
+            self._ours.add(cell_id)
+        return holder
+
+    def release(self, cell_id: str) -> None:
+        """Give a claim back; one that is not ours, or not any more, is left alone."""
+        if cell_id in self._ours:
+            self._ours.remove(cell_id)
+            (self.folder / f"{cell_id}.claim").unlink(missing_ok=True)
+
+    def _holder_or_ours(self, path: Path) -> Holder | None:
+        """Who holds a claim that is there; None where it could be taken over."""
+        holder = _holder(path)
+        return holder if holder is not None and not holder.is_dead else self._take_over(path)
+
+    def _take_over(self, path: Path) -> Holder | None:
+        """Replace the claim of a dead process; of several that try, one does."""
+        try:
+            with _alone(self.folder / "lock"):
+                holder = _holder(path)
+                if holder is not None and not holder.is_dead:
+                    return holder  # another was quicker
+                path.unlink(missing_ok=True)
+                return None if _create(path) else _holder(path) or UNKNOWN
+        except BlockingIOError:
+            return _holder(path) or UNKNOWN
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Raises OSError where files cannot be locked, as on some network file systems."""
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _create(path: Path) -> bool:
+    """Whether the claim could be made; it is there already otherwise."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return False
+    holder = Holder(socket.gethostname(), os.getpid(), time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    try:
+        os.write(file, json.dumps(holder._asdict()).encode())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(file)
+    return True
+
+
+def _holder(path: Path) -> Holder | None:
+    """Who holds a claim; None where nobody does."""
+    try:
+        text = path.read_text(errors="replace")
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    try:
+        values = json.loads(text)
+        return Holder(str(values["host"]), int(values["pid"]), str(values["since"]))
+    except (ValueError, TypeError, KeyError):
+        return None if not text and age > LONGEST_EMPTY_SECONDS else UNKNOWN
