@@ -77,23 +77,24 @@ class Claims:
 
     def _take_over(self, path: Path) -> Holder | None:
         """Replace the claim of a dead process; of several that try, one does."""
-        try:
-            with _alone(self.folder / "lock"):
-                holder = _holder(path)
-                if holder is not None and not holder.is_dead:
-                    return holder  # another was quicker
-                path.unlink(missing_ok=True)
-                return None if _create(path) else _holder(path) or UNKNOWN
-        except BlockingIOError:
-            return _holder(path) or UNKNOWN
+        with _alone(self.folder / "lock") as locked:
+            holder = _holder(path)
+            if not locked or (holder is not None and not holder.is_dead):
+                return holder or UNKNOWN  # another was quicker, or nobody can be sure to be alone here
+            path.unlink(missing_ok=True)
+            return None if _create(path) else _holder(path) or UNKNOWN
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Raises OSError where files cannot be locked, as on some network file systems."""
+def _alone(path: Path) -> Iterator[bool]:
+    """Yields whether nobody else is here; False where files cannot be locked, as on some network file systems."""
     with open(path, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def _create(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jtss import data, engine, environment, overrides, predict, screening, seeds, training
+from jtss import data, engine, environment, predict, screening, seeds, training
 from jtss.configs import Config
 from jtss.experiments.paper import commit, results
 from jtss.experiments.paper.cells import Cell
@@ -108,7 +108,7 @@ class Laboratory:
         confusion = confusion_matrix(tested.label, tested.predicted, len(config.classes))
         return Result(
             id=cell.id,
-            config=overrides.to_dict(config),
+            config=results.settings(config),
             seed=cell.seed,
             data=str(self.path),
             data_hash=cell.data_hash,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from jtss import overrides
+from jtss.configs import Config
 from jtss.experiments.paper import cells
 from jtss.reports import documents
 from jtss.reports.metrics import confusion_matrix
@@ -56,6 +57,11 @@ class Result:
     def hits(self) -> np.ndarray:
         """[N] bool: which test objects it gets right."""
         return _digits(self.truth) == _digits(self.predicted)
+
+
+def settings(config: Config) -> dict:
+    """A configuration as it comes back from JSON."""
+    return documents.plain(overrides.to_dict(config))
 
 
 def to_line(result: Result) -> str:

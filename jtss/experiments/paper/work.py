@@ -117,7 +117,7 @@ def _measure(work: Work, claimed: Sequence[Cell]) -> None:
     for cell in claimed[len(group) :]:
         work.claims.release(cell.id)
     began = time.monotonic()
-    work.say(f"{group[0].setup.label}: seed {', '.join(str(cell.seed) for cell in group)} …")
+    work.say(f"{group[0].setup.label}: seed{'s' * (len(group) > 1)} {', '.join(str(cell.seed) for cell in group)} …")
     for result in work.laboratory.measure(group):
         work.store.append(result)
         work.say(f"  seed {result.seed}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}")

@@ -1,0 +1,237 @@
+"""`python -m jtss.experiments table7` and its like: what is refused, what is promised, what a run leaves."""
+
+import csv
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_experiments import MadeLaboratory
+from made_runs import write_data
+from programs import ENVIRONMENT
+
+from jtss import data
+from jtss.experiments import __main__ as command
+from jtss.experiments.paper import durations, perform
+from jtss.experiments.paper.store import Store
+
+ROOT = Path(__file__).parents[1]
+COUNTS = 18 * [5] + 9 * [2]
+LABEL = [i % 3 for i in range(27)]
+SPLIT = [i // 3 % 3 for i in range(27)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiments")
+    write_data(folder / "whole.h5", COUNTS, label=LABEL, split=SPLIT)
+    write_data(folder / "short.h5", [2] * 27, label=LABEL, split=SPLIT)
+    write_data(folder / "no_sn.h5", COUNTS, label=[2 * (i % 2) for i in range(27)], split=SPLIT)
+    write_data(folder / "blind.h5", COUNTS, label=LABEL, split=SPLIT, allwise=np.full((27, 4), np.nan, np.float32))
+    five = [i % 5 for i in range(45)]
+    write_data(folder / "five.h5", [1] * 45, label=five, split=[i // 5 % 3 for i in range(45)])
+    (folder / "text.h5").write_text("no HDF5")
+    return folder
+
+
+@pytest.fixture
+def laboratory(monkeypatch, folder):
+    """Everything but the training; it remembers what it would have trained."""
+    made = MadeLaboratory()
+
+    def laboratory(path, *_, **__):
+        made.data_hash = str(data.attributes(path)["content_hash"])
+        return made
+
+    monkeypatch.setattr(perform, "Laboratory", laboratory)
+    monkeypatch.setattr(durations, "seconds", lambda cells, n_validation: 60.0 * len(cells))
+    return made
+
+
+@pytest.fixture
+def call(folder, laboratory, tmp_path, capsys):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(name, file, *options):
+        """Exit status, stdout, stderr."""
+        try:
+            arguments = [name, "--data", str(folder / file), "--out", str(tmp_path / "out"), *options]
+            status = command.main(arguments)
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, *capsys.readouterr()
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("table7", "none.h5", "none.h5: no such file"),
+        ("table7", "text.h5", "text.h5: not a readable HDF5 file"),
+        (
+            "table7",
+            "short.h5",
+            "short.h5: train objects with 3 or more detections: AGN 0, SN 0, VS 0; expected some of each class (the longest"
+            " sequence has 2)",
+        ),
+        ("table8", "no_sn.h5", "SN 0, VS"),
+        (
+            "table7",
+            "blind.h5",
+            "no object has AllWISE magnitudes, expected some: 2 alerts, with AllWISE reads W1-W2, W2-W3",
+        ),
+        (
+            "table2",
+            "whole.h5",
+            "with 1 or more detections: AGN 3, SN 3, VS 3, asteroid 0, bogus 0; expected some of each",
+        ),
+        ("bogus", "five.h5", "3 test objects of class bogus, none with 2 detections"),
+    ],
+)
+def test_a_file_that_lacks_something_is_refused_before_any_training(call, laboratory, tmp_path, name, file, message):
+    status, out, err = call(name, file)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert laboratory.trained == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--budget", "soon"], "soon: expected a time as 90s, 20m or 1h30m"),
+        (["--n", "two"], "two: expected numbers as 2,3"),
+        (["--seeds", "-1"], "error: --seeds -1: expected at least 1"),
+        (["--set", "training.nothing=1"], "error: --set training.nothing: no field 'nothing'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(call, options, message):
+    status, _, err = call("table7", "whole.h5", *options)
+    assert status == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("1h30m", 5400)])
+def test_a_budget_is_a_time(text, seconds):
+    assert command._duration(text) == seconds
+
+
+def test_a_dry_run_says_what_is_missing_and_trains_nothing(call, laboratory, tmp_path):
+    call("table7", "whole.h5", "--n", "2", "--seeds", "2")
+    status, out, _ = call("table7", "whole.h5", "--n", "2,3", "--seeds", "2", "--dry-run")
+    assert status == 0
+    assert out.splitlines() == [
+        "2 alerts, without AllWISE: complete",
+        "2 alerts, with AllWISE: complete",
+        "3 alerts, without AllWISE: seeds 0, 1",
+        "3 alerts, with AllWISE: seeds 0, 1",
+        "4 of 8 cells are missing: about 4 min on this machine, one seed after another; loading and compiling not"
+        " counted",
+    ]
+    assert len(laboratory.trained) == 4
+
+
+def test_a_table_says_on_what_and_how_it_was_measured(call, folder, laboratory, tmp_path):
+    _, out, err = call("table7", "whole.h5", "--seeds", "2", "--n", "3", "--set", "training.iterations=20")
+    assert err == ""
+    text = " ".join(out.split())
+    for note in (
+        "Narrowed: n = 3 only, of 2, 3, 4, 5.",
+        "Altered: 2 seeds, the paper has 5.",
+        "Altered for every network: training.iterations=20.",
+        f"Measured on the test split of {folder}/whole.h5 (made; content hash {laboratory.data_hash}; made by a test).",
+        "they cannot be compared",
+        "Made by: python -m jtss.experiments table7",
+    ):
+        assert note in text
+    assert "MISSING" not in text
+    with open(tmp_path / "out" / "table7.csv") as file:
+        assert len(list(csv.DictReader(file))) == 1
+
+
+def test_going_on_trains_what_is_missing_only(call, laboratory):
+    call("table7", "whole.h5", "--seeds", "1")
+    assert len(laboratory.trained) == 8
+    _, out, _ = call("table7", "whole.h5", "--seeds", "3")
+    assert len(laboratory.trained) == len(set(laboratory.trained)) == 24
+    assert "MISSING" not in out
+
+
+def test_without_time_the_table_says_what_is_missing(call, laboratory):
+    status, out, _ = call("table7", "whole.h5", "--budget", "0s")
+    assert status == 0
+    assert laboratory.trained == []
+    assert "MISSING: 40 of 40 cells: 2 alerts, without AllWISE (5 of 5 seeds);" in out
+    assert "and 2 more configurations" in " ".join(out.split())
+    assert "Stopped before the end; the same command goes on." in out
+
+
+def test_results_on_other_data_are_left_out_and_counted(call, folder):
+    call("table7", "whole.h5", "--n", "2", "--seeds", "1")
+    _, out, _ = call("table7", "short.h5", "--n", "2", "--seeds", "1")
+    assert "2 results on other data in the same store are left out" in " ".join(out.split())
+
+
+def test_a_damaged_line_is_named_and_trained_again(call, laboratory, tmp_path):
+    call("table7", "whole.h5", "--n", "2", "--seeds", "1")
+    path = tmp_path / "out" / "table7.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first[:50]}\n{second}\n")
+    _, out, err = call("table7", "whole.h5", "--n", "2", "--seeds", "1")
+    assert f"WARNING: {path}, line 1: damaged (no JSON" in err
+    assert "MISSING" not in out
+    assert len(laboratory.trained) == 3
+
+
+def test_figure_6_and_table_6_share_their_results(call, laboratory):
+    narrowed = ["--n", "2", "--models", "tdnn,conv1d", "--seeds", "1"]
+    call("figure6", "whole.h5", *narrowed)
+    call("table6", "whole.h5", *narrowed)
+    assert len(laboratory.trained) == 2
+
+
+@pytest.mark.slow
+def test_table_7_from_a_simulated_sky_is_stopped_and_goes_on_in_two_processes(tmp_path):
+    def start(*words):
+        return subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=ENVIRONMENT, text=True, **pipes)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    simulated = start("data_prep", "simulate", "--objects", "200", "--seed", "5", "--out", str(tmp_path / "sky.h5"))
+    assert simulated.wait(600) == 0
+    settings = [
+        "training.iterations=40",
+        "training.patience=0",
+        "training.batch_size=32",
+        "training.learning_rate=1e-2",
+    ]
+    words = ["jtss.experiments", "table7", "--data", str(tmp_path / "sky.h5"), "--out", str(tmp_path / "out")]
+    words += ["--n", "2,3", "--seeds", "2", *(part for setting in settings for part in ("--set", setting))]
+    store = Store(tmp_path / "out" / "table7.jsonl")
+
+    first = start(*words)
+    while first.poll() is None and not store.path.exists():
+        pass
+    first.kill()
+    first.wait(60)
+    n_first = len(store.read()[0])
+    assert n_first >= 1
+
+    both = [start(*words), start(*words)]
+    outputs = [process.communicate(timeout=900) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    found, damaged = store.read()
+    lines = [line for line in store.path.read_text().splitlines() if line]
+    assert (len(found), len(lines) - len(damaged)) == (8, 8)  # none twice
+    assert sum("MISSING" not in out for out, _ in outputs) >= 1  # the last one has all
+    assert not list((tmp_path / "out" / "claims").glob("*.claim"))
+    with open(tmp_path / "out" / "table7.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["alerts"] for row in rows] == ["2", "3"]
+    assert all(float(row["here: with [%]"]) > 50 for row in rows)

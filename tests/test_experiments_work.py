@@ -1,0 +1,128 @@
+"""The loop over cells: nothing twice, nothing lost, and a stop between cells."""
+
+import pytest
+from made_experiments import DATA_HASH, MadeLaboratory, made_result
+
+from jtss.experiments.paper import cells, grids, table2, work
+from jtss.experiments.paper.catalogue import EXPERIMENTS
+from jtss.experiments.paper.choice import choose
+from jtss.experiments.paper.claims import Claims
+from jtss.experiments.paper.measured import Measured
+from jtss.experiments.paper.measurement import Stopped
+from jtss.experiments.paper.store import Store
+
+TABLE_7 = grids.metadata_models(choose("table7", EXPERIMENTS["table7"].extent, seeds=3))
+IDS = {cell.id for setup in TABLE_7 for cell in cells.of(setup, DATA_HASH)}
+
+
+@pytest.fixture
+def work_with(tmp_path):
+    def make(laboratory, *, plan=lambda found: TABLE_7, time_is_up=lambda: False, said=None):
+        say = (said if said is not None else []).append
+        return work.Work(
+            Store(tmp_path / "table7.jsonl"), Claims(tmp_path / "claims"), laboratory, plan, time_is_up, say
+        )
+
+    return make
+
+
+def claims_left(tmp_path):
+    return list((tmp_path / "claims").glob("*.claim"))
+
+
+def test_every_cell_is_trained_once_and_its_seeds_together(work_with, tmp_path):
+    groups = []
+    laboratory = MadeLaboratory(before=lambda group: groups.append([cell.seed for cell in group]))
+    job = work_with(laboratory)
+    assert work.run(job) == work.Left({}, {}, False)
+    assert sorted(laboratory.trained) == sorted(IDS)
+    assert groups == 8 * [[0, 1, 2]]
+    assert set(job.store.read()[0]) == IDS
+    assert not claims_left(tmp_path)
+
+
+def test_a_second_run_trains_nothing(work_with):
+    work.run(work_with(MadeLaboratory()))
+    again = MadeLaboratory()
+    work.run(work_with(again))
+    assert again.trained == []
+
+
+def test_seeds_that_do_not_fit_together_are_given_back_and_taken_later(work_with, tmp_path):
+    claimed = []
+    laboratory = MadeLaboratory(2, before=lambda group: claimed.append(len(claims_left(tmp_path)) - len(group)))
+    work.run(work_with(laboratory))
+    assert sorted(laboratory.trained) == sorted(IDS)
+    assert set(claimed) == {0}  # while it trained, it held nothing else
+
+
+def test_a_killed_run_goes_on_where_it_was(work_with, tmp_path):
+    def stop_at_the_third(group):
+        if len(first.trained) == 6:
+            raise Stopped
+
+    first = MadeLaboratory(before=stop_at_the_third)
+    with pytest.raises(Stopped):
+        work.run(work_with(first))
+    assert not claims_left(tmp_path)
+    second = MadeLaboratory()
+    work.run(work_with(second))
+    assert len(first.trained) == 6
+    assert sorted(first.trained + second.trained) == sorted(IDS)
+
+
+def test_the_budget_stops_between_cells(work_with):
+    laboratory = MadeLaboratory()
+    left = work.run(work_with(laboratory, time_is_up=lambda: len(laboratory.trained) >= 6))
+    assert left.out_of_time
+    assert len(laboratory.trained) == 6
+
+
+def test_what_another_process_holds_is_left_to_it_and_named(work_with, tmp_path):
+    other, mine = Claims(tmp_path / "claims"), MadeLaboratory()
+    held = [cell.id for cell in cells.of(TABLE_7[0], DATA_HASH)[:2]]
+    assert [other.take(cell_id) for cell_id in held] == [None, None]
+    left = work.run(work_with(mine))
+    assert set(left.held) == set(held)
+    assert set(mine.trained) == IDS - set(held)
+
+
+def test_what_another_finished_between_reading_and_claiming_is_not_trained(work_with):
+    cell = cells.of(TABLE_7[0], DATA_HASH)[0]
+
+    class Late(Claims):
+        def take(self, cell_id):
+            if cell_id == cell.id and cell_id not in job.store.read()[0]:
+                job.store.append(made_result(cell))
+            return super().take(cell_id)
+
+    laboratory = MadeLaboratory()
+    job = work_with(laboratory)
+    job = job._replace(claims=Late(job.claims.folder))
+    work.run(job)
+    assert sorted(laboratory.trained) == sorted(IDS - {cell.id})
+
+
+def test_a_configuration_that_fails_is_passed_over_and_named(work_with, tmp_path):
+    said = []
+    left = work.run(work_with(MadeLaboratory(failing={(2, True)}), said=said))
+    assert set(left.failed) == {cell.id for cell in cells.of(TABLE_7[1], DATA_HASH)}
+    assert any(line.startswith("WARNING: 2 alerts, with AllWISE: training loss is nan") for line in said)
+    assert not claims_left(tmp_path)
+
+
+def test_table_2_gives_more_seeds_to_the_best_and_the_baseline_when_its_grid_is_complete(work_with):
+    choice = choose("table2", EXPERIMENTS["table2"].extent, models=["M_1", "M_2", "M_b"], seeds=2)
+    setups = grids.rotations(choice)
+
+    def plan(found):
+        return [*setups, *table2.finalists(setups, Measured(found, DATA_HASH), choice)]
+
+    laboratory = MadeLaboratory(8)
+    job = work_with(laboratory, plan=plan)
+    work.run(job)
+    found = job.store.read()[0]
+    baseline, winner = table2.finalists(setups, Measured(found, DATA_HASH), choice)
+    assert baseline.row == table2.BASELINE
+    assert (baseline.seeds, winner.seeds) == (8, 8)
+    assert len(laboratory.trained) == len(set(laboratory.trained)) == 3 * 2 + 2 * 6
