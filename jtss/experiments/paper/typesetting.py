@@ -99,10 +99,16 @@ def html(document: Document) -> str:
     parts = []
     for table in document.tables:
         head, *rows = _cells(table)
-        parts.append(page.section(table.title, page.table(head, [[(cell, "") for cell in row] for row in rows])))
+        parts.append(page.section(table.title, page.table(head, [list(map(_with_remark, row)) for row in rows])))
     if document.pictures:
         pictures = page.pictures((picture.caption, picture.png) for picture in document.pictures)
         captions = "".join(page.paragraph(picture.caption, "muted") for picture in document.pictures)
         parts.append(page.section("Pictures", pictures, captions))
     parts.append(page.section("Notes", *(page.paragraph(note) for note in document.notes)))
     return page.page(document.title, *parts)
+
+
+def _with_remark(cell: str) -> tuple[str, str]:
+    """What stands in brackets goes below; a number and its deviation stay in one line."""
+    value, bracket, remark = cell.partition(" (")
+    return value.replace(" ± ", "\u00a0±\u00a0"), bracket.strip() + remark
