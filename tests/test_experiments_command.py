@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,7 +227,7 @@ def test_table_7_from_a_simulated_sky_is_stopped_and_goes_on_in_two_processes(tm
 
     first = start(*words)
     while first.poll() is None and not store.path.exists():
-        pass
+        time.sleep(0.1)
     first.kill()
     first.wait(60)
     n_first = len(store.read()[0])

@@ -60,9 +60,9 @@ def _row(setup: Setup, measured: Measured, is_best: bool) -> tuple:
 
 def _scatter(setups: Sequence[Setup], best: set[Setup | None], measured: Measured, n: int) -> bytes:
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
-    axes, named = figure.add_subplot(), set()
+    axes = figure.add_subplot()
     for setup in setups:
-        kind, accuracy, is_best = setup.row[1], measured.accuracy(setup), setup in best
+        accuracy, is_best = measured.accuracy(setup), setup in best
         axes.errorbar(
             measured.milliseconds(setup),
             100 * accuracy.mean,
@@ -70,11 +70,12 @@ def _scatter(setups: Sequence[Setup], best: set[Setup | None], measured: Measure
             fmt="D" if is_best else "o",
             markersize=10 if is_best else 6,
             alpha=1 if is_best else 0.5,
-            color=COLOURS[kind],
-            label=None if kind in named else kind,
+            color=COLOURS[setup.row[1]],
             linewidth=1,
         )
-        named.add(kind)
+    for kind in dict.fromkeys(setup.row[1] for setup in setups):
+        axes.plot([], [], "o", color=COLOURS[kind], label=kind)
+    axes.plot([], [], "D", color="black", markerfacecolor="none", label="best size")
     axes.set_xlabel("inference time [ms per object]", fontsize=12)
     axes.set_ylabel("test accuracy [%]", fontsize=12)
     axes.set_title(f"{n} alerts", fontsize=14)

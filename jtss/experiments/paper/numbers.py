@@ -12,7 +12,7 @@ ROTATION_RANGES_DEG = (0.0, 7.2, 14.4, 21.6, 28.8, 36.0, 360.0)  # TSC Table 1, 
 CROPS = (21, 27, 33, 39)  # TSC Table 1: a
 FULLY_RANDOM_DEG = 360.0
 
-# TSC Table 5. It lists 32, 64 and 128 units, but half of the best cells of Table 6 have 256: searched too.
+# TSC Table 5. It lists 32, 64 and 128 units, but five recurrent cells of Table 6 have 256: searched too.
 UNITS = (32, 64, 128, 256)
 LAYERS = (1, 2, 3)
 TAPS = (1, 2, 3, 4, 5, 6, 7, 8)

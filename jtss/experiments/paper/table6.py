@@ -34,7 +34,7 @@ NOTES = (
     "The paper does not say which split chose its sizes; Figure 6 speaks of the test accuracy.",
     "p: two-sided permutation test over seeds against the LSTM of the same number of alerts.",
     "Holm: p corrected for all comparisons of this table. No p knows that each row is the best of several sizes.",
-    "Sizes: TSC Table 5, and 256 units, which half of the paper's Table 6 has though its Table 5 does not.",
+    "Sizes: TSC Table 5, and 256 units, which five rows of the paper's Table 6 have though its Table 5 does not.",
     "Time: per object in batches, from stamps in memory to probabilities; the paper gives no unit.",
 )
 
