@@ -124,3 +124,10 @@ def test_a_cell_is_known_by_settings_seed_and_data_alone():
     assert len({first.id, second.id, cells.of(setup, "other")[0].id}) == 3
     renamed = setup._replace(config=replace(setup.config, name="x", origin="y", paper_accuracy="1"))
     assert cells.of(renamed, "one")[0].id == first.id
+
+
+def test_every_number_of_the_paper_has_a_row():
+    assert set(numbers.TABLE_6_P) == set(numbers.TABLE_6_TIME) == set(registry.TABLE_6)
+    for n, row in registry.TABLE_6.items():
+        assert set(numbers.TABLE_6_P[n]) == set(numbers.TABLE_6_TIME[n]) == set(row)
+    assert set(numbers.TABLE_7_P) == set(registry.TABLE_7)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from made_experiments import DATA_HASH, made_result
 
-from jtss import registry
 from jtss.experiments.paper import cells, numbers, tables, typesetting
 from jtss.experiments.paper.catalogue import EXPERIMENTS
 from jtss.experiments.paper.choice import choose
@@ -226,13 +225,6 @@ def test_the_interval_over_objects_is_the_bootstrap_of_their_mean():
     interval = over_objects(values)
     means = rng.choice(values, (4000, len(values))).mean(axis=1)
     np.testing.assert_allclose([interval.lower, interval.upper], np.percentile(means, [2.5, 97.5]), atol=0.004)
-
-
-def test_every_number_of_the_paper_has_a_row():
-    assert set(numbers.TABLE_6_P) == set(numbers.TABLE_6_TIME) == set(registry.TABLE_6)
-    for n, row in registry.TABLE_6.items():
-        assert set(numbers.TABLE_6_P[n]) == set(numbers.TABLE_6_TIME[n]) == set(row)
-    assert set(numbers.TABLE_7_P) == set(registry.TABLE_7)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_paper(
             commands.add_parser(name, help=f"the paper's {what}", description=f"The paper's {what}. {_paper_help()}")
         )
+    _add_figure8(commands.add_parser("figure8", help="the paper's Figures 8 and 9", description=_figure8_help()))
     return parser
 
 
@@ -134,6 +135,32 @@ def _add_paper(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_paper, name=parser.prog.split()[-1])
 
 
+def _figure8_help() -> str:
+    return (
+        "The paper's Figures 8 and 9: other classifiers on the test objects, from tables of oid, class_name and "
+        "probability as ALeRCE's client gives them, beside the results of table8 in DIR."
+    )
+
+
+def _add_figure8(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="F.h5", help="data set")
+    add("--predictions", type=_named, nargs="+", action="extend", required=True, metavar="NAME=F.csv", help="tables")
+    add("--set", metavar="A.B=V", action="append", default=[], help="as table8 was run with")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of results and tables")
+    parser.set_defaults(run=_figure8)
+
+
+def _figure8(options: argparse.Namespace) -> int:
+    from jtss.experiments.paper import figure8, typesetting
+
+    document = figure8.compare(options.data, options.predictions, options.out, options.set, _warn)
+    document = document._replace(notes=[*document.notes, f"Made by: {options.command_line}"])
+    _say(typesetting.text(document))
+    _say("\n" + "\n".join(f"written: {path}" for path in typesetting.write(options.out, document)))
+    return 0
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
@@ -167,18 +194,21 @@ def _paper(options: argparse.Namespace) -> int:
         budget=options.budget,
         command=options.command_line,
     )
-    say, warn = _say, lambda text: print(f"WARNING: {text}", file=sys.stderr, flush=True)
     if options.dry_run:
-        perform.dry_run(request, say, warn)
+        perform.dry_run(request, _say, _warn)
         return 0
     stop = StopSignals()
-    paths = perform.perform(request, stop, say, warn)
-    say("\n" + "\n".join(f"written: {path}" for path in paths))
+    paths = perform.perform(request, stop, _say, _warn)
+    _say("\n" + "\n".join(f"written: {path}" for path in paths))
     return leave(EXIT_CODES[stop.agreed]) if stop.agreed else 0
 
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _warn(text: str) -> None:
+    print(f"WARNING: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

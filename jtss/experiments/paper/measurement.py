@@ -88,9 +88,9 @@ class Laboratory:
         said, finished = began, False
         for progress in engine.run(config, states, prepared.source, prepared.chunks, self._stop.may_break_off):
             states = progress.states
+            finished = training.finished(config, states)
             if self._stop.agree():
                 break
-            finished = training.finished(config, states)
             if time.monotonic() - said > SAY_EVERY_SECONDS and not finished:
                 said = time.monotonic()
                 last = int(training.last_step(config, progress.figures.best_step).max())
