@@ -72,7 +72,7 @@ def choose(
     if chosen.models != whole.models:
         remarks.append(f"Narrowed: {_listed(chosen.models)} only, of {_listed(whole.models)}.")
     if chosen.seeds != whole.seeds:
-        remarks.append(f"Altered: {chosen.seeds} seeds, the paper has {whole.seeds}.")
+        remarks.append(f"Altered: {chosen.seeds} seed{'s' * (chosen.seeds > 1)}, the paper has {whole.seeds}.")
     if settings:
         remarks.append(f"Altered for every network: {_listed(settings)}.")
     return Choice(chosen.seeds, chosen.n, chosen.models, tuple(settings), tuple(remarks))
