@@ -7,7 +7,7 @@ import pytest
 from made_runs import TINY, make_run, write_data
 from made_sequences import sequences
 
-from jtss import checkpoint, data, features
+from jtss import checkpoint, data, features, registry
 from jtss.audit import statistics
 from jtss.audit.__main__ import main
 from jtss.overrides import override
@@ -71,6 +71,22 @@ def test_other_data_and_what_is_no_run_are_errors_of_one_line(run, tmp_path, cap
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_a_first_alert_run_which_reads_no_dynamic_values_is_audited(tmp_path, capsys):
+    config = override(
+        registry.get("n1_enhanced"),
+        ["stamp.crop=11", "stamp.copies=1", "encoder.filters=2,2,2,2,2", "encoder.units=4", "classes=AGN,SN,VS"],
+    )
+    write_data(tmp_path / "data.h5", COUNTS, label=LABEL, split=SPLIT)
+    make_run(tmp_path / "run", config, tmp_path / "data.h5")
+    examples = data.examples(sequences(COUNTS, label=LABEL, split=SPLIT), config)
+    for splits, status in (((0,), 0), ((0, 1), 1)):
+        chosen = examples.take(np.flatnonzero(np.isin(examples.split, splits)))
+        stored = features.fit(chosen.dynamic, chosen.static, config.metadata)
+        (tmp_path / "run" / checkpoint.STATISTICS).write_text(json.dumps(stored.to_dict()))
+        assert main([str(tmp_path / "run")]) == status
+    assert "those of train and validation" in capsys.readouterr().out
 
 
 def test_a_model_without_metadata_has_nothing_to_leak():

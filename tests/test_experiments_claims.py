@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from jtss.experiments.paper import claims
 from jtss.experiments.paper.claims import Claims, Holder
 
 TAKE_MANY = """
@@ -76,8 +77,7 @@ def test_a_claim_is_held_until_it_is_released(tmp_path):
 
 def test_the_claim_of_a_dead_process_is_taken_over(tmp_path, dead_pid):
     write_claim(tmp_path, dead_pid)
-    claims = Claims(tmp_path)
-    assert claims.take("x") is None
+    assert Claims(tmp_path).take("x") is None
     assert Claims(tmp_path).take("x").pid == os.getpid()
 
 
@@ -85,6 +85,30 @@ def test_the_claim_of_another_machine_is_named_whatever_its_process_is_here(tmp_
     holder = write_claim(tmp_path, dead_pid, host="elsewhere")
     assert Claims(tmp_path).take("x") == holder
     assert str(holder) == f"process {dead_pid} on elsewhere since 2026-01-02T03:04:05+0000"
+
+
+def test_a_claim_that_was_given_back_and_taken_by_a_third_is_left_to_it(tmp_path, monkeypatch):
+    """In the attempt to take a claim over nobody holds it, and a moment later another does."""
+    one, other = Claims(tmp_path), Claims(tmp_path)
+    look = claims._holder
+
+    def nobody_yet(path):
+        monkeypatch.setattr(claims, "_holder", look)
+        assert other.take("x") is None
+        return None
+
+    monkeypatch.setattr(claims, "_holder", nobody_yet)
+    assert one._take_over(tmp_path / "x.claim") is not None
+    other.release("x")
+    assert not (tmp_path / "x.claim").exists()
+
+
+def test_a_claim_that_another_took_over_is_not_released(tmp_path):
+    ours = Claims(tmp_path)
+    ours.take("x")
+    write_claim(tmp_path, 1, host="elsewhere")
+    ours.release("x")
+    assert (tmp_path / "x.claim").exists()
 
 
 def test_an_empty_claim_is_held_while_it_may_be_being_written(tmp_path):

@@ -48,6 +48,13 @@ def test_a_damaged_line_is_numbered_and_kept_aside_and_the_others_are_used(store
     assert store.aside.read_bytes() == half + b"\n\xff\n"  # once, however often it is read
 
 
+def test_a_line_that_is_being_written_is_not_damaged_yet(store):
+    with open(store.path, "ab") as file:
+        file.write(b'{"id": "ha')
+    assert store.read()[1] == []
+    assert not store.aside.exists()
+
+
 def test_what_follows_half_a_line_of_a_killed_writer_is_whole(store):
     first, second = made_result(CELLS[0]), made_result(CELLS[1])
     store.append(first)
@@ -86,7 +93,7 @@ def _append(path, first):
 
 
 def test_two_processes_write_at_once_and_no_line_is_lost(store):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_append, args=(store.path, first)) for first in (0, 1)]
     for writer in writers:
         writer.start()

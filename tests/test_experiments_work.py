@@ -107,8 +107,31 @@ def test_a_configuration_that_fails_is_passed_over_and_named(work_with, tmp_path
     said = []
     left = work.run(work_with(MadeLaboratory(failing={(2, True)}), said=said))
     assert set(left.failed) == {cell.id for cell in cells.of(TABLE_7[1], DATA_HASH)}
-    assert any(line.startswith("WARNING: 2 alerts, with AllWISE: training loss is nan") for line in said)
+    assert any(line.startswith("WARNING: 2 alerts, with AllWISE, seed 0, 1, 2: training loss is nan") for line in said)
     assert not claims_left(tmp_path)
+
+
+def test_a_seed_that_fails_takes_no_other_with_it(work_with):
+    """Two fit in one program; the program of seeds 0 and 1 fails because of 1."""
+
+    class OneBad(MadeLaboratory):
+        def measure(self, group):
+            if any(cell.seed == 1 for cell in group):
+                raise FloatingPointError("training loss is nan (seed 1)")
+            return super().measure(group)
+
+    job = work_with(OneBad(2))
+    left = work.run(job)
+    assert set(left.failed) == {cell.id for setup in TABLE_7 for cell in cells.of(setup, DATA_HASH) if cell.seed == 1}
+    assert set(job.store.read()[0]) == IDS - set(left.failed)
+
+
+def test_table_2_of_one_row_trains_no_more_seeds():
+    for models in (["M_1"], ["M_b"]):
+        choice = choose("table2", EXPERIMENTS["table2"].extent, models=models, seeds=2)
+        setups = grids.rotations(choice)
+        found = {cell.id: made_result(cell) for setup in setups for cell in cells.of(setup, DATA_HASH)}
+        assert table2.finalists(setups, Measured(found, DATA_HASH), choice) == []
 
 
 def test_table_2_gives_more_seeds_to_the_best_and_the_baseline_when_its_grid_is_complete(work_with):

@@ -238,7 +238,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     _, out, _ = call("list")
     right = json.loads(report.read_text())["results"]["accuracy"]["value"]
     validation = predict.load_run(folder / "run").outcome.validation_accuracy
-    accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} %"
+    accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")

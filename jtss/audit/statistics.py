@@ -16,7 +16,7 @@ from jtss import checkpoint, data, features, repeats
 from jtss.configs import Config
 from jtss.data import Examples
 from jtss.features import FITTED, Statistics
-from jtss.schema import SPLIT_NAMES
+from jtss.schema import SPLIT_NAMES, TIME_GAP
 from jtss.states import RunError
 
 TOLERANCE = 1e-9  # in standard deviations: sums may be taken in another order, one object in a million shows
@@ -62,10 +62,14 @@ def labelled(path: Path, config: Config) -> Examples:
     Raises:
         DataError: as `data.read`.
     """
-    blind = replace(config, stamp=replace(config.stamp, channels=()))
+    # A model reads stamps or the values of each detection, so where it reads none of these, one stands in.
+    dynamic = config.metadata.dynamic or (TIME_GAP.name,)
+    metadata = replace(config.metadata, dynamic=dynamic)
+    blind = replace(config, stamp=replace(config.stamp, channels=()), metadata=metadata)
     batches = (data.examples(sequences, blind) for sequences in data.read(path))
     parts = [batch.take(np.flatnonzero(batch.label >= 0)) for batch in batches]
-    return Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    found = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return found._replace(dynamic=found.dynamic[..., : len(config.metadata.dynamic)])
 
 
 def judge(name: Path, stored: Statistics, examples: Examples, config: Config) -> Verdict:

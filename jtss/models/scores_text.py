@@ -14,8 +14,8 @@ def is_real(result: dict) -> bool:
 
 
 def headline(result: dict) -> str:
-    """ "simulated test split 89.6 %", for a list of models."""
-    return f"{result['title']} {percent(result['accuracy']['value'])}"
+    """ "simulated test split 89.6 % of 1,000", for a list of models: of a handful, a percentage says little."""
+    return f"{result['title']} {percent(result['accuracy']['value'])} of {result['n_objects']:,}"
 
 
 def sections(trained: TrainedModel) -> list[str]:

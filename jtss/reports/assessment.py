@@ -66,6 +66,11 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
     warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *subject.beware(described)]
+    for other in others:
+        theirs = subject.describe_data(
+            data_path, data.attributes(data_path), request.split, other.provenance["data_hash"]
+        )
+        warnings += [f"{other.label}: {text}" for text in subject.beware(theirs)]
     curve = run.metrics()  # read here: a damaged record must not show only after hours
     evaluated = _evaluate(run, data_path, request)
     warnings += subject.beware_of_few(evaluated)

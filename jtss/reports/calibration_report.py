@@ -13,7 +13,7 @@ TOO_FEW = "not fitted: {n:,} objects of the validation split are too few"
 MEANING = (
     "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the logits:"
     " above 1 it makes a model less sure; no predicted class changes. All of this holds for a sky with the classes of"
-    " this test: on another, multiply by the shares first."
+    " this test: on another, scale by the temperature first, then multiply by the shares and normalise."
 )
 
 

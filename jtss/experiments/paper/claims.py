@@ -68,7 +68,10 @@ class Claims:
         """Give a claim back; one that is not ours, or not any more, is left alone."""
         if cell_id in self._ours:
             self._ours.remove(cell_id)
-            (self.folder / f"{cell_id}.claim").unlink(missing_ok=True)
+            path = self.folder / f"{cell_id}.claim"
+            holder = _holder(path)
+            if holder and (holder.host, holder.pid) == (socket.gethostname(), os.getpid()):
+                path.unlink(missing_ok=True)
 
     def _holder_or_ours(self, path: Path) -> Holder | None:
         """Who holds a claim that is there; None where it could be taken over."""
@@ -81,7 +84,8 @@ class Claims:
             holder = _holder(path)
             if not locked or (holder is not None and not holder.is_dead):
                 return holder or UNKNOWN  # another was quicker, or nobody can be sure to be alone here
-            path.unlink(missing_ok=True)
+            if holder is not None or _abandoned(path):  # else it was given back, and may be another's by now
+                path.unlink(missing_ok=True)
             return None if _create(path) else _holder(path) or UNKNOWN
 
 
@@ -112,6 +116,15 @@ def _create(path: Path) -> bool:
     finally:
         os.close(file)
     return True
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether a claim says nothing although it is old: its maker was killed before it wrote."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return found.st_size == 0 and time.time() - found.st_mtime > LONGEST_EMPTY_SECONDS
 
 
 def _holder(path: Path) -> Holder | None:

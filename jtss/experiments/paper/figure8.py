@@ -121,5 +121,6 @@ def _row(name: str, objects: Objects, said: np.ndarray, setup: Setup, measured: 
         return *row, "missing", None, None
     hits = np.stack([result.hits[answered] for result in results])
     gain = hits.mean(axis=0) - theirs
-    p = comparisons.mcnemar(hits[0], theirs).p_value
+    first = next((row for row, result in zip(hits, results, strict=True) if result.seed == 0), None)
+    p = None if first is None else comparisons.mcnemar(first, theirs).p_value
     return *row, f"{100 * hits.mean():.2f}", (float(gain.mean()), over_objects(gain)), p

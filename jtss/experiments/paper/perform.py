@@ -123,7 +123,7 @@ def perform(request: Request, stop: StopSignals, say: Say, warn: Say) -> list[Pa
         return stop.agree() or (request.budget is not None and time.monotonic() - began >= request.budget)
 
     request.out.mkdir(parents=True, exist_ok=True)
-    claims = Claims(request.out / CLAIMS)
+    claims = Claims(request.out / CLAIMS / bench.store.path.stem)
     try:
         left = work.run(work.Work(bench.store, claims, laboratory, bench.plan, time_is_up, say))
     except Stopped:

@@ -4,7 +4,9 @@ A line is written whole, in one call, and is on the disk before anything relies 
 NAME.damaged and passed over; the file itself is never rewritten, since others may be writing.
 """
 
+import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +35,9 @@ class Store:
         """
         found, damaged, bad = {}, [], []
         content = self.path.read_bytes() if self.path.exists() else b""
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            if not line.strip():
+        *whole, last = content.split(b"\n")
+        for number, line in enumerate([*whole, last], start=1):
+            if not line.strip() or (line is last and _is_under_way(line)):
                 continue
             try:
                 result = results.from_line(line.decode())
@@ -66,10 +69,21 @@ class Store:
                 _append(self.aside, line)
 
 
+def _is_under_way(line: bytes) -> bool:
+    """Whether the last line, which nothing ends, is but a part: another process may be writing it."""
+    try:
+        results.from_line(line.decode())
+    except ValueError:
+        return True
+    return False
+
+
 def _append(path: Path, line: bytes) -> None:
     """Add a line in one write, after the half of a line that a killed process may have left."""
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        with suppress(OSError):  # some file systems cannot lock
+            fcntl.flock(file, fcntl.LOCK_EX)  # on network file systems, where appending alone may lose a line
         size = os.fstat(file).st_size
         cut_short = size > 0 and os.pread(file, 1, size - 1) != b"\n"
         whole = (b"\n" if cut_short else b"") + line + b"\n"

@@ -38,12 +38,12 @@ FINAL_COLUMNS = (
 
 
 def finalists(setups: Sequence[Setup], measured: Measured, choice: Choice) -> list[Setup]:
-    """The best of the grid and the baseline, with four times the seeds; none before the grid is complete."""
+    """The best of the grid and the baseline, with four times the seeds; none before both are known."""
     if not all(map(measured.is_complete, setups)):
         return []
     winner = measuring.best([setup for setup in setups if setup.row != BASELINE], measured)
     chosen = [setup for setup in setups if setup.row == BASELINE] + ([winner] if winner else [])
-    return grids.more_seeds(chosen, FINAL_REPEATS * choice.seeds)
+    return grids.more_seeds(chosen, FINAL_REPEATS * choice.seeds) if len(chosen) == 2 else []
 
 
 def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Document:
@@ -71,7 +71,7 @@ def _notes(complete: int, setups: Sequence[Setup], choice: Choice) -> list[str]:
         else "The grid of the paper's Table 1 was not searched: the best is that of the rows above.",
         "p: two-sided permutation test over seeds against the baseline M_b, one comparison at a time, as in the paper.",
         f"Holm: p corrected for all {max(complete - 1, 0)} comparisons with the baseline; {power} before correction.",
-        f"The best against the baseline, when the grid is complete: {final}.",
+        f"The best against the baseline, when the grid is complete and has both: {final}.",
     ]
 
 

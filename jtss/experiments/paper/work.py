@@ -66,10 +66,7 @@ def run(work: Work) -> Left:
         if not claimed:
             return Left(held, failed, False)
         try:
-            _measure(work, claimed)
-        except FloatingPointError as error:
-            work.say(f"WARNING: {claimed[0].setup.label}: {error}; it is passed over")
-            failed |= {cell.id: str(error) for cell in claimed}
+            failed |= _measure(work, claimed)
         finally:
             for cell in claimed:
                 work.claims.release(cell.id)
@@ -111,14 +108,33 @@ def _still_missing(work: Work, claimed: list[Cell]) -> list[Cell]:
     return [cell for cell in claimed if cell.id not in found]
 
 
-def _measure(work: Work, claimed: Sequence[Cell]) -> None:
-    """Measure as many of the cells as fit in one program, and write them down."""
+def _measure(work: Work, claimed: Sequence[Cell]) -> dict[str, str]:
+    """Measure as many of the cells as fit in one program, and write them down; returns those that failed, and why.
+
+    Where seeds of one program fail together, each is tried alone: one may be at fault.
+    """
     group = claimed[: work.laboratory.together(claimed)]
     for cell in claimed[len(group) :]:
         work.claims.release(cell.id)
     began = time.monotonic()
     work.say(f"{group[0].setup.label}: seed{'s' * (len(group) > 1)} {', '.join(str(cell.seed) for cell in group)} …")
-    for result in work.laboratory.measure(group):
+    failed = _write_down(work, group)
+    if failed and len(group) > 1:
+        alone = [_write_down(work, [cell]) for cell in group]
+        failed = {cell_id: reason for each in alone for cell_id, reason in each.items()}
+    work.say(f"  {time.monotonic() - began:.0f} s")
+    return failed
+
+
+def _write_down(work: Work, group: Sequence[Cell]) -> dict[str, str]:
+    """Measure cells in one program; returns all of them, and why, where that fails."""
+    try:
+        measured = work.laboratory.measure(group)
+    except FloatingPointError as error:
+        seeds = ", ".join(str(cell.seed) for cell in group)
+        work.say(f"WARNING: {group[0].setup.label}, seed {seeds}: {error}")
+        return {cell.id: str(error) for cell in group}
+    for result in measured:
         work.store.append(result)
         work.say(f"  seed {result.seed}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}")
-    work.say(f"  {time.monotonic() - began:.0f} s")
+    return {}
