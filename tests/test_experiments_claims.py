@@ -95,7 +95,6 @@ def test_a_claim_that_was_given_back_and_taken_by_a_third_is_left_to_it(tmp_path
     def nobody_yet(path):
         monkeypatch.setattr(claims, "_holder", look)
         assert other.take("x") is None
-        return None
 
     monkeypatch.setattr(claims, "_holder", nobody_yet)
     assert one._take_over(tmp_path / "x.claim") is not None
