@@ -17,7 +17,7 @@ from pathlib import Path
 from jtss.experiments.paper.claims import Claims
 sys.stdin.readline()
 claims = Claims(Path(sys.argv[1]))
-print(*[name for name in map(str, range(300)) if claims.take(name) is None])
+print(*[name for name in map(str, range(300)) if claims.take(name) is None], flush=True)
 sys.stdin.readline()
 """
 
