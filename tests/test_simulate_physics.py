@@ -231,7 +231,7 @@ def test_clouds_dim_a_share_of_the_nights():
 
 
 def artefacts_of(kind, n=6000):
-    """Artefacts of one kind; and [n, 4] by how much each changes the reference, in magnitudes above the limit."""
+    """Of artefacts of one kind [A, V]: change of flux, limit [mag], and zero point less the typical one [mag]."""
     start = np.full(n, 2459000.0)
     population, kinds = defects.artefacts(np.random.default_rng(19), start)
     rows = kinds == kind
