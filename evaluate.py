@@ -121,10 +121,10 @@ def check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
     """Accuracy, confusion and the rest, as a table, report.json and report.html; of repeats, one of each per seed."""
-    from jtss import predict, repeats
+    from jtss import loading, repeats
     from jtss.reports import assessment, priors, repeat_scores, report, selective_report
 
-    screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
+    screener = arguments.screen_bogus and loading.load_screener(arguments.screen_bogus)
     command = shlex.join(["python", *sys.argv])
     request = assessment.Request(
         arguments.data,
@@ -153,14 +153,14 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from data_prep import crossmatch, ingest
-    from jtss import predict, screening
+    from jtss import loading, predict, screening
     from jtss.reports import classify, subject, table, temperature
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
     require_folders(out, arguments.picture, arguments.rejects)
-    run = predict.load_run(arguments.ckpt)
-    screener = arguments.screen_bogus and predict.load_screener(arguments.screen_bogus)
+    run = loading.load_run(arguments.ckpt)
+    screener = arguments.screen_bogus and loading.load_screener(arguments.screen_bogus)
     for warning in (*run.warnings, *(screener.warnings if screener else ())):
         warn(warning)
     classifier = subject.classifier(run, bool(arguments.calibrated))
@@ -193,10 +193,10 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
 
 def explain(arguments: argparse.Namespace) -> int:
     """A page and a JSON file per object: what the models say of it, and what the first of them goes by."""
-    from jtss import predict
+    from jtss import loading
     from jtss.reports import assessment, explanation
 
-    runs = [predict.load_run(path) for path in (arguments.ckpt, *arguments.others)]
+    runs = [loading.load_run(path) for path in (arguments.ckpt, *arguments.others)]
     for warning in (warning for run in runs for warning in run.warnings):
         warn(warning)
     objects, source = objects_to_explain(arguments, runs[0])

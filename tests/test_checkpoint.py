@@ -13,7 +13,7 @@ from made_sequences import sequences
 from made_training import STATISTICS, TINY, TRAIN
 from test_states import LIKE, flip_a_bit, made_state
 
-from jtss import checkpoint, lock, predict
+from jtss import checkpoint, loading, lock, predict
 from jtss.data import standardised
 from jtss.model import Batch
 from jtss.overrides import override
@@ -88,13 +88,13 @@ def test_metrics_that_cannot_be_written_are_said(run):
 
 
 def test_the_best_model_is_used_and_not_the_latest(run):
-    loaded = predict.load_run(run.path).variables
+    loaded = loading.load_run(run.path).variables
     for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(made_state(4).best.variables), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_the_best_model_predicts_the_same_in_any_company(run):
-    loaded = predict.load_run(run.path)
+    loaded = loading.load_run(run.path)
     batch = standardised(TRAIN, STATISTICS)
     many = predict.probabilities(loaded, Batch(*(part[:50] for part in batch)))
     one = predict.probabilities(loaded, Batch(*(part[7:8] for part in batch)))
@@ -104,7 +104,7 @@ def test_the_best_model_predicts_the_same_in_any_company(run):
 
 
 def test_no_object_with_enough_detections_is_no_error(run):
-    indices, probabilities = predict.predict(predict.load_run(run.path), sequences((1, 2, 1)))
+    indices, probabilities = predict.predict(loading.load_run(run.path), sequences((1, 2, 1)))
     assert (indices.shape, probabilities.shape) == ((0,), (0, 3))
 
 
@@ -159,14 +159,14 @@ def test_one_trains_and_others_read(run):
     with run.locked():
         with pytest.raises(lock.LockedError, match=f"{run.path} is in use: process {os.getpid()} on"), run.locked():
             pass
-        predict.load_run(run.path)
+        loading.load_run(run.path)
 
 
 def test_reading_writes_nothing(run):
     run.states().save(made_state(8))
     flip_a_bit(run.path / "checkpoints" / "8" / "made_with.json")
     before = contents(run)
-    damaged, unfinished = predict.load_run(run.path).warnings
+    damaged, unfinished = loading.load_run(run.path).warnings
     assert damaged == f"{run.path}/checkpoints/8: made_with.json changed; step 4 is used instead"
     assert "is not finished: it was saved at step 4 of" in unfinished
     assert contents(run) == before
@@ -194,14 +194,14 @@ def test_a_missing_or_damaged_file_is_named(run, name, content, message):
 
 def test_no_directory_no_state_no_model(tmp_path, run):
     with pytest.raises(checkpoint.RunError, match="no such run directory"):
-        predict.load_run(tmp_path / "absent")
+        loading.load_run(tmp_path / "absent")
     empty = checkpoint.create(tmp_path / "empty", TINY, STATISTICS, PROVENANCE)
     with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
-        predict.load_run(empty.path)
+        loading.load_run(empty.path)
     at_first = made_state(0)
     empty.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
     with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
-        predict.load_run(empty.path)
+        loading.load_run(empty.path)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_files_edited_since_are_refused_naming_both_sides(run, name, place, valu
     group[place[-1]] = value
     (run.path / name).write_text(json.dumps(values))
     with pytest.raises(checkpoint.RunError, match=rf"checkpoints/4 was made with other settings: {message}$"):
-        predict.load_run(run.path)
+        loading.load_run(run.path)
 
 
 def test_damage_is_named_where_the_state_before_has_no_model(tmp_path, run):
@@ -231,4 +231,4 @@ def test_damage_is_named_where_the_state_before_has_no_model(tmp_path, run):
     short.states().save(made_state(8))
     flip_a_bit(short.path / "checkpoints" / "8" / "made_with.json")
     with pytest.raises(checkpoint.RunError, match=r"no model yet: .*8: made_with\.json changed; step 0 is used"):
-        predict.load_run(short.path)
+        loading.load_run(short.path)

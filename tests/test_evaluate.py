@@ -15,7 +15,7 @@ from make_packets import alert, images, night, save
 from data_prep import ingest
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, predict, training
+from jtss import data, loading, predict, training
 
 FEW = "Fewer than 30 objects of AGN (4), SN (4) and VS (4): read the intervals, not the values alone."
 
@@ -116,7 +116,7 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
     with Writer(tmp_path / "night.h5", survey="made", command="a test") as writer:
         writer.append(batch)
         writer.finish(split=batch.split, ledger=Ledger())
-    run = predict.load_run(folder / "run")
+    run = loading.load_run(folder / "run")
     (stored,) = data.read(tmp_path / "night.h5")
     _, expected = predict.predict(run, stored)
     evaluate("--alerts", folder / "packets", "--out", "t.csv")

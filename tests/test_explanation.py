@@ -9,7 +9,7 @@ from made_runs import FIRST, TINY, make_run, write_data
 from made_sequences import sequences
 from make_packets import night, save
 
-from jtss import overrides, predict
+from jtss import loading, overrides, predict
 from jtss.reports import explanation
 
 IMAGELESS = overrides.override(TINY, ["stamp.channels="])
@@ -31,7 +31,7 @@ def test_objects_of_the_data_set_by_several_models(evaluate, folder, tmp_path):
     assert status == 0
     assert re.findall(r"^ZTF\d", out, re.MULTILINE) == ["ZTF3", "ZTF1"]
     found = json.loads((tmp_path / "why" / "ZTF3.json").read_text())
-    run = predict.load_run(folder / "run")
+    run = loading.load_run(folder / "run")
     _, expected = predict.predict(run, sequences([3] * 24 + [2, 5]))
     np.testing.assert_allclose(list(found["trajectory"][1]["probabilities"].values()), expected[3], rtol=1e-5)
     assert [answer["n_detections"] for answer in found["trajectory"]] == [1, 3]

@@ -15,7 +15,7 @@ from made_models import made_model
 from made_runs import COUNTS, LABEL, write_data
 from made_sequences import sequences
 
-from jtss import checkpoint, model, predict, registry, sums
+from jtss import checkpoint, loading, model, predict, registry, sums
 from jtss.features import GroupStatistics, Statistics
 from jtss.models import __main__ as program
 from jtss.models import export, file, shipped
@@ -38,8 +38,8 @@ def files(folder, tmp_path):
 def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "FOLDER", folder / "files")
     monkeypatch.chdir(tmp_path)
-    given, made = sequences(COUNTS, label=LABEL, seed=3), predict.load_run(folder / "run")
-    found = predict.load_run(HERE)
+    given, made = sequences(COUNTS, label=LABEL, seed=3), loading.load_run(folder / "run")
+    found = loading.load_run(HERE)
     for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
         np.testing.assert_array_equal(one, other)
     assert (found.config, found.statistics, found.outcome) == (made.config, made.statistics, made.outcome)
@@ -51,7 +51,7 @@ def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "FOLDER", folder / "files")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder / "run", tmp_path / HERE)
-    assert predict.load_run(HERE).directory is not None
+    assert loading.load_run(HERE).directory is not None
 
 
 def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
@@ -59,7 +59,7 @@ def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
     with pytest.raises(
         checkpoint.RunError, match="n9: no such run directory and no model that ships; shipped models: t"
     ):
-        predict.load_run("n9")
+        loading.load_run("n9")
     with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
         shipped.load("n9", folder / "files")
     assert shipped.listing(folder / "nowhere") == "shipped models: none"
@@ -237,7 +237,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert call("export", folder / "run", "--name", "demo", "--report", report)[0] == 0
     _, out, _ = call("list")
     right = json.loads(report.read_text())["results"]["accuracy"]["value"]
-    validation = predict.load_run(folder / "run").outcome.validation_accuracy
+    validation = loading.load_run(folder / "run").outcome.validation_accuracy
     accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()

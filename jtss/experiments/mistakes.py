@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jtss import data, predict, schema
-from jtss.predict import Run
+from jtss.loading import Run
 from jtss.reports.cards import Card, card
 from jtss.reports.stamp_plots import sheet_picture
 from jtss.selection import take

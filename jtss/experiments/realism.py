@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import data, predict, schema, whole_files
+from jtss import data, loading, schema, whole_files
 from jtss.experiments import (
     mistakes,
     predictions_file,
@@ -22,7 +22,7 @@ from jtss.experiments import (
 from jtss.experiments.predictions_file import PredictionsError
 from jtss.experiments.samples import Sample
 from jtss.experiments.transfer import Votes
-from jtss.predict import Run
+from jtss.loading import Run
 from jtss.reports import subject
 from jtss.reports.documents import to_json
 
@@ -112,7 +112,7 @@ def _runs(request: Request, warn: Say) -> dict[str, Run]:
     twice = [name for name, n in Counter([*names, *(name for name, _ in request.predictions)]).items() if n > 1]
     if twice:
         raise ValueError(f"{twice[0]} is the name of more than one model; choose another in --predictions NAME=F.csv")
-    runs = {name: predict.load_run(path) for name, path in zip(names, request.runs, strict=True)}
+    runs = {name: loading.load_run(path) for name, path in zip(names, request.runs, strict=True)}
     for run in runs.values():
         for warning in run.warnings:
             warn(warning)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jtss import data, predict, schema
 from jtss.experiments.transfer import Votes
-from jtss.predict import Run
+from jtss.loading import Run
 from jtss.selection import take
 
 

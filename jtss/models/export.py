@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from jtss import data, predict, registry, sums, whole_files
+from jtss import data, loading, registry, sums, whole_files
+from jtss.loading import Run
 from jtss.models import card, file, portable, results, shipped
 from jtss.models.file import ModelError, TrainedModel
-from jtss.predict import Run
 from jtss.reports import subject
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -60,7 +60,7 @@ def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = 
     Raises:
         ValueError, OSError: see `export`.
     """
-    run = predict.load_run(path)
+    run = loading.load_run(path)
     if run.directory is None:
         raise ModelError(f"{path} ships already, expected a run directory")
     data_path = data_path or Path(run.provenance["data"])

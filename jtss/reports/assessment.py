@@ -6,9 +6,9 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from jtss import data, environment, predict, repeats
+from jtss import data, environment, loading, predict, repeats
 from jtss.configs import Config
-from jtss.predict import Run
+from jtss.loading import Run
 from jtss.reports import evaluation, priors, repeat_scores, report, selective_report, subject, together
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.selective_report import PURITY
@@ -58,7 +58,7 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
         OSError: the report cannot be written.
     """
-    run, screener, others = predict.load_run(path), request.screener, [*map(predict.load_run, request.others)]
+    run, screener, others = loading.load_run(path), request.screener, [*map(loading.load_run, request.others)]
     sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
     selective_report.check_purity(request.purity)
     data_path = request.data or training_data(run)

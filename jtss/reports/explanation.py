@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss import data, environment, predict, schema, selection, whole_files
+from jtss.loading import Run
 from jtss.model import Batch
-from jtss.predict import Run
 from jtss.reports import documents, explain, explanation_page, subject
 from jtss.reports.explain import Occlusion
 from jtss.reports.stamp_plots import FILTERS

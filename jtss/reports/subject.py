@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss.predict import Run
+from jtss.loading import Run
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.table import Classifier
 

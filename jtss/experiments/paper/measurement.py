@@ -16,7 +16,7 @@ from jtss.experiments.paper import commit, results
 from jtss.experiments.paper.cells import Cell
 from jtss.experiments.paper.results import Result
 from jtss.features import Statistics
-from jtss.predict import Outcome, Run
+from jtss.loading import Outcome, Run
 from jtss.prepared import Prepared, prepare
 from jtss.reports import evaluation
 from jtss.reports.metrics import confusion_matrix
