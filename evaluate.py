@@ -5,8 +5,9 @@ python evaluate.py --ckpt RUN --alerts PATH… [--allwise CAT] [--out prediction
 python evaluate.py --ckpt RUN --explain OBJECT… [--data F.h5 | --alerts PATH…]         why, one page per object
 
 RUN is a run directory or, where nothing is at that path, the name of a model that ships: python -m jtss.models list. It
-may be a folder of repeats (train.py --seeds): then every seed is evaluated. More models after the first are set beside
-it, on the same objects. --screen-bogus RUN1 rejects what the first-detection model RUN1 takes for bogus.
+may be a folder of repeats (train.py --seeds): these serve as one model that averages their probabilities; on labelled
+data each is evaluated by itself, too. More models after the first are set beside it, on the same objects.
+--screen-bogus RUN1 rejects what the first-detection model RUN1 takes for bogus.
 
 JAX and the packet readers are imported where they are used: the processes that decode packets import this file again,
 and a machine that evaluates data files may lack the packet readers.

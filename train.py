@@ -134,6 +134,7 @@ def start(arguments: argparse.Namespace) -> int:
         "command": shlex.join(["python", *sys.argv]),
         "data": str(path.resolve()),
         "data_hash": content_hash,
+        "training_data": data.describe(path, config),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **about_this_machine(),
     }

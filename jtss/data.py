@@ -181,6 +181,20 @@ def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
     return {name: int(np.sum(label == schema.CLASS_NAMES.index(name))) for name in config.classes}
 
 
+def describe(path: str | Path, config: Config) -> dict:
+    """What `config` can learn from a data file, for the record: survey, command, objects by split and class.
+
+    Raises:
+        DataError: as `count`.
+    """
+    found = attributes(path)
+    return {
+        "survey": str(found["survey"]),
+        "command": str(found["command"]),
+        "objects": {split: count(path, config, split) for split in ("train", "validation")},
+    }
+
+
 def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
     """Training and validation examples of a data file, by name of the split.
 

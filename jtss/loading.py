@@ -1,6 +1,6 @@
-"""A trained model: from its run directory, or by its name where it ships."""
+"""A trained model: from its run directory, of several seeds together, or by its name where it ships."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jtss import checkpoint, repeats, screening, training
+from jtss import checkpoint, repeats, screening, seeds, training
 from jtss.checkpoint import RunDirectory
 from jtss.configs import Config
 from jtss.features import Statistics
@@ -26,57 +26,107 @@ class Outcome(NamedTuple):
     validation_accuracy: float
 
 
+class Member(NamedTuple):
+    """One training of a model: its seed, what it learnt, and what came of it."""
+
+    seed: int
+    variables: Variables
+    outcome: Outcome
+
+
 @dataclass(frozen=True)
 class Run:
     """A trained model with everything that it needs to read alerts.
 
     Attributes:
-        label: the path of its run directory, or its name where it ships.
+        label: the path of its run directory, or of the folder of repeats, or its name where it ships.
+        config: with the seed of the first member.
+        members: trainings that differ in the seed; their probabilities are averaged. Mostly one.
+        provenance: of the first member.
         warnings: what was wrong with later states.
-        directory: None for a model that ships.
+        directories: of the members; none for a model that ships.
+        folder: what `label` names; None for a model that ships.
         temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
     """
 
     label: str
     config: Config
     statistics: Statistics
-    variables: Variables
+    members: tuple[Member, ...]
     provenance: dict
-    outcome: Outcome
     warnings: list[str]
-    directory: RunDirectory | None = None
+    directories: tuple[RunDirectory, ...] = ()
+    folder: Path | None = None
     temperature: float | None = None
 
     def metrics(self) -> list[dict]:
-        """One dict per validation, none for a model that ships; see `RunDirectory.metrics`."""
-        return self.directory.metrics() if self.directory else []
+        """One dict per validation of a single training, none of several or where it ships; `RunDirectory.metrics`."""
+        return self.directories[0].metrics() if len(self.directories) == 1 else []
 
 
 def load_run(path: str | Path) -> Run:
-    """The best model of a run directory; or, where there is nothing of that path, the model that ships by that name.
+    """The best model of a run directory; of a folder of repeats, all seeds as one model; or the model that ships.
+
+    Args:
+        path: run directory or folder of repeats; where there is nothing of that path, the name of a model that ships.
 
     Raises:
-        checkpoint.RunError: not a run directory, or damaged; or a folder of repeats, of which one is to be chosen.
+        checkpoint.RunError, repeats.RepeatsError: neither, or damaged; or the seeds are no repeats of one training.
         models.file.ModelError: the model that ships is damaged.
     """
+    if repeats.is_repeats(Path(path)):
+        return _of_repeats(Path(path))
     if Path(path).is_dir():
-        return _from_directory(Path(path))
+        return _of_directory(Path(path))
     name = str(path)
     if Path(path).exists() or name not in shipped.names(shipped.FOLDER):
         absent = "no such run directory and no model that ships"
         found = "not a directory; expected a run directory or the name of a model that ships"
         ready = shipped.listing(shipped.FOLDER)
         raise checkpoint.RunError(f"{name}: {found if Path(path).exists() else absent}; {ready}")
+    return _that_ships(name)
+
+
+def _that_ships(name: str) -> Run:
     found = shipped.load(name, shipped.FOLDER)
-    outcome = Outcome(**{field: found.provenance["training"][field] for field in Outcome._fields})
-    given = (found.config, found.statistics, found.variables, found.provenance, outcome)
+    members = tuple(
+        Member(training["seed"], variables, Outcome(**{field: training[field] for field in Outcome._fields}))
+        for training, variables in zip(found.provenance["training"], found.members, strict=True)
+    )
+    given = (found.config, found.statistics, members, found.provenance)
     return Run(name, *given, warnings=[], temperature=found.temperature)
 
 
-def _from_directory(path: Path) -> Run:
-    if repeats.is_repeats(path):
-        seeds = list(repeats.seed_directories(path).values())
-        raise checkpoint.RunError(f"{path} holds {len(seeds)} repeats; choose one of them, for example {seeds[0]}")
+def _of_repeats(path: Path) -> Run:
+    first, *others = parts = [_of_directory(directory) for directory in repeats.seed_directories(path).values()]
+    for other in others:
+        _check_repeat(first, other)
+    return replace(
+        first,
+        label=str(path),
+        members=tuple(member for part in parts for member in part.members),
+        warnings=[warning for part in parts for warning in part.warnings],
+        directories=tuple(directory for part in parts for directory in part.directories),
+        folder=path,
+    )
+
+
+def _check_repeat(first: Run, other: Run) -> None:
+    """Raise RunError where the two differ in more than the seed."""
+    same = {
+        "configuration": seeds.with_seed(other.config, first.config.training.seed) == first.config,
+        "data": other.provenance["data_hash"] == first.provenance["data_hash"],
+        "statistics of the metadata": other.statistics == first.statistics,
+    }
+    different = [name for name, holds in same.items() if not holds]
+    if different:
+        raise checkpoint.RunError(
+            f"{other.label}: its {' and '.join(different)} differ from those of {first.label}, expected a repeat with"
+            " another seed"
+        )
+
+
+def _of_directory(path: Path) -> Run:
     directory = checkpoint.open_run(path)
     config, like = directory.config, jax.eval_shape(partial(training.init_state, directory.config))
     state, warnings = directory.states().restore(like)
@@ -87,16 +137,9 @@ def _from_directory(path: Path) -> Run:
     outcome = Outcome(int(state.step), planned, int(best.step), float(best.loss), float(best.accuracy))
     if not training.finished(config, state):
         warnings = [*warnings, f"{path} is not finished: it was saved at step {outcome.steps} of {planned}"]
-    return Run(
-        str(path),
-        config,
-        directory.statistics,
-        best.variables,
-        directory.provenance,
-        outcome,
-        warnings,
-        directory,
-    )
+    members = (Member(config.training.seed, best.variables, outcome),)
+    given = (config, directory.statistics, members, directory.provenance, warnings)
+    return Run(str(path), *given, directories=(directory,), folder=path)
 
 
 def load_screener(path: str | Path) -> Run:

@@ -43,10 +43,14 @@ def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probabilities(run: Run, batch: Batch) -> np.ndarray:
-    """[B, L] float32 for up to `BATCH_SIZE` objects; a short batch is filled up, so that one program serves all."""
+    """[B, L] float32 for up to `BATCH_SIZE` objects, the mean over the members of the model.
+
+    A short batch is filled up, so that one program serves all.
+    """
     n_objects = len(batch.static)
     filled = Batch(*(np.resize(part, (BATCH_SIZE, *part.shape[1:])) for part in batch))
-    return np.asarray(_forward(_network(run.config), run.variables, filled))[:n_objects]
+    answers = [np.asarray(_forward(_network(run.config), member.variables, filled)) for member in run.members]
+    return np.mean(answers, axis=0)[:n_objects]
 
 
 def _network(config: Config) -> Config:

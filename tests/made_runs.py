@@ -41,6 +41,7 @@ def make_run(path, config, data_path, *, favoured=None):
         "command": "python train.py",
         "data": str(data_path),
         "data_hash": str(data.attributes(data_path)["content_hash"]),
+        "training_data": data.describe(data_path, config),
         "started": "2026-01-02T03:04:05+0000",
         "versions": {"jtss": "0.1.0"},
         "device": "none",

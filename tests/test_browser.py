@@ -65,7 +65,7 @@ def report_page():
     contenders = [Contender(f"a_rather_long_name_of_a_model_{n}", n, evaluated) for n in (1, 2, 3, 4, 5)]
     found = report.document(
         evaluated,
-        model={"name": "n3_best", "n_detections": 3, "best_step": 20},
+        model={"name": "n3_best", "n_detections": 3, "best_steps": [20]},
         data={"path": "a/b.h5", "split": "test", "content_hash": "0123456789abcdef" * 4},
         inference={"median_s_per_object": 0.00123, "batch_size": 60, "repeats": 9, "device": "some processor"},
         curve=[{"step": 20, "train_loss": 0.8, "validation_loss": 0.9, "validation_accuracy": 0.5}],

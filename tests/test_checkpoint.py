@@ -88,7 +88,7 @@ def test_metrics_that_cannot_be_written_are_said(run):
 
 
 def test_the_best_model_is_used_and_not_the_latest(run):
-    loaded = loading.load_run(run.path).variables
+    loaded = loading.load_run(run.path).members[0].variables
     for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(made_state(4).best.variables), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -2,20 +2,24 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import TINY, make_run, table_of, write_data
+from made_runs import COUNTS, LABEL, TINY, caller, make_run, table_of, write_data
+from made_sequences import sequences
+from make_packets import night, save
 
-from jtss import overrides
+from jtss import checkpoint, loading, overrides, predict
+from jtss.models import export, shipped
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Repeats with the seeds 0 and 3, the second of which always answers SN."""
+    """Repeats with the seeds 0 and 3, the first of which always answers AGN, the second SN."""
     folder = tmp_path_factory.mktemp("repeats")
     write_data(folder / "made.h5")
-    for seed, favoured in ((0, None), (3, "SN")):
+    for seed, favoured in ((0, "AGN"), (3, "SN")):
         config = overrides.override(TINY, [f"training.seed={seed}"])
         make_run(folder / "run" / f"seed-{seed}", config, folder / "made.h5", favoured=favoured)
     (folder / "run" / "repeats.json").write_text(json.dumps({"config": "demo", "seeds": [0, 3]}))
@@ -33,7 +37,7 @@ def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     assert found["mean"]["accuracy"] == pytest.approx(np.mean(accuracies))
     assert found["sd"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
     table = table_of(folder / "run" / "evaluation" / "repeats.csv")
-    assert [row["seed"] for row in table] == ["0", "3", "mean", "sd"]
+    assert [row["seed"] for row in table] == ["0", "3", "mean", "sd", "together"]
     assert f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %" in out
 
 
@@ -44,11 +48,55 @@ def test_a_seed_by_itself_has_the_same_numbers(evaluate, folder, tmp_path):
     assert json.loads(together.read_text())["results"] == json.loads(alone.read_text())["results"]
 
 
-@pytest.mark.parametrize("arguments", [["--alerts", "."], ["--screen-bogus", "{folder}/run"]])
-def test_what_needs_one_model_asks_to_choose_one(evaluate, folder, arguments):
-    status, _, err = evaluate(*(text.format(folder=folder) for text in arguments))
-    assert (status, len(err.splitlines())) == (2, 1)
-    assert f"{folder / 'run'} holds 2 repeats; choose one of them, for example {folder / 'run' / 'seed-0'}" in err
+def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder):
+    evaluate()
+    given = sequences(COUNTS, label=LABEL, seed=3)
+    (_, together), *alone = (
+        predict.predict(loading.load_run(path), given)
+        for path in (folder / "run", folder / "run" / "seed-0", folder / "run" / "seed-3")
+    )
+    np.testing.assert_allclose(together, (alone[0][1] + alone[1][1]) / 2, atol=1e-6)
+    assert np.abs(alone[0][1] - alone[1][1]).max() > 0.1
+    report = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    assert (report["model"]["seeds"], report["model"]["best_steps"]) == ([0, 3], [5, 5])
+    assert report["model"]["version"].endswith(".s5.s5")
+    found = json.loads((folder / "run" / "evaluation" / "repeats.json").read_text())
+    assert found["together"]["accuracy"] == report["results"]["accuracy"]["value"]
+    assert report["learning_curve"]["step"] == []
+
+
+def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeypatch, capsys, tmp_path):
+    save(tmp_path / "packets", night())
+    report = folder / "run" / "evaluation" / "report.json"
+    evaluate()
+    path = export.export(folder / "run", "both", tmp_path / "files", reports=[report])
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "files")
+    monkeypatch.chdir(tmp_path)
+    assert evaluate("--alerts", "packets", "--out", "a.csv")[0] == 0
+    by_name = caller(Path(), monkeypatch, capsys)
+    assert by_name("--alerts", "packets", "--out", "b.csv", ckpt="both")[0] == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    assert len({row["classifier_version"] for row in table_of(tmp_path / "a.csv")}) == 1
+    card = path.with_suffix(".md").read_text()
+    assert "2 trainings that differ in the seed (0, 3); the model averages their probabilities" in card
+    assert card.count("iterations, ") == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "data_seed", "what"),
+    [(["training.learning_rate=0.5"], 0, "configuration"), ([], 9, "data")],
+)
+def test_runs_that_are_no_repeats_are_not_averaged(tmp_path, settings, data_seed, what):
+    write_data(tmp_path / "one.h5")
+    write_data(tmp_path / "other.h5", seed=data_seed)
+    make_run(tmp_path / "run" / "seed-0", TINY, tmp_path / "one.h5")
+    config = overrides.override(TINY, ["training.seed=1", *settings])
+    make_run(tmp_path / "run" / "seed-1", config, tmp_path / ("other.h5" if data_seed else "one.h5"))
+    (tmp_path / "run" / "repeats.json").write_text(json.dumps({"config": "demo", "seeds": [0, 1]}))
+    with pytest.raises(
+        checkpoint.RunError, match=f"seed-1: its {what} differ from those of .*seed-0, expected a repeat"
+    ):
+        loading.load_run(tmp_path / "run")
 
 
 def test_a_missing_seed_is_named(evaluate, folder):

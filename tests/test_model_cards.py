@@ -49,7 +49,7 @@ def test_the_card_is_honest_about_what_was_not_done(folder):
     assert "not been measured on real alerts" not in made_card(folder)
     assert "not been measured on real alerts" in made_card(folder, results=[])
     training = found.provenance["training"]
-    early = found.provenance | {"training": training | {"steps": 7}}
+    early = found.provenance | {"training": [training[0] | {"steps": 7}]}
     assert "stopped before its end" in made_card(folder, provenance=early)
     assert "stopped before its end" not in made_card(folder)
     simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 from made_models import made_model
-from made_runs import COUNTS, LABEL, write_data
+from made_runs import COUNTS, LABEL
 from made_sequences import sequences
 
 from jtss import checkpoint, loading, model, predict, registry, sums
@@ -42,16 +42,17 @@ def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkey
     found = loading.load_run(HERE)
     for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert (found.config, found.statistics, found.outcome) == (made.config, made.statistics, made.outcome)
-    assert (found.label, found.directory, found.metrics(), found.warnings) == (HERE, None, [], [])
-    assert found.outcome.best_step == 5
+    outcomes = [[(member.seed, member.outcome) for member in run.members] for run in (found, made)]
+    assert (found.config, found.statistics, outcomes[0]) == (made.config, made.statistics, outcomes[1])
+    assert (found.label, found.folder, found.metrics(), found.warnings) == (HERE, None, [], [])
+    assert outcomes[0][0][1].best_step == 5
 
 
 def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "FOLDER", folder / "files")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder / "run", tmp_path / HERE)
-    assert loading.load_run(HERE).directory is not None
+    assert loading.load_run(HERE).folder is not None
 
 
 def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
@@ -74,26 +75,29 @@ def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
     assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)
 
 
-def random_model(name):
+def random_model(name, n_members=1):
     """The named network with random weights."""
     config, rng = registry.get(name), np.random.default_rng(1)
     shapes = jax.eval_shape(partial(model.init, config), jax.random.key(0))
-    variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
+    members = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), (shapes,) * n_members)
     groups = (config.metadata.dynamic, config.metadata.static)
     fitted = Statistics(
         *(GroupStatistics(names, *map(tuple, rng.normal(size=(4, len(names))).tolist())) for names in groups)
     )
-    return TrainedModel(config, fitted, variables, {"command": "π"}, [{"a": None}])
+    return TrainedModel(config, fitted, members, {"command": "π", "training": [{"seed": 7}] * n_members}, [{"a": None}])
 
 
-@pytest.mark.parametrize("name", ["n1_baseline", "n3_metadata", "n4_lstm", "n5_best", "n2_gamma_images", "demo"])
-def test_every_kind_of_network_comes_back_as_it_went(name, tmp_path):
-    made = random_model(name)
+@pytest.mark.parametrize(
+    ("name", "n_members"),
+    [("n1_baseline", 1), ("n3_metadata", 3), ("n4_lstm", 1), ("n5_best", 1), ("n2_gamma_images", 1), ("demo", 11)],
+)
+def test_every_kind_of_network_comes_back_as_it_went(name, n_members, tmp_path):
+    made = random_model(name, n_members)
     path = tmp_path / "model.h5"
     path.write_bytes(file.to_bytes(made))
     found = file.read(path)
-    assert replace(found, variables=None) == replace(made, variables=None)
-    jax.tree.map(np.testing.assert_array_equal, found.variables, made.variables)
+    assert replace(found, members=()) == replace(made, members=())
+    jax.tree.map(np.testing.assert_array_equal, found.members, made.members)
 
 
 def flip(path):
@@ -141,6 +145,14 @@ def of_config(**changes):
     return edit(change)
 
 
+def of_trainings(change):
+    def changed(opened):
+        provenance = json.loads(opened.attrs["provenance"])
+        opened.attrs["provenance"] = json.dumps(provenance | {"training": change(provenance["training"])})
+
+    return edit(changed)
+
+
 def replaced(name, values):
     def change(opened):
         del opened[name]
@@ -150,7 +162,7 @@ def replaced(name, values):
     return edit(change)
 
 
-BIAS = "params/head/logits/bias"
+BIAS = "0/params/head/logits/bias"
 
 
 def elsewhere(opened):
@@ -163,12 +175,12 @@ def elsewhere(opened):
     [
         (cut, "not a readable HDF5 file"),
         (edit(lambda opened: opened.attrs.update(schema_version=1)), "schema_version 1, this program reads 2"),
-        (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 1"),
+        (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 2"),
         (edit(lambda opened: opened.attrs.pop("schema_version")), "schema_version None, this program reads 2"),
         (edit(lambda opened: opened.attrs.update(config="{")), "attribute config: "),
         (
             edit(lambda opened: opened.attrs.update(format_version=[1, 1])),
-            r"format_version \[1 1\], this program reads 1",
+            r"format_version \[1 1\], this program reads 2",
         ),
         (edit(lambda opened: opened.attrs.pop("statistics")), "attribute statistics: "),
         (edit(lambda opened: opened.attrs.update(provenance="[" * 60_000)), "attribute provenance: .*recursion"),
@@ -177,6 +189,8 @@ def elsewhere(opened):
         (of_config(metadata={"dynamic": ["rb"], "static": []}), "statistics of the dynamic metadata"),
         (replaced(BIAS, np.zeros(4, np.float32)), rf"{BIAS}: found float32 \(4,\), expected float32 \(3,\)"),
         (replaced(BIAS, np.zeros(3)), rf"{BIAS}: found float64 \(3,\), expected float32 \(3,\)"),
+        (of_trainings(lambda trainings: []), r"attribute provenance: training: found \[\], expected a list"),
+        (of_trainings(lambda trainings: trainings * 2), r"1/\w+/.*: found no such array, expected float32"),
         (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
         (replaced(BIAS, h5py.ExternalLink("other.h5", BIAS)), rf"{BIAS}: found no such array"),
         (edit(elsewhere), rf"{BIAS}: its values are in another file"),
@@ -237,7 +251,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert call("export", folder / "run", "--name", "demo", "--report", report)[0] == 0
     _, out, _ = call("list")
     right = json.loads(report.read_text())["results"]["accuracy"]["value"]
-    validation = loading.load_run(folder / "run").outcome.validation_accuracy
+    validation = loading.load_run(folder / "run").members[0].outcome.validation_accuracy
     accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
@@ -254,7 +268,7 @@ def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path
         ),
         ({"model": found["model"] | {"trained_on_hash": "77"}}, "trained on 77; expected"),
         ({"bogus_screening": {"model": {}}}, "made with --screen-bogus"),
-        ({"report_version": 1}, "report version 1, expected 2 or 3"),
+        ({"report_version": 1}, "report version 1, expected one of 2, 3, 4"),
         ({"results": {}}, r"no report.json of evaluate.py \(KeyError"),
     ):
         (tmp_path / "report.json").write_text(json.dumps(found | changes))
@@ -280,10 +294,14 @@ def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
     assert trained.results[0]["n_objects"] == 12
 
 
-def test_another_data_set_than_the_one_of_the_training_is_refused(folder, tmp_path):
-    write_data(tmp_path / "other.h5", seed=9)
-    with pytest.raises(ValueError, match=r"other.h5: content hash \w+, but .*run was trained on"):
-        export.from_run(folder / "run", data_path=tmp_path / "other.h5")
+def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    found = json.loads(path.read_text())
+    del found["training_data"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
+        export.from_run(tmp_path / "run")
 
 
 def test_the_time_of_a_training_in_several_lives_is_their_sum():

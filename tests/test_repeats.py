@@ -15,7 +15,7 @@ from jtss.reports import repeat_scores
 
 def report(accuracy, *recall, step=10):
     return {
-        "model": {"name": "n3_conv1d", "best_step": step},
+        "model": {"name": "n3_conv1d", "best_steps": [step]},
         "data": {"path": "a.h5", "split": "test", "content_hash": "ab"},
         "results": {
             "n_objects": 60,
@@ -25,11 +25,12 @@ def report(accuracy, *recall, step=10):
     }
 
 
+TOGETHER = report(0.96, 0.7, 0.9)
 REPORTS = {0: report(0.9, 0.8, 1.0), 3: report(0.94, 0.84, 0.7, step=2000), 7: report(0.95, 0.9, 0.8)}
 
 
 def test_mean_and_sample_deviation():
-    found = repeat_scores.summarise(REPORTS)
+    found = repeat_scores.summarise(REPORTS, TOGETHER)
     values = [0.9, 0.94, 0.95]
     assert found["mean"]["accuracy"] == pytest.approx(statistics.mean(values))
     assert found["sd"]["accuracy"] == pytest.approx(statistics.stdev(values))
@@ -39,27 +40,29 @@ def test_mean_and_sample_deviation():
 
 
 def test_one_seed_has_no_deviation(tmp_path):
-    found = repeat_scores.summarise({5: report(0.9, 0.8, math.nan)})
+    found = repeat_scores.summarise({5: report(0.9, 0.8, math.nan)}, TOGETHER)
     assert math.isnan(found["sd"]["accuracy"])
     json_path, csv_path = repeat_scores.write(tmp_path / "new", found)
     assert json.loads(json_path.read_text(), parse_constant=pytest.fail)["sd"] == {
         "accuracy": None,
         "recall": {"AGN": None, "SN": None},
     }
-    assert csv_path.read_text().splitlines()[-1] == "sd,,,,"
+    assert csv_path.read_text().splitlines()[-2] == "sd,,,,"
     assert "90.00 ± – %" in repeat_scores.text(found)
 
 
 def test_table_and_text_have_every_row():
-    found = repeat_scores.summarise(REPORTS)
+    found = repeat_scores.summarise(REPORTS, TOGETHER)
     rows = list(csv.DictReader(io.StringIO(repeat_scores.csv(found))))
-    assert [row["seed"] for row in rows] == ["0", "3", "7", "mean", "sd"]
+    assert [row["seed"] for row in rows] == ["0", "3", "7", "mean", "sd", "together"]
     assert float(rows[1]["recall_SN"]) == 0.7
+    assert (rows[5]["best_step"], float(rows[5]["recall_AGN"])) == ("", 0.7)
     assert float(rows[4]["accuracy"]) == pytest.approx(statistics.stdev([0.9, 0.94, 0.95]))
     lines = repeat_scores.text(found).splitlines()
     assert lines[0].split() == ["seed", "best", "step", "accuracy", "recall", "AGN", "recall", "SN"]
     assert lines[2].split() == ["3", "2,000", "94.0", "%", "84.0", "%", "70.0", "%"]
     assert lines[4].split()[:6] == ["mean", "±", "sd", "93.00", "±", "2.65"]
+    assert lines[5].split() == ["together", "96.0", "%", "70.0", "%", "90.0", "%"]
     assert len({len(line) for line in lines}) == 1
 
 

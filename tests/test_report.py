@@ -62,7 +62,7 @@ def document(evaluated):
 
 
 def make(evaluated, **changes):
-    model = {"name": "n3_conv1d", "version": "0.1.0", "best_step": 20, "n_detections": 3}
+    model = {"name": "n3_conv1d", "version": "0.1.0", "best_steps": [20], "n_detections": 3}
     data = {"path": "a/b.h5", "split": "test", "content_hash": "abcd"}
     inference = {"median_s_per_object": 0.00123, "batch_size": 59, "repeats": 9, "device": "some processor"}
     given = {
@@ -117,7 +117,7 @@ def test_text_is_escaped_wherever_it_comes_from(evaluated):
     worst = evaluated.errors[0]._replace(object_id=NASTY)
     found = make(
         evaluated,
-        model={"name": NASTY, "best_step": 20, "n_detections": 3, "note": NASTY},
+        model={"name": NASTY, "best_steps": [20], "n_detections": 3, "note": NASTY},
         data={"path": NASTY, "split": "test", NASTY: NASTY},
         command=NASTY,
         warnings=[NASTY],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jtss import output, sums
 from jtss.models import card, export, scores_text, shipped
-from jtss.reports.wording import percent
+from jtss.reports.wording import spread
 
 
 def main() -> int:
@@ -34,7 +34,9 @@ def parse_arguments() -> argparse.Namespace:
         )
         if name == "card":
             subparser.add_argument("name", metavar="NAME", help="see list")
-    subparser.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    subparser.add_argument(
+        "run", metavar="RUN", type=Path, help="run directory, or folder of repeats: one model of all"
+    )
     subparser.add_argument("--name", required=True, help="of the model; what ships under it is replaced")
     subparser.add_argument(
         "--report",
@@ -45,7 +47,6 @@ def parse_arguments() -> argparse.Namespace:
         default=[],
         help="results: report.json of evaluate.py",
     )
-    subparser.add_argument("--data", metavar="F.h5", type=Path, help="where the training data set is now, if it moved")
     return parser.parse_args()
 
 
@@ -53,8 +54,8 @@ def list_models(arguments: argparse.Namespace) -> int:
     for name in shipped.names(arguments.folder):
         trained = shipped.load(name, arguments.folder)
         megabytes = shipped.path_of(name, arguments.folder).stat().st_size / 1e6
-        validation = f"validation {percent(trained.provenance['training']['validation_accuracy'])}"
-        accuracies = ", ".join([validation, *map(scores_text.headline, trained.results)])
+        reached = [training["validation_accuracy"] for training in trained.provenance["training"]]
+        accuracies = ", ".join([f"validation {spread(reached)}", *map(scores_text.headline, trained.results)])
         classes = ", ".join(trained.config.classes)
         print(f"{name:<12} n = {trained.config.n_detections}  {classes:<30} {megabytes:4.1f} MB  {accuracies}")
     return 0
@@ -77,8 +78,7 @@ def show_card(arguments: argparse.Namespace) -> int:
 
 
 def export_run(arguments: argparse.Namespace) -> int:
-    given = {"reports": arguments.report, "data_path": arguments.data}
-    path = export.export(arguments.run, arguments.name, arguments.folder, **given)
+    path = export.export(arguments.run, arguments.name, arguments.folder, reports=arguments.report)
     print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(sums.NAME)}")
     return 0
 

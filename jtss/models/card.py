@@ -82,10 +82,11 @@ def _section(title: str, lines: Sequence[str]) -> str:
 def _introduction(name: str, trained: TrainedModel) -> str:
     config, n = trained.config, trained.config.n_detections
     reads = "a single alert" if n == 1 else f"the first {n} alerts"
-    size = sum(leaf.size for leaf in jax.tree.leaves(trained.variables))
+    size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
+    network = "A network" if n_members == 1 else f"{n_members} networks"
     return (
         f"Says from {reads} of an object in the ZTF stream which of {len(config.classes)} classes it is:"
-        f" {', '.join(config.classes)}. A network of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
+        f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
         f" numbers, {_kind(config)}."
     )
 
@@ -93,7 +94,7 @@ def _introduction(name: str, trained: TrainedModel) -> str:
 def _kind(config: Config) -> str:
     parts = ["images"] if config.stamp.channels else []
     parts += ["metadata"] if config.metadata.dynamic or config.metadata.static else []
-    return f"that reads {' and '.join(parts)}"
+    return f"reading {' and '.join(parts)}"
 
 
 def _inputs(config: Config) -> list[str]:
@@ -140,20 +141,36 @@ def _training_data(trained: TrainedModel) -> list[str]:
 
 
 def _recipe(trained: TrainedModel) -> list[str]:
-    config, provenance, training = trained.config, trained.provenance, trained.provenance["training"]
-    steps = (
-        f"{training['steps']:,} of {training['planned_steps']:,} iterations, {config.training.batch_size} objects each"
-    )
-    whole = training["steps"] >= training["planned_steps"]
-    loss, accuracy = training["validation_loss"], percent(training["validation_accuracy"])
+    config, provenance, trainings = trained.config, trained.provenance, trained.provenance["training"]
     return [
         f"- `{provenance['command']}`",
         *_departures(config),
-        f"- {steps}, in {_duration(training['seconds'])} on {provenance['device']}.",
-        *([] if whole else ["- **The training was stopped before its end.**"]),
-        f"- Kept: step {training['best_step']:,}, of the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}.",
+        *_together(trainings),
+        *(line for training in trainings for line in _training(training, trained)),
         f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
     ]
+
+
+def _together(trainings: Sequence[dict]) -> list[str]:
+    if len(trainings) == 1:
+        return []
+    numbers = ", ".join(str(training["seed"]) for training in trainings)
+    return [
+        f"- {len(trainings)} trainings that differ in the seed ({numbers}); the model averages their probabilities."
+    ]
+
+
+def _training(training: dict, trained: TrainedModel) -> list[str]:
+    """How one training went; of several, the lines say which."""
+    steps, planned = training["steps"], training["planned_steps"]
+    loss, accuracy = training["validation_loss"], percent(training["validation_accuracy"])
+    whose = "" if len(trained.members) == 1 else f"Seed {training['seed']}: "
+    text = (
+        f"- {whose}{steps:,} of {planned:,} iterations, {trained.config.training.batch_size} objects each, in"
+        f" {_duration(training['seconds'])} on {trained.provenance['device']}; kept: step {training['best_step']:,}, of"
+        f" the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}."
+    )
+    return [text, *([] if steps >= planned else [f"- **{whose}The training was stopped before its end.**"])]
 
 
 def _departures(config: Config) -> list[str]:

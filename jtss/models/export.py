@@ -1,12 +1,11 @@
-"""From a run directory to the files that ship."""
+"""From a run directory, or from repeats, to the files that ship."""
 
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from jtss import data, loading, registry, sums, whole_files
-from jtss.loading import Run
+from jtss import loading, registry, sums, whole_files
 from jtss.models import card, file, portable, results, shipped
 from jtss.models.file import ModelError, TrainedModel
 from jtss.reports import subject
@@ -14,21 +13,20 @@ from jtss.reports import subject
 NAME = re.compile(r"[a-z0-9_]+")
 
 
-def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = (), data_path: Path | None = None) -> Path:
+def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
     Args:
-        run: run directory.
+        run: run directory, or folder of repeats, which become one model.
         name: of the model; what ships under it is replaced.
         folder: of the models; made where it is missing.
         reports: report.json files of evaluations of this run.
-        data_path: the data set that it was trained on; None: where the run says.
 
     Raises:
-        ValueError: the run, a report, the data set or the name does not fit.
+        ValueError: the run, a report or the name does not fit.
         OSError: a file cannot be read or written.
     """
-    trained = from_run(run, reports, data_path)
+    trained = from_run(run, reports)
     _check_name(name, trained)
     _check_others(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,39 +52,32 @@ def _check_others(name: str, folder: Path) -> None:
             raise ModelError(f"{path}: {fault}; put that right first")
 
 
-def from_run(path: Path, reports: Sequence[Path] = (), data_path: Path | None = None) -> TrainedModel:
-    """The best model of a run directory with all that a reader must know of it.
+def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
+    """The best model of a run directory, or those of a folder of repeats, with all that a reader must know of them.
 
     Raises:
         ValueError, OSError: see `export`.
     """
     run = loading.load_run(path)
-    if run.directory is None:
+    if run.folder is None:
         raise ModelError(f"{path} ships already, expected a run directory")
-    data_path = data_path or Path(run.provenance["data"])
+    learnt = run.provenance.get("training_data")
+    if learnt is None:
+        raise ModelError(f"{run.folder}: its provenance.json has no training_data; train again, this version keeps it")
     provenance = run.provenance | {
         "command": portable.command(run.provenance["command"]),
-        "data": data_path.name,
-        "training_data": _training_data(data_path, run),
-        "training": run.outcome._asdict() | {"seconds": _seconds(run.metrics())},
+        "data": Path(run.provenance["data"]).name,
+        "training_data": learnt | {"command": portable.command(learnt["command"])},
+        "training": [
+            {"seed": member.seed, **member.outcome._asdict(), "seconds": _seconds(directory.metrics())}
+            for member, directory in zip(run.members, run.directories, strict=True)
+        ],
     }
     version, content_hash = subject.version(run), run.provenance["data_hash"]
     scores = [results.from_report(report, version, content_hash) for report in reports]
+    variables = tuple(member.variables for member in run.members)
     fitted = results.temperature(reports)
-    return TrainedModel(run.config, run.statistics, run.variables, provenance, scores, temperature=fitted)
-
-
-def _training_data(path: Path, run: Run) -> dict:
-    """What the model learnt from: which survey, made how, and how many objects of each class it could read."""
-    attributes, expected = data.attributes(path), run.provenance["data_hash"]
-    if attributes["content_hash"] != expected:
-        found = attributes["content_hash"]
-        raise data.DataError(f"{path}: content hash {found}, but {run.label} was trained on {expected}")
-    return {
-        "survey": str(attributes["survey"]),
-        "command": portable.command(attributes["command"]),
-        "objects": {split: data.count(path, run.config, split) for split in ("train", "validation")},
-    }
+    return TrainedModel(run.config, run.statistics, variables, provenance, scores, temperature=fitted)
 
 
 def _seconds(metrics: list[dict]) -> float:

@@ -1,8 +1,9 @@
 """A trained model as one HDF5 file: data only, so that reading it runs nothing.
 
-/params/…, /batch_stats/…   the variables, float32, by their path in the tree of `jtss.model.init`
-attributes                  format_version, jtss_version, schema_version; and as JSON class_names, config, statistics,
-                            provenance, results; where one was fitted, temperature
+/0/params/…, /0/batch_stats/…   variables, float32, by their path in the tree of `jtss.model.init`
+/1/…                            of a second training, whose probabilities are averaged with the first one's, and so on
+attributes                      format_version, jtss_version, schema_version; and as JSON class_names, config,
+                                statistics, provenance, results; where one was fitted, temperature
 
 Two writings of the same model give the same bytes.
 """
@@ -23,7 +24,7 @@ from jtss.configs import Config
 from jtss.features import Statistics
 from jtss.model import Variables
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelError(ValueError):
@@ -37,10 +38,9 @@ class TrainedModel:
     Attributes:
         config: the configuration.
         statistics: of the metadata of its training split.
-        variables: see `jtss.model.Variables`; float32.
-        provenance: as in a run directory, but paths are file names; and `training_data` {survey, command, objects: by
-            split and class}, `training` {steps, planned_steps, best_step, validation_loss,
-            validation_accuracy, seconds}.
+        members: the variables of each training, float32; see `jtss.model.Variables`.
+        provenance: as in a run directory (of the first training), but paths are file names; and `training`, for each
+            member {seed, steps, planned_steps, best_step, validation_loss, validation_accuracy, seconds}.
         results: scores on labelled objects, see `jtss.models.results`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
@@ -48,7 +48,7 @@ class TrainedModel:
 
     config: Config
     statistics: Statistics
-    variables: Variables
+    members: tuple[Variables, ...]
     provenance: dict
     results: list[dict]
     jtss_version: str = __version__
@@ -76,8 +76,8 @@ def to_bytes(trained: TrainedModel) -> bytes:
             file.attrs[name] = json.dumps(values, allow_nan=False, ensure_ascii=False)
         if trained.temperature is not None:
             file.attrs["temperature"] = json.dumps(trained.temperature, allow_nan=False)
-        for keys, leaf in jax.tree_util.tree_leaves_with_path(trained.variables):
-            file.create_dataset(_name(keys), data=np.asarray(leaf, np.float32), track_times=False)
+        for name, leaf in _named(trained.members).items():
+            file.create_dataset(name, data=np.asarray(leaf, np.float32), track_times=False)
     return buffer.getvalue()
 
 
@@ -99,11 +99,12 @@ def read(path: Path) -> TrainedModel:
         config = _attribute(path, file, "config", overrides.from_dict)
         statistics = _attribute(path, file, "statistics", partial(_statistics, config))
         _attribute(path, file, "class_names", partial(_check_classes, config))
+        provenance = _attribute(path, file, "provenance", _provenance)
         return TrainedModel(
             config,
             statistics,
-            _variables(path, file, config),
-            _attribute(path, file, "provenance", dict),
+            _members(path, file, config, len(provenance["training"])),
+            provenance,
             _attribute(path, file, "results", list),
             str(file.attrs.get("jtss_version")),
             _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
@@ -123,6 +124,13 @@ def _temperature(value: object) -> float:
     return float(value)
 
 
+def _provenance(values: dict) -> dict:
+    training = values["training"]
+    if not isinstance(training, list) or not training:
+        raise ValueError(f"training: found {training}, expected a list with an entry for each training")
+    return values
+
+
 def _statistics(config: Config, values: dict) -> Statistics:
     statistics = Statistics.from_dict(values)
     statistics.check(config.metadata)
@@ -134,9 +142,9 @@ def _check_classes(config: Config, names: list[str]) -> None:
         raise ValueError(f"found {', '.join(names)}, its config has {', '.join(config.classes)}")
 
 
-def _variables(path: Path, file: h5py.File, config: Config) -> Variables:
-    expected = jax.eval_shape(partial(model.init, config), jax.random.key(0))
-    shapes = {_name(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(expected)}
+def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tuple[Variables, ...]:
+    expected = (jax.eval_shape(partial(model.init, config), jax.random.key(0)),) * n_members
+    shapes = _named(expected)
     found: dict[str, h5py.Dataset] = {}
     file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
     for name in sorted({*shapes, *found}):
@@ -146,10 +154,13 @@ def _variables(path: Path, file: h5py.File, config: Config) -> Variables:
         if found[name].external or found[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
     try:
-        return jax.tree_util.tree_map_with_path(lambda keys, _: jax.numpy.asarray(found[_name(keys)][()]), expected)
+        arrays = [jax.numpy.asarray(found[name][()]) for name in shapes]
+        return jax.tree.unflatten(jax.tree.structure(expected), arrays)
     except (OSError, MemoryError) as error:
         raise ModelError(f"{path}: damaged ({error})") from None
 
 
-def _name(keys: tuple) -> str:
-    return "/".join(key.key for key in keys)
+def _named(members: tuple) -> dict:
+    """The arrays of all members, by their place in the file; in the order of the tree's leaves."""
+    leaves = jax.tree_util.tree_leaves_with_path(members)
+    return {jax.tree_util.keystr(keys, simple=True, separator="/"): leaf for keys, leaf in leaves}

@@ -9,7 +9,7 @@ from jtss.models.file import ModelError
 from jtss.reports.evaluation import ALL_SPLITS
 from jtss.reports.report import REPORT_VERSION
 
-READABLE = (2, REPORT_VERSION)  # what is read here is the same in both
+READABLE = (2, 3, REPORT_VERSION)  # what is read here is the same in all
 SIMULATED = "(simulated)"  # how the name of a simulated survey ends
 SCORES = ("n_objects", "accuracy", "balanced_accuracy", "cross_entropy_nat", "calibration_error")
 
@@ -32,7 +32,7 @@ def from_report(path: Path, version: str, trained_on_hash: str) -> dict:
         found = json.loads(path.read_text())
         if found["report_version"] not in READABLE:
             raise ModelError(
-                f"{path}: report version {found['report_version']}, expected {' or '.join(map(str, READABLE))}"
+                f"{path}: report version {found['report_version']}, expected one of {', '.join(map(str, READABLE))}"
             )
         model, data, results = found["model"], found["data"], found["results"]
         theirs, ours = (model["version"], model["trained_on_hash"]), (version, trained_on_hash)

@@ -103,7 +103,7 @@ def _compare(run: Run, evaluated: Evaluation, others: list[Run], path: Path, req
 
 def training_data(run: Run) -> Path:
     """The data set that a run was trained on; FileNotFoundError for a model that ships, which does not know it."""
-    if run.directory is None:
+    if run.folder is None:
         raise FileNotFoundError(
             f"{run.label} ships without the data it was trained on; name a data set by --data F.h5, or classify alerts"
             " by --alerts"
@@ -142,17 +142,18 @@ def _folder(run: Run, described: dict, request: Request) -> Path:
 
 def own_folder(run: Run, name: str) -> Path:
     """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
-    return run.directory.path / name if run.directory else Path(f"{run.label}-{name}")
+    return run.folder / name if run.folder else Path(f"{run.label}-{name}")
 
 
 def assess_repeats(
     path: Path, request: Request, out: Path | None, warn: Say, say: Say
 ) -> tuple[dict, tuple[Path, Path]]:
-    """Evaluate every seed of a folder of repeats on the same data, and write one table of them all.
+    """Evaluate every seed of a folder of repeats on the same data, then all as one model; write one table of them all.
 
     Args:
         path: folder of repeats.
-        request, out, warn: as in `assess`; the report of a seed is in a folder of its own.
+        request, out, warn: as in `assess`; the report of a seed is in a folder of its own, the one of all beside the
+            table.
         say: takes a line for every seed.
 
     Returns:
@@ -163,7 +164,9 @@ def assess_repeats(
     """
     reports = {}
     for seed, directory in repeats.seed_directories(path).items():
-        reports[seed], (json_path, html_path) = assess(directory, request, out and out / directory.name, warn)
+        reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
         say(f"seed {seed}: {html_path}")
-    summary = repeat_scores.summarise(reports)
-    return summary, repeat_scores.write(out or path / json_path.parent.name, summary)
+    together, (json_path, html_path) = assess(path, request, out, warn)
+    say(f"together: {html_path}")
+    summary = repeat_scores.summarise(reports, together)
+    return summary, repeat_scores.write(json_path.parent, summary)

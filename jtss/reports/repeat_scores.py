@@ -1,4 +1,4 @@
-"""What the evaluations of several seeds say together: mean and spread over the repeats."""
+"""What the evaluations of several seeds say: mean and spread over the repeats, and all seeds as one model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,25 +11,21 @@ from jtss.reports import documents
 from jtss.reports.wording import UNDEFINED, percent
 
 
-def summarise(reports: Mapping[int, dict]) -> dict:
-    """What the evaluations of all seeds say together, as plain values; undefined ones are NaN.
+def summarise(reports: Mapping[int, dict], together: dict) -> dict:
+    """What the evaluations of all seeds say, as plain values; undefined ones are NaN.
 
     Args:
         reports: the document of each seed's report; all of the same model and the same objects.
+        together: the same of their averaged probabilities.
 
     Returns:
-        {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall}, "sd": {…}, …};
-        sd is the sample standard deviation over seeds (ddof = 1), undefined for one seed.
+        {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall}, "sd": {…},
+        "together": {…}, …}; sd is the sample standard deviation over seeds (ddof = 1), undefined for one seed.
 
     FIDELITY, Statistics.
     """
     rows = [
-        {
-            "seed": seed,
-            "best_step": report["model"]["best_step"],
-            "accuracy": report["results"]["accuracy"]["value"],
-            "recall": {name: scores["recall"]["value"] for name, scores in report["results"]["classes"].items()},
-        }
+        {"seed": seed, "best_step": report["model"]["best_steps"][0], **_scores(report)}
         for seed, report in reports.items()
     ]
     values = np.array([[row["accuracy"], *row["recall"].values()] for row in rows])
@@ -44,7 +40,14 @@ def summarise(reports: Mapping[int, dict]) -> dict:
         "repeats": rows,
         "mean": _named(mean, names),
         "sd": _named(sd, names),
+        "together": _scores(together),
     }
+
+
+def _scores(report: dict) -> dict:
+    results = report["results"]
+    recall = {name: scores["recall"]["value"] for name, scores in results["classes"].items()}
+    return {"accuracy": results["accuracy"]["value"], "recall": recall}
 
 
 def _named(values: np.ndarray, classes: list[str]) -> dict:
@@ -61,9 +64,9 @@ def _values(row: dict) -> list[float]:
 
 
 def csv(summary: dict) -> str:
-    """A row per seed, then their mean and standard deviation; fractions, empty where undefined."""
+    """A row per seed, their mean and standard deviation, all together; fractions, empty where undefined."""
     rows = [[row["seed"], row["best_step"], *_values(row)] for row in summary["repeats"]]
-    rows += [[name, "", *_values(summary[name])] for name in ("mean", "sd")]
+    rows += [[name, "", *_values(summary[name])] for name in ("mean", "sd", "together")]
     lines = [_header(summary), *([cell if cell == cell else "" for cell in row] for row in rows)]  # NaN is not itself
     return "".join(",".join(map(str, line)) + "\n" for line in lines)
 
@@ -73,6 +76,7 @@ def text(summary: dict) -> str:
     rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, _values(row))] for row in summary["repeats"]]
     both = zip(_values(summary["mean"]), _values(summary["sd"]), strict=True)
     rows.append(["mean ± sd", "", *(f"{_number(mean)} ± {_number(sd)} %" for mean, sd in both)])
+    rows.append(["together", "", *map(percent, _values(summary["together"]))])
     table = [[head.replace("_", " ") for head in _header(summary)], *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in table)

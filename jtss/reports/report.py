@@ -26,7 +26,7 @@ from jtss.reports.scores import scores
 from jtss.reports.selective_report import PURITY
 from jtss.reports.wording import interval, percent
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 def document(

@@ -114,7 +114,7 @@ def _learning(found: dict) -> list[str]:
     curve = {key: np.array(values, float) for key, values in found["learning_curve"].items()}
     if not curve["step"].size:
         return []
-    picture = plots.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_step"])
+    picture = plots.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_steps"][0])
     return [page.section("Training", page.pictures([("Learning curve", picture)]))]
 
 

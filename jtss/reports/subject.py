@@ -30,10 +30,14 @@ def classifier(run: Run, calibrated: bool = False) -> Classifier:
 
 
 def version(run: Run) -> str:
-    """Version of the program that trained, when it began, and the step kept, e.g. 0.1.0+20260102T030405.s300."""
+    """Version of the program that trained, when it began, and the step kept, e.g. 0.1.0+20260102T030405.s300.
+
+    Of several trainings together all steps, in the order of the seeds: 0.1.0+20260102T030405.s300.s280.
+    """
     provenance = run.provenance
     year, month, day, hour, minute, second = re.findall(r"\d+", provenance["started"])[:6]
-    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}.s{run.outcome.best_step}"
+    steps = "".join(f".s{member.outcome.best_step}" for member in run.members)
+    return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}{steps}"
 
 
 def describe_model(run: Run) -> dict:
@@ -46,7 +50,8 @@ def describe_model(run: Run) -> dict:
         "classes": list(config.classes),
         "n_detections": config.n_detections,
         "run": run.label,
-        "best_step": run.outcome.best_step,
+        "seeds": [member.seed for member in run.members],
+        "best_steps": [member.outcome.best_step for member in run.members],
         "trained_on": provenance["data"],
         "trained_on_hash": provenance["data_hash"],
         "training_command": provenance["command"],

@@ -17,6 +17,12 @@ def interval(limits: Sequence[float]) -> str:
     return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
 
 
+def spread(values: Sequence[float]) -> str:
+    """Fractions as percent: the one there is, or the lowest and the highest."""
+    least, most = min(values), max(values)
+    return percent(most) if least == most else f"{100 * least:.1f}–{percent(most)}"
+
+
 def decimal(value: float, digits: int = 3) -> str:
     """A number with fixed digits, "–" where undefined."""
     return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED

@@ -16,7 +16,7 @@ from jtss.experiments.paper import commit, results
 from jtss.experiments.paper.cells import Cell
 from jtss.experiments.paper.results import Result
 from jtss.features import Statistics
-from jtss.loading import Outcome, Run
+from jtss.loading import Member, Outcome, Run
 from jtss.prepared import Prepared, prepare
 from jtss.reports import evaluation
 from jtss.reports.metrics import confusion_matrix
@@ -102,7 +102,7 @@ class Laboratory:
     def _tested(self, cell: Cell, state: TrainState, statistics: Statistics, seconds: float, together: int) -> Result:
         config, best = cell.config, state.best
         outcome = Outcome(int(state.step), int(state.step), int(best.step), float(best.loss), float(best.accuracy))
-        run = Run(config.name, config, statistics, best.variables, {}, outcome, [])
+        run = Run(config.name, config, statistics, (Member(cell.seed, best.variables, outcome),), {}, [])
         answer = partial(predict.predict, run)
         tested = evaluation.evaluate(answer, [self._test_split()], config.classes, config.n_detections, TEST)
         confusion = confusion_matrix(tested.label, tested.predicted, len(config.classes))
