@@ -14,7 +14,7 @@ from jtss.model import Batch, Variables
 from jtss.schema import Sequences
 from jtss.screening import Screen
 
-BATCH_SIZE = 64
+BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for
 
 
 def screen_with(run: Run) -> Screen:
@@ -45,10 +45,11 @@ def predict(run: Run, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
 def probabilities(run: Run, batch: Batch) -> np.ndarray:
     """[B, L] float32 for up to `BATCH_SIZE` objects, the mean over the members of the model.
 
-    A short batch is filled up, so that one program serves all.
+    A batch is filled up to one of two sizes, so that two programs serve all.
     """
     n_objects = len(batch.static)
-    filled = Batch(*(np.resize(part, (BATCH_SIZE, *part.shape[1:])) for part in batch))
+    size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
+    filled = Batch(*(np.resize(part, (size, *part.shape[1:])) for part in batch))
     answers = [np.asarray(_forward(_network(run.config), member.variables, filled)) for member in run.members]
     return np.mean(answers, axis=0)[:n_objects]
 
