@@ -63,6 +63,17 @@ def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder
     found = json.loads((folder / "run" / "evaluation" / "repeats.json").read_text())
     assert found["together"]["accuracy"] == report["results"]["accuracy"]["value"]
     assert report["learning_curve"]["step"] == []
+    assert report["seeds"]["sd"]["confusion_matrix"] == found["sd"]["confusion_matrix"]
+    matrices = [report_of(folder, seed)["results"]["confusion_matrix"] for seed in (0, 3)]
+    np.testing.assert_allclose(report["seeds"]["mean"]["confusion_matrix"], np.mean(matrices, axis=0))
+    np.testing.assert_allclose(report["seeds"]["sd"]["confusion_matrix"], np.std(matrices, axis=0, ddof=1))
+    page = (folder / "run" / "evaluation" / "report.html").read_text()
+    assert "Seed by seed" in page
+    assert f"± {100 * found['sd']['recall']['AGN']:.2f}" in page
+
+
+def report_of(folder, seed):
+    return json.loads((folder / "run" / f"seed-{seed}" / "evaluation" / "report.json").read_text())
 
 
 def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeypatch, capsys, tmp_path):

@@ -40,16 +40,19 @@ class Request:
     others: tuple[Path, ...] = ()
 
 
-def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[dict, tuple[Path, Path]]:
+def assess(
+    path: Path, request: Request, out: Path | None, warn: Say, seeds: dict | None = None
+) -> tuple[dict, tuple[Path, Path]]:
     """Evaluate a trained model and write its report.
 
     Args:
-        path: run directory, or name of a model that ships.
+        path: run directory, folder of repeats, or name of a model that ships.
         request: what on.
         out: folder of the report; None: a folder named after the data, the split and the screening, in the run
             directory; for a model that ships in the current one, and named after the model, too; beside other models
             "-compared".
         warn: takes what a reader must know before believing the numbers.
+        seeds: what the seeds of a folder of repeats say by themselves, see `repeat_scores.summarise`.
 
     Returns:
         The report's document, and the paths of report.json and report.html.
@@ -90,6 +93,7 @@ def assess(path: Path, request: Request, out: Path | None, warn: Say) -> tuple[d
         sky=sky,
         purity=request.purity,
         compared=compared,
+        seeds=seeds,
     )
     return found, report.write(out or _folder(run, described, request), found, evaluated)
 
@@ -166,7 +170,8 @@ def assess_repeats(
     for seed, directory in repeats.seed_directories(path).items():
         reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
         say(f"seed {seed}: {html_path}")
-    together, (json_path, html_path) = assess(path, request, out, warn)
+    summary = repeat_scores.summarise(reports)
+    together, (json_path, html_path) = assess(path, request, out, warn, summary)
     say(f"together: {html_path}")
-    summary = repeat_scores.summarise(reports, together)
+    summary |= {"together": repeat_scores.scores(together)}
     return summary, repeat_scores.write(json_path.parent, summary)

@@ -29,12 +29,13 @@ def tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
+def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: np.ndarray | None = None) -> bytes:
     """Draw a confusion matrix: colour and percentage are the rate within the true class, below it the count.
 
     Args:
-        confusion: [L, L] counts; true class in rows.
+        confusion: [L, L] counts, or their means; true class in rows.
         classes: L names.
+        deviation: [L, L] standard deviations of the counts; a NaN is not known and not shown.
 
     Returns:
         PNG. A class without objects has an empty row, marked "–".
@@ -49,6 +50,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
         text = f"{100 * rate:.1f} %" if np.isfinite(rate) else "–"
         axes.text(predicted, true - 0.08, text, ha="center", va="center", color=colour, fontsize=13)
         count = f"{confusion[true, predicted]:,}"
+        if deviation is not None and np.isfinite(deviation[true, predicted]):
+            count += f" ± {deviation[true, predicted]:,}"
         axes.text(predicted, true + 0.22, count, ha="center", va="center", color=colour, fontsize=10)
     axes.set_xticks(range(n), classes, fontsize=12)
     axes.set_yticks(range(n), classes, fontsize=12)

@@ -8,43 +8,46 @@ import numpy as np
 from jtss import whole_files
 from jtss.repeats import REPEATS
 from jtss.reports import documents
-from jtss.reports.wording import UNDEFINED, percent
+from jtss.reports.wording import percent, points
 
 
-def summarise(reports: Mapping[int, dict], together: dict) -> dict:
+def summarise(reports: Mapping[int, dict]) -> dict:
     """What the evaluations of all seeds say, as plain values; undefined ones are NaN.
 
     Args:
         reports: the document of each seed's report; all of the same model and the same objects.
-        together: the same of their averaged probabilities.
 
     Returns:
-        {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall}, "sd": {…},
-        "together": {…}, …}; sd is the sample standard deviation over seeds (ddof = 1), undefined for one seed.
+        {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall,
+        confusion_matrix}, "sd": {…}, …}; sd is the sample standard deviation over seeds (ddof = 1), undefined for one.
 
     FIDELITY, Statistics.
     """
     rows = [
-        {"seed": seed, "best_step": report["model"]["best_steps"][0], **_scores(report)}
+        {"seed": seed, "best_step": report["model"]["best_steps"][0], **scores(report)}
         for seed, report in reports.items()
     ]
     values = np.array([[row["accuracy"], *row["recall"].values()] for row in rows])
     names = list(rows[0]["recall"])
-    mean = values.mean(axis=0)
-    sd = values.std(axis=0, ddof=1) if len(rows) > 1 else np.full(len(mean), np.nan)
+    matrices = np.array([report["results"]["confusion_matrix"] for report in reports.values()], float)
     first = next(iter(reports.values()))
     return {
         "config": first["model"]["name"],
         "data": {key: first["data"].get(key) for key in ("path", "split", "content_hash")},
         "n_objects": first["results"]["n_objects"],
         "repeats": rows,
-        "mean": _named(mean, names),
-        "sd": _named(sd, names),
-        "together": _scores(together),
+        "mean": _named(values.mean(axis=0), names) | {"confusion_matrix": matrices.mean(axis=0).tolist()},
+        "sd": _named(_deviation(values), names) | {"confusion_matrix": _deviation(matrices).tolist()},
     }
 
 
-def _scores(report: dict) -> dict:
+def _deviation(values: np.ndarray) -> np.ndarray:
+    """Over the first axis; NaN for a single value."""
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+
+
+def scores(report: dict) -> dict:
+    """{accuracy, recall: {class: value}} of a report's document."""
     results = report["results"]
     recall = {name: scores["recall"]["value"] for name, scores in results["classes"].items()}
     return {"accuracy": results["accuracy"]["value"], "recall": recall}
@@ -75,15 +78,11 @@ def text(summary: dict) -> str:
     """The same as a table for the terminal, in percent."""
     rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, _values(row))] for row in summary["repeats"]]
     both = zip(_values(summary["mean"]), _values(summary["sd"]), strict=True)
-    rows.append(["mean ± sd", "", *(f"{_number(mean)} ± {_number(sd)} %" for mean, sd in both)])
+    rows.append(["mean ± sd", "", *(f"{points(mean)} ± {points(sd)} %" for mean, sd in both)])
     rows.append(["together", "", *map(percent, _values(summary["together"]))])
     table = [[head.replace("_", " ") for head in _header(summary)], *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in table)
-
-
-def _number(fraction: float) -> str:
-    return f"{100 * fraction:.2f}" if np.isfinite(fraction) else UNDEFINED
 
 
 def write(folder: Path, summary: dict) -> tuple[Path, Path]:

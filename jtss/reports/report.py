@@ -42,6 +42,7 @@ def document(
     sky: Sky | None = None,
     purity: float = PURITY,
     compared: dict | None = None,
+    seeds: dict | None = None,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -57,6 +58,8 @@ def document(
         sky: shares of the classes there; None where not known.
         purity: what thresholds are chosen for.
         compared: scores of several models, see `together.scores`; None where there is only one.
+        seeds: what the seeds whose probabilities are averaged say by themselves, see `repeat_scores.summarise`; None
+            where that was not asked.
     """
     screened, shares = evaluation.screened, None if sky is None else sky.shares
     answers = Answers(evaluation.label, evaluation.probabilities)
@@ -71,6 +74,7 @@ def document(
         "bogus_screening": screened and screening_report.scores(evaluation, screened, screener),
         "sky": sky and priors_report.scores(answers.probabilities, answers.label, evaluation.classes, sky),
         "by_detections": compared,
+        "seeds": seeds,
         "slices": slices_report.scores(evaluation, model["n_detections"]),
         "selective": selective_report.scores(answers, evaluation.validation, evaluation.classes, shares, purity),
         "ranking": ranking_report.scores(answers.probabilities, answers.label, evaluation.classes, shares),

@@ -11,6 +11,7 @@ from jtss.reports import (
     priors_report,
     ranking_report,
     screening_report,
+    seeds_report,
     selective_report,
     slices_report,
     together_report,
@@ -28,6 +29,8 @@ def html(found: dict, evaluation: Evaluation) -> str:
     title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
     parts = [page.paragraph(text, "warning") for text in found["warnings"]]
     parts += [_accuracy(found), _classes(found, evaluation), priors_report.section(found["sky"])]
+    if found["seeds"]:
+        parts.append(seeds_report.section(found["seeds"], evaluation.classes))
     if found["bogus_screening"]:
         parts.append(screening_report.section(found["bogus_screening"]))
     if found["by_detections"]:

@@ -17,6 +17,11 @@ def interval(limits: Sequence[float]) -> str:
     return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
 
 
+def points(fraction: float) -> str:
+    """A difference or deviation of fractions in percentage points, "–" where undefined."""
+    return f"{100 * fraction:.2f}" if math.isfinite(fraction) else UNDEFINED
+
+
 def spread(values: Sequence[float]) -> str:
     """Fractions as percent: the one there is, or the lowest and the highest."""
     least, most = min(values), max(values)
