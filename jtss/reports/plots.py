@@ -33,9 +33,9 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
     """Draw a confusion matrix: colour and percentage are the rate within the true class, below it the count.
 
     Args:
-        confusion: [L, L] counts, or their means; true class in rows.
+        confusion: [L, L] counts; true class in rows.
         classes: L names.
-        deviation: [L, L] standard deviations of the counts; a NaN is not known and not shown.
+        deviation: [L, L] standard deviations over repeats of the counts, which are means then; a NaN is not shown.
 
     Returns:
         PNG. A class without objects has an empty row, marked "–".
@@ -49,15 +49,13 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
         colour = "white" if rate > 0.55 else "#222222"
         text = f"{100 * rate:.1f} %" if np.isfinite(rate) else "–"
         axes.text(predicted, true - 0.08, text, ha="center", va="center", color=colour, fontsize=13)
-        count = f"{confusion[true, predicted]:,}"
-        if deviation is not None and np.isfinite(deviation[true, predicted]):
-            count += f" ± {deviation[true, predicted]:,}"
+        count = _count(confusion[true, predicted], None if deviation is None else deviation[true, predicted])
         axes.text(predicted, true + 0.22, count, ha="center", va="center", color=colour, fontsize=10)
     axes.set_xticks(range(n), classes, fontsize=12)
     axes.set_yticks(range(n), classes, fontsize=12)
     axes.set_xlabel("predicted class", fontsize=12)
     axes.set_ylabel("true class", fontsize=12)
-    axes.set_title("Confusion matrix", fontsize=14)
+    axes.set_title("Confusion matrix" if deviation is None else "Mean confusion matrix of the repeats", fontsize=14)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1])
@@ -65,6 +63,12 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
     bar.set_label("of the true class")
     bar.outline.set_visible(False)
     return png(figure)
+
+
+def _count(count: float, deviation: float | None) -> str:
+    if deviation is None:
+        return f"{count:,}"
+    return f"{count:,.1f} ± {deviation:,.1f}" if np.isfinite(deviation) else f"{count:,.1f}"
 
 
 def reliability_figure(bins: Reliability, title: str = "Reliability") -> bytes:

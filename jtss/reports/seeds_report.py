@@ -1,6 +1,7 @@
 """What a report of averaged seeds says of each seed by itself: how much of the result is luck of the training."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -20,8 +21,8 @@ def section(found: dict, classes: Sequence[str]) -> str:
         for row in found["repeats"]
     ]
     both = zip(_values(found["mean"]), _values(found["sd"]), strict=True)
-    rows.append([("mean", ""), *((percent(mean), f"± {points(sd)}") for mean, sd in both)])
-    mean, deviation = (np.round(found[part]["confusion_matrix"], 1) for part in ("mean", "sd"))
+    rows.append([("mean", ""), *((percent(mean), f"± {points(sd)}" if isfinite(sd) else "") for mean, sd in both)])
+    mean, deviation = (np.array(found[part]["confusion_matrix"]) for part in ("mean", "sd"))
     return page.section(
         "Seed by seed",
         page.table(["", "accuracy", *(f"recall {name}" for name in classes)], rows),
