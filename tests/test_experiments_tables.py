@@ -109,7 +109,7 @@ def test_the_page_holds_tables_notes_and_pictures(tmp_path):
 def test_table_8_has_mean_confusion_matrices():
     document = made("table8", lambda setup, seed: 0.9 if seed else 0.8, n=[5], seeds=2)
     assert rows_of(document)[0][:5] == ("5", "lstm", "1L 128U", "98.43 ± 0.3", "85.00 ± 7.07 (78.5–91.0)")
-    assert rows_of(document, 1)[0] == ("AGN", "28.5 (83.8 %)", "5.5 (16.2 %)", "0.0 (0.0 %)")
+    assert rows_of(document, 1)[0] == ("AGN", "28.5 ± 2.1 (83.8 %)", "5.5 ± 2.1 (16.2 %)", "0.0 ± 0.0 (0.0 %)")
 
 
 def test_table_6_chooses_by_validation_and_tests_against_the_lstm():

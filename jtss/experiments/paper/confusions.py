@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from jtss.experiments.paper import tables
 from jtss.experiments.paper.cells import Setup
 from jtss.experiments.paper.measured import Measured
@@ -19,11 +17,12 @@ class Confusion(NamedTuple):
 
 
 def of(name: str, title: str, setup: Setup, measured: Measured) -> Confusion:
-    """Mean counts over the repeats that are there."""
-    matrix, seeds = measured.confusion(setup), len(measured.of(setup))
+    """Mean counts over the repeats that are there, ± their standard deviation."""
+    found, seeds = measured.confusion(setup), len(measured.of(setup))
     caption = f"{title}: mean of {seeds} of {setup.seeds} seeds"
-    table = tables.confusion(name, caption, matrix, setup.config.classes)
-    if matrix is None:
-        return Confusion(table, [])
-    picture = plots.confusion_figure(np.round(matrix, 1), setup.config.classes)
+    if found is None:
+        return Confusion(tables.confusion(name, caption, None, setup.config.classes), [])
+    matrix, deviation = found
+    table = tables.confusion(name, caption, matrix, setup.config.classes, deviation)
+    picture = plots.confusion_figure(matrix, setup.config.classes, deviation)
     return Confusion(table, [Picture(name, caption, picture)])

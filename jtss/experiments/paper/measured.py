@@ -57,10 +57,13 @@ class Measured:
         found = self.of(setup)
         return float(np.mean([result.validation_accuracy for result in found])) if found else -1.0
 
-    def confusion(self, setup: Setup) -> np.ndarray | None:
-        """[L, L] float64: mean over repeats of the test counts."""
-        found = self.of(setup)
-        return np.mean([result.confusion for result in found], axis=0) if found else None
+    def confusion(self, setup: Setup) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and standard deviation over repeats of the test counts, [L, L] float64 each; that of one is NaN."""
+        counts = np.array([result.confusion for result in self.of(setup)], float)
+        if not len(counts):
+            return None
+        deviation = counts.std(axis=0, ddof=1) if len(counts) > 1 else np.full(counts.shape[1:], np.nan)
+        return counts.mean(axis=0), deviation
 
     def milliseconds(self, setup: Setup) -> float | None:
         """Inference time per object [ms]: the median over repeats."""

@@ -113,15 +113,31 @@ def _percent(value: float | str) -> float | str:
     return round(100 * float(value), 4) if value != "" and math.isfinite(value) else ""
 
 
-def confusion(name: str, title: str, matrix: np.ndarray | None, classes: Sequence[str]) -> Table:
-    """A confusion matrix, mean counts [L, L] with their share of the true class; None where there is none yet."""
+def confusion(
+    name: str,
+    title: str,
+    matrix: np.ndarray | None,
+    classes: Sequence[str],
+    deviation: np.ndarray | None = None,
+) -> Table:
+    """A confusion matrix, mean counts [L, L] with their share of the true class; None where there is none yet.
+
+    `deviation` is the standard deviation of the counts [L, L], which is not shown where it is NaN.
+    """
     columns = (Column("true class"), *(Column(f"called {label}") for label in classes))
     rows = []
     for i, label in enumerate(classes):
-        counts = [None] * len(classes) if matrix is None else list(matrix[i])
-        total = 0 if matrix is None else matrix[i].sum()
-        rows.append((label, *(MISSING if n is None else f"{n:.1f} ({_share(n, total)})" for n in counts)))
+        if matrix is None:
+            rows.append((label, *(MISSING for _ in classes)))
+            continue
+        spread = np.full(len(classes), np.nan) if deviation is None else deviation[i]
+        cells = zip(matrix[i], spread, strict=True)
+        rows.append((label, *(f"{_counted(n, sd)} ({_share(n, matrix[i].sum())})" for n, sd in cells)))
     return Table(name, title, columns, rows)
+
+
+def _counted(mean: float, deviation: float) -> str:
+    return f"{mean:.1f} ± {deviation:.1f}" if np.isfinite(deviation) else f"{mean:.1f}"
 
 
 def _share(count: float, total: float) -> str:
