@@ -84,7 +84,13 @@ def random_model(name, n_members=1):
     fitted = Statistics(
         *(GroupStatistics(names, *map(tuple, rng.normal(size=(4, len(names))).tolist())) for names in groups)
     )
-    return TrainedModel(config, fitted, members, {"command": "π", "training": [{"seed": 7}] * n_members}, [{"a": None}])
+    return TrainedModel(
+        config,
+        fitted,
+        members,
+        {"command": "π", "training": [dict.fromkeys(file.TRAINING, 7)] * n_members},
+        [{"a": None}],
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,6 +196,11 @@ def elsewhere(opened):
         (replaced(BIAS, np.zeros(4, np.float32)), rf"{BIAS}: found float32 \(4,\), expected float32 \(3,\)"),
         (replaced(BIAS, np.zeros(3)), rf"{BIAS}: found float64 \(3,\), expected float32 \(3,\)"),
         (of_trainings(lambda trainings: []), r"attribute provenance: training: found \[\], expected a list"),
+        (of_trainings(lambda trainings: [7]), r"attribute provenance: training: found \[7\], expected a list"),
+        (
+            of_trainings(lambda trainings: [{"seed": "a"}]),
+            "attribute provenance: training: seed, steps, .*, seconds: f",
+        ),
         (of_trainings(lambda trainings: trainings * 2), r"1/\w+/.*: found no such array, expected float32"),
         (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
         (replaced(BIAS, h5py.ExternalLink("other.h5", BIAS)), rf"{BIAS}: found no such array"),

@@ -25,6 +25,7 @@ from jtss.features import Statistics
 from jtss.model import Variables
 
 FORMAT_VERSION = 2
+TRAINING = ("seed", "steps", "planned_steps", "best_step", "validation_loss", "validation_accuracy", "seconds")
 
 
 class ModelError(ValueError):
@@ -40,7 +41,7 @@ class TrainedModel:
         statistics: of the metadata of its training split.
         members: the variables of each training, float32; see `jtss.model.Variables`.
         provenance: as in a run directory (of the first training), but paths are file names; and `training`, for each
-            member {seed, steps, planned_steps, best_step, validation_loss, validation_accuracy, seconds}.
+            member a dict with the keys of `TRAINING`.
         results: scores on labelled objects, see `jtss.models.results`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
@@ -125,9 +126,13 @@ def _temperature(value: object) -> float:
 
 
 def _provenance(values: dict) -> dict:
-    training = values["training"]
-    if not isinstance(training, list) or not training:
-        raise ValueError(f"training: found {training}, expected a list with an entry for each training")
+    trainings = values["training"]
+    if not isinstance(trainings, list) or not trainings or not all(isinstance(each, dict) for each in trainings):
+        raise ValueError(f"training: found {trainings}, expected a list with a dict for each training")
+    for training in trainings:
+        absent = [name for name in TRAINING if not isinstance(training.get(name), int | float)]
+        if absent:
+            raise ValueError(f"training: {', '.join(absent)}: found no number, expected one for each training")
     return values
 
 
