@@ -100,8 +100,8 @@ def dry_run(request: Request, say: Say, warn: Say) -> None:
     n_validation = sum(data.count(request.data, plan[0].config, "validation").values())
     took = durations.in_words(durations.seconds(left, n_validation))
     total = sum(setup.seeds for setup in plan)
-    how = "one seed after another, loading and compiling not counted"
-    say(f"{len(left)} of {total} cells are missing: about {took} here, {how}")
+    how = "one seed after another; loading, compiling and what patience adds not counted"
+    say(f"{len(left)} of {total} cells are missing: at least {took} here, {how}")
     if request.name == "table2" and len(plan) == len(bench.setups):
         say("when the grid is complete, the best and the baseline get more seeds")
 
