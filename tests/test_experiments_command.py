@@ -63,9 +63,16 @@ def laboratory(monkeypatch, folder):
 
 
 @pytest.fixture
-def call(folder, laboratory, tmp_path, capsys):
+def handlers():
+    """What the program does to signals is undone."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
+
+@pytest.fixture
+def call(folder, laboratory, handlers, tmp_path, capsys):
     def call(name, file, *options):
         """Exit status, stdout, stderr."""
         try:
@@ -75,9 +82,7 @@ def call(folder, laboratory, tmp_path, capsys):
             status = leaving.code
         return status, *capsys.readouterr()
 
-    yield call
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return call
 
 
 @pytest.mark.parametrize(
@@ -246,3 +251,34 @@ def test_table_7_from_a_simulated_sky_is_stopped_and_goes_on_in_two_processes(tm
         rows = list(csv.DictReader(file))
     assert [row["alerts"] for row in rows] == ["2", "3"]
     assert all(float(row["here: with [%]"]) > 50 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_other_tables_scaled_down_are_trained_from_a_simulated_sky(handlers, tmp_path, capsys):
+    """Networks too narrow and trainings too short to learn: all roads from stamps to the page are walked."""
+    sky, out = tmp_path / "sky.h5", tmp_path / "out"
+    classes = "AGN,SN,VS,asteroid,bogus"
+    simulate = ["data_prep", "simulate", "--objects", "200", "--seed", "5", "--classes", classes, "--out", str(sky)]
+    subprocess.run([sys.executable, "-m", *simulate], cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
+    settings = ["iterations=4", "patience=0", "batch_size=8", "validate_every=2"]
+    scaled = [f"training.{setting}" for setting in settings] + ["encoder.filters=2,2,2,2,2"]
+    narrowed = {
+        "table2": ["--models", "M_b"],
+        "table6": ["--n", "2", "--models", "conv1d"],
+        "table8": ["--n", "3"],
+        "figure6": ["--n", "2", "--models", "conv1d"],
+    }
+    for name, options in narrowed.items():
+        options = [*options, "--seeds", "2", *(part for setting in scaled for part in ("--set", setting))]
+        assert command.main([name, "--data", str(sky), "--out", str(out), *options]) == 0
+        printed = capsys.readouterr().out
+        assert "MISSING" not in printed
+        assert f"{name}.html" in printed
+    trained = [list(Store(out / f"{name}.jsonl").read()[0].values()) for name in ("table6", "table8", "table2")]
+    assert [len(found) for found in trained[:2]] == [2, 2]
+    for result in (result for found in trained for result in found):
+        assert result.steps == 4
+        assert len(result.truth) == np.sum(result.confusion) > 0
+    with open(out / "figure6.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["here: time [ms]"]) > 0

@@ -55,7 +55,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
     axes.set_yticks(range(n), classes, fontsize=12)
     axes.set_xlabel("predicted class", fontsize=12)
     axes.set_ylabel("true class", fontsize=12)
-    axes.set_title("Confusion matrix" if deviation is None else "Mean confusion matrix of the repeats", fontsize=14)
+    axes.set_title("Confusion matrix" if deviation is None else "Mean confusion matrix", fontsize=14)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1])
