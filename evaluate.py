@@ -121,7 +121,7 @@ def check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
-    """Accuracy, confusion and the rest, as a table, report.json and report.html; of repeats, one of each per seed."""
+    """Accuracy, confusion and the rest: a table, report.json and report.html; of repeats, of each seed and of all."""
     from jtss import loading, repeats
     from jtss.reports import assessment, priors, repeat_scores, report, selective_report
 

@@ -2,7 +2,7 @@
 
 config.json       the configuration
 statistics.json   limits, mean and deviation of every metadata value, from the training split
-provenance.json   command, versions, device, data file and its content hash
+provenance.json   command, versions, device, data file, its content hash, and what it holds to learn from
 metrics.jsonl     one line per validation
 checkpoints/      training states, each with the best model so far inside; see `jtss.states`
 lock              held by the process that trains

@@ -98,7 +98,13 @@ def _that_ships(name: str) -> Run:
 
 
 def _of_repeats(path: Path) -> Run:
-    first, *others = parts = [_of_directory(directory) for directory in repeats.seed_directories(path).values()]
+    parts = []
+    for seed, directory in repeats.seed_directories(path).items():
+        parts.append(_of_directory(directory))
+        found = parts[-1].config.training.seed
+        if found != seed:
+            raise checkpoint.RunError(f"{directory}: its seed is {found}, expected {seed}")
+    first, *others = parts
     for other in others:
         _check_repeat(first, other)
     return replace(
@@ -121,8 +127,7 @@ def _check_repeat(first: Run, other: Run) -> None:
     different = [name for name, holds in same.items() if not holds]
     if different:
         raise checkpoint.RunError(
-            f"{other.label}: its {' and '.join(different)} differ from those of {first.label}, expected a repeat with"
-            " another seed"
+            f"{other.label}: other {' and '.join(different)} than {first.label}, expected a repeat with another seed"
         )
 
 

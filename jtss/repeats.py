@@ -32,9 +32,11 @@ def seed_directories(path: Path) -> dict[int, Path]:
     file = path / REPEATS
     try:
         seeds = json.loads(file.read_text())["seeds"]
-        directories = {int(seed): seed_directory(path, int(seed)) for seed in seeds}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RepeatsError(f"{file}: damaged ({error!r})") from None
+    if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or len({*seeds}) < len(seeds):
+        raise RepeatsError(f"{file}: damaged (seeds: expected a list of integers, each once)")
+    directories = {seed: seed_directory(path, seed) for seed in seeds}
     missing = [directory.name for directory in directories.values() if not directory.is_dir()]
     if missing or not directories:
         raise RepeatsError(f"{file}: {', '.join(missing) or 'a seed'} is missing in {path}")

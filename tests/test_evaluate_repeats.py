@@ -12,6 +12,7 @@ from make_packets import night, save
 
 from jtss import checkpoint, loading, overrides, predict
 from jtss.models import export, shipped
+from jtss.models.file import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +105,22 @@ def test_runs_that_are_no_repeats_are_not_averaged(tmp_path, settings, data_seed
     config = overrides.override(TINY, ["training.seed=1", *settings])
     make_run(tmp_path / "run" / "seed-1", config, tmp_path / ("other.h5" if data_seed else "one.h5"))
     (tmp_path / "run" / "repeats.json").write_text(json.dumps({"config": "demo", "seeds": [0, 1]}))
-    with pytest.raises(
-        checkpoint.RunError, match=f"seed-1: its {what} differ from those of .*seed-0, expected a repeat"
-    ):
+    with pytest.raises(checkpoint.RunError, match=f"seed-1: other {what} than .*seed-0, expected a repeat"):
         loading.load_run(tmp_path / "run")
+
+
+def test_a_copy_of_a_seed_is_no_repeat(folder, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "seed-3")
+    shutil.copytree(tmp_path / "run" / "seed-0", tmp_path / "run" / "seed-3")
+    with pytest.raises(checkpoint.RunError, match="seed-3: its seed is 0, expected 3"):
+        loading.load_run(tmp_path / "run")
+
+
+def test_the_report_of_another_seed_is_refused(evaluate, folder):
+    evaluate()
+    with pytest.raises(ModelError, match=r"report.json: of the seeds \[3\], expected \[0\]"):
+        export.from_run(folder / "run" / "seed-0", [folder / "run" / "seed-3" / "evaluation" / "report.json"])
 
 
 def test_a_missing_seed_is_named(evaluate, folder):

@@ -74,7 +74,8 @@ def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
         ],
     }
     version, content_hash = subject.version(run), run.provenance["data_hash"]
-    scores = [results.from_report(report, version, content_hash) for report in reports]
+    seeds = [member.seed for member in run.members]
+    scores = [results.from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
     fitted = results.temperature(reports)
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, temperature=fitted)

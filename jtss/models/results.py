@@ -14,13 +14,14 @@ SIMULATED = "(simulated)"  # how the name of a simulated survey ends
 SCORES = ("n_objects", "accuracy", "balanced_accuracy", "cross_entropy_nat", "calibration_error")
 
 
-def from_report(path: Path, version: str, trained_on_hash: str) -> dict:
+def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int] | None = None) -> dict:
     """The scores of a report.
 
     Args:
         path: report.json of evaluate.py.
         version: of the model, as its reports have it.
         trained_on_hash: content hash of its training data.
+        seeds: of the trainings that it averages, which reports before version 4 do not tell; None: not to be compared.
 
     Returns:
         {title, data, command, created, warnings, SCORES…, confusion_matrix, classes}.
@@ -38,6 +39,8 @@ def from_report(path: Path, version: str, trained_on_hash: str) -> dict:
         theirs, ours = (model["version"], model["trained_on_hash"]), (version, trained_on_hash)
         if theirs != ours:
             raise ModelError(f"{path}: of model {', trained on '.join(theirs)}; expected {', trained on '.join(ours)}")
+        if seeds is not None and model.get("seeds", seeds) != seeds:
+            raise ModelError(f"{path}: of the seeds {model['seeds']}, expected {seeds}")
         if found["bogus_screening"]:
             raise ModelError(f"{path}: made with --screen-bogus, expected a report of the model alone")
         kept = ("split", "content_hash", "survey", "is_training_file", "objects")

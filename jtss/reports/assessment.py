@@ -166,6 +166,7 @@ def assess_repeats(
     Raises:
         ValueError, OSError: as in `assess`, for any of the seeds.
     """
+    loading.load_run(path)  # whether the seeds are repeats at all must not show only after all are evaluated
     reports = {}
     for seed, directory in repeats.seed_directories(path).items():
         reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
