@@ -143,12 +143,16 @@ def _training_data(trained: TrainedModel) -> list[str]:
 def _recipe(trained: TrainedModel) -> list[str]:
     config, provenance, trainings = trained.config, trained.provenance, trained.provenance["training"]
     return [
-        f"- `{provenance['command']}`",
+        f"- `{provenance['command']}`{_which(trainings)}",
         *_departures(config),
         *_together(trainings),
         *(line for training in trainings for line in _training(training, trained)),
         f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
     ]
+
+
+def _which(trainings: Sequence[dict]) -> str:
+    return "" if len(trainings) == 1 else f", the command of seed {trainings[0]['seed']}"
 
 
 def _together(trainings: Sequence[dict]) -> list[str]:
