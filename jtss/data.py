@@ -185,9 +185,12 @@ def describe(path: str | Path, config: Config) -> dict:
     """What `config` can learn from a data file, for the record: survey, command, objects by split and class.
 
     Raises:
-        DataError: as `count`.
+        DataError: as `count`; or the file does not say where it is from.
     """
     found = attributes(path)
+    missing = [name for name in ("survey", "command") if name not in found]
+    if missing:
+        raise DataError(f"{path}: the attribute {' and '.join(missing)} is missing, which says where the data are from")
     return {
         "survey": str(found["survey"]),
         "command": str(found["command"]),

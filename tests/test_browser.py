@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss.reports import evaluation, page, priors, report, together
+from jtss.reports import evaluation, page, priors, repeat_scores, report, scores, together
 from jtss.reports.together import Contender
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -63,6 +63,11 @@ def report_page():
     evaluated = evaluation.evaluate(FakeClassifier(3, wrong), [made], CLASSES, 3, "test")
     evaluated = evaluated._replace(errors=evaluated.errors[:2])
     contenders = [Contender(f"a_rather_long_name_of_a_model_{n}", n, evaluated) for n in (1, 2, 3, 4, 5)]
+    alone = {
+        "model": {"name": "n3_best", "best_steps": [20]},
+        "data": {"path": "a/b.h5"},
+        "results": scores.scores(evaluated),
+    }
     found = report.document(
         evaluated,
         model={"name": "n3_best", "n_detections": 3, "best_steps": [20]},
@@ -73,6 +78,7 @@ def report_page():
         warnings=["beware"],
         sky=priors.sky_of(None, CLASSES, True),
         compared=together.scores(contenders),
+        seeds=repeat_scores.summarise(dict.fromkeys(range(3), alone)),
     )
     return report.html(found, evaluated).replace("<details>", "<details open>")
 
@@ -83,7 +89,7 @@ def test_the_report_fits_and_fetches_nothing(report_page, width, tmp_path):
     assert console == []
     assert found["fetched"] == []
     assert found["broken"] == 0
-    assert found["pictures"] == 11
+    assert found["pictures"] == 12
     assert found["tables"] >= 10
     assert found["wide"] == []
     assert found["width"] <= width

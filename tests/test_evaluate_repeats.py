@@ -64,6 +64,8 @@ def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder
     found = json.loads((folder / "run" / "evaluation" / "repeats.json").read_text())
     assert found["together"]["accuracy"] == report["results"]["accuracy"]["value"]
     assert report["learning_curve"]["step"] == []
+    entropies = [report_of(folder, seed)["results"]["cross_entropy_nat"] for seed in (0, 3)]
+    assert report["results"]["cross_entropy_nat"] < 0.9 * min(entropies)  # half right of two classes, not of one
     assert report["seeds"]["sd"]["confusion_matrix"] == found["sd"]["confusion_matrix"]
     matrices = [report_of(folder, seed)["results"]["confusion_matrix"] for seed in (0, 3)]
     np.testing.assert_allclose(report["seeds"]["mean"]["confusion_matrix"], np.mean(matrices, axis=0))

@@ -12,10 +12,10 @@ import jax
 import numpy as np
 import pytest
 from made_models import made_model
-from made_runs import COUNTS, LABEL
+from made_runs import COUNTS, LABEL, write_data
 from made_sequences import sequences
 
-from jtss import checkpoint, loading, model, predict, registry, sums
+from jtss import checkpoint, data, loading, model, predict, registry
 from jtss.features import GroupStatistics, Statistics
 from jtss.models import __main__ as program
 from jtss.models import export, file, shipped
@@ -27,12 +27,6 @@ HERE = "tiny"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return made_model(tmp_path_factory.mktemp("models"), HERE)
-
-
-@pytest.fixture
-def files(folder, tmp_path):
-    """A copy of the folder of models, to damage."""
-    return shutil.copytree(folder / "files", tmp_path / "files")
 
 
 def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
@@ -84,13 +78,9 @@ def random_model(name, n_members=1):
     fitted = Statistics(
         *(GroupStatistics(names, *map(tuple, rng.normal(size=(4, len(names))).tolist())) for names in groups)
     )
-    return TrainedModel(
-        config,
-        fitted,
-        members,
-        {"command": "π", "training": [dict.fromkeys(file.TRAINING, 7)] * n_members},
-        [{"a": None}],
-    )
+    provenance = {name: kind() for name, kind in file.PROVENANCE.items()}
+    provenance |= {"command": "π", "training": [dict.fromkeys(file.TRAINING, 7)] * n_members}
+    return TrainedModel(config, fitted, members, provenance, [{"a": None}])
 
 
 @pytest.mark.parametrize(
@@ -104,140 +94,6 @@ def test_every_kind_of_network_comes_back_as_it_went(name, n_members, tmp_path):
     found = file.read(path)
     assert replace(found, members=()) == replace(made, members=())
     jax.tree.map(np.testing.assert_array_equal, found.members, made.members)
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (flip, r"tiny.h5: damaged: its SHA-256 sum is [0-9a-f]{64}, SHA256SUMS expects [0-9a-f]{64}$"),
-        (
-            lambda path: path.write_bytes(path.read_bytes()[:-7]),
-            r"tiny.h5: damaged: its SHA-256 sum is [0-9a-f]{64}, SHA",
-        ),
-        (lambda path: path.unlink(), "tiny.h5: the file is missing, SHA256SUMS expects it"),
-        (lambda path: path.with_name("SHA256SUMS").write_text(""), "tiny.h5: SHA256SUMS does not list it"),
-        (lambda path: path.with_name("SHA256SUMS").unlink(), "tiny.h5: SHA256SUMS is missing beside it"),
-    ],
-)
-def test_a_file_that_is_not_the_one_that_shipped_is_refused(files, damage, message):
-    damage(files / "tiny.h5")
-    with pytest.raises(ModelError, match=message):
-        shipped.load(HERE, files)
-    assert any(re.search(message, line) for line in shipped.faults(files))
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def edit(change):
-    def damage(path):
-        with h5py.File(path, "a") as opened:
-            change(opened)
-
-    return damage
-
-
-def of_config(**changes):
-    def change(opened):
-        opened.attrs["config"] = json.dumps(json.loads(opened.attrs["config"]) | changes)
-
-    return edit(change)
-
-
-def of_trainings(change):
-    def changed(opened):
-        provenance = json.loads(opened.attrs["provenance"])
-        opened.attrs["provenance"] = json.dumps(provenance | {"training": change(provenance["training"])})
-
-    return edit(changed)
-
-
-def replaced(name, values):
-    def change(opened):
-        del opened[name]
-        if values is not None:
-            opened[name] = values
-
-    return edit(change)
-
-
-BIAS = "0/params/head/logits/bias"
-
-
-def elsewhere(opened):
-    del opened[BIAS]
-    opened.create_dataset(BIAS, (3,), np.float32, external=[("/etc/passwd", 0, 12)])
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (cut, "not a readable HDF5 file"),
-        (edit(lambda opened: opened.attrs.update(schema_version=1)), "schema_version 1, this program reads 2"),
-        (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 2"),
-        (edit(lambda opened: opened.attrs.pop("schema_version")), "schema_version None, this program reads 2"),
-        (edit(lambda opened: opened.attrs.update(config="{")), "attribute config: "),
-        (
-            edit(lambda opened: opened.attrs.update(format_version=[1, 1])),
-            r"format_version \[1 1\], this program reads 2",
-        ),
-        (edit(lambda opened: opened.attrs.pop("statistics")), "attribute statistics: "),
-        (edit(lambda opened: opened.attrs.update(provenance="[" * 60_000)), "attribute provenance: .*recursion"),
-        (of_config(speed=3), "attribute config: Config: unknown fields"),
-        (of_config(classes=["AGN", "SN"]), "attribute class_names: found AGN, SN, VS, its config has AGN, SN"),
-        (of_config(metadata={"dynamic": ["rb"], "static": []}), "statistics of the dynamic metadata"),
-        (replaced(BIAS, np.zeros(4, np.float32)), rf"{BIAS}: found float32 \(4,\), expected float32 \(3,\)"),
-        (replaced(BIAS, np.zeros(3)), rf"{BIAS}: found float64 \(3,\), expected float32 \(3,\)"),
-        (of_trainings(lambda trainings: []), r"attribute provenance: training: found \[\], expected a list"),
-        (of_trainings(lambda trainings: [7]), r"attribute provenance: training: found \[7\], expected a list"),
-        (
-            of_trainings(lambda trainings: [{"seed": "a"}]),
-            "attribute provenance: training: seed, steps, .*, seconds: f",
-        ),
-        (of_trainings(lambda trainings: trainings * 2), r"1/\w+/.*: found no such array, expected float32"),
-        (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
-        (replaced(BIAS, h5py.ExternalLink("other.h5", BIAS)), rf"{BIAS}: found no such array"),
-        (edit(elsewhere), rf"{BIAS}: its values are in another file"),
-        (edit(lambda opened: opened.update(extra=[1])), r"extra: found int64 \(1,\), expected no such array"),
-    ],
-)
-def test_a_file_with_the_right_sum_that_does_not_fit_is_named(files, damage, message):
-    damage(files / "tiny.h5")
-    sums.write(files)
-    with pytest.raises(ModelError, match=message) as failed:
-        shipped.load(HERE, files)
-    assert str(failed.value).startswith(f"{files / 'tiny.h5'}: ")
-    assert len(str(failed.value).splitlines()) == 1
-    assert shipped.faults(files) == [str(failed.value)]
-
-
-def test_verify_looks_at_every_file(files, monkeypatch, capsys):
-    def verified():
-        monkeypatch.setattr("sys.argv", ["models", "verify", "--folder", str(files)])
-        return program.main(), capsys.readouterr()
-
-    assert verified() == (0, ("shipped models: tiny, all as they were made\n", ""))
-    (files / "tiny.md").write_text("better\n")
-    (files / "new.h5").touch()
-    status, (out, err) = verified()
-    assert (status, out) == (2, "")
-    assert [line.split(": ")[1] for line in err.splitlines()] == [str(files / "new.h5"), str(files / "tiny.md")]
-
-
-def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):
-    flip(files / "tiny.h5")
-    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; put that right first"):
-        export.export(folder / "run", "other", files)
-    assert not (files / "other.h5").exists()
-    export.export(folder / "run", HERE, files)
-    assert shipped.faults(files) == []
 
 
 @pytest.mark.parametrize(
@@ -313,6 +169,14 @@ def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path
     path.write_text(json.dumps(found))
     with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
         export.from_run(tmp_path / "run")
+
+
+def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
+    write_data(tmp_path / "made.h5")
+    with h5py.File(tmp_path / "made.h5", "a") as opened:
+        del opened.attrs["survey"]
+    with pytest.raises(data.DataError, match=r"made.h5: the attribute survey is missing"):
+        data.describe(tmp_path / "made.h5", registry.get("demo"))
 
 
 def test_the_time_of_a_training_in_several_lives_is_their_sum():

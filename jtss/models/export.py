@@ -1,5 +1,6 @@
 """From a run directory, or from repeats, to the files that ship."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -30,9 +31,10 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) 
     _check_name(name, trained)
     _check_others(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = shipped.path_of(name, folder)
-    whole_files.write(path, file.to_bytes(trained))
-    whole_files.write(path.with_suffix(".md"), card.text(name, trained, sums.of(path)))
+    path, content = shipped.path_of(name, folder), file.to_bytes(trained)
+    described = card.text(name, trained, hashlib.sha256(content).hexdigest())  # before anything is replaced
+    whole_files.write(path, content)
+    whole_files.write(path.with_suffix(".md"), described)
     sums.write(folder)
     return path
 

@@ -25,6 +25,16 @@ from jtss.features import Statistics
 from jtss.model import Variables
 
 FORMAT_VERSION = 2
+PROVENANCE = {
+    "command": str,
+    "data": str,
+    "data_hash": str,
+    "started": str,
+    "versions": dict,
+    "device": str,
+    "training_data": dict,
+    "training": list,
+}
 TRAINING = ("seed", "steps", "planned_steps", "best_step", "validation_loss", "validation_accuracy", "seconds")
 
 
@@ -40,8 +50,8 @@ class TrainedModel:
         config: the configuration.
         statistics: of the metadata of its training split.
         members: the variables of each training, float32; see `jtss.model.Variables`.
-        provenance: as in a run directory (of the first training), but paths are file names; and `training`, for each
-            member a dict with the keys of `TRAINING`.
+        provenance: as in a run directory (of the first training), but paths are file names; `training_data` as
+            `jtss.data.describe` gives it; and `training`, for each member a dict with the keys of `TRAINING`.
         results: scores on labelled objects, see `jtss.models.results`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
@@ -106,7 +116,7 @@ def read(path: Path) -> TrainedModel:
             statistics,
             _members(path, file, config, len(provenance["training"])),
             provenance,
-            _attribute(path, file, "results", list),
+            _attribute(path, file, "results", _results),
             str(file.attrs.get("jtss_version")),
             _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
         )
@@ -115,7 +125,7 @@ def read(path: Path) -> TrainedModel:
 def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
     try:
         return build(json.loads(file.attrs[name]))
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: attribute {name}: {error}") from None
 
 
@@ -126,14 +136,27 @@ def _temperature(value: object) -> float:
 
 
 def _provenance(values: dict) -> dict:
+    wrong = [name for name, kind in PROVENANCE.items() if not isinstance(values.get(name), kind)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: missing, or of another type than expected")
     trainings = values["training"]
-    if not isinstance(trainings, list) or not trainings or not all(isinstance(each, dict) for each in trainings):
-        raise ValueError(f"training: found {trainings}, expected a list with a dict for each training")
+    if not trainings or not all(isinstance(each, dict) for each in trainings):
+        raise ValueError("training: expected a list with a dict for each training")
     for training in trainings:
-        absent = [name for name in TRAINING if not isinstance(training.get(name), int | float)]
+        absent = [name for name in TRAINING if not _is_number(training.get(name))]
         if absent:
             raise ValueError(f"training: {', '.join(absent)}: found no number, expected one for each training")
     return values
+
+
+def _results(values: list) -> list[dict]:
+    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+        raise ValueError("expected a list of dicts")
+    return values
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _statistics(config: Config, values: dict) -> Statistics:

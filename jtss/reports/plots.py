@@ -68,7 +68,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
 def _count(count: float, deviation: float | None) -> str:
     if deviation is None:
         return f"{count:,}"
-    return f"{count:,.1f} ± {deviation:,.1f}" if np.isfinite(deviation) else f"{count:,.1f}"
+    digits = 1 if count < 1000 else 0  # so that it fits into its cell
+    return f"{count:,.{digits}f}" + (f" ± {deviation:,.{digits}f}" if np.isfinite(deviation) else "")
 
 
 def reliability_figure(bins: Reliability, title: str = "Reliability") -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 from jtss import whole_files
 from jtss.repeats import REPEATS
 from jtss.reports import documents
+from jtss.reports.statistics import deviation
 from jtss.reports.wording import percent, points
 
 
@@ -37,13 +38,8 @@ def summarise(reports: Mapping[int, dict]) -> dict:
         "n_objects": first["results"]["n_objects"],
         "repeats": rows,
         "mean": _named(values.mean(axis=0), names) | {"confusion_matrix": matrices.mean(axis=0).tolist()},
-        "sd": _named(_deviation(values), names) | {"confusion_matrix": _deviation(matrices).tolist()},
+        "sd": _named(deviation(values), names) | {"confusion_matrix": deviation(matrices).tolist()},
     }
-
-
-def _deviation(values: np.ndarray) -> np.ndarray:
-    """Over the first axis; NaN for a single value."""
-    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
 
 
 def scores(report: dict) -> dict:
@@ -62,24 +58,25 @@ def _header(summary: dict) -> list[str]:
     return ["seed", "best_step", "accuracy", *(f"recall_{name}" for name in summary["mean"]["recall"])]
 
 
-def _values(row: dict) -> list[float]:
+def values_of(row: dict) -> list[float]:
+    """Accuracy and recalls of a row, of a mean or of a deviation."""
     return [row["accuracy"], *row["recall"].values()]
 
 
 def csv(summary: dict) -> str:
     """A row per seed, their mean and standard deviation, all together; fractions, empty where undefined."""
-    rows = [[row["seed"], row["best_step"], *_values(row)] for row in summary["repeats"]]
-    rows += [[name, "", *_values(summary[name])] for name in ("mean", "sd", "together")]
+    rows = [[row["seed"], row["best_step"], *values_of(row)] for row in summary["repeats"]]
+    rows += [[name, "", *values_of(summary[name])] for name in ("mean", "sd", "together")]
     lines = [_header(summary), *([cell if cell == cell else "" for cell in row] for row in rows)]  # NaN is not itself
     return "".join(",".join(map(str, line)) + "\n" for line in lines)
 
 
 def text(summary: dict) -> str:
     """The same as a table for the terminal, in percent."""
-    rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, _values(row))] for row in summary["repeats"]]
-    both = zip(_values(summary["mean"]), _values(summary["sd"]), strict=True)
+    rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, values_of(row))] for row in summary["repeats"]]
+    both = zip(values_of(summary["mean"]), values_of(summary["sd"]), strict=True)
     rows.append(["mean ± sd", "", *(f"{points(mean)} ± {points(sd)} %" for mean, sd in both)])
-    rows.append(["together", "", *map(percent, _values(summary["together"]))])
+    rows.append(["together", "", *map(percent, values_of(summary["together"]))])
     table = [[head.replace("_", " ") for head in _header(summary)], *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in table)

@@ -6,6 +6,7 @@ from math import isfinite
 import numpy as np
 
 from jtss.reports import page, plots
+from jtss.reports.repeat_scores import values_of
 from jtss.reports.wording import percent, points
 
 MEANING = (
@@ -17,10 +18,10 @@ MEANING = (
 def section(found: dict, classes: Sequence[str]) -> str:
     """The numbers, as a section of the page."""
     rows = [
-        [(f"seed {row['seed']}", f"step {row['best_step']:,}"), *((percent(value), "") for value in _values(row))]
+        [(f"seed {row['seed']}", f"step {row['best_step']:,}"), *((percent(value), "") for value in values_of(row))]
         for row in found["repeats"]
     ]
-    both = zip(_values(found["mean"]), _values(found["sd"]), strict=True)
+    both = zip(values_of(found["mean"]), values_of(found["sd"]), strict=True)
     rows.append([("mean", ""), *((percent(mean), f"± {points(sd)}" if isfinite(sd) else "") for mean, sd in both)])
     mean, deviation = (np.array(found[part]["confusion_matrix"]) for part in ("mean", "sd"))
     return page.section(
@@ -29,7 +30,3 @@ def section(found: dict, classes: Sequence[str]) -> str:
         page.pictures([("Mean confusion matrix of the seeds", plots.confusion_figure(mean, classes, deviation))]),
         page.paragraph(MEANING, "muted"),
     )
-
-
-def _values(row: dict) -> list[float]:
-    return [row["accuracy"], *row["recall"].values()]

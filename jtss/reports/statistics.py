@@ -18,6 +18,11 @@ class Interval(NamedTuple):
     upper: np.ndarray
 
 
+def deviation(values: np.ndarray) -> np.ndarray:
+    """Sample standard deviation over repeats, the first axis; NaN for a single one. FIDELITY, Statistics."""
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+
+
 def resample_confusion(confusion: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
     """Draw the confusion matrices of data sets resampled, by objects with replacement, from the one measured.
 

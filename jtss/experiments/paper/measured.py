@@ -9,7 +9,7 @@ from jtss.experiments.paper import cells
 from jtss.experiments.paper.cells import Setup
 from jtss.experiments.paper.results import Result
 from jtss.reports import comparisons
-from jtss.reports.statistics import CONFIDENCE, N_RESAMPLES, Interval
+from jtss.reports.statistics import CONFIDENCE, N_RESAMPLES, Interval, deviation
 
 
 class Spread(NamedTuple):
@@ -49,7 +49,7 @@ class Measured:
         if not found:
             return None
         values = _accuracies(found)
-        sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        sd = float(deviation(values))
         return Spread(float(values.mean()), sd, len(values), setup.seeds, over_objects(_rates(found)))
 
     def validation_accuracy(self, setup: Setup) -> float:
@@ -62,8 +62,7 @@ class Measured:
         counts = np.array([result.confusion for result in self.of(setup)], float)
         if not len(counts):
             return None
-        deviation = counts.std(axis=0, ddof=1) if len(counts) > 1 else np.full(counts.shape[1:], np.nan)
-        return counts.mean(axis=0), deviation
+        return counts.mean(axis=0), deviation(counts)
 
     def milliseconds(self, setup: Setup) -> float | None:
         """Inference time per object [ms]: the median over repeats."""
