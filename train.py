@@ -138,7 +138,7 @@ def start(arguments: argparse.Namespace) -> int:
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **about_this_machine(),
     }
-    together = seeds.fitting(config, prepared.source, prepared.chunks, numbers)
+    together = seeds.fitting(list(run_configs.values()), prepared.source, prepared.chunks)
     directories = [
         checkpoint.create(folder, run_config, prepared.statistics, provenance)
         for folder, run_config in run_configs.items()

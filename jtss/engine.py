@@ -1,6 +1,7 @@
 """The training loop: what is one program, what waits for what; a resumed run is the same run.
 
-Several seeds train as one program: every leaf of a state has a leading axis [R], one row for each seed.
+Several trainings run as one program, with their own seeds and ranges of rotation: every leaf of a state has a leading
+axis [R], one row for each training.
 """
 
 import math
@@ -24,7 +25,7 @@ from jtss.training import (
     finished,
     keep_best,
     last_step,
-    seedless,
+    shared,
     train_step,
     validation_sums,
 )
@@ -51,8 +52,8 @@ class Progress(NamedTuple):
     figures: Figures
 
 
-def _for_each_seed(function: Callable, *arguments):
-    """`function` of the rows of [R, …] arguments; a single seed is computed without the extra axis, as it is alone."""
+def _for_each_training(function: Callable, *arguments):
+    """`function` of the rows of [R, …] arguments; a single one is computed without the extra axis."""
     if jax.tree.leaves(arguments)[0].shape[0] > 1:
         return jax.vmap(function)(*arguments)
     result = function(*_row(arguments, 0))
@@ -64,7 +65,7 @@ def _row(tree, i: int):
 
 
 def _steps(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
-    """One step for each of [n, B, …]; a seed that is finished stays as it is. Returns the mean loss, too."""
+    """One step for each of [n, B, …]; a training that is finished stays as it is. Returns the mean loss, too."""
     new, losses = jax.lax.scan(partial(train_step, config), state, examples)
     going = state.step < last_step(config, state.best.step)
     return jax.tree.map(lambda after, before: jnp.where(going, after, before), new, state), losses.mean()
@@ -73,20 +74,20 @@ def _steps(config: Config, state: TrainState, examples: Labelled) -> tuple[Train
 @partial(jax.jit, static_argnums=0)
 def advance(config: Config, states: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
     """One step for each of [R, n, B, …]; returns the new states and the mean losses [R]."""
-    result = _for_each_seed(partial(_steps, config), states, examples)
+    result = _for_each_training(partial(_steps, config), states, examples)
     return jax.lax.with_sharding_constraint(result, devices.everywhere())
 
 
 @partial(jax.jit, static_argnums=0)
 def validate(config: Config, states: TrainState, chunk: ValidationChunks) -> jax.Array:
     """[R, 3] sums over one chunk."""
-    sums = _for_each_seed(lambda variables: validation_sums(config, variables, chunk), states.variables)
+    sums = _for_each_training(lambda variables: validation_sums(config, variables, chunk), states.variables)
     return jax.lax.with_sharding_constraint(sums, devices.everywhere())
 
 
 @jax.jit
 def conclude(states: TrainState, sums: jax.Array) -> TrainState:
-    """`keep_best` for each seed."""
+    """`keep_best` for each training."""
     return jax.vmap(keep_best)(states, sums)
 
 
@@ -101,7 +102,7 @@ def turn(
         sums = jax.lax.map(partial(validation_sums, config, state.variables), chunks).sum(axis=0)
         return keep_best(state, sums), loss, sums
 
-    return jax.lax.with_sharding_constraint(_for_each_seed(one, states, examples), devices.everywhere())
+    return jax.lax.with_sharding_constraint(_for_each_training(one, states, examples), devices.everywhere())
 
 
 def in_one_dispatch(config: Config) -> bool:
@@ -125,8 +126,8 @@ def run(
     hold. The states given and yielded must not be used after the next turn: their memory may be used again.
 
     Args:
-        config: what is trained.
-        states: of R seeds; those not finished are at the same step.
+        config: what is trained; seed and range of rotation are taken from the states.
+        states: of R trainings of the same `training.shared`; those not finished are at the same step.
         source: the training set.
         chunks: the validation set.
         stop_asked: asked while a turn is under way. Where it holds and the turn takes long, the generator ends without
@@ -135,7 +136,7 @@ def run(
     Raises:
         FloatingPointError: after the turn with a loss that is no number was yielded; names seed and step.
     """
-    config, seeds = seedless(config), np.array(states.seed)  # a copy: `turn` takes the memory
+    config, seeds = shared(config), np.array(states.seed)  # a copy: `turn` takes the memory
     whole, step, wait = in_one_dispatch(config), _first_step(config, states), LONGEST_WAIT_SECONDS
     with _Worker() as ahead, _Worker() as worker:
         batches = partial(_batches, ahead, config, whole, source, seeds)

@@ -74,7 +74,13 @@ def init(config: Config, key: jax.Array) -> Variables:
 
 
 def apply(
-    config: Config, variables: Variables, batch: Batch, *, train: bool, key: jax.Array | None = None
+    config: Config,
+    variables: Variables,
+    batch: Batch,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    rotation_range_deg: jax.Array | None = None,
 ) -> tuple[jax.Array, dict]:
     """Logits of a batch.
 
@@ -84,6 +90,7 @@ def apply(
         batch: B objects.
         train: whether rotations and dropout are drawn, and batch statistics used and updated.
         key: PRNG key; needed where `train`.
+        rotation_range_deg: scalar [deg]; as `encode` has it.
 
     Returns:
         [B, L] logits and the new batch statistics (the old ones where not `train`).
@@ -104,7 +111,7 @@ def apply(
 
     sequence = jnp.zeros((*batch.dynamic.shape[:2], 0))
     if config.stamp.channels:
-        sequence = encode(config, params["encoder"], batch.stamps, encoder_key)
+        sequence = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
     sequence = with_metadata(sequence, "dynamic_norm", batch.dynamic)
     temporal = temporal_model(config.temporal, sequence.shape[-1])
     summary = jax.vmap(partial(temporal.apply, {"params": params["temporal"]}))(sequence)
@@ -117,19 +124,35 @@ def apply(
     return jax.vmap(classify)(summary, head_keys), batch_stats
 
 
-def encode(config: Config, encoder_params: dict, stamps: jax.Array, key: jax.Array | None) -> jax.Array:
+def encode(
+    config: Config,
+    encoder_params: dict,
+    stamps: jax.Array,
+    key: jax.Array | None,
+    rotation_range_deg: jax.Array | None = None,
+) -> jax.Array:
     """Encoded detections of B objects, [B, N, S, S, C] → [B, N, units].
 
     The detections of an object share one draw of angles, so that they keep their orientation to each other; dropout is
-    drawn for each copy. Without a key nothing is drawn.
+    drawn for each copy. Without a key nothing is drawn, and where the configuration's range is 0 no angles are, so that
+    they are constants of the program.
+
+    Args:
+        config: the configuration that `encoder_params` were made for.
+        encoder_params: of the stamp encoder.
+        stamps: as in `Batch`.
+        key: PRNG key; None for evaluation.
+        rotation_range_deg: scalar [deg], for one program that trains with several ranges; None: the configuration's.
     """
+    if rotation_range_deg is None:
+        rotation_range_deg = config.stamp.rotation_range_deg
     angle_keys = dropout_key = None
     if key is not None:
         angle_key, dropout_key = jax.random.split(key)
-        angle_keys = jax.random.split(angle_key, len(stamps))
+        angle_keys = jax.random.split(angle_key, len(stamps)) if config.stamp.rotation_range_deg else None
 
     def copies_of(stamps: jax.Array, key: jax.Array | None) -> jax.Array:
-        angles = copy_angles(key, config.stamp.copies, config.stamp.rotation_range_deg)
+        angles = copy_angles(key, config.stamp.copies, rotation_range_deg)
         return jax.vmap(lambda stamp: rotated_copies(stamp.astype(jnp.float32), angles, config.stamp.crop))(stamps)
 
     copies = jax.vmap(copies_of)(stamps, angle_keys)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 
-def copy_angles(key: jax.Array | None, copies: int, range_deg: float) -> jax.Array:
+def copy_angles(key: jax.Array | None, copies: int, range_deg: float | jax.Array) -> jax.Array:
     """Angles of the k copies of one object: 360 i / k + U(-range, range).
 
     Args:
@@ -18,7 +18,7 @@ def copy_angles(key: jax.Array | None, copies: int, range_deg: float) -> jax.Arr
     TSC §III-B; FIDELITY, Rotation.
     """
     turns = jnp.arange(copies) / copies
-    if key is not None and range_deg > 0:
+    if key is not None:
         turns = turns + jax.random.uniform(key, (copies,), minval=-range_deg / 360, maxval=range_deg / 360)
     return 2 * jnp.pi * turns
 

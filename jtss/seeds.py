@@ -1,4 +1,4 @@
-"""Seeds of one training: how many train as one program, how they go on, and what they come to."""
+"""Several trainings of one network: how many run as one program, how seeds go on, and what they come to."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,19 +18,24 @@ def with_seed(config: Config, seed: int) -> Config:
     return override(config, [f"training.seed={seed}"])
 
 
-def fitting(config: Config, source: Source, chunks: ValidationChunks, seeds: Sequence[int]) -> int:
-    """How many of the seeds can train as one program, found out by trying: all, or half of them, or a quarter, …
+def fitting(configs: Sequence[Config], source: Source, chunks: ValidationChunks) -> int:
+    """How many of the trainings can be one program, found out by trying: all, or half of them, or a quarter, …
 
-    One on a CPU with images: convolutions with other weights for each seed take 1.5 (JAX 0.10) to 3 (JAX 0.12) times as
-    long together as one after another (four seeds of `demo` with batches of 32, measured).
+    One on a CPU with images: convolutions with other weights for each take 1.5 (JAX 0.10) to 3 (JAX 0.12) times as long
+    together as one after another (four seeds of `demo` with batches of 32, measured).
+
+    Args:
+        configs: what is trained, of the same `training.shared`.
+        source: the training set.
+        chunks: the validation set.
     """
-    if not engine.in_one_dispatch(config):
+    if not engine.in_one_dispatch(configs[0]):
         return 1
-    together = len(seeds)
+    together = len(configs)
     while together > 1:
-        states = training.join([training.init_state(with_seed(config, seed)) for seed in seeds[:together]])
+        states = training.join([training.init_state(config) for config in configs[:together]])
         try:
-            next(engine.run(config, states, source, chunks))
+            next(engine.run(configs[0], states, source, chunks))
             return together
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):

@@ -170,7 +170,8 @@ class States:
                 args = ocp.args.StandardRestore(_as_dict(template))
                 saved = orbax.restore((folder / "state").resolve(), args=args)
         except Exception as error:  # Orbax raises many kinds; each means that this state cannot be used
-            raise RunError(f"{folder} cannot be restored: {reason(error)}") from error
+            perhaps = "another version of jtss may have saved it"  # its sums are right
+            raise RunError(f"{folder} cannot be restored ({perhaps}): {reason(error)}") from error
         return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(saved))
 
 

@@ -1,4 +1,4 @@
-"""One step of training, of one seed: state is arrays only, and every draw follows from (seed, step)."""
+"""One step of one training: state is arrays only, and every draw follows from (seed, θ, step)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,9 +28,10 @@ class Best(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """Everything that training carries from step to step."""
+    """Everything that training carries from step to step, and in what it differs from others of the same program."""
 
     seed: jax.Array
+    rotation_range_deg: jax.Array
     step: jax.Array
     variables: Variables
     opt_state: optax.OptState
@@ -64,31 +65,38 @@ def step_keys(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
     return draw_key, model_key
 
 
-def seedless(config: Config) -> Config:
-    """The same for every seed, so that one compiled program serves all: the seed that counts is in the state."""
-    return replace(config, training=replace(config.training, seed=0))
+def shared(config: Config) -> Config:
+    """The same for all trainings that can be one program: their seeds and ranges of rotation are in their states.
+
+    A range of 0 stays: angles that are not drawn are constants of the program.
+    """
+    drawn = float(config.stamp.rotation_range_deg > 0)  # [deg]
+    stamp = replace(config.stamp, rotation_range_deg=drawn)
+    return replace(config, stamp=stamp, training=replace(config.training, seed=0))
 
 
 def init_state(config: Config) -> TrainState:
-    """The state of one seed before the first step, without the axis of seeds."""
-    return _init_state(seedless(config), np.uint32(config.training.seed))
+    """The state of one training before the first step, without the axis of trainings."""
+    numbers = np.uint32(config.training.seed), np.float32(config.stamp.rotation_range_deg)
+    return _init_state(shared(config), *numbers)
 
 
 @partial(jax.jit, static_argnums=0)
-def _init_state(config: Config, seed: jax.Array) -> TrainState:
+def _init_state(config: Config, seed: jax.Array, range_deg: jax.Array) -> TrainState:
     variables = model.init(config, keys(seed)[0])
     nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
-    return TrainState(seed, jnp.int32(0), variables, optimizer(config).init(variables["params"]), nothing)
+    opt_state = optimizer(config).init(variables["params"])
+    return TrainState(seed, range_deg, jnp.int32(0), variables, opt_state, nothing)
 
 
 def join(states: Sequence[TrainState]) -> TrainState:
-    """States of R seeds → one with a leading axis [R] on every leaf, on all devices."""
+    """States of R trainings → one with a leading axis [R] on every leaf, on all devices."""
     stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *states)
     return jax.tree.map(partial(devices.place, sharding=devices.everywhere()), stacked)
 
 
 def part(states: TrainState, i: int) -> TrainState:
-    """The state of the i-th seed."""
+    """The state of the i-th training."""
     return jax.tree.map(lambda leaf: leaf[i], states)
 
 
@@ -137,7 +145,8 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
 
     def loss_of(params: dict) -> tuple[jax.Array, dict]:
         variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
-        logits, batch_stats = model.apply(config, variables, examples.batch, train=True, key=model_key)
+        drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
+        logits, batch_stats = model.apply(config, variables, examples.batch, train=True, **drawn)
         return training_loss(config, logits, examples.label), batch_stats
 
     params = state.variables["params"]

@@ -131,6 +131,17 @@ def test_seeds_trained_together_are_each_as_alone(config):
 
 
 @pytest.mark.slow
+def test_ranges_of_rotation_trained_together_are_each_as_alone():
+    ranges = [override(TINY, [f"stamp.rotation_range_deg={range_deg}"]) for range_deg in (7.2, 360.0)]
+    together = trained(TINY, states=training.join([training.init_state(config) for config in ranges]))
+    for i, config in enumerate(ranges):
+        alone = training.part(trained(config), 0)
+        assert_close_trees(training.part(together, i).variables, alone.variables, rtol=1e-3, atol=2e-5)
+    apart = [leaves(training.part(together, i).variables["params"]["encoder"]) for i in range(2)]
+    assert max(np.abs(a - b).max() for a, b in zip(*apart, strict=True)) > 1e-4  # of one seed: only the angles differ
+
+
+@pytest.mark.slow
 def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
     states = states_of(PATIENT, 0, 1)
     late = states._replace(best=states.best._replace(step=np.int32([0, 12]), loss=np.float32([-1, -1])))

@@ -66,6 +66,23 @@ def test_two_seeds_that_train_together_are_two_results(path):
     assert alone.predicted == found[1].predicted
 
 
+@pytest.mark.slow
+def test_ranges_of_rotation_that_train_together_are_each_as_alone(path):
+    laboratory = Laboratory(path, NoStop(), print)
+    few = ["training.iterations=4", *SHORT[1:], *SMALL, "stamp.copies=3"]
+    group = [
+        cell
+        for range_deg in (7.2, 360)
+        for cell in cells_of(laboratory, "n1_enhanced", [*few, f"stamp.rotation_range_deg={range_deg}"], 1)
+    ]
+    together = laboratory.measure(group)
+    assert [(result.id, result.together) for result in together] == [(cell.id, 2) for cell in group]
+    for cell, result in zip(group, together, strict=True):
+        (alone,) = laboratory.measure([cell])
+        assert result.config == alone.config == results.settings(cell.config)
+        assert (result.predicted, result.best_step) == (alone.predicted, alone.best_step)
+
+
 def test_of_a_training_that_is_stopped_nothing_comes(path):
     laboratory = Laboratory(path, NoStop(asked=True), print)
     with pytest.raises(Stopped):

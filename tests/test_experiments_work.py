@@ -1,9 +1,11 @@
 """The loop over cells: nothing twice, nothing lost, and a stop between cells."""
 
+from itertools import product
+
 import pytest
 from made_experiments import DATA_HASH, MadeLaboratory, made_result
 
-from jtss.experiments.paper import cells, grids, table2, work
+from jtss.experiments.paper import cells, grids, numbers, table2, work
 from jtss.experiments.paper.catalogue import EXPERIMENTS
 from jtss.experiments.paper.choice import choose
 from jtss.experiments.paper.claims import Claims
@@ -39,6 +41,36 @@ def test_every_cell_is_trained_once_and_its_seeds_together(work_with, tmp_path):
     assert groups == 8 * [[0, 1, 2]]
     assert set(job.store.read()[0]) == IDS
     assert not claims_left(tmp_path)
+
+
+def rotations_in_one_dispatch():
+    """Table 2's grid for two seeds; without images, since with them a CPU trains one cell after another."""
+    settings = ["stamp.channels=", "metadata.dynamic=magpsf", "metadata.static=ra"]
+    return grids.rotations(choose("table2", EXPERIMENTS["table2"].extent, seeds=2, settings=settings))
+
+
+def test_table_2_trains_its_rows_by_themselves_and_then_all_ranges_of_a_crop_and_a_number_of_copies_together(work_with):
+    """A range of 0 draws no angles, so that its program is another."""
+    setups, programs = rotations_in_one_dispatch(), []
+    laboratory = MadeLaboratory(100, before=lambda group: programs.append([(c.setup.row, c.seed) for c in group]))
+    work.run(work_with(laboratory, plan=lambda found: setups))
+    named = [row[:3] for row in numbers.TABLE_2.values()]
+    expected = [[(row, 0), (row, 1)] for row in named]
+    for crop, copies in product(numbers.CROPS, numbers.COPIES):
+        rows = [(crop, copies, range_deg) for range_deg in numbers.ROTATION_RANGES_DEG]
+        for one_program in ([row for row in rows if not row[2]], [row for row in rows if row[2]]):
+            expected.append([(row, seed) for row in one_program if row not in named for seed in (0, 1)])
+    assert programs == [group for group in expected if group]
+    assert len(laboratory.trained) == len(set(laboratory.trained)) == 140 * 2
+
+
+def test_ranges_that_share_a_program_are_named_one_by_one(work_with):
+    setups, said = rotations_in_one_dispatch()[-3:-1], []
+    work.run(work_with(MadeLaboratory(), plan=lambda found: setups, said=said))
+    assert said[0] == "a 39, k 8, θ 21.6°, seeds 0, 1; a 39, k 8, θ 36°, seeds 0, 1 …"
+    assert [line.partition(":")[0] for line in said[1:5]] == [
+        f"  a 39, k 8, θ {theta}°, seed {seed}" for theta in ("21.6", "36") for seed in (0, 1)
+    ]
 
 
 def test_a_second_run_trains_nothing(work_with):
@@ -107,7 +139,7 @@ def test_a_configuration_that_fails_is_passed_over_and_named(work_with, tmp_path
     said = []
     left = work.run(work_with(MadeLaboratory(failing={(2, True)}), said=said))
     assert set(left.failed) == {cell.id for cell in cells.of(TABLE_7[1], DATA_HASH)}
-    assert any(line.startswith("WARNING: 2 alerts, with AllWISE, seed 0, 1, 2: training loss is nan") for line in said)
+    assert any(line.startswith("WARNING: 2 alerts, with AllWISE, seeds 0, 1, 2: training loss is nan") for line in said)
     assert not claims_left(tmp_path)
 
 

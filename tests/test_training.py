@@ -16,7 +16,10 @@ def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
 
 @pytest.mark.slow
 def test_a_step_is_adam_written_out():
-    """First step of Adam: every parameter moves by the learning rate against the sign of its gradient."""
+    """First step of Adam: every parameter moves by the learning rate against the sign of its gradient.
+
+    The range of rotation is written out in the configuration here, and comes from the state there.
+    """
     config = override(TINY, ["head.dropout=0,0", "training.class_balance=natural"])
     state = training.init_state(config)
     _, model_key = jax.random.split(jax.random.fold_in(training.keys(np.uint32(0))[1], 0))
@@ -30,13 +33,20 @@ def test_a_step_is_adam_written_out():
 
     before = state.variables["params"]
     loss, gradients = jax.jit(jax.value_and_grad(loss_of))(before)
-    after, found = jax.jit(training.train_step, static_argnums=0)(config, state, examples)
+    after, found = jax.jit(training.train_step, static_argnums=0)(training.shared(config), state, examples)
     assert found == pytest.approx(float(loss), rel=1e-5)
     assert (int(after.step), int(after.best.step)) == (1, 0)
     for new, old, gradient in zip(leaves(after.variables["params"]), leaves(before), leaves(gradients), strict=True):
         clear = np.abs(gradient) > 1e-5
         expected = -config.training.learning_rate * np.sign(gradient)
         np.testing.assert_allclose((new - old)[clear], expected[clear], rtol=2e-2)
+
+
+def test_seeds_and_ranges_of_rotation_share_a_program_but_angles_that_are_not_drawn_are_constants_of_another():
+    alike = ["training.seed=3", "stamp.rotation_range_deg=7.2", "stamp.rotation_range_deg=360"]
+    assert {training.shared(override(TINY, [setting])) for setting in alike} == {training.shared(TINY)}
+    for setting in ("stamp.rotation_range_deg=0", "stamp.copies=3", "head.dropout=0.1,0"):
+        assert training.shared(override(TINY, [setting])) != training.shared(TINY)
 
 
 @pytest.mark.parametrize(("decay", "rates"), [("none", [1, 1, 1, 1]), ("cosine", [1, 0.75, 0.25, 0])])

@@ -33,9 +33,7 @@ def _seconds(config: Config, n_validation: int) -> float:
         # The estimate is linear in both, and all temporal models share an encoder: it is timed once.
         key = config.encoder, config.stamp, config.training.batch_size, every, n_validation
         return _seconds_per_detection(*key) * config.n_detections * iterations
-    return (
-        _seconds_per_step(replace(training.seedless(config), name="timed", origin="", paper_accuracy="")) * iterations
-    )
+    return _seconds_per_step(replace(training.shared(config), name="timed", origin="", paper_accuracy="")) * iterations
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Train some seeds of one configuration as one program, and test each of them."""
+"""Train some cells as one program, and test each of them."""
 
 import datetime
 import time
@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 class Trained(NamedTuple):
-    """The last states of some seeds, and the seconds that they took."""
+    """The last states of some cells, and the seconds that they took."""
 
     states: TrainState
     seconds: float
@@ -52,14 +52,14 @@ class Laboratory:
         self._test: Sequences | None = None
 
     def together(self, cells: Sequence[Cell]) -> int:
-        """How many of the seeds train as one program here."""
+        """How many of the cells, of one program, fit into it here."""
         if len(cells) == 1:
             return 1
-        config, prepared = cells[0].config, self._prepare(cells[0].config)
-        return seeds.fitting(config, prepared.source, prepared.chunks, [cell.seed for cell in cells])
+        prepared = self._prepare(cells[0].config)
+        return seeds.fitting([cell.config for cell in cells], prepared.source, prepared.chunks)
 
     def measure(self, cells: Sequence[Cell]) -> list[Result]:
-        """Train the seeds of one configuration together, and test each.
+        """Train cells of one program together, and test each.
 
         Raises:
             Stopped: the program was asked to stop; nothing came of it.

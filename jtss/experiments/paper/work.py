@@ -1,10 +1,11 @@
 """Who does what: take what is missing and free, measure it, write it down, until there is nothing more to take."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
-from jtss import engine
+from jtss import engine, training
 from jtss.experiments.paper import cells
 from jtss.experiments.paper.cells import Cell, Setup
 from jtss.experiments.paper.claims import Claims, Holder
@@ -41,7 +42,7 @@ class Work(NamedTuple):
         claims: of all processes.
         laboratory: measures.
         plan: all configurations wanted, given what is there.
-        time_is_up: asked before each program of seeds.
+        time_is_up: asked before each program.
         say: takes a line for the reader.
     """
 
@@ -78,19 +79,28 @@ def missing(setups: Sequence[Setup], data_hash: str, found: Results) -> list[Cel
     return [cell for setup in setups for cell in cells.of(setup, data_hash) if cell.id not in found]
 
 
+def programs(plan: Sequence[Setup]) -> Iterator[list[Setup]]:
+    """Configurations that follow each other in the plan and can train as one program: those that differ in θ only.
+
+    The plan's order is kept, since a budget may end before the plan does.
+    """
+    for _, setups in groupby(plan, key=lambda setup: training.shared(setup.config)):
+        yield list(setups)
+
+
 def _claim(work: Work, failed: dict[str, str]) -> tuple[list[Cell], dict[str, Holder]]:
-    """Claim seeds of the first configuration that has any free; returns them, and which cells others hold."""
+    """Claim cells of the first program that has any free; returns them, and which cells others hold."""
     held: dict[str, Holder] = {}
     found, _ = work.store.read()
-    for setup in work.plan(found):
-        wanted = [cell for cell in missing([setup], work.laboratory.data_hash, found) if cell.id not in failed]
-        claimed, as_one = [], engine.in_one_dispatch(setup.config)
+    for setups in programs(work.plan(found)):
+        wanted = [cell for cell in missing(setups, work.laboratory.data_hash, found) if cell.id not in failed]
+        claimed, as_one = [], engine.in_one_dispatch(setups[0].config)
         for cell in wanted:
             holder = work.claims.take(cell.id)
             if holder is None:
                 claimed.append(cell)
                 if not as_one:
-                    break  # its seeds train one by one, and others may take the next
+                    break  # they train one by one, and others may take the next
             else:
                 held[cell.id] = holder
         claimed = _still_missing(work, claimed)
@@ -111,13 +121,13 @@ def _still_missing(work: Work, claimed: list[Cell]) -> list[Cell]:
 def _measure(work: Work, claimed: Sequence[Cell]) -> dict[str, str]:
     """Measure as many of the cells as fit in one program, and write them down; returns those that failed, and why.
 
-    Where seeds of one program fail together, each is tried alone: one may be at fault.
+    Where cells of one program fail together, each is tried alone: one may be at fault.
     """
     group = claimed[: work.laboratory.together(claimed)]
     for cell in claimed[len(group) :]:
         work.claims.release(cell.id)
     began = time.monotonic()
-    work.say(f"{group[0].setup.label}: seed{'s' * (len(group) > 1)} {', '.join(str(cell.seed) for cell in group)} …")
+    work.say(f"{_named(group)} …")
     failed = _write_down(work, group)
     if failed and len(group) > 1:
         alone = [_write_down(work, [cell]) for cell in group]
@@ -131,10 +141,18 @@ def _write_down(work: Work, group: Sequence[Cell]) -> dict[str, str]:
     try:
         measured = work.laboratory.measure(group)
     except FloatingPointError as error:
-        seeds = ", ".join(str(cell.seed) for cell in group)
-        work.say(f"WARNING: {group[0].setup.label}, seed {seeds}: {error}")
+        work.say(f"WARNING: {_named(group)}: {error}")
         return {cell.id: str(error) for cell in group}
-    for result in measured:
+    for cell, result in zip(group, measured, strict=True):
         work.store.append(result)
-        work.say(f"  seed {result.seed}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}")
+        work.say(f"  {_named([cell])}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}")
     return {}
+
+
+def _named(group: Sequence[Cell]) -> str:
+    """Configurations and their seeds in words."""
+    parts = []
+    for label, cells_of_it in groupby(group, key=lambda cell: cell.setup.label):
+        seeds = [str(cell.seed) for cell in cells_of_it]
+        parts.append(f"{label}, seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
+    return "; ".join(parts)
