@@ -14,13 +14,27 @@ SAVE_EVERY_SECONDS = 60
 SHARE_OF_TIME = 0.02  # that saving may take; then it is done less often
 
 
+class Pace:
+    """When to save, in seconds of a monotonic clock: every minute, or less often where saving takes long."""
+
+    def __init__(self, now: float):
+        self._saved, self._pause = now, SAVE_EVERY_SECONDS
+
+    def is_due(self, now: float) -> bool:
+        return now - self._saved > self._pause
+
+    def saved(self, began: float, now: float) -> None:
+        """Take note of a save."""
+        self._saved, self._pause = now, max(SAVE_EVERY_SECONDS, (now - began) / SHARE_OF_TIME)
+
+
 class Recorder:
     """Writes for each of R seeds into its own run directory."""
 
     def __init__(self, directories: Sequence[RunDirectory], states: TrainState):
         self._directories = directories
-        self._began = self._saved = time.monotonic()
-        self._pause = SAVE_EVERY_SECONDS
+        self._began = time.monotonic()
+        self._pace = Pace(self._began)
         self._steps = np.array(states.step)
         self._losses: list[list[float]] = [[] for _ in directories]  # since the last validation
 
@@ -42,10 +56,9 @@ class Recorder:
                 self._losses[i] = []
         self._steps = figures.step
         # only after a validation, so that a resumed run has all losses of its next line of metrics
-        if figures.validation_loss is not None and devices.any_process(now - self._saved > self._pause):
+        if figures.validation_loss is not None and devices.any_process(self._pace.is_due(now)):
             self.save(progress.states)
-            self._saved = time.monotonic()
-            self._pause = max(SAVE_EVERY_SECONDS, (self._saved - now) / SHARE_OF_TIME)
+            self._pace.saved(now, time.monotonic())
 
     def save(self, states: TrainState) -> None:
         """Save the state of every seed; what is saved already is left as it is."""

@@ -50,10 +50,14 @@ class MadeLaboratory:
     data_hash = DATA_HASH
 
     def __init__(self, most_together=5, failing=(), before=lambda cells: None):
-        self.trained, self._most, self._failing, self._before = [], most_together, failing, before
+        self.trained, self.forgotten = [], []
+        self._most, self._failing, self._before = most_together, failing, before
 
-    def together(self, cells):
-        return min(len(cells), self._most)
+    def choose(self, cells):
+        return cells[: self._most]
+
+    def forget(self, cell):
+        self.forgotten.append(cell.id)
 
     def measure(self, cells):
         self._before(cells)

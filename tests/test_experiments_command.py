@@ -16,10 +16,13 @@ from programs import ENVIRONMENT
 
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data
+from jtss import data, training
 from jtss.experiments import __main__ as command
-from jtss.experiments.paper import durations, perform
+from jtss.experiments.paper import cells, durations, perform
+from jtss.experiments.paper.catalogue import EXPERIMENTS
+from jtss.experiments.paper.choice import choose
 from jtss.experiments.paper.store import Store
+from jtss.experiments.paper.under_way import Begun, Spent, UnderWay
 
 ROOT = Path(__file__).parents[1]
 COUNTS = 18 * [5] + 9 * [2]
@@ -187,6 +190,25 @@ def test_without_time_the_table_says_what_is_missing(call, laboratory):
     assert "MISSING: 40 of 40 cells: 2 alerts, without AllWISE (5 of 5 seeds);" in out
     assert "and 2 more configurations" in " ".join(out.split())
     assert "Stopped before the end; the same command goes on." in out
+
+
+def test_what_is_begun_is_counted_as_missing_and_said_to_be_begun(call, folder, tmp_path):
+    data_hash = str(data.attributes(folder / "whole.h5")["content_hash"])
+    setups = EXPERIMENTS["table7"].grid(choose("table7", EXPERIMENTS["table7"].extent, n=[2], seeds=3))
+    state = training.init_state(setups[1].config)
+    for seed, step in ((0, 1200), (2, 20)):
+        begun = Begun(state._replace(step=np.int32(step)), Spent())
+        UnderWay(tmp_path / "out" / "under_way" / "table7", pytest.fail).save(
+            cells.of(setups[1], data_hash)[seed], begun
+        )
+    narrowed = ["--n", "2", "--seeds", "3"]
+    _, out, _ = call("table7", "whole.h5", *narrowed, "--dry-run")
+    assert out.splitlines()[:2] == [
+        "2 alerts, without AllWISE: seeds 0, 1, 2",
+        "2 alerts, with AllWISE: seeds 0 (at step 1,200), 1, 2 (at step 20)",
+    ]
+    _, out, _ = call("table7", "whole.h5", *narrowed, "--budget", "0s")
+    assert "2 of these are begun and will go on from the last saved step." in " ".join(out.split())
 
 
 def test_results_on_other_data_are_left_out_and_counted(call, folder):

@@ -1,5 +1,6 @@
 """Cells that are really trained, very small ones: what is written down of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +10,20 @@ from made_sequences import sequences
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
 from jtss import overrides, registry
-from jtss.experiments.paper import cells, results
+from jtss.experiments.paper import cells, results, sitting
 from jtss.experiments.paper.cells import Setup
-from jtss.experiments.paper.measurement import Laboratory, Stopped
+from jtss.experiments.paper.measurement import Laboratory
+from jtss.experiments.paper.sitting import Conditions, Stopped
+from jtss.experiments.paper.under_way import UnderWay
 
 SHORT = ["training.iterations=2", "training.patience=0", "training.validate_every=1", "training.batch_size=4"]
 SMALL = ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.crop=5", "stamp.copies=1"]
 
 
-class NoStop:
-    """Nobody asks to stop; or somebody does at once."""
-
-    def __init__(self, asked=False):
-        self.agreed = asked
-
-    def agree(self):
-        return self.agreed
-
-    def may_break_off(self):
-        return False
+def after(turns: int):
+    """A clock that is up at that turn of the training loop, once."""
+    asked = iter(range(turns))
+    return lambda: next(asked, None) is None
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +37,27 @@ def path(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture
+def make(path, tmp_path):
+    """A laboratory; all of a test share what is under way."""
+
+    def make(time_is_up=lambda: False, said=None, **more):
+        under_way = UnderWay(tmp_path / "under_way", pytest.fail)
+        say = (said if said is not None else []).append
+        return Laboratory(path, under_way, Conditions(time_is_up, lambda: False, say), **more)
+
+    return make
+
+
 def cells_of(laboratory, name, settings, seeds):
     setup = Setup((), name, overrides.override(registry.get(name), settings), seeds)
     return cells.of(setup, laboratory.data_hash)
 
 
-def test_two_seeds_that_train_together_are_two_results(path):
-    laboratory = Laboratory(path, NoStop(), print)
+def test_two_seeds_that_train_together_are_two_results(make):
+    laboratory = make()
     group = cells_of(laboratory, "n2_metadata_noallwise", SHORT, 2)
-    assert laboratory.together(group) == 2
+    assert laboratory.choose(group) == list(group)
     found = laboratory.measure(group)
     assert [(result.id, result.seed, result.together) for result in found] == [
         (cell.id, seed, 2) for seed, cell in enumerate(group)
@@ -67,8 +75,8 @@ def test_two_seeds_that_train_together_are_two_results(path):
 
 
 @pytest.mark.slow
-def test_ranges_of_rotation_that_train_together_are_each_as_alone(path):
-    laboratory = Laboratory(path, NoStop(), print)
+def test_ranges_of_rotation_that_train_together_are_each_as_alone(make):
+    laboratory = make()
     few = ["training.iterations=4", *SHORT[1:], *SMALL, "stamp.copies=3"]
     group = [
         cell
@@ -83,14 +91,54 @@ def test_ranges_of_rotation_that_train_together_are_each_as_alone(path):
         assert (result.predicted, result.best_step) == (alone.predicted, alone.best_step)
 
 
-def test_of_a_training_that_is_stopped_nothing_comes(path):
-    laboratory = Laboratory(path, NoStop(asked=True), print)
+LONGER = ["training.iterations=6", "training.patience=0", "training.validate_every=2", "training.batch_size=4"]
+
+
+def test_a_training_that_is_stopped_twice_comes_to_the_same_as_one_that_is_not(make, tmp_path):
+    group = cells_of(make(), "n2_metadata_noallwise", LONGER, 2)
+    whole, said = make().measure(group), []
+    for step in (2, 4):
+        with pytest.raises(Stopped):
+            make(after(0), said).measure(group)
+        assert said[-1] == f"  stopped at step {step} of 6"
+    last = make(said=said)
+    assert last.choose(group) == list(group)
+    found = last.measure(group)
+    assert said[-1] == "  goes on from step 4 of 6"
+    for one, other in zip(found, whole, strict=True):
+        assert replace(one, finished="", inference={}, seconds=0) == replace(
+            other, finished="", inference={}, seconds=0
+        )
+    sittings = sum(UnderWay(tmp_path / "under_way", pytest.fail).latest(group[0]).spent[:1])
+    assert found[0].seconds > sittings > 0
+    for cell in group:
+        last.forget(cell)
+    assert not list((tmp_path / "under_way").iterdir())
+
+
+def test_cells_at_different_steps_do_not_train_together_and_the_furthest_is_first(make):
+    group = cells_of(make(), "n2_metadata_noallwise", LONGER, 3)
     with pytest.raises(Stopped):
-        laboratory.measure(cells_of(laboratory, "n2_metadata_noallwise", SHORT, 1))
+        make(after(0)).measure(group[1:])
+    assert make().choose(group) == list(group[1:])
+    with pytest.raises(Stopped):
+        make(after(0)).measure(group[2:])
+    assert make().choose(group) == [group[2]]
 
 
-def test_a_first_alert_network_also_screens_the_test_objects(path):
-    laboratory = Laboratory(path, NoStop(), print, screened=True)
+def test_a_training_that_was_killed_when_it_was_finished_is_only_tested(make, tmp_path):
+    (cell,) = cells_of(make(), "n2_metadata_noallwise", LONGER, 1)
+    whole, kept = make(), []
+    whole._conditions = whole._conditions._replace(say=kept.append)
+    (expected,) = whole.measure([cell])
+    finished = sitting.train([cell], whole._prepare(cell.config), whole._under_way, whole._conditions)
+    whole._under_way.save(cell, finished[0])
+    (found,) = make(time_is_up=pytest.fail).measure([cell])
+    assert (found.predicted, found.best_step, found.steps) == (expected.predicted, expected.best_step, 6)
+
+
+def test_a_first_alert_network_also_screens_the_test_objects(make):
+    laboratory = make(screened=True)
     (result,) = laboratory.measure(cells_of(laboratory, "n1_enhanced", SHORT + SMALL, 1))
     assert result.truth == "012340123401234"
     assert list(result.screened) == ["AGN", "SN", "VS", "asteroid", "bogus"]

@@ -10,7 +10,7 @@ from jtss.experiments.paper.catalogue import EXPERIMENTS
 from jtss.experiments.paper.choice import choose
 from jtss.experiments.paper.claims import Claims
 from jtss.experiments.paper.measured import Measured
-from jtss.experiments.paper.measurement import Stopped
+from jtss.experiments.paper.sitting import Stopped
 from jtss.experiments.paper.store import Store
 
 TABLE_7 = grids.metadata_models(choose("table7", EXPERIMENTS["table7"].extent, seeds=3))
@@ -39,7 +39,7 @@ def test_every_cell_is_trained_once_and_its_seeds_together(work_with, tmp_path):
     assert work.run(job) == work.Left({}, {}, False)
     assert sorted(laboratory.trained) == sorted(IDS)
     assert groups == 8 * [[0, 1, 2]]
-    assert set(job.store.read()[0]) == IDS
+    assert set(job.store.read()[0]) == IDS == set(laboratory.forgotten)
     assert not claims_left(tmp_path)
 
 

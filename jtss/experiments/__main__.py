@@ -128,9 +128,7 @@ def _add_paper(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=int, metavar="N", help="repeats of each configuration (default: the paper's)")
     add("--n", type=_numbers, default=(), metavar="2,3", help="these numbers of detections only")
     add("--models", type=_names, default=(), metavar="A,B", help="these models only; of table2, these rows")
-    add(
-        "--budget", type=_duration, metavar="20m", help="begin nothing after this time (s, m, h); what runs is finished"
-    )
+    add("--budget", type=_duration, metavar="20m", help="stop after this time (s, m, h); the same command goes on")
     add("--dry-run", action="store_true", help="show what is missing and how long it will take, and train nothing")
     parser.set_defaults(run=_paper, name=parser.prog.split()[-1])
 

@@ -1,7 +1,7 @@
 """How long the cells that are left will take on this machine, before any of them is trained."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -17,18 +17,18 @@ from jtss.sources import Labelled
 N_STEPS = 20  # timed of a network without images
 
 
-def seconds(cells: Sequence[Cell], n_validation: int) -> float:
+def seconds(cells: Mapping[Cell, int], n_validation: int) -> float:
     """Seconds that the cells take one after another; seeds that train as one program take less.
 
     Args:
-        cells: what is left.
+        cells: what is left, and the steps that are done of each.
         n_validation: objects of the validation split.
     """
-    return sum(_seconds(cell.config, n_validation) for cell in cells)
+    return sum(_seconds(cell.config, done, n_validation) for cell, done in cells.items())
 
 
-def _seconds(config: Config, n_validation: int) -> float:
-    iterations, every = config.training.iterations, config.training.validate_every
+def _seconds(config: Config, done: int, n_validation: int) -> float:
+    iterations, every = max(0, config.training.iterations - done), config.training.validate_every
     if config.stamp.channels:
         # The estimate is linear in both, and all temporal models share an encoder: it is timed once.
         key = config.encoder, config.stamp, config.training.batch_size, every, n_validation

@@ -41,14 +41,16 @@ def with_what(plan: Sequence[Setup], measured: Measured) -> list[str]:
     return lines
 
 
-def missing(plan: Sequence[Setup], absent: Sequence[Cell], left: Left) -> list[str]:
-    """Which cells are not there, and why not; nothing where all are."""
+def missing(plan: Sequence[Setup], absent: Sequence[Cell], left: Left, begun: int) -> list[str]:
+    """Which cells are not there, how many of them are begun, and why not; nothing where all are."""
     if not absent:
         return []
     total, counts = sum(setup.seeds for setup in plan), Counter(cell.setup for cell in absent)
     named = [f"{setup.label} ({n} of {setup.seeds} seeds)" for setup, n in list(counts.items())[:MOST_NAMED]]
     more = f"; and {len(counts) - MOST_NAMED} more configurations" if len(counts) > MOST_NAMED else ""
     lines = [f"MISSING: {len(absent)} of {total} cells: {'; '.join(named)}{more}."]
+    if begun:
+        lines.append(f"{begun} of these {'are' if begun > 1 else 'is'} begun and will go on from the last saved step.")
     ids = {cell.id for cell in absent}
     for holder, n in Counter(str(holder) for cell_id, holder in left.held.items() if cell_id in ids).items():
         lines.append(f"{n} of these are being trained by {holder}.")

@@ -9,18 +9,20 @@ from typing import NamedTuple
 from jtss import data
 from jtss.experiments.paper import durations, needs, notes, typesetting, work
 from jtss.experiments.paper.catalogue import EXPERIMENTS, Experiment
-from jtss.experiments.paper.cells import Setup
+from jtss.experiments.paper.cells import Cell, Setup
 from jtss.experiments.paper.choice import Choice, choose
 from jtss.experiments.paper.claims import Claims
 from jtss.experiments.paper.measured import Measured
-from jtss.experiments.paper.measurement import Laboratory, Stopped
+from jtss.experiments.paper.measurement import Laboratory
+from jtss.experiments.paper.sitting import Conditions, Stopped
 from jtss.experiments.paper.store import Store
 from jtss.experiments.paper.tables import Document
+from jtss.experiments.paper.under_way import UnderWay
 from jtss.experiments.paper.work import Left, Results
 from jtss.stopping import StopSignals
 
 Say = Callable[[str], None]
-CLAIMS = "claims"
+CLAIMS, UNDER_WAY = "claims", "under_way"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Request:
         out: folder of the results, which processes may share.
         settings: "a.b=v" for every configuration.
         seeds, n, models: what to narrow the grid to; None and empty: nothing.
-        budget: seconds after which nothing more is begun; None: no limit.
+        budget: seconds after which it stops, wherever it is; None: no limit.
         command: the command line, for the record.
     """
 
@@ -61,6 +63,10 @@ class Bench(NamedTuple):
     def plan(self, found: Results) -> list[Setup]:
         """All configurations wanted, given what is measured."""
         return [*self.setups, *self.experiment.finalists(self.setups, Measured(found, self.data_hash), self.choice)]
+
+    def under_way(self, warn: Say) -> UnderWay:
+        """The trainings that are begun."""
+        return UnderWay(self.request.out / UNDER_WAY / self.store.path.stem, warn)
 
 
 def prepare(request: Request) -> Bench:
@@ -90,20 +96,27 @@ def prepare(request: Request) -> Bench:
 def dry_run(request: Request, say: Say, warn: Say) -> None:
     """Say which cells there are, which of them are missing, and how long these would take."""
     bench = prepare(request)
-    found = _read(bench.store, warn)
+    found, under_way = _read(bench.store, warn), bench.under_way(warn)
     plan = bench.plan(found)
     for setup in plan:
         left = work.missing([setup], bench.data_hash, found)
-        seeds = f"seeds {', '.join(str(cell.seed) for cell in left)}" if left else "complete"
-        say(f"{setup.label}: {seeds}")
+        say(f"{setup.label}: {_seeds(left, under_way)}")
     left = work.missing(plan, bench.data_hash, found)
     n_validation = sum(data.count(request.data, plan[0].config, "validation").values())
-    took = durations.in_words(durations.seconds(left, n_validation))
+    took = durations.in_words(durations.seconds({cell: under_way.step(cell) for cell in left}, n_validation))
     total = sum(setup.seeds for setup in plan)
     how = "one seed after another; loading, compiling and what patience adds not counted"
     say(f"{len(left)} of {total} cells are missing: at least {took} here, {how}")
     if request.name == "table2" and len(plan) == len(bench.setups):
         say("when the grid is complete, the best and the baseline get more seeds")
+
+
+def _seeds(left: list[Cell], under_way: UnderWay) -> str:
+    """The seeds that are missing, and at which step those are that were begun."""
+    if not left:
+        return "complete"
+    steps = [(cell.seed, under_way.step(cell)) for cell in left]
+    return "seeds " + ", ".join(f"{seed} (at step {step:,})" if step else str(seed) for seed, step in steps)
 
 
 def perform(request: Request, stop: StopSignals, say: Say, warn: Say) -> list[Path]:
@@ -117,18 +130,20 @@ def perform(request: Request, stop: StopSignals, say: Say, warn: Say) -> list[Pa
     """
     bench, began = prepare(request), time.monotonic()
     _read(bench.store, warn)
-    laboratory = Laboratory(request.data, stop, say, screened=bench.experiment.screened)
 
     def time_is_up() -> bool:
         return stop.agree() or (request.budget is not None and time.monotonic() - began >= request.budget)
 
     request.out.mkdir(parents=True, exist_ok=True)
     claims = Claims(request.out / CLAIMS / bench.store.path.stem)
+    conditions = Conditions(time_is_up, stop.may_break_off, say)
+    under_way = bench.under_way(warn)
+    laboratory = Laboratory(request.data, under_way, conditions, screened=bench.experiment.screened)
     try:
         left = work.run(work.Work(bench.store, claims, laboratory, bench.plan, time_is_up, say))
     except Stopped:
         left = Left({}, {}, True)
-    document = _document(bench, left)
+    document = _document(bench, left, under_way)
     say("\n" + typesetting.text(document))
     return typesetting.write(request.out, document)
 
@@ -140,14 +155,14 @@ def _read(store: Store, warn: Say) -> Results:
     return found
 
 
-def _document(bench: Bench, left: Left) -> Document:
+def _document(bench: Bench, left: Left, under_way: UnderWay) -> Document:
     found, _ = bench.store.read()
     measured, plan = Measured(found, bench.data_hash), bench.plan(found)
     document = bench.experiment.document(bench.setups, measured, bench.choice)
     absent = work.missing(plan, bench.data_hash, found)
     common = [
         *bench.choice.remarks,
-        *notes.missing(plan, absent, left),
+        *notes.missing(plan, absent, left, begun=sum(under_way.step(cell) > 0 for cell in absent)),
         *notes.on_what(bench.request.data, found, bench.data_hash),
         *notes.with_what(plan, measured),
         f"Made by: {bench.request.command}",

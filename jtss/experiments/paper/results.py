@@ -26,10 +26,11 @@ class Result:
         accuracy: of the test split.
         validation_accuracy, best_step: of the weights kept.
         steps: trained in all.
-        seconds: of training; shared by the `together` seeds that trained as one program.
+        seconds: of training, in all sittings; shared by the `together` cells that trained as one program in the last.
         inference: as `evaluation.inference_time` says.
         screened: by class, objects that were screened for bogus and how many were called bogus; None without.
-        device, versions, commit, finished: what it was made with, and when.
+        device, versions, commit, finished: what it was made with, and when; several devices or commits where it was
+            stopped and went on with others.
     """
 
     id: str

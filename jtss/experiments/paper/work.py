@@ -21,9 +21,11 @@ class Measures(Protocol):
 
     data_hash: str
 
-    def together(self, cells: Sequence[Cell]) -> int: ...
+    def choose(self, cells: Sequence[Cell]) -> list[Cell]: ...
 
     def measure(self, cells: Sequence[Cell]) -> list[Result]: ...
+
+    def forget(self, cell: Cell) -> None: ...
 
 
 class Left(NamedTuple):
@@ -58,8 +60,8 @@ def run(work: Work) -> Left:
     """Measure all that is missing and that no other process holds.
 
     Raises:
-        measurement.Stopped: the program was asked to stop; what is finished is kept, what is under way is given up.
-        DataError, OSError: as the laboratory and the store.
+        sitting.Stopped: time was up in the middle of a training; what is done of it is saved.
+        DataError, RunError, OSError: as the laboratory and the store.
     """
     failed: dict[str, str] = {}
     while not work.time_is_up():
@@ -123,9 +125,10 @@ def _measure(work: Work, claimed: Sequence[Cell]) -> dict[str, str]:
 
     Where cells of one program fail together, each is tried alone: one may be at fault.
     """
-    group = claimed[: work.laboratory.together(claimed)]
-    for cell in claimed[len(group) :]:
-        work.claims.release(cell.id)
+    group = work.laboratory.choose(claimed)
+    for cell in claimed:
+        if cell not in group:
+            work.claims.release(cell.id)
     began = time.monotonic()
     work.say(f"{_named(group)} …")
     failed = _write_down(work, group)
@@ -145,6 +148,7 @@ def _write_down(work: Work, group: Sequence[Cell]) -> dict[str, str]:
         return {cell.id: str(error) for cell in group}
     for cell, result in zip(group, measured, strict=True):
         work.store.append(result)
+        work.laboratory.forget(cell)
         work.say(f"  {_named([cell])}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}")
     return {}
 

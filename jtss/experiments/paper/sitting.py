@@ -1,0 +1,81 @@
+"""A sitting: some cells go on as one program from where they are, to their end or until time is up."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jtss import engine, environment, training
+from jtss.configs import Config
+from jtss.experiments.paper import commit
+from jtss.experiments.paper.cells import Cell
+from jtss.experiments.paper.under_way import Begun, UnderWay
+from jtss.prepared import Prepared
+from jtss.recording import Pace
+from jtss.training import TrainState
+
+
+class Stopped(Exception):
+    """A training was broken off because time was up; what is done of it is saved."""
+
+
+class Conditions(NamedTuple):
+    """What a sitting keeps to.
+
+    Attributes:
+        time_is_up: asked after every turn of the training loop.
+        may_break_off: whether a step under way may be given up.
+        say: takes a line for the reader.
+    """
+
+    time_is_up: Callable[[], bool]
+    may_break_off: Callable[[], bool]
+    say: Callable[[str], None]
+
+
+def train(cells: Sequence[Cell], prepared: Prepared, under_way: UnderWay, conditions: Conditions) -> list[Begun]:
+    """Train cells of one program, which are at the same step unless they are finished; returns each at its end.
+
+    Raises:
+        Stopped: time was up.
+        FloatingPointError: a loss is no number.
+        states.RunError, OSError: a state cannot be saved.
+    """
+    config, began = cells[0].config, time.monotonic()
+    begun, device = [under_way.latest(cell) for cell in cells], str(environment.hardware()["device"])
+    states, pace, progress = training.join([each.state for each in begun]), Pace(began), None
+
+    def so_far(states: TrainState) -> list[Begun]:
+        spent = [each.spent.and_then(time.monotonic() - began, commit.current(), device) for each in begun]
+        states = jax.tree.map(np.array, states)
+        return [Begun(training.part(states, i), each) for i, each in enumerate(spent)]
+
+    def save(states: TrainState) -> None:
+        for cell, each in zip(cells, so_far(states), strict=True):
+            under_way.save(cell, each)
+
+    if any(each.step for each in begun):
+        conditions.say(f"  goes on from {_step(config, states)}")
+    for progress in engine.run(config, states, prepared.source, prepared.chunks, conditions.may_break_off):
+        states, now = progress.states, time.monotonic()
+        if training.finished(config, states):
+            continue  # the loop ends when it has looked at the last loss
+        if conditions.time_is_up():
+            break
+        if pace.is_due(now):
+            save(states)
+            pace.saved(now, time.monotonic())
+            conditions.say(f"  {_step(config, states)}")
+    if training.finished(config, states):
+        return so_far(states)
+    if progress is not None:  # else it was broken off in the first turn, which may have taken the memory of the states
+        save(states)
+        conditions.say(f"  stopped at {_step(config, states)}")
+    raise Stopped
+
+
+def _step(config: Config, states: TrainState) -> str:
+    last = training.last_step(config, np.array(states.best.step)).max()
+    return f"step {np.max(states.step):,} of {last:,}"
