@@ -42,6 +42,25 @@ def test_accuracy_is_that_of_the_common_objects():
         assert {name: of["objects"] for name, of in three["days"].items()} == {"1 to 3 days": 6}
 
 
+def test_differences_are_paired_and_against_the_model_before():
+    """Of 2, 3, 5, 7, 8, 9 the first errs on 2 and 3, the second on 9, the third on none."""
+    found = together.scores([contender(1, wrong=(0, 1, 2, 3)), contender(2, wrong=(9,), backwards=True), contender(3)])
+    one, two = found["differences"]
+    assert (one["run"], one["than"], two["run"], two["than"]) == ("n2", "n1", "n3", "n2")
+    assert (one["only_run"], one["only_than"], one["p_mcnemar"], one["p_holm"]) == (2, 1, 1, 1)
+    assert (two["only_run"], two["only_than"], two["p_mcnemar"], two["p_holm"]) == (1, 0, 1, 1)
+    assert one["difference"] == two["difference"] == pytest.approx(1 / 6)
+    assert one["interval"][0] < 0 < one["difference"] < one["interval"][1]
+    assert two["interval"][0] == 0  # nothing that only the other gets right
+
+
+def test_many_differences_are_corrected_for_how_many_they_are():
+    """The first errs on all six, the others on none: p is 2 / 2⁶ and, of two comparisons, twice that."""
+    found = together.scores([contender(1, wrong=range(10)), contender(2), contender(3)])
+    assert [of["p_mcnemar"] for of in found["differences"]] == [pytest.approx(2 / 64), 1]
+    assert [of["p_holm"] for of in found["differences"]] == [pytest.approx(4 / 64), 1]
+
+
 def test_models_that_share_no_object_and_an_object_that_is_there_twice():
     some = contender(1)
     found = some.evaluation
@@ -63,3 +82,6 @@ def test_the_page_leaves_out_classes_without_objects_and_shows_every_model():
     for words in ("6 objects that all", "1 detection<", "3 detections<", "5 of 6"):
         assert words in page
     assert "n1  n = 1  83.3 %" in together_report.text(found)
+    assert "n2 against n1: +16.7 points (+0.0 to +50.0), p = 1 (corrected)" in together_report.text(found)
+    assert "+16.7 points (+0.0 to +50.0)" in page
+    assert "1 / 0" in page

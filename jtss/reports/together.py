@@ -1,10 +1,12 @@
 """Several models on the same objects: what another detection, and the days until it, are worth."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from jtss.reports.comparisons import holm, mcnemar, paired_difference
 from jtss.reports.evaluation import Evaluation
 from jtss.reports.metrics import ratio
 from jtss.reports.slices import Cut, by_edges
@@ -50,15 +52,16 @@ def common(evaluations: Sequence[Evaluation]) -> list[np.ndarray]:
 
 
 def scores(contenders: Sequence[Contender]) -> dict:
-    """Accuracy of every model, on what it can read and on what all can, as plain values.
+    """Accuracy of every model, on what it can read and on what all can, and paired differences, as plain values.
 
     Args:
-        contenders: in the order of their detections.
+        contenders: in the order of their detections; each is compared with the one before it.
     """
     rows = common([one.evaluation for one in contenders])
     return {
         "common_objects": len(rows[0]),
         "models": [_scores(*pair) for pair in zip(contenders, rows, strict=True)],
+        "differences": _differences(contenders, rows),
     }
 
 
@@ -76,6 +79,31 @@ def _scores(one: Contender, rows: np.ndarray) -> dict:
         "median_days": float(np.median(days)),
         "days": {name: _accuracy(right[rows][inside]) for name, inside in by_days.slices if inside.any()},
     }
+
+
+def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) -> list[dict]:
+    """Each model against the one before it, on the common objects; `p_holm` is corrected for how many these are."""
+    hits = [
+        (one.evaluation.predicted == one.evaluation.label)[chosen] for one, chosen in zip(contenders, rows, strict=True)
+    ]
+    tests = [mcnemar(later, earlier) for earlier, later in pairwise(hits)]
+    corrected = holm(np.array([test.p_value for test in tests]))
+    found = []
+    for i, ((before, after), test) in enumerate(zip(pairwise(contenders), tests, strict=True)):
+        difference, interval = paired_difference(hits[i + 1], hits[i])
+        found.append(
+            {
+                "run": after.run,
+                "than": before.run,
+                "difference": float(difference),
+                "interval": [float(limit) for limit in interval],
+                "only_run": test.only_a,
+                "only_than": test.only_b,
+                "p_mcnemar": test.p_value,
+                "p_holm": float(corrected[i]),
+            }
+        )
+    return found
 
 
 def _accuracy(right: np.ndarray) -> dict:

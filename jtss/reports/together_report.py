@@ -7,12 +7,18 @@ from matplotlib.figure import Figure
 
 from jtss.reports import page
 from jtss.reports.plots import CLASS_COLOURS, GREY, png, tidy
-from jtss.reports.wording import UNDEFINED, decimal, interval, percent
+from jtss.reports.wording import UNDEFINED, decimal, gain, interval, percent
 
 MEANING = (
-    "All on the same objects, each model reading its first detections: the differences are the models' alone, and the"
-    " intervals, which are of one accuracy each, overlap more than paired differences would. In brackets what a model"
-    " reaches on all objects that it can read."
+    "All on the same objects, each model reading its first detections: the differences are the models' alone. The"
+    " intervals are of one accuracy each; whether two models differ, the paired differences below tell. In brackets"
+    " what a model reaches on all objects that it can read."
+)
+DIFFERENCES = (
+    "Each model against the one before it, object by object: the difference in accuracy with its 95 % interval"
+    " (bootstrap over objects), the objects that only one of the two gets right, and how likely so lopsided a count is"
+    " by chance (McNemar's exact test; corrected after Holm for the number of rows). It compares these trained"
+    " networks: another training of the same network would differ, too."
 )
 BY_DAYS = "By days from the first detection to the last one read; each model on the same objects."
 
@@ -25,6 +31,11 @@ def text(found: dict) -> str:
         f"  {of['run']:<{width}}  n = {of['n_detections']}  {percent(of['common']['accuracy'])}"
         f" ({interval(of['common']['wilson_interval'])})"
         for of in found["models"]
+    ]
+    lines += [
+        f"  {of['run']} against {of['than']}: {gain(of['difference'], of['interval'])},"
+        f" p = {_p(of['p_holm'])} (corrected)"
+        for of in found["differences"]
     ]
     return "\n".join(lines)
 
@@ -51,6 +62,7 @@ def section(found: dict) -> str:
         page.pictures([("Accuracy by number of detections", figure(models, classes))]),
         page.table(head, rows),
         page.paragraph(MEANING, "muted"),
+        _differences(found["differences"]),
         _days(models),
     )
 
@@ -58,6 +70,25 @@ def section(found: dict) -> str:
 def _recall(of: dict, name: str) -> str:
     recall = of["recall"].get(name)
     return f"{recall['correct']:,} of {recall['objects']:,}" if recall and recall["objects"] else UNDEFINED
+
+
+def _differences(differences: Sequence[dict]) -> str:
+    rows = [
+        [
+            (of["run"], f"against {of['than']}"),
+            (gain(of["difference"], of["interval"]), ""),
+            (f"{of['only_run']:,} / {of['only_than']:,}", ""),
+            (_p(of["p_mcnemar"]), ""),
+            (_p(of["p_holm"]), ""),
+        ]
+        for of in differences
+    ]
+    head = ["model", "difference", "right alone: it / the other", "p", "p, corrected"]
+    return page.table(head, rows) + page.paragraph(DIFFERENCES, "muted")
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.001 else "below 0.001"
 
 
 def _days(models: Sequence[dict]) -> str:
@@ -94,5 +125,5 @@ def figure(models: Sequence[dict], classes: Sequence[str]) -> bytes:
     axes.set_ylabel("accuracy and recall [%]", fontsize=12)
     axes.set_title("The same objects, more detections", fontsize=13)
     tidy(axes)
-    axes.legend(frameon=False, fontsize=10, loc="best")
+    axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1, 0.5))
     return png(picture)

@@ -22,6 +22,12 @@ def points(fraction: float) -> str:
     return f"{100 * fraction:.2f}" if math.isfinite(fraction) else UNDEFINED
 
 
+def gain(difference: float, limits: Sequence[float]) -> str:
+    """A difference of fractions and its interval in percentage points, with their signs."""
+    value, lower, upper = (f"{100 * number:+.1f}".replace("-", "−") for number in (difference, *limits))
+    return f"{value} points ({lower} to {upper})"
+
+
 def spread(values: Sequence[float]) -> str:
     """Fractions as percent: the one there is, or the lowest and the highest."""
     least, most = min(values), max(values)
