@@ -42,6 +42,13 @@ def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     assert f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %" in out
 
 
+def test_what_is_true_of_the_data_is_warned_of_once(evaluate):
+    _, _, err = evaluate()
+    lines = err.splitlines()
+    assert any("Fewer than 30 objects" in line for line in lines)
+    assert len(lines) == len(set(lines))
+
+
 def test_a_seed_by_itself_has_the_same_numbers(evaluate, folder, tmp_path):
     evaluate("--out", tmp_path / "together")
     evaluate("--out", tmp_path / "alone", ckpt="run/seed-3")

@@ -73,12 +73,16 @@ def of_config(**changes):
     return edit(change)
 
 
-def of_trainings(change):
+def of_provenance(name, change):
     def changed(opened):
         provenance = json.loads(opened.attrs["provenance"])
-        opened.attrs["provenance"] = json.dumps(provenance | {"training": change(provenance["training"])})
+        opened.attrs["provenance"] = json.dumps(provenance | {name: change(provenance[name])})
 
     return edit(changed)
+
+
+def of_trainings(change):
+    return of_provenance("training", change)
 
 
 def replaced(name, values):
@@ -131,7 +135,12 @@ def elsewhere(opened):
         ),
         (edit(lambda opened: opened.attrs.update(results='"abc"')), "attribute results: expected a list of dicts"),
         (edit(lambda opened: opened.attrs.update(temperature="9" * 400)), "attribute temperature: "),
-        (of_trainings(lambda trainings: trainings * 2), r"1/\w+/.*: found no such array, expected float32"),
+        (of_trainings(lambda trainings: trainings * 2), "1: found no such group, expected the arrays of 2 trainings"),
+        (of_provenance("training_data", lambda learnt: {}), "training_data: expected survey, command and objects"),
+        (
+            of_provenance("training_data", lambda learnt: learnt | {"objects": {"train": {"AGN": 3}}}),
+            "training_data: objects: train: expected a number for each of AGN, SN, VS",
+        ),
         (replaced(BIAS, None), rf"{BIAS}: found no such array, expected float32 \(3,\)"),
         (replaced(BIAS, h5py.ExternalLink("other.h5", BIAS)), rf"{BIAS}: found no such array"),
         (edit(elsewhere), rf"{BIAS}: its values are in another file"),

@@ -80,6 +80,7 @@ def random_model(name, n_members=1):
     )
     provenance = {name: kind() for name, kind in file.PROVENANCE.items()}
     provenance |= {"command": "π", "training": [dict.fromkeys(file.TRAINING, 7)] * n_members}
+    provenance["training_data"] = {"survey": "made", "command": "π", "objects": {}}
     return TrainedModel(config, fitted, members, provenance, [{"a": None}])
 
 
@@ -169,6 +170,24 @@ def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path
     path.write_text(json.dumps(found))
     with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
         export.from_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("provenance.json", {"training_data": 7}, "TypeError"),
+        ("provenance.json", {"training_data": {"survey": "a", "command": "b"}}, "expected survey, command and objects"),
+        ("metrics.jsonl", {"step": 3}, "KeyError('seconds')"),
+    ],
+)
+def test_a_run_with_a_damaged_record_is_named(folder, tmp_path, file, content, message):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / file
+    found = json.loads(path.read_text()) if file.endswith("json") else {}
+    path.write_text(json.dumps(found | content) + "\n")
+    with pytest.raises(ModelError, match=r"run: provenance.json or metrics.jsonl: damaged \(") as refused:
+        export.from_run(tmp_path / "run")
+    assert message in str(refused.value)
 
 
 def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):

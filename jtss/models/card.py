@@ -169,9 +169,10 @@ def _training(training: dict, trained: TrainedModel) -> list[str]:
     steps, planned = training["steps"], training["planned_steps"]
     loss, accuracy = training["validation_loss"], percent(training["validation_accuracy"])
     whose = "" if len(trained.members) == 1 else f"Seed {training['seed']}: "
+    device = training.get("device", trained.provenance["device"])
     text = (
         f"- {whose}{steps:,} of {planned:,} iterations, {trained.config.training.batch_size} objects each, in"
-        f" {_duration(training['seconds'])} on {trained.provenance['device']}; kept: step {training['best_step']:,}, of"
+        f" {_duration(training['seconds'])} on {device}; kept: step {training['best_step']:,}, of"
         f" the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}."
     )
     return [text, *([] if steps >= planned else [f"- **{whose}The training was stopped before its end.**"])]
@@ -201,7 +202,8 @@ def _calibration(trained: TrainedModel) -> list[str]:
         return []
     text = (
         f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
-        " logits by it makes probabilities as sure as they are right there. It is applied only where asked for:"
+        " logarithms of the probabilities by it, and normalising, makes them as sure as they are right there. It is"
+        " applied only where asked for:"
         " `evaluate.py --alerts … --calibrated`."
     )
     return [_section("Calibration", [text])]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from jtss import loading, registry, sums, whole_files
+from jtss.loading import Run
 from jtss.models import card, file, portable, results, shipped
 from jtss.models.file import ModelError, TrainedModel
 from jtss.reports import subject
@@ -63,24 +64,33 @@ def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
     run = loading.load_run(path)
     if run.folder is None:
         raise ModelError(f"{path} ships already, expected a run directory")
-    learnt = run.provenance.get("training_data")
-    if learnt is None:
+    if "training_data" not in run.provenance:
         raise ModelError(f"{run.folder}: its provenance.json has no training_data; train again, this version keeps it")
-    provenance = run.provenance | {
-        "command": portable.command(run.provenance["command"]),
-        "data": Path(run.provenance["data"]).name,
-        "training_data": learnt | {"command": portable.command(learnt["command"])},
-        "training": [
-            {"seed": member.seed, **member.outcome._asdict(), "seconds": _seconds(directory.metrics())}
-            for member, directory in zip(run.members, run.directories, strict=True)
-        ],
-    }
+    try:
+        provenance = file.check_provenance(run.config.classes, _provenance(run))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{run.folder}: provenance.json or metrics.jsonl: damaged ({error!r})") from None
     version, content_hash = subject.version(run), run.provenance["data_hash"]
     seeds = [member.seed for member in run.members]
     scores = [results.from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
     fitted = results.temperature(reports)
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, temperature=fitted)
+
+
+def _provenance(run: Run) -> dict:
+    """As `file.TrainedModel` says."""
+    given, learnt = run.provenance, run.provenance["training_data"]
+    return given | {
+        "command": portable.command(given["command"]),
+        "data": Path(given["data"]).name,
+        "training_data": learnt | {"command": portable.command(learnt["command"])},
+        "training": [
+            {"seed": member.seed, **member.outcome._asdict(), "seconds": _seconds(directory.metrics())}
+            | {"device": directory.provenance["device"]}
+            for member, directory in zip(run.members, run.directories, strict=True)
+        ],
+    }
 
 
 def _seconds(metrics: list[dict]) -> float:

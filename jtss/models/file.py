@@ -10,7 +10,7 @@ Two writings of the same model give the same bytes.
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ def read(path: Path) -> TrainedModel:
         config = _attribute(path, file, "config", overrides.from_dict)
         statistics = _attribute(path, file, "statistics", partial(_statistics, config))
         _attribute(path, file, "class_names", partial(_check_classes, config))
-        provenance = _attribute(path, file, "provenance", _provenance)
+        provenance = _attribute(path, file, "provenance", partial(check_provenance, config.classes))
         return TrainedModel(
             config,
             statistics,
@@ -135,7 +135,12 @@ def _temperature(value: object) -> float:
     return float(value)
 
 
-def _provenance(values: dict) -> dict:
+def check_provenance(classes: Sequence[str], values: dict) -> dict:
+    """The provenance as it is.
+
+    Raises:
+        ValueError: a part is missing or is not what `TrainedModel` says; names it.
+    """
     wrong = [name for name, kind in PROVENANCE.items() if not isinstance(values.get(name), kind)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: missing, or of another type than expected")
@@ -146,7 +151,17 @@ def _provenance(values: dict) -> dict:
         absent = [name for name in TRAINING if not _is_number(training.get(name))]
         if absent:
             raise ValueError(f"training: {', '.join(absent)}: found no number, expected one for each training")
+    _check_learnt(classes, values["training_data"])
     return values
+
+
+def _check_learnt(classes: Sequence[str], learnt: dict) -> None:
+    objects = learnt.get("objects")
+    if not all(isinstance(learnt.get(name), str) for name in ("survey", "command")) or not isinstance(objects, dict):
+        raise ValueError("training_data: expected survey, command and objects")
+    for split, counts in objects.items():
+        if not isinstance(counts, dict) or not all(_is_number(counts.get(name)) for name in classes):
+            raise ValueError(f"training_data: objects: {split}: expected a number for each of {', '.join(classes)}")
 
 
 def _results(values: list) -> list[dict]:
@@ -171,6 +186,8 @@ def _check_classes(config: Config, names: list[str]) -> None:
 
 
 def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tuple[Variables, ...]:
+    if str(n_members - 1) not in file:  # looked at first: what is expected of many that are not there takes memory
+        raise ModelError(f"{path}: {n_members - 1}: found no such group, expected the arrays of {n_members} trainings")
     expected = (jax.eval_shape(partial(model.init, config), jax.random.key(0)),) * n_members
     shapes = _named(expected)
     found: dict[str, h5py.Dataset] = {}

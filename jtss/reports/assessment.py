@@ -149,6 +149,18 @@ def own_folder(run: Run, name: str) -> Path:
     return run.folder / name if run.folder else Path(f"{run.label}-{name}")
 
 
+def _once(warn: Say) -> Say:
+    """Says nothing that was said already: what is true of the data is true for every seed."""
+    said: set[str] = set()
+
+    def say(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            warn(line)
+
+    return say
+
+
 def assess_repeats(
     path: Path, request: Request, out: Path | None, warn: Say, say: Say
 ) -> tuple[dict, tuple[Path, Path]]:
@@ -167,7 +179,7 @@ def assess_repeats(
         ValueError, OSError: as in `assess`, for any of the seeds.
     """
     loading.load_run(path)  # whether the seeds are repeats at all must not show only after all are evaluated
-    reports = {}
+    reports, warn = {}, _once(warn)
     for seed, directory in repeats.seed_directories(path).items():
         reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
         say(f"seed {seed}: {html_path}")

@@ -11,9 +11,10 @@ FITTED = "fitted to {n:,} objects of the validation split"
 NO_VALIDATION = "not fitted: there are no labelled objects of a validation split beside those evaluated"
 TOO_FEW = "not fitted: {n:,} objects of the validation split are too few"
 MEANING = (
-    "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the logits:"
-    " above 1 it makes a model less sure; no predicted class changes. All of this holds for a sky with the classes of"
-    " this test: on another, scale by the temperature first, then multiply by the shares and normalise."
+    "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the"
+    " logarithms of the probabilities: above 1 it makes a model less sure; no predicted class changes. All of this"
+    " holds for a sky with the classes of this test: on another, scale by the temperature first, then multiply by the"
+    " shares and normalise."
 )
 
 
