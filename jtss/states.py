@@ -54,7 +54,10 @@ class States:
 
     def steps(self) -> list[int]:
         """The steps of the saved states, latest first; whether they are damaged is not looked at."""
-        names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        try:
+            names = [path.name for path in self.path.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
         return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
     def save(self, state: TrainState) -> None:

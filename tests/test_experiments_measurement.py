@@ -9,7 +9,7 @@ from made_sequences import sequences
 
 from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import overrides, registry
+from jtss import overrides, recording, registry
 from jtss.experiments.paper import cells, results, sitting
 from jtss.experiments.paper.cells import Setup
 from jtss.experiments.paper.measurement import Laboratory
@@ -109,27 +109,62 @@ def test_a_training_that_is_stopped_twice_comes_to_the_same_as_one_that_is_not(m
         assert replace(one, finished="", inference={}, seconds=0) == replace(
             other, finished="", inference={}, seconds=0
         )
-    sittings = sum(UnderWay(tmp_path / "under_way", pytest.fail).latest(group[0]).spent[:1])
-    assert found[0].seconds > sittings > 0
+    before = UnderWay(tmp_path / "under_way", pytest.fail).latest(group[0]).spent.seconds
+    assert found[0].seconds > before > 0
     for cell in group:
         last.forget(cell)
     assert not list((tmp_path / "under_way").iterdir())
 
 
-def test_cells_at_different_steps_do_not_train_together_and_the_furthest_is_first(make):
+def test_cells_without_a_step_in_common_do_not_train_together_and_the_furthest_is_first(make):
     group = cells_of(make(), "n2_metadata_noallwise", LONGER, 3)
     with pytest.raises(Stopped):
         make(after(0)).measure(group[1:])
     assert make().choose(group) == list(group[1:])
     with pytest.raises(Stopped):
         make(after(0)).measure(group[2:])
+    make().forget(group[1])
     assert make().choose(group) == [group[2]]
+
+
+def test_a_group_of_which_some_were_saved_once_more_goes_back_to_where_all_are(make, tmp_path):
+    """As a kill leaves it in the middle of saving; not for one that was never begun."""
+    group = cells_of(make(), "n2_metadata_noallwise", LONGER, 3)
+    with pytest.raises(Stopped):
+        make(after(0)).measure(group[:2])
+    with pytest.raises(Stopped):
+        make(after(0)).measure(group[:1])
+    saved = UnderWay(tmp_path / "under_way", pytest.fail)
+    assert [saved.step(cell) for cell in group] == [4, 2, 0]
+    assert make().choose(group) == list(group[:2])
+    assert [saved.step(cell) for cell in group] == [2, 2, 0]
+
+
+def test_a_disk_that_is_full_costs_what_could_be_saved_and_nothing_else(make, monkeypatch):
+    (cell,) = cells_of(make(), "n2_metadata_noallwise", LONGER, 1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(UnderWay, "save", full)
+    said = []
+    with pytest.raises(Stopped):
+        make(after(0), said).measure([cell])
+    assert "WARNING: [Errno 28] No space left on device" in said
+
+
+def test_a_loss_that_is_no_number_is_not_saved(make, tmp_path, monkeypatch):
+    """Nor taken for a stop, though time is up; a result of it there is none."""
+    group = cells_of(make(), "n2_metadata_noallwise", [*LONGER, "training.learning_rate=1e38"], 2)
+    monkeypatch.setattr(recording, "SAVE_EVERY_SECONDS", -1)
+    with pytest.raises(FloatingPointError, match="training loss is"):
+        make(time_is_up=lambda: True).measure(group)
+    assert [UnderWay(tmp_path / "under_way", pytest.fail).step(cell) for cell in group] == [0, 0]
 
 
 def test_a_training_that_was_killed_when_it_was_finished_is_only_tested(make, tmp_path):
     (cell,) = cells_of(make(), "n2_metadata_noallwise", LONGER, 1)
-    whole, kept = make(), []
-    whole._conditions = whole._conditions._replace(say=kept.append)
+    whole = make()
     (expected,) = whole.measure([cell])
     finished = sitting.train([cell], whole._prepare(cell.config), whole._under_way, whole._conditions)
     whole._under_way.save(cell, finished[0])

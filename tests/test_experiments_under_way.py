@@ -8,6 +8,7 @@ from test_states import flip_a_bit
 
 from jtss import training
 from jtss.experiments.paper import cells
+from jtss.experiments.paper import under_way as under_way_module
 from jtss.experiments.paper.cells import Setup
 from jtss.experiments.paper.under_way import Begun, Spent, UnderWay
 
@@ -61,18 +62,45 @@ def test_a_damaged_state_is_set_aside_for_the_one_before(under_way, warnings, tm
     assert line.endswith("step 4 is used instead")
 
 
-@pytest.mark.parametrize("file", ["states/4/made_with.json", "spent.json"])
-def test_without_a_good_state_the_training_begins_anew_and_says_so(under_way, warnings, tmp_path, file):
+@pytest.mark.parametrize(("file", "named"), [("states/4/made_with.json", "states"), ("spent.json", "spent.json")])
+def test_without_a_good_state_the_training_begins_anew_and_what_there_was_is_set_aside(
+    under_way, warnings, tmp_path, file, named
+):
     under_way.save(ONE, at(4))
     path = tmp_path / "under_way" / ONE.id / file
     path.write_text(path.read_text()[:-4])
     found = under_way.latest(ONE)
     assert (found.step, found.spent) == (0, Spent())
     (line,) = warnings
-    assert str(path.parents[-file.count("/") or 0]) in line
-    assert line.endswith("this training begins anew")
+    folder = tmp_path / "under_way" / ONE.id
+    assert line.startswith(f"{folder / named}: ")
+    assert line.endswith(f"this training begins anew, what there was is in {folder}.damaged")
+    assert (folder.with_name(f"{ONE.id}.damaged") / "states" / "4" / "SHA256SUMS").is_file()
     under_way.save(ONE, at(2))
     assert under_way.latest(ONE).step == 2
+
+
+def test_a_file_that_cannot_be_read_just_now_costs_nothing(under_way, tmp_path, monkeypatch):
+    under_way.save(ONE, at(4))
+    with monkeypatch.context() as patched:
+        patched.setattr(under_way_module, "_parse", fail_with(OSError(24, "Too many open files")))
+        with pytest.raises(OSError, match="Too many open files"):
+            under_way.latest(ONE)
+    assert under_way.latest(ONE).step == 4
+
+
+def fail_with(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def test_what_a_kill_left_of_finished_cells_is_swept_away(under_way):
+    under_way.save(ONE, at(4))
+    under_way.save(OTHER, at(4))
+    under_way.sweep({ONE.id, "never begun"})
+    assert (under_way.step(ONE), under_way.step(OTHER)) == (0, 4)
 
 
 def test_sittings_add_up_and_nothing_is_named_twice():

@@ -94,8 +94,7 @@ def test_a_killed_run_goes_on_where_it_was(work_with, tmp_path):
             raise Stopped
 
     first = MadeLaboratory(before=stop_at_the_third)
-    with pytest.raises(Stopped):
-        work.run(work_with(first))
+    assert work.run(work_with(first)).out_of_time
     assert not claims_left(tmp_path)
     second = MadeLaboratory()
     work.run(work_with(second))
@@ -141,6 +140,19 @@ def test_a_configuration_that_fails_is_passed_over_and_named(work_with, tmp_path
     assert set(left.failed) == {cell.id for cell in cells.of(TABLE_7[1], DATA_HASH)}
     assert any(line.startswith("WARNING: 2 alerts, with AllWISE, seeds 0, 1, 2: training loss is nan") for line in said)
     assert not claims_left(tmp_path)
+
+
+def test_a_stop_in_the_middle_of_a_training_forgets_no_failure(work_with):
+    def stop_at_the_third(group):
+        if group[0].setup.row == TABLE_7[2].row:
+            raise Stopped
+
+    laboratory = MadeLaboratory(failing={(2, True)}, before=stop_at_the_third)
+    left = work.run(work_with(laboratory))
+    failed = {cell.id for cell in cells.of(TABLE_7[1], DATA_HASH)}
+    assert left.out_of_time
+    assert set(left.failed) == failed
+    assert failed <= set(laboratory.forgotten)  # it would fail again from what is saved
 
 
 def test_a_seed_that_fails_takes_no_other_with_it(work_with):

@@ -31,7 +31,7 @@ def _seconds(config: Config, done: int, n_validation: int) -> float:
     iterations, every = max(0, config.training.iterations - done), config.training.validate_every
     if config.stamp.channels:
         # The estimate is linear in both, and all temporal models share an encoder: it is timed once.
-        key = config.encoder, config.stamp, config.training.batch_size, every, n_validation
+        key = config.encoder, training.shared(config).stamp, config.training.batch_size, every, n_validation
         return _seconds_per_detection(*key) * config.n_detections * iterations
     return _seconds_per_step(replace(training.shared(config), name="timed", origin="", paper_accuracy="")) * iterations
 

@@ -1,6 +1,7 @@
 """Train some cells as one program, and test each of them."""
 
 import datetime
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -36,13 +37,20 @@ class Laboratory:
         self._test: Sequences | None = None
 
     def choose(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Which of the cells, of one program, train together now: those that are furthest, as many as fit."""
+        """Which of the cells, of one program, train together now: as many as fit, from the step that most of them have.
+
+        A kill while a group was being saved leaves some of it one save ahead; these go back to where all are.
+        """
         if len(cells) == 1:
             return list(cells)
-        steps = [self._under_way.latest(cell).step for cell in cells]
-        furthest = [cell for cell, step in zip(cells, steps, strict=True) if step == max(steps)]
+        counts = Counter(step for cell in cells for step in self._under_way.steps(cell))
+        step = max(counts, key=lambda step: (counts[step], step), default=0)
+        alike = [cell for cell in cells if step in self._under_way.steps(cell)] or list(cells)
+        for cell in alike:
+            self._under_way.go_back(cell, step)
+        good = [cell for cell in alike if self._under_way.latest(cell).step == step] or alike[:1]
         prepared = self._prepare(cells[0].config)
-        return furthest[: seeds.fitting([cell.config for cell in furthest], prepared.source, prepared.chunks)]
+        return good[: seeds.fitting([cell.config for cell in good], prepared.source, prepared.chunks)]
 
     def measure(self, cells: Sequence[Cell]) -> list[Result]:
         """Train cells of one program, which are at the same step, together, and test each.
@@ -51,7 +59,6 @@ class Laboratory:
             sitting.Stopped: time was up.
             FloatingPointError: a loss is no number.
             data.DataError: the file does not fit the configuration.
-            states.RunError, OSError: a state cannot be saved.
         """
         prepared = self._prepare(cells[0].config)
         trained = sitting.train(cells, prepared, self._under_way, self._conditions)
@@ -97,7 +104,7 @@ class Laboratory:
             together=together,
             inference=evaluation.inference_time(answer, tested.sample),
             screened=self._screen(run) if self._screened else None,
-            device=", ".join(spent.devices),
+            device=", then ".join(spent.devices),
             versions=environment.versions(),
             commit=", ".join(spent.commits),
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

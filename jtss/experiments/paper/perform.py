@@ -14,7 +14,7 @@ from jtss.experiments.paper.choice import Choice, choose
 from jtss.experiments.paper.claims import Claims
 from jtss.experiments.paper.measured import Measured
 from jtss.experiments.paper.measurement import Laboratory
-from jtss.experiments.paper.sitting import Conditions, Stopped
+from jtss.experiments.paper.sitting import Conditions
 from jtss.experiments.paper.store import Store
 from jtss.experiments.paper.tables import Document
 from jtss.experiments.paper.under_way import UnderWay
@@ -129,7 +129,8 @@ def perform(request: Request, stop: StopSignals, say: Say, warn: Say) -> list[Pa
         ValueError, OSError: as `prepare`.
     """
     bench, began = prepare(request), time.monotonic()
-    _read(bench.store, warn)
+    under_way = bench.under_way(warn)
+    under_way.sweep(_read(bench.store, warn))
 
     def time_is_up() -> bool:
         return stop.agree() or (request.budget is not None and time.monotonic() - began >= request.budget)
@@ -137,12 +138,8 @@ def perform(request: Request, stop: StopSignals, say: Say, warn: Say) -> list[Pa
     request.out.mkdir(parents=True, exist_ok=True)
     claims = Claims(request.out / CLAIMS / bench.store.path.stem)
     conditions = Conditions(time_is_up, stop.may_break_off, say)
-    under_way = bench.under_way(warn)
     laboratory = Laboratory(request.data, under_way, conditions, screened=bench.experiment.screened)
-    try:
-        left = work.run(work.Work(bench.store, claims, laboratory, bench.plan, time_is_up, say))
-    except Stopped:
-        left = Left({}, {}, True)
+    left = work.run(work.Work(bench.store, claims, laboratory, bench.plan, time_is_up, say))
     document = _document(bench, left, under_way)
     say("\n" + typesetting.text(document))
     return typesetting.write(request.out, document)

@@ -14,6 +14,7 @@ from jtss.experiments.paper.cells import Cell
 from jtss.experiments.paper.under_way import Begun, UnderWay
 from jtss.prepared import Prepared
 from jtss.recording import Pace
+from jtss.states import RunError
 from jtss.training import TrainState
 
 
@@ -41,7 +42,6 @@ def train(cells: Sequence[Cell], prepared: Prepared, under_way: UnderWay, condit
     Raises:
         Stopped: time was up.
         FloatingPointError: a loss is no number.
-        states.RunError, OSError: a state cannot be saved.
     """
     config, began = cells[0].config, time.monotonic()
     begun, device = [under_way.latest(cell) for cell in cells], str(environment.hardware()["device"])
@@ -53,15 +53,18 @@ def train(cells: Sequence[Cell], prepared: Prepared, under_way: UnderWay, condit
         return [Begun(training.part(states, i), each) for i, each in enumerate(spent)]
 
     def save(states: TrainState) -> None:
-        for cell, each in zip(cells, so_far(states), strict=True):
-            under_way.save(cell, each)
+        try:
+            for cell, each in zip(cells, so_far(states), strict=True):
+                under_way.save(cell, each)
+        except (RunError, OSError) as error:  # mostly a full disk, which a result may still fit on
+            conditions.say(f"WARNING: {error}")
 
     if any(each.step for each in begun):
         conditions.say(f"  goes on from {_step(config, states)}")
     for progress in engine.run(config, states, prepared.source, prepared.chunks, conditions.may_break_off):
         states, now = progress.states, time.monotonic()
-        if training.finished(config, states):
-            continue  # the loop ends when it has looked at the last loss
+        if training.finished(config, states) or not np.all(np.isfinite(progress.figures.loss)):
+            continue  # the loop ends when it has looked at the loss
         if conditions.time_is_up():
             break
         if pace.is_due(now):

@@ -2,13 +2,14 @@
 
 ID/states/      its saved states; see `jtss.states`
 ID/spent.json   what has gone into them: seconds, commits, devices
+ID.damaged      a training of which nothing could be used, set aside
 
-Only who has claimed a cell touches its folder.
+Only who has claimed a cell changes its folder.
 """
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,12 +52,24 @@ class UnderWay:
     def __init__(self, folder: Path, warn: Callable[[str], None]):
         self._folder, self._warn = folder, warn
 
+    def steps(self, cell: Cell) -> list[int]:
+        """Of the saved states, latest first, whether or not they are damaged."""
+        return self._states(cell).steps()
+
     def step(self, cell: Cell) -> int:
         """Of the latest saved state, whether or not it is damaged; 0 where nothing is saved."""
-        return max(self._states(cell).steps(), default=0)
+        return max(self.steps(cell), default=0)
+
+    def go_back(self, cell: Cell, step: int) -> None:
+        """Remove the states after `step`."""
+        self._states(cell).clear_after(step)
 
     def latest(self, cell: Cell) -> Begun:
-        """The latest good state, or that before the first step; later ones, which are damaged, are set aside."""
+        """The latest good state, or that before the first step; later ones, which are damaged, are set aside.
+
+        Raises:
+            OSError: a file cannot be read or be set aside.
+        """
         beginning, states = training.init_state(cell.config), self._states(cell)
         if not states.steps():
             return _begun(beginning, Spent())
@@ -64,8 +77,10 @@ class UnderWay:
             state, warnings = states.restore(beginning)
             spent = _parse(self._spent(cell))
         except RunError as error:
-            self._warn(f"{error}; this training begins anew")
-            self.forget(cell)
+            aside = self._folder / f"{cell.id}.damaged"
+            self._warn(f"{error}; this training begins anew, what there was is in {aside}")
+            shutil.rmtree(aside, ignore_errors=True)
+            (self._folder / cell.id).rename(aside)
             return _begun(beginning, Spent())
         for line in warnings:
             self._warn(line)
@@ -85,7 +100,15 @@ class UnderWay:
 
     def forget(self, cell: Cell) -> None:
         """Remove what is saved, if anything is."""
-        shutil.rmtree(self._folder / cell.id, ignore_errors=True)
+        self._remove(cell.id)
+
+    def sweep(self, finished: Collection[str]) -> None:
+        """Remove what was left of cells, by id, whose results were written down just before a kill."""
+        for cell_id in finished:
+            self._remove(cell_id)
+
+    def _remove(self, cell_id: str) -> None:
+        shutil.rmtree(self._folder / cell_id, ignore_errors=True)
 
     def _states(self, cell: Cell) -> States:
         return States(self._folder / cell.id / "states", {"cell": {"id": cell.id}})
@@ -102,5 +125,7 @@ def _parse(path: Path) -> Spent:
     try:
         values = json.loads(path.read_text())
         return Spent(float(values["seconds"]), *(tuple(map(str, values[name])) for name in ("commits", "devices")))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing") from None
+    except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: damaged ({error!r})") from None

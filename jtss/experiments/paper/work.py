@@ -10,6 +10,7 @@ from jtss.experiments.paper import cells
 from jtss.experiments.paper.cells import Cell, Setup
 from jtss.experiments.paper.claims import Claims, Holder
 from jtss.experiments.paper.results import Result
+from jtss.experiments.paper.sitting import Stopped
 from jtss.experiments.paper.store import Store
 
 Say = Callable[[str], None]
@@ -60,8 +61,7 @@ def run(work: Work) -> Left:
     """Measure all that is missing and that no other process holds.
 
     Raises:
-        sitting.Stopped: time was up in the middle of a training; what is done of it is saved.
-        DataError, RunError, OSError: as the laboratory and the store.
+        DataError, OSError: as the laboratory and the store.
     """
     failed: dict[str, str] = {}
     while not work.time_is_up():
@@ -70,6 +70,8 @@ def run(work: Work) -> Left:
             return Left(held, failed, False)
         try:
             failed |= _measure(work, claimed)
+        except Stopped:
+            break
         finally:
             for cell in claimed:
                 work.claims.release(cell.id)
@@ -126,8 +128,9 @@ def _measure(work: Work, claimed: Sequence[Cell]) -> dict[str, str]:
     Where cells of one program fail together, each is tried alone: one may be at fault.
     """
     group = work.laboratory.choose(claimed)
+    taken = {cell.id for cell in group}
     for cell in claimed:
-        if cell not in group:
+        if cell.id not in taken:
             work.claims.release(cell.id)
     began = time.monotonic()
     work.say(f"{_named(group)} …")
@@ -135,6 +138,9 @@ def _measure(work: Work, claimed: Sequence[Cell]) -> dict[str, str]:
     if failed and len(group) > 1:
         alone = [_write_down(work, [cell]) for cell in group]
         failed = {cell_id: reason for each in alone for cell_id, reason in each.items()}
+    for cell in group:
+        if cell.id in failed:
+            work.laboratory.forget(cell)
     work.say(f"  {time.monotonic() - began:.0f} s")
     return failed
 
