@@ -18,7 +18,7 @@ N_STEPS = 20  # timed of a network without images
 
 
 def seconds(cells: Mapping[Cell, int], n_validation: int) -> float:
-    """Seconds that the cells take one after another; seeds that train as one program take less.
+    """Seconds that the cells take one after another; those that train as one program take less.
 
     Args:
         cells: what is left, and the steps that are done of each.
