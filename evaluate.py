@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from data_prep import ingest
 from jtss import output
 from jtss.schema import COLOUR_NAMES, SPLIT_NAMES
 
@@ -234,11 +235,10 @@ def require_folders(*paths: Path | None) -> None:
 
 def account_for(ingested, arguments: argparse.Namespace) -> None:
     """Print the ledger and write the rejects; raise ValueError where there is nothing to say about any object."""
-    from data_prep import build
 
     print(ingested.ledger)
     if arguments.rejects:
-        build.write_rejects(arguments.rejects, ingested)
+        ingest.write_rejects(arguments.rejects, ingested)
     given = ", ".join(map(str, arguments.alerts))
     if not ingested.ledger.read:
         raise ValueError(f"{given}: no alert packet found")

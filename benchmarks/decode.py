@@ -21,11 +21,11 @@ import fastavro
 import numpy as np
 from astropy.io import fits
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.containers import Block, read_blocks
-from data_prep.projection import CUTOUT_FIELDS
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import CUTOUT_FIELDS
+from data_prep.packets.containers import Block, read_blocks
+from data_prep.packets.stamps import decode_stamps, is_full, scale
 from data_prep.simulate.packets import CANDIDATE_TYPES, encode_file, packet
-from data_prep.stamps import decode_stamps, is_full, scale
 
 N_SIMULATED = 300
 N_PREVIOUS = 20

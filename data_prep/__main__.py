@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 
-from data_prep.errors import InputError
+from data_prep.ledger import InputError
 from data_prep.workers import WorkerError
 
 EXIT_FAILED, EXIT_LEAKS, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_TERMINATED = 1, 1, 2, 130, 141, 143
@@ -100,7 +100,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
     _say(summary(options.file))
     if options.gallery:
-        from data_prep.gallery import draw
+        from data_prep.inspection import draw
 
         draw(options.file, options.gallery)
         _say(f"\n{_printable(options.gallery)}: gallery of stamps")

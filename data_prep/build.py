@@ -3,7 +3,6 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels, places, split
-from data_prep.errors import InputError
+from data_prep import crossmatch, labels
 from data_prep.hdf5 import Writer
-from data_prep.ingest import Ingested, ingest
-from data_prep.ledger import Ledger
+from data_prep.ingest import Ingested, ingest, write_rejects
+from data_prep.ledger import InputError, Ledger
 from jtss.schema import METADATA_NAMES
 
 RA_DEC = [METADATA_NAMES.index(name) for name in ("ra", "dec")]
@@ -83,32 +81,18 @@ def _write(
         label.append(batch.label)
         position.append(batch.metadata[batch.object_start[:-1]][:, RA_DEC])
     label, names = np.concatenate(label), ingested.object_ids
-    source = places.groups(*np.concatenate(position).astype(np.float64).T)
+    source = crossmatch.groups(*np.concatenate(position).astype(np.float64).T)
     if known is not None:
         _take_notes(ingested.ledger, names, known, label)
     content_hash = writer.finish(
-        split=split.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger
+        split=labels.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger
     )
     return Built(ingested.ledger, len(names), content_hash)
 
 
 def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray) -> None:
-    for name, count in (labels.notes(names, known) | split.notes(label)).items():
+    for name, count in (labels.notes(names, known) | labels.split_notes(label)).items():
         ledger.notes[name] = count
-
-
-def write_rejects(path: Path, ingested: Ingested) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for rejection in ingested.rejections():
-            line = {
-                "file": rejection.source,
-                "objectId": rejection.object_id or None,
-                "candid": rejection.candid or None,
-                "reason": rejection.reason,
-                "detail": rejection.detail,
-                "n_alerts": rejection.n_alerts,
-            }
-            file.write(json.dumps(line) + "\n")
 
 
 def _check_targets(out: Path, rejects: Path | None, force: bool) -> None:

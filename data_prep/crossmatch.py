@@ -1,13 +1,18 @@
-"""AllWISE magnitudes from a local catalogue file: the nearest source within two arcseconds."""
+"""AllWISE magnitudes from a local catalogue file: the nearest source within two arcseconds.
+
+[FOLDED] Objects that are one source: ZTF now and then gives the same place on the sky two ids.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from data_prep.errors import InputError
-from data_prep.metadata import unit_vectors, within
+from data_prep.ledger import InputError
+from data_prep.packets.metadata import unit_vectors, within
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
 
 # Our name of each column, and AllWISE's own.
@@ -115,3 +120,27 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
         if column.ndim != 1:
             raise InputError(f"{path}: column {names[name]} has shape {column.shape}, expected one number a row")
     return columns
+
+
+RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5
+
+
+def chord(arcsec: float) -> float:
+    """Distance of two unit vectors that are an angle apart."""
+    return 2 * np.sin(np.radians(arcsec / 3600) / 2)
+
+
+def groups(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """[N] int: the same number for objects within `RADIUS_ARCSEC` of each other, in chains if need be.
+
+    Args:
+        ra, dec: [N] [deg]; an object without a position is alone.
+    """
+    with np.errstate(invalid="ignore"):
+        placed = np.flatnonzero((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
+    pairs = np.empty((0, 2), int)
+    if placed.size:
+        tree = cKDTree(unit_vectors(ra[placed], dec[placed]))
+        pairs = placed[tree.query_pairs(chord(RADIUS_ARCSEC), output_type="ndarray")]
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(ra), len(ra)))
+    return connected_components(links, directed=False)[1]

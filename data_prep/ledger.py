@@ -1,4 +1,7 @@
-"""The ledger: every alert read is either kept or dropped for a named reason; nothing is lost in silence."""
+"""The ledger: every alert read is either kept or dropped for a named reason; nothing is lost in silence.
+
+[FOLDED] What went wrong with what the user gave, in one line.
+"""
 
 from collections import Counter
 from typing import NamedTuple
@@ -80,3 +83,7 @@ def table(counts: dict) -> str:
     lines += [(f"  {name}", n) for name, n in counts["notes"].items()]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {count:>9}".rstrip() for name, count in lines)
+
+
+class InputError(ValueError):
+    """A file or a setting that cannot be used; the message names it, what was found and what was expected."""

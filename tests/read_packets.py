@@ -1,9 +1,9 @@
 """What our reader makes of files, for tests."""
 
-from data_prep.alerts import decode_block
-from data_prep.containers import read_blocks
-from data_prep.framing import Block
 from data_prep.ledger import Rejection
+from data_prep.packets.alerts import decode_block
+from data_prep.packets.avro import Block
+from data_prep.packets.containers import read_blocks
 
 
 def outcomes(path) -> list[Block | Rejection]:

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from make_packets import CANDIDATE, alert, images
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.containers import read_blocks
-from data_prep.cutouts import StampError, decode_cutout
-from data_prep.framing import MIN_RECORD_BYTES, Block
 from data_prep.ledger import Rejection
-from data_prep.metadata import CANDIDATE_FIELDS
-from data_prep.projection import CUTOUT_FIELDS
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import CUTOUT_FIELDS, MIN_RECORD_BYTES, Block
+from data_prep.packets.containers import read_blocks
+from data_prep.packets.fits import StampError, decode_cutout
+from data_prep.packets.metadata import CANDIDATE_FIELDS
 from data_prep.simulate.packets import alert_schema, encode_file, packet
 
 NO_STAMPS = [None, None, None]
@@ -191,8 +190,8 @@ BOMBS = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
 import sys, tracemalloc, zlib, cramjam
-from data_prep.alerts import decode_block
-from data_prep.framing import Block
+from data_prep.packets.alerts import decode_block
+from data_prep.packets.avro import Block
 schema = sys.stdin.buffer.read()
 deflater = zlib.compressobj(9, wbits=-15)
 zeros = b"".join(deflater.compress(bytes(1 << 20)) for _ in range(512)) + deflater.flush()

@@ -9,8 +9,8 @@ import pytest
 from make_packets import gzip, save_tar, small
 from read_packets import candids, outcomes, read, rejected
 
-from data_prep.alerts import decode_block
 from data_prep.ledger import Rejection
+from data_prep.packets.alerts import decode_block
 from data_prep.simulate.packets import encode_file
 
 GOOD = encode_file([small(1)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_audits import audited, clean
 
-from data_prep.audit import shortcuts, tree
+from data_prep.audit import shortcuts
 from data_prep.audit.finding import NOTE, OK, WARNING
 from jtss.schema import METADATA_NAMES
 
@@ -71,11 +71,11 @@ def test_tree_by_hand():
     """Class 1 lies above 5 or is missing; the first question separates 40 of 60, the second the rest."""
     values = np.concatenate([np.linspace(0, 4, 40), np.linspace(6, 9, 20), np.full(20, np.nan)])[:, None]
     label = np.repeat([0, 1, 1], [40, 20, 20])
-    grown = tree.fit(values, label, 2)
-    assert tree.predict(grown, np.array([[2.0], [7.0], [np.nan], [-5.0], [1e9]])).tolist() == [0, 1, 1, 0, 1]
-    shallow = tree.fit(values, label, 2, depth=1)
+    grown = shortcuts.fit(values, label, 2)
+    assert shortcuts.predict(grown, np.array([[2.0], [7.0], [np.nan], [-5.0], [1e9]])).tolist() == [0, 1, 1, 0, 1]
+    shallow = shortcuts.fit(values, label, 2, depth=1)
     assert (shallow.yes.yes, shallow.no.yes) == (None, None)
-    assert np.mean(tree.predict(shallow, values) == label) == pytest.approx(60 / 80)
+    assert np.mean(shortcuts.predict(shallow, values) == label) == pytest.approx(60 / 80)
 
 
 def test_tree_weighs_classes_alike():
@@ -83,7 +83,7 @@ def test_tree_weighs_classes_alike():
     rng = np.random.default_rng(3)
     values = np.concatenate([rng.uniform(0, 10, 990), rng.uniform(8, 10, 60)])[:, None]
     label = np.repeat([0, 1], [990, 60])
-    answer = tree.predict(tree.fit(values, label, 2, depth=1), np.array([[3.0], [9.0]]))
+    answer = shortcuts.predict(shortcuts.fit(values, label, 2, depth=1), np.array([[3.0], [9.0]]))
     assert answer.tolist() == [0, 1]
 
 
@@ -92,12 +92,12 @@ def test_tree_combines_values():
     rng = np.random.default_rng(4)
     values = rng.uniform(-1, 1, (2000, 2))
     label = (values.prod(axis=1) > 0).astype(int)
-    both, one = tree.fit(values, label, 2), tree.fit(values[:, :1], label, 2)
-    assert np.mean(tree.predict(both, values) == label) > 0.9
-    assert np.mean(tree.predict(one, values[:, :1]) == label) < 0.6
+    both, one = shortcuts.fit(values, label, 2), shortcuts.fit(values[:, :1], label, 2)
+    assert np.mean(shortcuts.predict(both, values) == label) > 0.9
+    assert np.mean(shortcuts.predict(one, values[:, :1]) == label) < 0.6
 
 
 def test_tree_without_a_question_answers_the_same():
-    grown = tree.fit(np.full((30, 1), np.nan), np.arange(30) % 2, 2)
+    grown = shortcuts.fit(np.full((30, 1), np.nan), np.arange(30) % 2, 2)
     assert grown.yes is None
-    assert len(set(tree.predict(grown, np.arange(5.0)[:, None]))) == 1
+    assert len(set(shortcuts.predict(grown, np.arange(5.0)[:, None]))) == 1

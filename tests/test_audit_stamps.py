@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_split, write
 
-from data_prep.audit import fingerprints, twins
+from data_prep.audit import stamps as fingerprints
+from data_prep.audit import stamps as twins
 from data_prep.audit.columns import read
 from data_prep.inspection import open_checked
 from jtss.scaling import min_max

@@ -8,7 +8,7 @@ from make_packets import CANDIDATE, alert, images, save
 from matplotlib.image import imread
 
 from data_prep.__main__ import main
-from data_prep.compare.galleries import choose, clipped
+from data_prep.compare.comparison import choose, clipped
 from data_prep.compare.samples import VALUE_NAMES, Sample, read_sample
 from data_prep.compare.tables import compare_pairs, compare_values, count, pairs_text, values_text
 from data_prep.ledger import Ledger

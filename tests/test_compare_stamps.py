@@ -5,8 +5,7 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.signal import convolve2d
 
-from data_prep.compare.gaussian_fit import FWHM_PER_SIGMA, fit_gaussians
-from data_prep.compare.stamp_statistics import STAMP_STATISTICS, median, stamp_statistics
+from data_prep.compare.stamp_statistics import FWHM_PER_SIGMA, STAMP_STATISTICS, fit_gaussians, median, stamp_statistics
 
 SIDE, CENTRE = 63, 31
 SCIENCE, TEMPLATE, DIFFERENCE = range(3)

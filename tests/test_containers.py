@@ -10,9 +10,9 @@ import pytest
 from make_packets import NO_STAMPS, alert, night, save, save_tar, small
 from read_packets import candids, outcomes, read, rejected
 
-from data_prep.containers import read_blocks
-from data_prep.framing import MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block
 from data_prep.ledger import Rejection
+from data_prep.packets.avro import MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block
+from data_prep.packets.containers import read_blocks
 from data_prep.simulate.packets import PARSED_SCHEMA, encode_file, packet
 
 SYNC = b"simulated alerts"

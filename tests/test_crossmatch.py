@@ -11,8 +11,8 @@ from pyarrow import csv, parquet
 from scipy.spatial import cKDTree
 
 from data_prep.crossmatch import AllWise, load, match
-from data_prep.errors import InputError
-from data_prep.metadata import unit_vectors
+from data_prep.ledger import InputError
+from data_prep.packets.metadata import unit_vectors
 
 ARCSEC = 1 / 3600
 

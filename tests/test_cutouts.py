@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from make_packets import gzip, images
 
-from data_prep.cutouts import StampError, decode_cutout
+from data_prep.packets.fits import StampError, decode_cutout
 from data_prep.simulate.packets import encode_cutout
 
 IMAGE = images(seed=3)[0]

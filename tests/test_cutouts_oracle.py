@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 from make_packets import gzip, images
 
-from data_prep.cutouts import COUNTS, FOREIGN, SCALING, STRUCTURE, StampError, decode_cutout
-from data_prep.projection import CUTOUT_FIELDS
+from data_prep.packets.avro import CUTOUT_FIELDS
+from data_prep.packets.fits import COUNTS, FOREIGN, SCALING, STRUCTURE, StampError, decode_cutout
 from data_prep.simulate.packets import encode_cutout
 
 PLAIN = zlib.decompress(encode_cutout(images(seed=3)[0]), 31)

@@ -15,9 +15,9 @@ from data_prep import ingest as ingest_module
 from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
-from data_prep.metadata import catalogue, unit_vectors
+from data_prep.packets.metadata import catalogue, unit_vectors
+from data_prep.packets.stamps import scale
 from data_prep.simulate.packets import alert_schema, encode_file
-from data_prep.stamps import scale
 from jtss.schema import CHANNEL_NAMES, METADATA_NAMES, check
 
 

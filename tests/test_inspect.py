@@ -84,7 +84,7 @@ def test_gallery_draws_each_class(data_set, tmp_path, capsys):
     pixels = imread(picture)[..., :3]
     with h5py.File(data_set, "r+") as file:
         file["label"][:] = -1
-    from data_prep.gallery import draw
+    from data_prep.inspection import draw
 
     draw(data_set, tmp_path / "one.png")
     assert pixels.shape[0] > 2 * imread(tmp_path / "one.png").shape[0]

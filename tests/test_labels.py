@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data_prep.errors import InputError
 from data_prep.labels import encode, load, notes
+from data_prep.ledger import InputError
 from jtss.schema import CLASS_NAMES
 
 

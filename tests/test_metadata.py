@@ -7,7 +7,7 @@ from astropy.coordinates import BarycentricMeanEcliptic, Galactic, SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.metadata import CANDIDATE_FIELDS, catalogue, columns_of, isdiffpos_value, sky_frames
+from data_prep.packets.metadata import CANDIDATE_FIELDS, catalogue, columns_of, isdiffpos_value, sky_frames
 from jtss.schema import METADATA, METADATA_NAMES, MISSING_FLOOR
 
 WHOLE = dict.fromkeys(CANDIDATE_FIELDS, 1.0) | {"isdiffpos": "t", "ra": 150.0, "dec": 2.0, "ncovhist": 9}

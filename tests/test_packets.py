@@ -10,9 +10,9 @@ import pytest
 from astropy.io import fits
 from make_packets import CANDIDATE, images
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.containers import read_blocks
-from data_prep.cutouts import decode_cutout
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.containers import read_blocks
+from data_prep.packets.fits import decode_cutout
 from data_prep.simulate.packets import CANDIDATE_TYPES, alert_schema, encode_file, packet
 
 CANDID = 2481169255715015001  # does not survive a double

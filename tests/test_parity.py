@@ -12,11 +12,11 @@ import jax
 import numpy as np
 import pytest
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.containers import read_blocks
-from data_prep.decode import Decoded, decode
-from data_prep.metadata import catalogue, columns_of
-from data_prep.stamps import decode_stamps, is_full, scale
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.containers import read_blocks
+from data_prep.packets.decode import Decoded, decode
+from data_prep.packets.metadata import catalogue, columns_of
+from data_prep.packets.stamps import decode_stamps, is_full, scale
 from jtss import data, features, model, published, schema
 from jtss.configs import Config
 from jtss.encoder import StampEncoder

@@ -10,11 +10,10 @@ import fastavro
 import pytest
 from make_packets import CANDIDATE, alert
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.containers import read_blocks
-from data_prep.framing import Block
 from data_prep.ledger import Rejection
-from data_prep.projection import CUTOUT_FIELDS, SchemaError, project_schema
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import CUTOUT_FIELDS, Block, SchemaError, project_schema
+from data_prep.packets.containers import read_blocks
 from data_prep.simulate.packets import alert_schema
 
 REPOSITORY = Path(__file__).parents[1]
@@ -157,8 +156,8 @@ CHECKED = {
 }
 ENDLESS = """
 import json, sys
-from data_prep.alerts import decode_block
-from data_prep.framing import Block
+from data_prep.packets.alerts import decode_block
+from data_prep.packets.avro import Block
 for schema in json.load(sys.stdin):
     for payload in (b"\\x80" * 8 + b"\\x80\\x01" + bytes(99), b"\\xff" * 9 + b"\\x01" + bytes(99)):
         (found,) = decode_block(Block("here", 0, json.dumps(schema).encode(), "null", 1, payload))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.split import assign, notes
+from data_prep.labels import assign, split_notes
 from jtss.schema import CLASS_NAMES, SPLIT_NAMES
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -19,7 +19,7 @@ def test_two_hundred_per_class_for_test_and_validation():
     split = assign(names, label, seed=1)
     for code in range(3):
         assert np.bincount(split[label == code]).tolist() == [600, 200, 200]
-    assert notes(label) == {}
+    assert split_notes(label) == {}
     assert SPLIT_NAMES[TEST] == "test"
 
 
@@ -27,7 +27,7 @@ def test_two_hundred_per_class_for_test_and_validation():
 def test_a_small_class_gives_a_quarter_each_and_a_note(n, expected):
     names, label = objects(n, n_classes=1)
     assert np.bincount(assign(names, label, seed=1), minlength=3).tolist() == expected
-    assert notes(label) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
+    assert split_notes(label) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
 
 
 def test_unlabelled_objects_are_in_no_split():

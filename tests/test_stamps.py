@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from make_packets import images
 
-from data_prep.simulate.packets import encode_cutout
-from data_prep.stamps import (
+from data_prep.packets.stamps import (
     IMAGE_SIDES_PIX,
     StampError,
     decode_cutout,
@@ -17,6 +16,7 @@ from data_prep.stamps import (
     pad_to_side,
     scale,
 )
+from data_prep.simulate.packets import encode_cutout
 from jtss.schema import STAMP_SIDE
 
 FLT_MAX = np.finfo(np.float32).max

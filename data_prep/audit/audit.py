@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.audit import identity, order, shortcuts, twins
+from data_prep.audit import objects, shortcuts, stamps
 from data_prep.audit.columns import Columns, read
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING, Finding
-from data_prep.errors import InputError
 from data_prep.inspection import open_checked
+from data_prep.ledger import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
 # What is said where a check finds nothing, in the order of the report.
 CHECKS: dict[str, tuple[Callable[[Columns], list[Finding]], str]] = {
-    "object ids": (identity.same_ids, "each once"),
-    "positions": (identity.same_places, f"no two objects within {identity.RADIUS_ARCSEC:g}″ in different splits"),
-    "alerts": (identity.same_alerts, "no candid in two splits"),
-    "sequences": (order.sequences, "in time order, as many and as far apart as allowed"),
+    "object ids": (objects.same_ids, "each once"),
+    "positions": (objects.same_places, f"no two objects within {objects.RADIUS_ARCSEC:g}″ in different splits"),
+    "alerts": (objects.same_alerts, "no candid in two splits"),
+    "sequences": (objects.sequences, "in time order, as many and as far apart as allowed"),
 }
 NO_COPIES = "no copies in different splits"
 
@@ -58,7 +58,7 @@ def audit(path: str | Path) -> Audit:
             if not (columns.split != NO_SPLIT).any():
                 findings.append(Finding(NOTE, "splits", "none: nothing to compare"))
                 return Audit(_title(path, columns), tuple(findings))
-            findings += _or_ok(twins.stamps(file, columns), "stamps", NO_COPIES)
+            findings += _or_ok(stamps.stamps(file, columns), "stamps", NO_COPIES)
             return Audit(_title(path, columns), (*findings, *shortcuts.shortcuts(columns)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a complete data set") from error

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.packets.stamps import IMAGE_SIDES_PIX
 from data_prep.simulate.dataset import SEQUENCE_CLASSES, Chunk, candids, chunks, object_ids, progress_bar
 from data_prep.simulate.packets import encode_file, packet
 from data_prep.simulate.survey import Observed, observe, take_stamps
-from data_prep.stamps import IMAGE_SIDES_PIX
 from data_prep.workers import available_cores, ordered_map
 from jtss.schema import ALLWISE_BANDS, CLASS_NAMES, STAMP_SIDE
 

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.packets.stamps import IMAGE_SIDES_PIX
 from data_prep.simulate import cadence, defects
 from data_prep.simulate.blobs import MOFFAT_BETA
 from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
 from data_prep.simulate.detections import Alerts
 from data_prep.simulate.images import BAD_BLUR, BAD_OFFSET_PIX, TYPICAL_BLUR, TYPICAL_OFFSET_PIX, Exposures
 from data_prep.simulate.objects import Population
-from data_prep.stamps import IMAGE_SIDES_PIX
 from jtss.schema import STAMP_SIDE
 
 EDGE_PIX = STAMP_SIDE // 2

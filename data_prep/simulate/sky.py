@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_prep.metadata import ICRS_TO_ECLIPTIC, ICRS_TO_GALACTIC, angles, sky_frames, unit_vectors
+from data_prep.packets.metadata import ICRS_TO_ECLIPTIC, ICRS_TO_GALACTIC, angles, sky_frames, unit_vectors
 
 SURVEY_START_JD = 2458190.0  # March 2018
 SURVEY_END_JD = 2461200.0  # June 2026

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_prep.cutouts import StampError, decode_cutout
+from data_prep.packets.fits import StampError, decode_cutout
 from jtss.scaling import min_max
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 

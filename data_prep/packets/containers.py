@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from data_prep.framing import Block, read_avro
 from data_prep.ledger import Rejection
-from data_prep.tars import ArchiveError, members
+from data_prep.packets.avro import Block, read_avro
+from data_prep.packets.tar import ArchiveError, members
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 AVRO_SUFFIX = ".avro"

@@ -12,9 +12,16 @@ from typing import NamedTuple
 import cramjam
 from fastavro import schemaless_reader
 
-from data_prep.framing import MAX_BLOCK_BYTES, Block, plausible_count
 from data_prep.ledger import Rejection
-from data_prep.projection import CUTOUT_FIELDS, Projection, SchemaError, project_schema
+from data_prep.packets.avro import (
+    CUTOUT_FIELDS,
+    MAX_BLOCK_BYTES,
+    Block,
+    Projection,
+    SchemaError,
+    plausible_count,
+    project_schema,
+)
 
 CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.alerts import Alert, decode_block
-from data_prep.framing import Block
 from data_prep.ledger import Rejection
-from data_prep.metadata import catalogue, columns_of, number, within
-from data_prep.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import Block
+from data_prep.packets.metadata import catalogue, columns_of, number, within
+from data_prep.packets.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, METADATA, STAMP_SIDE
 
 # What is stored of a detection, and what is kept in memory beside it to choose the sequences.
