@@ -21,7 +21,9 @@ import tempfile
 from pathlib import Path
 
 from data_prep import ingest
-from jtss import output
+from jtss.commands import common
+from jtss.inference import classify
+from jtss.reports import stamps
 from jtss.schema import COLOUR_NAMES, SPLIT_NAMES
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
@@ -29,11 +31,11 @@ EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 def main() -> int:
     arguments = parse_arguments()
-    from jtss import compilation
+    from jtss.commands import common
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # an exception, so that temporary files go
     try:
-        compilation.enable()
+        common.enable()
         if arguments.explain:
             return explain(arguments)
         return classify_alerts(arguments) if arguments.alerts else evaluate_data(arguments)
@@ -123,10 +125,14 @@ def check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 def evaluate_data(arguments: argparse.Namespace) -> int:
     """Accuracy, confusion and the rest: a table, report.json and report.html; of repeats, of each seed and of all."""
-    from jtss import loading, repeats
-    from jtss.reports import assessment, priors, repeat_scores, report, selective_report
+    from jtss.metrics import priors
+    from jtss.pretrained import load
+    from jtss.reports import assessment, report
+    from jtss.reports.sections import seeds as sections_seeds
+    from jtss.reports.sections import selective
+    from jtss.runs import seeds
 
-    screener = arguments.screen_bogus and loading.load_screener(arguments.screen_bogus)
+    screener = arguments.screen_bogus and load.load_screener(arguments.screen_bogus)
     command = shlex.join(["python", *sys.argv])
     request = assessment.Request(
         arguments.data,
@@ -134,12 +140,12 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
         screener,
         command,
         priors=arguments.priors and priors.parse(arguments.priors),
-        purity=selective_report.PURITY if arguments.purity is None else arguments.purity,
+        purity=selective.PURITY if arguments.purity is None else arguments.purity,
         others=tuple(arguments.others),
     )
-    if repeats.is_repeats(arguments.ckpt):
+    if seeds.is_repeats(arguments.ckpt):
         summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)
-        print(f"\n{repeat_scores.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
+        print(f"\n{sections_seeds.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
     else:
         found, (json_path, html_path) = assessment.assess(arguments.ckpt, request, arguments.out, warn)
         print(f"{report.text(found)}\n\nreport: {html_path}\nnumbers: {json_path}")
@@ -155,20 +161,20 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     from data_prep import crossmatch, ingest
-    from jtss import loading, predict, screening
-    from jtss.reports import classify, subject, table, temperature
+    from jtss.inference import calibration, predict, screening, table
+    from jtss.pretrained import load
 
     out = arguments.out or Path("predictions.csv")
     table.check_name(out)
     require_folders(out, arguments.picture, arguments.rejects)
-    run = loading.load_run(arguments.ckpt)
-    screener = arguments.screen_bogus and loading.load_screener(arguments.screen_bogus)
+    run = load.load_model(arguments.ckpt)
+    screener = arguments.screen_bogus and load.load_screener(arguments.screen_bogus)
     for warning in (*run.warnings, *(screener.warnings if screener else ())):
         warn(warning)
-    classifier = subject.classifier(run, bool(arguments.calibrated))
+    classifier = classify.classifier(run, bool(arguments.calibrated))
     probabilities = partial(predict.predict, run)
     if arguments.calibrated:
-        probabilities = temperature.calibrated(probabilities, run.temperature)
+        probabilities = calibration.calibrated(probabilities, run.temperature)
     if arguments.allwise is None and set(run.config.metadata.static) & set(COLOUR_NAMES):
         print("no --allwise given: the AllWISE colours count as missing", file=sys.stderr)
     allwise = arguments.allwise and crossmatch.load(arguments.allwise)
@@ -189,16 +195,17 @@ def classify_alerts(arguments: argparse.Namespace) -> int:
             )
     print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
     if arguments.picture:
-        print(classify.draw(arguments.picture, tally, classifier.name))
+        print(stamps.draw(arguments.picture, tally, classifier.name))
     return 0
 
 
 def explain(arguments: argparse.Namespace) -> int:
     """A page and a JSON file per object: what the models say of it, and what the first of them goes by."""
-    from jtss import loading
-    from jtss.reports import assessment, explanation
+    from jtss.pretrained import load
+    from jtss.reports import assessment
+    from jtss.reports.explanation import explanation
 
-    runs = [loading.load_run(path) for path in (arguments.ckpt, *arguments.others)]
+    runs = [load.load_model(path) for path in (arguments.ckpt, *arguments.others)]
     for warning in (warning for run in runs for warning in run.warnings):
         warn(warning)
     objects, source = objects_to_explain(arguments, runs[0])
@@ -209,12 +216,13 @@ def explain(arguments: argparse.Namespace) -> int:
 
 def objects_to_explain(arguments: argparse.Namespace, run) -> tuple[list, str]:
     """The objects of --explain, each alone, and where they are from."""
-    from jtss import data
-    from jtss.reports import assessment, explanation
+    from jtss import dataset
+    from jtss.reports import assessment
+    from jtss.reports.explanation import explanation
 
     if not arguments.alerts:
         path = arguments.data or assessment.training_data(run)
-        return explanation.find(data.read(path), arguments.explain, str(path)), str(path)
+        return explanation.find(dataset.read(path), arguments.explain, str(path)), str(path)
     from data_prep import crossmatch, ingest
 
     where = ", ".join(map(str, arguments.alerts))
@@ -247,5 +255,5 @@ def account_for(ingested, arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    output.outlive_readers()
+    common.outlive_readers()
     sys.exit(main())

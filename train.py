@@ -27,27 +27,19 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.simulate import cached_path
-from jtss import (
-    checkpoint,
-    compilation,
-    data,
-    devices,
-    engine,
-    environment,
-    estimate,
-    output,
-    overrides,
-    registry,
-    repeats,
-    seeds,
-    training,
-)
-from jtss.checkpoint import RunDirectory
-from jtss.configs import Config
-from jtss.models import shipped
-from jtss.prepared import Prepared, prepare
-from jtss.recording import Recorder
-from jtss.stopping import EXIT_CODES, StopSignals, leave
+from jtss import dataset, devices
+from jtss.commands import common
+from jtss.config import named, settings
+from jtss.config.settings import Config
+from jtss.pretrained.file import FOLDER, names
+from jtss.runs import seeds as runs_seeds
+from jtss.runs.directory import RunDirectory, create, open_run, require_new
+from jtss.runs.provenance import hardware, versions
+from jtss.training import estimate, loop, seeds
+from jtss.training import step as training
+from jtss.training.batches import Prepared, prepare
+from jtss.training.signals import EXIT_CODES, StopSignals, leave
+from jtss.training.trainer import Recorder
 
 SIMULATED_OBJECTS = 6000
 SIMULATED_SEED = 0
@@ -58,7 +50,7 @@ def main() -> int:
     if arguments.list:
         print_configs()
         return 0
-    compilation.enable()
+    common.enable()
     try:
         if arguments.distributed:
             devices.join_processes()
@@ -109,64 +101,63 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_configs() -> None:
-    ready = shipped.names(shipped.FOLDER)
-    for config in registry.CONFIGS.values():
+    ready = names(FOLDER)
+    for config in named.CONFIGS.values():
         accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
         mark = " [ships trained]" if config.name in ready else ""
         print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}{mark}")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    config = overrides.override(registry.get(arguments.config), arguments.set)
+    config = settings.override(named.get(arguments.config), arguments.set)
     devices.check_divisible(config.training.batch_size)
     out = arguments.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     path = arguments.data or simulated_data()
-    content_hash = data.attributes(path)["content_hash"]
+    content_hash = dataset.attributes(path)["content_hash"]
     numbers = [config.training.seed + i for i in range(arguments.seeds)]
     run_configs = {out: config}
     if len(numbers) > 1:
-        repeats.require_new(out)
-        run_configs = {repeats.seed_directory(out, seed): seeds.with_seed(config, seed) for seed in numbers}
+        runs_seeds.require_new(out)
+        run_configs = {runs_seeds.seed_directory(out, seed): seeds.with_seed(config, seed) for seed in numbers}
     for folder, run_config in run_configs.items():
-        checkpoint.require_new(folder, run_config, content_hash)
+        require_new(folder, run_config, content_hash)
     prepared = prepare(path, config, stream=arguments.stream, say=say)
     provenance = {
         "command": shlex.join(["python", *sys.argv]),
         "data": str(path.resolve()),
         "data_hash": content_hash,
-        "training_data": data.describe(path, config),
+        "training_data": dataset.describe(path, config),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **about_this_machine(),
     }
     together = seeds.fitting(list(run_configs.values()), prepared.source, prepared.chunks)
     directories = [
-        checkpoint.create(folder, run_config, prepared.statistics, provenance)
-        for folder, run_config in run_configs.items()
+        create(folder, run_config, prepared.statistics, provenance) for folder, run_config in run_configs.items()
     ]
     if len(numbers) > 1:
-        repeats.write(out, config, numbers, together)
+        runs_seeds.write(out, config, numbers, together)
     return train_all(out, directories, together, prepared)
 
 
 def about_this_machine() -> dict:
-    return {"versions": environment.versions(), "device": environment.hardware()["device"]}
+    return {"versions": versions(), "device": hardware()["device"]}
 
 
 def resume(arguments: argparse.Namespace) -> int:
     run, together, paths = arguments.resume, 1, [arguments.resume]
-    if repeats.is_repeats(run):
-        together, paths = repeats.seeds_together(run), repeats.seed_directories(run).values()
-    directories = [checkpoint.open_run(path) for path in paths]
+    if runs_seeds.is_repeats(run):
+        together, paths = runs_seeds.seeds_together(run), runs_seeds.seed_directories(run).values()
+    directories = [open_run(path) for path in paths]
     first = directories[0]
     devices.check_divisible(first.config.training.batch_size)
     path, expected = arguments.data or Path(first.provenance["data"]), first.provenance["data_hash"]
     if not path.exists():
         raise FileNotFoundError(f"{path}: the data set of {first.path} is not there; if it moved, say where by --data")
-    found = data.attributes(path)["content_hash"]
+    found = dataset.attributes(path)["content_hash"]
     if found != expected:
-        raise data.DataError(f"{path}: content hash {found}, but {first.path} was trained on {expected}")
+        raise dataset.DataError(f"{path}: content hash {found}, but {first.path} was trained on {expected}")
     now = about_this_machine()
-    differences = overrides.differences({name: first.provenance[name] for name in now}, now, ("then", "now"))
+    differences = settings.differences({name: first.provenance[name] for name in now}, now, ("then", "now"))
     if differences:
         say(f"WARNING: the run may come to other bits than where it began: {'; '.join(differences)}", sys.stderr)
     prepared = prepare(path, first.config, stream=arguments.stream, say=say, statistics=first.statistics)
@@ -210,7 +201,7 @@ def train(group: list[RunDirectory], prepared: Prepared, stopped: StopSignals) -
     progress = None
     try:
         with progress_bar(config, states) as bar:
-            for progress in engine.run(config, states, prepared.source, prepared.chunks, stopped.may_break_off):
+            for progress in loop.run(config, states, prepared.source, prepared.chunks, stopped.may_break_off):
                 recorder.record(progress)
                 show(bar, config, progress)
                 if stopped.agree():
@@ -267,7 +258,7 @@ def progress_bar(config: Config, states: training.TrainState) -> tqdm:
     return tqdm(total=total, initial=step, disable=not devices.is_first_process(), **options)
 
 
-def show(bar: tqdm, config: Config, progress: engine.Progress) -> None:
+def show(bar: tqdm, config: Config, progress: loop.Progress) -> None:
     figures = progress.figures
     bar.total = int(training.last_step(config, figures.best_step).max())
     accuracy = f"{figures.best_accuracy.mean():.3f}" if figures.best_step.all() else "–"
@@ -286,10 +277,10 @@ def simulated_data() -> Path:
     print(f"no --data given: simulating a data set, once: {shlex.join(['python', *command])}", flush=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     if subprocess.run([sys.executable, *command], cwd=Path(__file__).parent).returncode:
-        raise data.DataError(f"{path}: the simulation did not finish")
+        raise dataset.DataError(f"{path}: the simulation did not finish")
     return path
 
 
 if __name__ == "__main__":
-    output.outlive_readers()
+    common.outlive_readers()
     sys.exit(main())

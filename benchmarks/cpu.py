@@ -24,11 +24,12 @@ import jax.numpy as jnp
 import numpy as np
 from results import record
 
-from jtss import model, overrides, registry, training
-from jtss.configs import Config
-from jtss.environment import hardware
-from jtss.model import Batch, Variables
-from jtss.sources import Labelled
+from jtss.config import named, settings
+from jtss.config.settings import Config
+from jtss.network.network import Batch, Variables, apply
+from jtss.runs.provenance import hardware
+from jtss.training import step as training
+from jtss.training.batches import Labelled
 
 try:
     import torch
@@ -42,7 +43,7 @@ PASSES = 9
 
 
 class TorchNetwork(nn.Module):
-    """The network of `jtss.model` for a `conv1d` config, channels last, with the weights of `variables`."""
+    """The network of `jtss.network.network` for a `conv1d` config, channels last, with the weights of `variables`."""
 
     def __init__(self, config: Config, variables: Variables):
         super().__init__()
@@ -81,7 +82,7 @@ class TorchNetwork(nn.Module):
         return self.head[-1](x)
 
     def copies(self, stamps: torch.Tensor) -> torch.Tensor:
-        """[M, C, S, S] → [M k, C, a, a], turned as `jtss.rotation` does."""
+        """[M, C, S, S] → [M k, C, a, a], turned as `jtss.network.rotation` does."""
         stamp, centre = self.config.stamp, (stamps.shape[-1] - 1) / 2
         angle = 2 * torch.pi * torch.arange(stamp.copies) / stamp.copies
         cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
@@ -131,12 +132,10 @@ def check(config: Config, variables: Variables, examples: Labelled, network: Tor
     """Hold logits, loss and the norm of the loss's gradient against each other."""
 
     def loss_of(params: dict) -> jax.Array:
-        logits, _ = model.apply(
-            config, variables | {"params": params}, examples.batch, train=True, key=jax.random.key(0)
-        )
+        logits, _ = apply(config, variables | {"params": params}, examples.batch, train=True, key=jax.random.key(0))
         return training.training_loss(config, logits, examples.label)
 
-    ours = jax.jit(lambda: model.apply(config, variables, examples.batch, train=False)[0])()
+    ours = jax.jit(lambda: apply(config, variables, examples.batch, train=False)[0])()
     with torch.inference_mode():
         require_equal("logits", np.asarray(ours), network.eval()(*given).numpy())
     loss, gradient = jax.jit(jax.value_and_grad(loss_of))(variables["params"])
@@ -169,7 +168,7 @@ def measure(config: Config, n_objects: int) -> dict[str, float]:
     check(config, state.variables, examples, network, given)
     labels = torch.tensor(examples.label, dtype=torch.int64)
     adam = torch.optim.Adam(network.parameters(), lr=config.training.learning_rate)
-    forward = jax.jit(lambda variables, batch: model.apply(config, variables, batch, train=False)[0])
+    forward = jax.jit(lambda variables, batch: apply(config, variables, batch, train=False)[0])
     step = jax.jit(partial(training.train_step, config))
 
     def their_answer() -> None:
@@ -197,7 +196,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=8, help="objects in a batch")
     n_objects = parser.parse_args().objects
     jax.config.update("jax_platforms", "cpu")
-    config = overrides.override(registry.get("n3_conv1d"), FIXED)
+    config = settings.override(named.get("n3_conv1d"), FIXED)
     torch.set_num_threads(hardware()["n_cores"])
     values = measure(config, n_objects)
     for name, value in values.items():

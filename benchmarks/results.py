@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jtss.environment import hardware, versions
+from jtss.runs.provenance import hardware, versions
 
 FOLDER = Path(__file__).with_suffix("")
 ROOT = FOLDER.parents[1]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from data_prep.simulate import simulate
 from data_prep.workers import available_cores
-from jtss.data import read
-from jtss.environment import hardware
+from jtss.dataset import read
+from jtss.runs.provenance import hardware
 
 
 def detections_per_second(n_objects: int, workers: int) -> float:

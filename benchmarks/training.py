@@ -19,11 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from results import record
 
-from jtss import engine, features, model, overrides, registry, rotation, sources, training
-from jtss.configs import Config
-from jtss.data import Examples
-from jtss.encoder import StampEncoder
-from jtss.model import Batch
+from jtss.config import named, settings
+from jtss.config.settings import Config
+from jtss.network import inputs, network, rotation
+from jtss.network.encoder import StampEncoder
+from jtss.network.inputs import Examples
+from jtss.network.network import Batch
+from jtss.training import loop as training_loop
+from jtss.training import step
+from jtss.training.batches import Resident, Source, ValidationChunks, validation_chunks
 
 PEAK_BFLOAT16 = {
     "H200": 989e12,
@@ -46,7 +50,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="also time so many seeds as one program")
     parser.add_argument("--whole", action="store_true", help="also run a whole training")
     arguments = parser.parse_args()
-    config = overrides.override(registry.get(arguments.config), arguments.set)
+    config = settings.override(named.get(arguments.config), arguments.set)
     values = measure(config, arguments)
     for name, value in values.items():
         print(f"{name:<44} {value:.5g}" if isinstance(value, float) else f"{name:<44} {value}")
@@ -55,12 +59,12 @@ def main() -> None:
 
 def measure(config: Config, arguments: argparse.Namespace) -> dict:
     train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
-    statistics = features.fit(train.dynamic, train.static, config.metadata)
-    source = sources.Resident(train, statistics, len(config.classes))
-    chunks = training.validation_chunks(validation, statistics, config.training.batch_size)
+    statistics = inputs.fit(train.dynamic, train.static, config.metadata)
+    source = Resident(train, statistics, len(config.classes))
+    chunks = validation_chunks(validation, statistics, config.training.batch_size)
     per_sequence = operations(config)
     peak = next((flops for name, flops in PEAK_BFLOAT16.items() if name in jax.devices()[0].device_kind), None)
-    values = {"precision": str(model.compute_dtype(config)), "GFLOP per sequence": per_sequence / 1e9}
+    values = {"precision": str(network.compute_dtype(config)), "GFLOP per sequence": per_sequence / 1e9}
 
     step_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=False)
     rate = 3 * per_sequence * config.training.batch_size / step_s
@@ -131,23 +135,21 @@ def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, valid
     long = replace(config.training, iterations=every * (n_turns + 1), patience=every, validate_every=every)
     timed, states = replace(config, training=long), all_states(config, seeds)
     if validated:
-        loop = engine.run(timed, states, source, chunks)
+        loop = training_loop.run(timed, states, source, chunks)
         next(loop)  # compiles
         began = time.perf_counter()
-        taken = sum(1 for _ in loop) * (turn_steps if engine.in_one_dispatch(config) else 1)
+        taken = sum(1 for _ in loop) * (turn_steps if training_loop.in_one_dispatch(config) else 1)
         return (time.perf_counter() - began) / taken
-    batches = source.take(training.draw(config, source.class_count, states.seed, 0, steps_at_once(config)))
-    return best_seconds(lambda: engine.advance(timed, states, batches)) / steps_at_once(config)
+    batches = source.take(step.draw(config, source.class_count, states.seed, 0, steps_at_once(config)))
+    return best_seconds(lambda: training_loop.advance(timed, states, batches)) / steps_at_once(config)
 
 
 def steps_at_once(config: Config) -> int:
-    return config.training.validate_every if engine.in_one_dispatch(config) else 1
+    return config.training.validate_every if training_loop.in_one_dispatch(config) else 1
 
 
-def all_states(config: Config, seeds: int) -> training.TrainState:
-    return training.join(
-        [training.init_state(overrides.override(config, [f"training.seed={seed}"])) for seed in range(seeds)]
-    )
+def all_states(config: Config, seeds: int) -> step.TrainState:
+    return step.join([step.init_state(settings.override(config, [f"training.seed={seed}"])) for seed in range(seeds)])
 
 
 def parts(config: Config) -> dict[str, float]:
@@ -160,7 +162,7 @@ def parts(config: Config) -> dict[str, float]:
     angles = rotation.copy_angles(jax.random.key(0), copies, config.stamp.rotation_range_deg)
     turn = jax.jit(jax.vmap(lambda stamp: rotation.rotated_copies(stamp, angles, config.stamp.crop)))
     copies_of = turn(stamps).reshape(-1, config.stamp.crop, config.stamp.crop, channels)
-    encoder = StampEncoder(config.encoder, model.compute_dtype(config))
+    encoder = StampEncoder(config.encoder, network.compute_dtype(config))
     params = jax.jit(encoder.init)(jax.random.key(0), copies_of[0])
 
     def total(params: dict) -> jax.Array:
@@ -176,16 +178,16 @@ def parts(config: Config) -> dict[str, float]:
 def seconds_of_inference(config: Config, n_sequences: int) -> float:
     examples = made(config, n_sequences, 2)
     batch = jax.device_put(Batch(examples.stamps, examples.dynamic, examples.static))
-    variables = training.init_state(config).variables
-    forward = jax.jit(lambda variables, batch: model.apply(config, variables, batch, train=False)[0])
+    variables = step.init_state(config).variables
+    forward = jax.jit(lambda variables, batch: network.apply(config, variables, batch, train=False)[0])
     return best_seconds(lambda: forward(variables, batch))
 
 
-def whole(config: Config, source: sources.Source, chunks: training.ValidationChunks) -> float:
+def whole(config: Config, source: Source, chunks: ValidationChunks) -> float:
     """Seconds of a training of all planned iterations, compilation included, without saving."""
     planned = replace(config, training=replace(config.training, patience=0))
     began = time.perf_counter()
-    for _ in engine.run(planned, all_states(config, 1), source, chunks):
+    for _ in training_loop.run(planned, all_states(config, 1), source, chunks):
         pass
     return time.perf_counter() - began
 

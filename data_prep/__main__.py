@@ -6,8 +6,8 @@ import shlex
 import signal
 import sys
 
-from data_prep.ledger import InputError
 from data_prep.workers import WorkerError
+from jtss.errors import InputError
 
 EXIT_FAILED, EXIT_LEAKS, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_TERMINATED = 1, 1, 2, 130, 141, 143
 
@@ -90,9 +90,9 @@ def _audit_built(path: str) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from data_prep.simulate import command as simulation
+    from data_prep.simulate import command as simulate_command
 
-    _say(simulation.run(options))
+    _say(simulate_command.run(options))
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -121,13 +121,13 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from data_prep.simulate import command as simulation
+    from data_prep.simulate import command as simulate_command
 
     parser = argparse.ArgumentParser(prog="python -m data_prep", description="Make and look at data sets of sequences.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_build(commands.add_parser("build", help="alert packets to a data set", description=_build_help()))
     simulate = commands.add_parser("simulate", help="a simulated sky to a data set or to alert packets")
-    simulation.add_arguments(simulate)
+    simulate_command.add_arguments(simulate)
     simulate.set_defaults(run=_simulate)
     _add_inspect(commands.add_parser("inspect", help="counts, missing values, ledger and stamps of a data set"))
     _add_audit(commands.add_parser("audit", help="leaks between the splits of a data set", description=_audit_help()))

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data_prep import crossmatch, labels
-from data_prep.hdf5 import Writer
 from data_prep.ingest import Ingested, ingest, write_rejects
-from data_prep.ledger import InputError, Ledger
+from data_prep.ledger import Ledger
+from jtss.dataset import Writer
+from jtss.errors import InputError
 from jtss.schema import METADATA_NAMES
 
 RA_DEC = [METADATA_NAMES.index(name) for name in ("ra", "dec")]
@@ -85,7 +86,7 @@ def _write(
     if known is not None:
         _take_notes(ingested.ledger, names, known, label)
     content_hash = writer.finish(
-        split=labels.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger
+        split=labels.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger.as_dict()
     )
     return Built(ingested.ledger, len(names), content_hash)
 

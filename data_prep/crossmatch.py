@@ -11,8 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from data_prep.ledger import InputError
 from data_prep.packets.metadata import unit_vectors, within
+from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
 
 # Our name of each column, and AllWISE's own.

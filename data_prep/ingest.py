@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import crossmatch
-from data_prep import labels as label_files
+from data_prep.labels import encode
 from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import READABLE_SUFFIXES, read_blocks
@@ -206,7 +206,7 @@ class Ingested:
             object_id=np.array(names, object),
             object_start=start,
             allwise=unmatched if allwise is None else crossmatch.match(allwise, ra, dec),
-            label=label_files.encode(names, labels),
+            label=encode(names, labels),
             split=np.full(len(names), NO_SPLIT, np.int8),
         )
 

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from data_prep.ledger import InputError, table
+from data_prep.ledger import table
+from jtss.errors import InputError
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.ledger import InputError
+from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES, NO_SPLIT, SPLIT_NAMES, UNLABELLED
 
 REQUIRED = ("objectId", "label")

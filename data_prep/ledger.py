@@ -83,7 +83,3 @@ def table(counts: dict) -> str:
     lines += [(f"  {name}", n) for name, n in counts["notes"].items()]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {count:>9}".rstrip() for name, count in lines)
-
-
-class InputError(ValueError):
-    """A file or a setting that cannot be used; the message names it, what was found and what was expected."""

@@ -8,8 +8,8 @@ from made_sequences import sequences
 
 from data_prep.audit.audit import Audit, audit
 from data_prep.audit.finding import LEAK, WARNING, Finding
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
+from jtss.dataset import Writer
 from jtss.schema import METADATA_NAMES, Sequences
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -59,7 +59,7 @@ def shuffled(made: Sequences, seed: int) -> Sequences:
 def write(path: Path, made: Sequences) -> Path:
     with Writer(path, survey="ZTF", command="made by a test", force=True) as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return path
 
 

@@ -4,9 +4,9 @@ import hashlib
 
 import numpy as np
 
-from jtss.experiments.paper import results
-from jtss.experiments.paper.results import Result
-from jtss.reports.metrics import confusion_matrix
+from jtss.metrics.classification import confusion_matrix
+from jtss.paper import results
+from jtss.paper.results import Result
 
 DATA_HASH = "f00d"
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from made_runs import TINY, make_run, write_data
 
-from jtss.models import export
-from jtss.reports import assessment, evaluation
+from jtss.reports import assessment, evaluation, export
 
 
 def made_model(folder: Path, name: str) -> Path:

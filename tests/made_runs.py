@@ -12,16 +12,19 @@ import numpy as np
 from made_sequences import sequences
 
 from data_prep import ingest
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import checkpoint, data, features, overrides, registry
+from jtss import dataset
+from jtss.config import named, settings
+from jtss.dataset import Writer
+from jtss.network import inputs
 from jtss.reports import evaluation
-from jtss.training import init_state
+from jtss.runs import directory
+from jtss.training.step import init_state
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
 SMALL = ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.copies=1"]
-TINY = overrides.override(registry.get("demo"), SMALL)
-FIRST = overrides.override(registry.get("n1_baseline"), SMALL)
+TINY = settings.override(named.get("demo"), SMALL)
+FIRST = settings.override(named.get("n1_baseline"), SMALL)
 COUNTS = [3] * 24 + [2, 5]
 SPLIT = [2] * 12 + [0] * 12 + [2, 2]
 LABEL = [i % 3 for i in range(24)] + [0, -1]
@@ -31,23 +34,23 @@ def write_data(path, counts=COUNTS, **changes):
     made = sequences(counts, **{"label": LABEL, "split": SPLIT} | changes)
     with Writer(path, survey="made", command="a test") as writer:
         writer.append(made)
-        return writer.finish(split=made.split, ledger=Ledger())
+        return writer.finish(split=made.split, ledger=Ledger().as_dict())
 
 
 def make_run(path, config, data_path, *, favoured=None):
     """A run directory of a model with random weights that claims to be trained on a file; always says `favoured`."""
-    values = data.examples(sequences(COUNTS, label=LABEL), config)
+    values = inputs.examples(sequences(COUNTS, label=LABEL), config)
     provenance = {
         "command": "python train.py",
         "data": str(data_path),
-        "data_hash": str(data.attributes(data_path)["content_hash"]),
-        "training_data": data.describe(data_path, config),
+        "data_hash": str(dataset.attributes(data_path)["content_hash"]),
+        "training_data": dataset.describe(data_path, config),
         "started": "2026-01-02T03:04:05+0000",
         "versions": {"jtss": "0.1.0"},
         "device": "none",
     }
-    statistics = features.fit(values.dynamic, values.static, config.metadata)
-    run = checkpoint.create(path, config, statistics, provenance)
+    statistics = inputs.fit(values.dynamic, values.static, config.metadata)
+    run = directory.create(path, config, statistics, provenance)
     figures = {"train_loss": 1.0, "validation_loss": 0.9, "validation_accuracy": 0.4}
     run.append_metrics({"step": 5, **figures, "seconds": 60.0})
     rng = np.random.default_rng(config.training.seed)

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from jtss import engine, features, registry, training
-from jtss.configs import Config
-from jtss.data import Examples
-from jtss.engine import Progress
-from jtss.overrides import override
-from jtss.sources import Resident
-from jtss.training import TrainState
+from jtss.config import named
+from jtss.config.settings import Config, override
+from jtss.network import inputs
+from jtss.network.inputs import Examples
+from jtss.training import loop, step
+from jtss.training.batches import Resident, validation_chunks
+from jtss.training.loop import Progress
+from jtss.training.step import TrainState
 
 TINY = override(
-    registry.get("demo"),
+    named.get("demo"),
     [
         "stamp.crop=5",
         "encoder.filters=2,2,3,3,3",
@@ -44,7 +45,7 @@ def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp
 
 
 TRAIN, VALIDATION = made_examples(90, 0), made_examples(40, 1)
-STATISTICS = features.fit(TRAIN.dynamic, TRAIN.static, TINY.metadata)
+STATISTICS = inputs.fit(TRAIN.dynamic, TRAIN.static, TINY.metadata)
 
 
 def without_images(examples: Examples) -> Examples:
@@ -53,7 +54,7 @@ def without_images(examples: Examples) -> Examples:
 
 def chunks_of(config: Config, validation: Examples = VALIDATION, size: int | None = None):
     given = validation if config.stamp.channels else without_images(validation)
-    return training.validation_chunks(given, STATISTICS, size or config.training.batch_size)
+    return validation_chunks(given, STATISTICS, size or config.training.batch_size)
 
 
 def source_of(config: Config, train: Examples = TRAIN) -> Resident:
@@ -62,14 +63,14 @@ def source_of(config: Config, train: Examples = TRAIN) -> Resident:
 
 def states_of(config: Config, *seeds: int) -> TrainState:
     chosen = seeds or (config.training.seed,)
-    return training.join([training.init_state(override(config, [f"training.seed={seed}"])) for seed in chosen])
+    return step.join([step.init_state(override(config, [f"training.seed={seed}"])) for seed in chosen])
 
 
 def turns(
     config: Config, states: TrainState | None = None, *, source=None, seeds: tuple = (), **more
 ) -> Iterator[Progress]:
     states = states_of(config, *seeds) if states is None else states
-    return engine.run(config, states, source or source_of(config), chunks_of(config), **more)
+    return loop.run(config, states, source or source_of(config), chunks_of(config), **more)
 
 
 def trained(config: Config, **given) -> TrainState:

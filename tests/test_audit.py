@@ -11,7 +11,7 @@ from made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_spli
 from make_packets import alert, images, save
 
 from data_prep.__main__ import main
-from data_prep.audit import audit as audit_module
+from data_prep.audit import audit as audit_audit
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING
 from jtss.schema import METADATA_NAMES
 
@@ -30,7 +30,7 @@ def test_a_clean_data_set_passes(tmp_path, capsys):
 def test_a_simulated_sky_passes(tmp_path):
     path = tmp_path / "sky.h5"
     main(["simulate", "--objects", "240", "--seed", "3", "--out", str(path), "--classes", "AGN,SN,VS,asteroid,bogus"])
-    assert not alarms(audit_module.audit(path))
+    assert not alarms(audit_audit.audit(path))
 
 
 def same_id(made):
@@ -255,7 +255,7 @@ def test_a_build_succeeds_whatever_becomes_of_its_audit(one_image, tmp_path, cap
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(audit_module, "audit", interrupted)
+    monkeypatch.setattr(audit_audit, "audit", interrupted)
     assert main(one_image) == 0
     assert "out.h5 is written but not audited: interrupted" in capsys.readouterr().err
     assert (tmp_path / "out.h5").is_file()

@@ -7,19 +7,21 @@ import pytest
 from made_runs import TINY, make_run, write_data
 from made_sequences import sequences
 
-from jtss import checkpoint, data, features, registry
-from jtss.audit import statistics
-from jtss.audit.__main__ import main
-from jtss.overrides import override
+from jtss.commands.audit import main
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.network import inputs
+from jtss.runs import directory
+from jtss.training import audit
 
 COUNTS, LABEL = [3] * 40 + [2], [i % 3 for i in range(40)] + [0]
 SPLIT = [0] * 20 + [1] * 10 + [2] * 10 + [0]
-EXAMPLES = data.examples(sequences(COUNTS, label=LABEL, split=SPLIT), TINY)
+EXAMPLES = inputs.examples(sequences(COUNTS, label=LABEL, split=SPLIT), TINY)
 
 
-def fitted(*splits: int) -> features.Statistics:
+def fitted(*splits: int) -> inputs.Statistics:
     chosen = EXAMPLES.take(np.flatnonzero(np.isin(EXAMPLES.split, splits)))
-    return features.fit(chosen.dynamic, chosen.static, TINY.metadata)
+    return inputs.fit(chosen.dynamic, chosen.static, TINY.metadata)
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def run(tmp_path):
     write_data(tmp_path / "data.h5", COUNTS, label=LABEL, split=SPLIT)
     make_run(tmp_path / "run", TINY, tmp_path / "data.h5")
 
-    def with_statistics(made: features.Statistics):
-        (tmp_path / "run" / checkpoint.STATISTICS).write_text(json.dumps(made.to_dict()))
+    def with_statistics(made: inputs.Statistics):
+        (tmp_path / "run" / directory.STATISTICS).write_text(json.dumps(made.to_dict()))
         return str(tmp_path / "run")
 
     return with_statistics
@@ -55,7 +57,7 @@ def test_statistics_of_other_splits_are_named(run, capsys, splits, source):
 def test_a_single_value_by_a_single_object_is_seen(run, capsys):
     values = fitted(0).to_dict()
     values["static"]["ra"]["mean"] += 1e-7
-    assert main([run(features.Statistics.from_dict(values))]) == 1
+    assert main([run(inputs.Statistics.from_dict(values))]) == 1
     assert "of no union of splits: static.ra.mean" in capsys.readouterr().out
 
 
@@ -75,22 +77,22 @@ def test_other_data_and_what_is_no_run_are_errors_of_one_line(run, tmp_path, cap
 
 def test_a_first_alert_run_which_reads_no_dynamic_values_is_audited(tmp_path, capsys):
     config = override(
-        registry.get("n1_enhanced"),
+        named.get("n1_enhanced"),
         ["stamp.crop=11", "stamp.copies=1", "encoder.filters=2,2,2,2,2", "encoder.units=4", "classes=AGN,SN,VS"],
     )
     write_data(tmp_path / "data.h5", COUNTS, label=LABEL, split=SPLIT)
     make_run(tmp_path / "run", config, tmp_path / "data.h5")
-    examples = data.examples(sequences(COUNTS, label=LABEL, split=SPLIT), config)
+    examples = inputs.examples(sequences(COUNTS, label=LABEL, split=SPLIT), config)
     for splits, status in (((0,), 0), ((0, 1), 1)):
         chosen = examples.take(np.flatnonzero(np.isin(examples.split, splits)))
-        stored = features.fit(chosen.dynamic, chosen.static, config.metadata)
-        (tmp_path / "run" / checkpoint.STATISTICS).write_text(json.dumps(stored.to_dict()))
+        stored = inputs.fit(chosen.dynamic, chosen.static, config.metadata)
+        (tmp_path / "run" / directory.STATISTICS).write_text(json.dumps(stored.to_dict()))
         assert main([str(tmp_path / "run")]) == status
     assert "those of train and validation" in capsys.readouterr().out
 
 
 def test_a_model_without_metadata_has_nothing_to_leak():
     config = override(TINY, ["metadata.dynamic=", "metadata.static="])
-    examples = data.examples(sequences(COUNTS, label=LABEL, split=SPLIT), config)
-    stored = features.fit(examples.dynamic, examples.static, config.metadata)
-    assert not statistics.judge("run", stored, examples, config).leak
+    examples = inputs.examples(sequences(COUNTS, label=LABEL, split=SPLIT), config)
+    stored = inputs.fit(examples.dynamic, examples.static, config.metadata)
+    assert not audit.judge("run", stored, examples, config).leak

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_split, write
 
-from data_prep.audit import stamps as fingerprints
-from data_prep.audit import stamps as twins
+from data_prep.audit import stamps as audit_stamps
 from data_prep.audit.columns import read
 from data_prep.inspection import open_checked
 from jtss.scaling import min_max
@@ -96,7 +95,7 @@ def test_bright_stars_look_alike_but_are_no_copies(tmp_path):
 
 
 def test_only_the_most_alike_of_too_many_pairs_are_compared(tmp_path, monkeypatch):
-    monkeypatch.setattr(twins, "MOST_VERIFIED", 2)
+    monkeypatch.setattr(audit_stamps, "MOST_VERIFIED", 2)
     made = clean()
     tested = of_split(made, TEST)[:4]
     for index, trained in zip(tested, of_split(made, TRAIN), strict=False):
@@ -111,9 +110,9 @@ def test_how_stamps_are_read_does_not_matter(tmp_path, monkeypatch):
     path = write(tmp_path / "made.h5", clean())
     with open_checked(path) as file:
         columns = read(file)
-        whole = twins.collect(file["stamps"], columns)
-        monkeypatch.setattr(twins, "ROWS_PER_READ", 5)  # the first of which are all for training
-        pieces = twins.collect(file["stamps"], columns)
+        whole = audit_stamps.collect(file["stamps"], columns)
+        monkeypatch.setattr(audit_stamps, "ROWS_PER_READ", 5)  # the first of which are all for training
+        pieces = audit_stamps.collect(file["stamps"], columns)
     for name in ("rows", "split", "hashes", "busy", "held_out"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
     np.testing.assert_allclose(whole.turned, pieces.turned, atol=1e-5)
@@ -121,17 +120,17 @@ def test_how_stamps_are_read_does_not_matter(tmp_path, monkeypatch):
 
 
 def test_fingerprints_of_turned_images_are_those_of_images_turned():
-    rough = fingerprints.noise(RNG.random((4, 63, 63)))
-    turned = np.stack([fingerprints.fingerprints(way) for way in fingerprints.turned(rough)])
-    np.testing.assert_allclose(fingerprints.turned_fingerprints(rough), turned, atol=1e-5)
-    assert len({way.tobytes() for way in fingerprints.turned(rough)}) == 8
+    rough = audit_stamps.noise(RNG.random((4, 63, 63)))
+    turned = np.stack([audit_stamps.fingerprints(way) for way in audit_stamps.turned(rough)])
+    np.testing.assert_allclose(audit_stamps.turned_fingerprints(rough), turned, atol=1e-5)
+    assert len({way.tobytes() for way in audit_stamps.turned(rough)}) == 8
 
 
 def test_distances_of_fingerprints_are_those_of_images():
     """On average: 16 numbers keep the square of a distance to a third of itself."""
-    rough = fingerprints.noise(RNG.random((200, 63, 63)))
-    numbers = fingerprints.fingerprints(rough)
-    pixels = rough.reshape(200, -1) / fingerprints.SIDE
+    rough = audit_stamps.noise(RNG.random((200, 63, 63)))
+    numbers = audit_stamps.fingerprints(rough)
+    pixels = rough.reshape(200, -1) / audit_stamps.SIDE
     np.testing.assert_allclose((pixels**2).sum(axis=1), 1, rtol=1e-4)
     squares = [((values[:100] - values[100:]) ** 2).sum(axis=1) for values in (pixels, numbers)]
     assert np.mean(squares[0]) == pytest.approx(2, rel=0.05)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss.reports import evaluation, page, priors, repeat_scores, report, scores, together
-from jtss.reports.together import Contender
+from jtss.metrics import priors
+from jtss.reports import evaluation, page, report
+from jtss.reports.sections import accuracy, models, seeds
+from jtss.reports.sections.models import Contender
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -66,7 +68,7 @@ def report_page():
     alone = {
         "model": {"name": "n3_best", "best_steps": [20]},
         "data": {"path": "a/b.h5"},
-        "results": scores.scores(evaluated),
+        "results": accuracy.scores(evaluated),
     }
     found = report.document(
         evaluated,
@@ -77,8 +79,8 @@ def report_page():
         command="python evaluate.py --ckpt " + "x" * 200,
         warnings=["beware"],
         sky=priors.sky_of(None, CLASSES, True),
-        compared=together.scores(contenders),
-        seeds=repeat_scores.summarise(dict.fromkeys(range(3), alone)),
+        compared=models.scores(contenders),
+        seeds=seeds.summarise(dict.fromkeys(range(3), alone)),
     )
     return report.html(found, evaluated).replace("<details>", "<details open>")
 

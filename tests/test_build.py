@@ -15,7 +15,7 @@ import pytest
 from make_packets import alert, images, night, save, save_tar
 from run_build import Builder
 
-from data_prep import build as build_module
+from data_prep import build as data_prep_build
 from data_prep.__main__ import main
 from data_prep.simulate.packets import encode_file
 from jtss.schema import SPLIT_NAMES
@@ -95,7 +95,7 @@ def test_errors_of_use_are_one_line_and_leave_no_file(tmp_path, capsys):
 )
 def test_targets_are_checked_before_anything_is_read(tmp_path, capsys, monkeypatch, out, rejects, message):
     (tmp_path / "folder").mkdir()
-    for module, name in ((build_module.labels, "load"), (build_module, "ingest")):
+    for module, name in ((data_prep_build.labels, "load"), (data_prep_build, "ingest")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("something was read"))
     options = ["--out", str(tmp_path / out), "--rejects", str(tmp_path / rejects), "--labels", "labels.csv", "--force"]
     assert main(["build", "--alerts", str(tmp_path), *options]) == 2

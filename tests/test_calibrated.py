@@ -10,10 +10,11 @@ import pytest
 from made_runs import TINY, caller, make_run, table_of, write_data
 from make_packets import night, save
 
-from jtss import predict, sums
-from jtss.models import card, export, file, results, shipped
-from jtss.models.file import ModelError
-from jtss.reports import temperature
+from jtss.inference import calibration, predict
+from jtss.pretrained import file
+from jtss.pretrained.file import ModelError
+from jtss.reports import card, export
+from jtss.runs import files
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,8 @@ def folder(tmp_path_factory):
     make_run(folder / "run", TINY, folder / "made.h5")
     export.export(folder / "run", "plain", folder / "files")
     trained = replace(export.from_run(folder / "run"), temperature=50.0)
-    shipped.path_of("warm", folder / "files").write_bytes(file.to_bytes(trained))
-    sums.write(folder / "files")
+    file.path_of("warm", folder / "files").write_bytes(file.to_bytes(trained))
+    files.write_sums(folder / "files")
     save(folder / "packets", night())
     return folder
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def evaluate(folder, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
     return caller(Path(), monkeypatch, capsys)
 
 
@@ -88,8 +89,8 @@ def test_it_is_taken_from_the_report_on_the_training_file(tmp_path):
     own, other = report("own.json"), report("other.json", data={"is_training_file": False})
     older, none = report("older.json"), report("none.json", calibration={"temperature": None})
     older.write_text(json.dumps({"data": {"is_training_file": True}}))
-    assert results.temperature([other, older, none, own]) == 1.5
-    assert results.temperature([other, older, none]) is None
+    assert export.temperature([other, older, none, own]) == 1.5
+    assert export.temperature([other, older, none]) is None
 
 
 def test_the_card_tells(folder):
@@ -102,7 +103,7 @@ def test_a_calibrated_classifier_answers_for_the_same_objects():
     def some(_):
         return np.array([0, 2]), np.array([[0.8, 0.2], [0.5, 0.5]], np.float32)
 
-    indices, p = temperature.calibrated(some, 0.5)(None)
+    indices, p = calibration.calibrated(some, 0.5)(None)
     assert indices.tolist() == [0, 2]
     np.testing.assert_allclose(p, [[16 / 17, 1 / 17], [0.5, 0.5]], rtol=1e-6)
-    assert predict.Run.temperature is None
+    assert predict.Model.temperature is None

@@ -13,17 +13,21 @@ from made_sequences import sequences
 from made_training import STATISTICS, TINY, TRAIN
 from test_states import LIKE, flip_a_bit, made_state
 
-from jtss import checkpoint, loading, lock, predict
-from jtss.data import standardised
-from jtss.model import Batch
-from jtss.overrides import override
+from jtss.config.settings import override
+from jtss.errors import InputError
+from jtss.inference import predict
+from jtss.network.inputs import standardised
+from jtss.network.network import Batch
+from jtss.pretrained import load
+from jtss.runs import directory as runs_directory
+from jtss.runs import files
 
-PROVENANCE = dict.fromkeys(checkpoint.PROVENANCE, "made")
+PROVENANCE = dict.fromkeys(runs_directory.PROVENANCE, "made")
 
 
 @pytest.fixture
 def run(tmp_path):
-    directory = checkpoint.create(tmp_path / "run", TINY, STATISTICS, PROVENANCE)
+    directory = runs_directory.create(tmp_path / "run", TINY, STATISTICS, PROVENANCE)
     directory.states().save(made_state(4))
     return directory
 
@@ -33,7 +37,7 @@ def contents(directory) -> dict:
 
 
 def test_everything_comes_back(run):
-    again = checkpoint.open_run(run.path)
+    again = runs_directory.open_run(run.path)
     assert (again.config, again.statistics, again.provenance) == (TINY, STATISTICS, PROVENANCE)
     assert int(again.states().restore(LIKE).state.step) == 4
 
@@ -61,10 +65,10 @@ def test_metrics_that_are_not_finite_are_null(run):
 def test_of_several_processes_the_first_looks_whether_a_run_is_new(run, monkeypatch):
     other = override(TINY, ["training.seed=7"])
     monkeypatch.setattr("jax.process_index", lambda: 1)
-    checkpoint.require_new(run.path, other, "made")
+    runs_directory.require_new(run.path, other, "made")
     monkeypatch.undo()
     with pytest.raises(FileExistsError):
-        checkpoint.require_new(run.path, other, "made")
+        runs_directory.require_new(run.path, other, "made")
 
 
 def test_a_last_line_cut_short_is_no_damage_and_another_one_is_named(run):
@@ -74,7 +78,7 @@ def test_a_last_line_cut_short_is_no_damage_and_another_one_is_named(run):
     path.write_text(path.read_text() + '{"step": 12, "tr')
     assert [line["step"] for line in run.metrics()] == [4, 8]
     path.write_text('{"ste\n' + path.read_text())
-    with pytest.raises(checkpoint.RunError, match=r"metrics.jsonl, line 1: damaged"):
+    with pytest.raises(runs_directory.RunError, match=r"metrics.jsonl, line 1: damaged"):
         run.metrics()
 
 
@@ -82,19 +86,19 @@ def test_metrics_that_cannot_be_written_are_said(run):
     (run.path / "metrics.jsonl").unlink()
     (run.path / "metrics.jsonl").mkdir()
     with pytest.raises(
-        checkpoint.RunError, match=r"metrics.jsonl cannot be written: .+; the last good state is step 4"
+        runs_directory.RunError, match=r"metrics.jsonl cannot be written: .+; the last good state is step 4"
     ):
         run.append_metrics({"step": 8})
 
 
 def test_the_best_model_is_used_and_not_the_latest(run):
-    loaded = loading.load_run(run.path).members[0].variables
+    loaded = load.load_model(run.path).members[0].variables
     for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(made_state(4).best.variables), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_the_best_model_predicts_the_same_in_any_company(run):
-    loaded = loading.load_run(run.path)
+    loaded = load.load_model(run.path)
     batch = standardised(TRAIN, STATISTICS)
     many = predict.probabilities(loaded, Batch(*(part[:50] for part in batch)))
     one = predict.probabilities(loaded, Batch(*(part[7:8] for part in batch)))
@@ -104,7 +108,7 @@ def test_the_best_model_predicts_the_same_in_any_company(run):
 
 
 def test_no_object_with_enough_detections_is_no_error(run):
-    indices, probabilities = predict.predict(loading.load_run(run.path), sequences((1, 2, 1)))
+    indices, probabilities = predict.predict(load.load_model(run.path), sequences((1, 2, 1)))
     assert (indices.shape, probabilities.shape) == ((0,), (0, 3))
 
 
@@ -119,14 +123,14 @@ def test_a_new_run_is_not_made_where_something_is(run, tmp_path):
     }
     for name, (config, data_hash, message) in cases.items():
         with pytest.raises(FileExistsError) as refused:
-            checkpoint.require_new(tmp_path / name, config, data_hash)
+            runs_directory.require_new(tmp_path / name, config, data_hash)
         assert str(refused.value) == f"{tmp_path / name} {message}"
 
 
 def test_another_run_at_the_same_place_is_refused_naming_what_differs(run):
     other = override(TINY, ["temporal.kernel=2", "training.seed=7"])
     with pytest.raises(FileExistsError) as refused:
-        checkpoint.create(run.path, other, STATISTICS, {**PROVENANCE, "data_hash": "other"})
+        runs_directory.create(run.path, other, STATISTICS, {**PROVENANCE, "data_hash": "other"})
     assert str(refused.value) == (
         f"{run.path} exists and is another run (temporal.kernel: asked for 2, there {TINY.temporal.kernel}; "
         "training.seed: asked for 7, there 0; data hash: asked for other, there made); choose another name with --out"
@@ -147,26 +151,26 @@ def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr("os.replace", killed)
             with pytest.raises(KeyboardInterrupt):
-                checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
-        with pytest.raises(checkpoint.RunError, match=r"config.json is missing: .+ is not a run directory"):
-            checkpoint.open_run(path)
+                runs_directory.create(path, TINY, STATISTICS, PROVENANCE)
+        with pytest.raises(runs_directory.RunError, match=r"config.json is missing: .+ is not a run directory"):
+            runs_directory.open_run(path)
         for _ in range(2):
-            checkpoint.create(path, TINY, STATISTICS, PROVENANCE)
-            assert checkpoint.open_run(path).provenance == PROVENANCE
+            runs_directory.create(path, TINY, STATISTICS, PROVENANCE)
+            assert runs_directory.open_run(path).provenance == PROVENANCE
 
 
 def test_one_trains_and_others_read(run):
     with run.locked():
-        with pytest.raises(lock.LockedError, match=f"{run.path} is in use: process {os.getpid()} on"), run.locked():
+        with pytest.raises(files.LockedError, match=f"{run.path} is in use: process {os.getpid()} on"), run.locked():
             pass
-        loading.load_run(run.path)
+        load.load_model(run.path)
 
 
 def test_reading_writes_nothing(run):
     run.states().save(made_state(8))
     flip_a_bit(run.path / "checkpoints" / "8" / "made_with.json")
     before = contents(run)
-    damaged, unfinished = loading.load_run(run.path).warnings
+    damaged, unfinished = load.load_model(run.path).warnings
     assert damaged == f"{run.path}/checkpoints/8: made_with.json changed; step 4 is used instead"
     assert "is not finished: it was saved at step 4 of" in unfinished
     assert contents(run) == before
@@ -188,20 +192,24 @@ def test_a_missing_or_damaged_file_is_named(run, name, content, message):
         (run.path / name).unlink()
     else:
         (run.path / name).write_text(content)
-    with pytest.raises(checkpoint.RunError, match=message):
-        checkpoint.open_run(run.path)
+    with pytest.raises(runs_directory.RunError, match=message):
+        runs_directory.open_run(run.path)
 
 
 def test_no_directory_no_state_no_model(tmp_path, run):
-    with pytest.raises(checkpoint.RunError, match="no such run directory"):
-        loading.load_run(tmp_path / "absent")
-    empty = checkpoint.create(tmp_path / "empty", TINY, STATISTICS, PROVENANCE)
-    with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
-        loading.load_run(empty.path)
+    with pytest.raises(InputError, match="no such run directory"):
+        load.load_model(tmp_path / "absent")
+    empty = runs_directory.create(tmp_path / "empty", TINY, STATISTICS, PROVENANCE)
+    with pytest.raises(
+        runs_directory.RunError, match="there is no model yet: nothing is saved since its first validation"
+    ):
+        load.load_model(empty.path)
     at_first = made_state(0)
     empty.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
-    with pytest.raises(checkpoint.RunError, match="there is no model yet: nothing is saved since its first validation"):
-        loading.load_run(empty.path)
+    with pytest.raises(
+        runs_directory.RunError, match="there is no model yet: nothing is saved since its first validation"
+    ):
+        load.load_model(empty.path)
 
 
 @pytest.mark.parametrize(
@@ -219,16 +227,16 @@ def test_files_edited_since_are_refused_naming_both_sides(run, name, place, valu
         group = group[part]
     group[place[-1]] = value
     (run.path / name).write_text(json.dumps(values))
-    with pytest.raises(checkpoint.RunError, match=rf"checkpoints/4 was made with other settings: {message}$"):
-        loading.load_run(run.path)
+    with pytest.raises(runs_directory.RunError, match=rf"checkpoints/4 was made with other settings: {message}$"):
+        load.load_model(run.path)
 
 
 def test_damage_is_named_where_the_state_before_has_no_model(tmp_path, run):
     """A short run keeps its first and its last state."""
-    short = checkpoint.create(tmp_path / "short", TINY, STATISTICS, PROVENANCE)
+    short = runs_directory.create(tmp_path / "short", TINY, STATISTICS, PROVENANCE)
     at_first = made_state(0)
     short.states().save(at_first._replace(best=at_first.best._replace(loss=jnp.float32(jnp.inf))))
     short.states().save(made_state(8))
     flip_a_bit(short.path / "checkpoints" / "8" / "made_with.json")
-    with pytest.raises(checkpoint.RunError, match=r"no model yet: .*8: made_with\.json changed; step 0 is used"):
-        loading.load_run(short.path)
+    with pytest.raises(runs_directory.RunError, match=r"no model yet: .*8: made_with\.json changed; step 0 is used"):
+        load.load_model(short.path)

@@ -3,8 +3,8 @@
 import numpy as np
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss.reports import classify, table
-from jtss.screening import Verdict, no_screening
+from jtss.inference import classify, table
+from jtss.inference.screening import Verdict, no_screening
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", CLASSES, 2)
 

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from jtss.reports import comparisons
-from jtss.reports.comparisons import holm, mcnemar, paired_difference, permutation_test
+from jtss.metrics import comparisons
+from jtss.metrics.comparisons import holm, mcnemar, paired_difference, permutation_test
 
 
 def hits(wrong: range, n: int = 600) -> np.ndarray:

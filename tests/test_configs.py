@@ -5,21 +5,20 @@ import re
 
 import pytest
 
-from jtss import registry
-from jtss.configs import ConfigError
-from jtss.overrides import from_dict, override, to_dict
+from jtss.config import named
+from jtss.config.settings import ConfigError, from_dict, override, to_dict
 
 
-@pytest.mark.parametrize("name", registry.CONFIGS)
+@pytest.mark.parametrize("name", named.CONFIGS)
 def test_json_brings_back_the_same_config(name):
-    config = registry.get(name)
+    config = named.get(name)
     assert config.name == name
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
     assert hash(config) == hash(from_dict(to_dict(config)))
 
 
 def test_n3_conv1d_is_the_paper():
-    config = registry.get("n3_conv1d")
+    config = named.get("n3_conv1d")
     assert (config.n_detections, config.temporal.kind, config.temporal.kernel) == (3, "conv1d", 3)
     assert (config.stamp.crop, config.stamp.copies, config.stamp.rotation_range_deg) == (33, 6, 28.8)
     assert config.stamp.source_side == 47
@@ -28,13 +27,13 @@ def test_n3_conv1d_is_the_paper():
 
 
 def test_quarter_turns_need_no_margin():
-    config = override(registry.get("demo"), ["stamp.copies=4", "stamp.rotation_range_deg=0"])
+    config = override(named.get("demo"), ["stamp.copies=4", "stamp.rotation_range_deg=0"])
     assert config.stamp.source_side == config.stamp.crop == 21
 
 
 def test_overrides_parse_by_the_type_of_the_field():
     config = override(
-        registry.get("demo"),
+        named.get("demo"),
         ["training.learning_rate=3e-4", "training.batch_size=32", "classes=SN,VS", "encoder.filters=4,4,8,8,8"],
     )
     assert (config.training.learning_rate, config.training.batch_size) == (3e-4, 32)
@@ -108,7 +107,7 @@ def test_overrides_parse_by_the_type_of_the_field():
 )
 def test_wrong_settings_are_refused_by_name(assignment, message):
     with pytest.raises(ConfigError, match=re.escape(message)) as refused:
-        override(registry.get("demo"), [assignment])
+        override(named.get("demo"), [assignment])
     assert "\n" not in str(refused.value)
 
 
@@ -128,7 +127,7 @@ def test_wrong_settings_are_refused_by_name(assignment, message):
 )
 def test_settings_that_contradict_each_other_are_refused(assignments, message):
     with pytest.raises(ConfigError, match=re.escape(f"config demo: {message}")):
-        override(registry.get("demo"), assignments)
+        override(named.get("demo"), assignments)
 
 
 @pytest.mark.parametrize(
@@ -147,11 +146,11 @@ def test_settings_that_contradict_each_other_are_refused(assignments, message):
     ],
 )
 def test_settings_at_the_edge_of_the_valid_are_taken(assignments):
-    override(registry.get("demo"), assignments)
+    override(named.get("demo"), assignments)
 
 
 def test_json_with_a_missing_or_a_foreign_field_is_refused():
-    values = to_dict(registry.get("demo"))
+    values = to_dict(named.get("demo"))
     with pytest.raises(ConfigError, match="unknown fields"):
         from_dict({**values, "colour": "red"})
     values.pop("classes")

@@ -16,7 +16,8 @@ import pytest
 import small_disk
 from test_train import ROOT, command, data_file  # noqa: F401
 
-from jtss import checkpoint, training
+from jtss.runs.directory import open_run
+from jtss.training import step
 
 pytestmark = pytest.mark.slow
 
@@ -120,8 +121,8 @@ def after_some_seconds(seconds: float, environment: dict, command: list[str]) ->
 
 def final_bits(folder: Path) -> list[bytes]:
     """Of the whole state: weights, optimizer and best model."""
-    directory = checkpoint.open_run(folder)
-    found = directory.states().restore(jax.eval_shape(partial(training.init_state, directory.config)))
+    directory = open_run(folder)
+    found = directory.states().restore(jax.eval_shape(partial(step.init_state, directory.config)))
     assert (int(found.state.step), found.warnings) == (400, [])
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(found.state)]
 
@@ -134,7 +135,7 @@ def metrics(folder: Path) -> list[dict]:
 
 
 def test_a_second_trainer_and_another_run_are_refused_in_one_line(whole, options, environment):
-    directory = checkpoint.open_run(whole)
+    directory = open_run(whole)
     with directory.locked():
         second = run(environment, *command("--resume", whole))
     assert (second.returncode, len(second.stderr.splitlines())) == (2, 1)

@@ -11,8 +11,8 @@ from pyarrow import csv, parquet
 from scipy.spatial import cKDTree
 
 from data_prep.crossmatch import AllWise, load, match
-from data_prep.ledger import InputError
 from data_prep.packets.metadata import unit_vectors
+from jtss.errors import InputError
 
 ARCSEC = 1 / 3600
 

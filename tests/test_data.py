@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from made_sequences import sequences
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, registry, schema
-from jtss.overrides import override
+from jtss import dataset, schema
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.dataset import Writer
+from jtss.network import inputs
+from jtss.training import batches
 
-DEMO = registry.get("demo")
+DEMO = named.get("demo")
 COUNTS = (3, 1, 5, 4, 3, 2, 3, 3, 4)
 LABELS = (0, 1, 2, 0, 1, 2, 1, 2, 4)
 SPLITS = (0, 0, 0, 1, 0, 1, 1, 1, 0)
@@ -29,24 +32,24 @@ def made():
 def path(tmp_path, made):
     with Writer(tmp_path / "f.h5", survey="test", command="test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return tmp_path / "f.h5"
 
 
 def test_the_file_gives_back_what_was_written_whatever_the_batches(path, made, monkeypatch):
-    monkeypatch.setattr(data, "OBJECTS_PER_READ", 4)
-    batches = list(data.read(path))
-    assert [batch.n_objects for batch in batches] == [4, 4, 1]
+    monkeypatch.setattr(dataset, "OBJECTS_PER_READ", 4)
+    parts = list(dataset.read(path))
+    assert [batch.n_objects for batch in parts] == [4, 4, 1]
     for name in schema.COLUMNS:
         if name != "object_start":
-            joined = np.concatenate([getattr(batch, name) for batch in batches])
+            joined = np.concatenate([getattr(batch, name) for batch in parts])
             np.testing.assert_array_equal(joined, getattr(made, name))
-    for batch in batches:
+    for batch in parts:
         schema.check(batch)
 
 
 def test_examples_are_the_first_n_detections_of_those_who_have_them(made):
-    chosen = data.examples(made, DEMO)
+    chosen = inputs.examples(made, DEMO)
     assert chosen.index.tolist() == [i for i, count in enumerate(COUNTS) if count >= 3]
     assert chosen.stamps.shape == (7, 3, 31, 31, 2)
     third = made.object_start[2]
@@ -56,14 +59,14 @@ def test_examples_are_the_first_n_detections_of_those_who_have_them(made):
 
 
 def test_labels_follow_the_order_of_the_configs_classes(made):
-    turned = data.examples(made, override(DEMO, ["classes=bogus,VS,SN,AGN"]))
+    turned = inputs.examples(made, override(DEMO, ["classes=bogus,VS,SN,AGN"]))
     assert turned.label.tolist() == [3, 1, 3, 2, 2, 1, 0]
 
 
 def test_stamps_are_cropped_scaled_again_and_without_nan(made):
     stamps = made.stamps.copy()
     stamps[0, 31, 30, 0] = np.nan
-    chosen = data.examples(replace(made, stamps=stamps), DEMO).stamps
+    chosen = inputs.examples(replace(made, stamps=stamps), DEMO).stamps
     assert chosen.dtype == np.float16
     assert np.all(np.isfinite(chosen))
     assert chosen[0, 0, 15, 14, 0] == 0
@@ -78,19 +81,21 @@ def test_pixels_that_no_network_sees_are_not_copied(made, channels):
     config = override(DEMO, [f"stamp.channels={channels}", "stamp.crop=9"])
     rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_detections >= 3]]
     tracemalloc.start()
-    chosen = data.examples(made, config)
+    chosen = inputs.examples(made, config)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.5 * made.stamps[rows].nbytes
-    np.testing.assert_array_equal(chosen.stamps, data.source_crops(made.stamps[rows], config.stamp).astype(np.float16))
+    np.testing.assert_array_equal(
+        chosen.stamps, inputs.source_crops(made.stamps[rows], config.stamp).astype(np.float16)
+    )
 
 
 def test_an_unlabelled_object_has_no_class(made):
-    assert data.examples(sequences((3,)), DEMO).label.tolist() == [-1]
+    assert inputs.examples(sequences((3,)), DEMO).label.tolist() == [-1]
 
 
 def test_load_keeps_labelled_objects_of_training_and_validation(path):
-    splits = data.load(path, DEMO)
+    splits = batches.load(path, DEMO)
     assert sorted(splits["train"].label) == [0, 1, 2]
     assert sorted(splits["validation"].label) == [0, 1, 2]
 
@@ -99,15 +104,15 @@ def test_a_class_without_examples_is_refused_before_training(path):
     message = (
         "no train object of class asteroid with 3 detections or more (config demo needs every one of AGN, asteroid)"
     )
-    with pytest.raises(data.DataError, match=re.escape(message)):
-        data.load(path, override(DEMO, ["classes=AGN,asteroid"]))
+    with pytest.raises(dataset.DataError, match=re.escape(message)):
+        batches.load(path, override(DEMO, ["classes=AGN,asteroid"]))
 
 
 def test_a_flipped_value_is_found(path):
     with h5py.File(path, "r+") as file:
         file["metadata"][3, 4] = 1.5
-    with pytest.raises(data.DataError, match="damaged: content hash"):
-        list(data.read(path))
+    with pytest.raises(dataset.DataError, match="damaged: content hash"):
+        list(dataset.read(path))
 
 
 def _remove_jd(file):
@@ -146,14 +151,14 @@ def _age(file):
 def test_a_file_that_breaks_the_contract_is_refused_by_name(path, damage, message):
     with h5py.File(path, "r+") as file:
         damage(file)
-    with pytest.raises(data.DataError, match=message) as error:
-        data.attributes(path)
+    with pytest.raises(dataset.DataError, match=message) as error:
+        dataset.attributes(path)
     assert str(path) in str(error.value)
 
 
 def test_no_file_and_no_hdf5_file(tmp_path):
-    with pytest.raises(data.DataError, match="no such file"):
-        data.attributes(tmp_path / "absent.h5")
+    with pytest.raises(dataset.DataError, match="no such file"):
+        dataset.attributes(tmp_path / "absent.h5")
     (tmp_path / "text.h5").write_text("hello")
-    with pytest.raises(data.DataError, match="not a readable HDF5 file"):
-        data.attributes(tmp_path / "text.h5")
+    with pytest.raises(dataset.DataError, match="not a readable HDF5 file"):
+        dataset.attributes(tmp_path / "text.h5")

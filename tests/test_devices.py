@@ -17,9 +17,9 @@ import pytest
 from made_sequences import sequences
 from programs import ENVIRONMENT
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
 from jtss import devices
+from jtss.dataset import Writer
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = [
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
     made = sequences([3] * n, label=np.arange(n) % 3, split=np.arange(n) // 3 % 3)
     with Writer(folder / "made.h5", survey="test", command="test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return folder
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jtss.configs import EncoderConfig
-from jtss.convolution import convolve
-from jtss.encoder import StampEncoder, max_pool
+from jtss.config.settings import EncoderConfig
+from jtss.network.convolution import convolve
+from jtss.network.encoder import StampEncoder, max_pool
 
 CONFIG = EncoderConfig(filters=(4, 5, 6, 7, 8), units=(9,))
 

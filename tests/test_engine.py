@@ -19,10 +19,13 @@ from made_training import (
     turns,
 )
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, engine, features, sources, training
-from jtss.overrides import override
+from jtss.config.settings import override
+from jtss.dataset import Writer
+from jtss.network import inputs
+from jtss.training import batches, loop
+from jtss.training import step as training
+from jtss.training.batches import validation_chunks
 
 DECAYING = override(NO_IMAGES, ["training.decay=cosine", "training.patience=0"])
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
@@ -34,12 +37,12 @@ def test_four_steps_and_validation_in_one_program_are_the_same_training_as_one_b
     rows = training.draw(TINY, source.class_count, states.seed, 0, 4)
     apart, losses = states, []
     for i in range(4):
-        apart, one = engine.advance(TINY, apart, source.take(rows[:, i : i + 1]))
+        apart, one = loop.advance(TINY, apart, source.take(rows[:, i : i + 1]))
         losses.append(float(one[0]))
     parts = [jax.tree.map(lambda leaf, i=i: leaf[i], chunks) for i in range(len(chunks.weight))]
-    expected = sum(engine.validate(TINY, apart, part) for part in parts)
-    apart = engine.conclude(apart, expected)
-    together, loss, sums = engine.turn(TINY, states, source.take(rows), chunks)
+    expected = sum(loop.validate(TINY, apart, part) for part in parts)
+    apart = loop.conclude(apart, expected)
+    together, loss, sums = loop.turn(TINY, states, source.take(rows), chunks)
     assert float(loss[0]) == pytest.approx(np.mean(losses), rel=1e-5)
     np.testing.assert_allclose(sums, expected, rtol=1e-4)
     assert_close_trees(together, apart, rtol=1e-3, atol=1e-5)
@@ -58,7 +61,7 @@ def test_a_turn_is_one_step_where_convolutions_run_on_a_cpu_else_all_up_to_the_v
 
 def test_a_long_way_to_the_next_validation_is_taken_in_several_turns(monkeypatch):
     whole = trained(NO_IMAGES)
-    monkeypatch.setattr(engine, "LONGEST_TURN", 3)
+    monkeypatch.setattr(loop, "LONGEST_TURN", 3)
     history = list(turns(NO_IMAGES))
     assert [int(progress.figures.step[0]) for progress in history] == [3, 4, 7, 8, 11, 12]
     assert_close_trees(history[-1].states.best.variables, whole.best.variables, rtol=1e-3, atol=1e-5)
@@ -84,7 +87,7 @@ def test_training_stops_at_a_loss_that_is_no_number_and_hands_over_the_best_mode
     source, taken = source_of(TINY), []
     healthy = source.take
 
-    def take(rows: jax.Array) -> sources.Labelled:
+    def take(rows: jax.Array) -> batches.Labelled:
         taken.append(healthy(rows))
         batch = taken[-1].batch
         ill = batch._replace(dynamic=batch.dynamic * np.float32(np.nan))
@@ -155,9 +158,9 @@ def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
 def test_a_stop_asked_for_in_the_middle_of_a_long_step_is_not_kept_waiting(monkeypatch):
     """The states before the step are still there; the step itself is given up."""
     asked = []
-    monkeypatch.setattr(engine, "LONGEST_WAIT_SECONDS", -1.0)
-    slow = engine._turn
-    monkeypatch.setattr(engine, "_turn", lambda *a: (__import__("time").sleep(1.0 if asked else 0), slow(*a))[1])
+    monkeypatch.setattr(loop, "LONGEST_WAIT_SECONDS", -1.0)
+    slow = loop._turn
+    monkeypatch.setattr(loop, "_turn", lambda *a: (__import__("time").sleep(1.0 if asked else 0), slow(*a))[1])
     seen = []
     for progress in turns(TINY, stop_asked=lambda: bool(asked)):
         seen.append(progress)
@@ -170,7 +173,7 @@ def test_a_turn_that_fails_by_a_timeout_of_its_own_is_not_waited_for(monkeypatch
     def fail(*_):
         raise TimeoutError("the disk of the training set does not answer")
 
-    monkeypatch.setattr(engine, "_turn", fail)
+    monkeypatch.setattr(loop, "_turn", fail)
     with pytest.raises(TimeoutError, match="does not answer"):
         next(turns(NO_IMAGES))
 
@@ -181,22 +184,22 @@ def data_file(tmp_path):
     made = sequences(counts, label=np.arange(12) % 3, split=[0] * 9 + [1] * 3)
     with Writer(tmp_path / "made.h5", survey="test", command="test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return tmp_path / "made.h5"
 
 
 @pytest.mark.parametrize("config", [TINY, NO_IMAGES])
 def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
-    whole, lean = data.load(data_file, config), data.load(data_file, config, train_stamps=False)
+    whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
     assert lean["train"].stamps.size == 0
-    statistics = features.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
-    chunks = training.validation_chunks(whole["validation"], statistics, config.training.batch_size)
+    statistics = inputs.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
+    chunks = validation_chunks(whole["validation"], statistics, config.training.batch_size)
     final = []
     for source in (
-        sources.Resident(whole["train"], statistics, 3),
-        sources.Streamed(data_file, lean["train"], statistics, config),
+        batches.Resident(whole["train"], statistics, 3),
+        batches.Streamed(data_file, lean["train"], statistics, config),
     ):
-        final.append(list(engine.run(config, states_of(config), source, chunks))[-1].states)
+        final.append(list(loop.run(config, states_of(config), source, chunks))[-1].states)
     assert_equal_trees(*final)
 
 

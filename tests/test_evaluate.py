@@ -13,9 +13,12 @@ from made_runs import SCRIPT, TINY, make_run, table_of, write_data
 from make_packets import alert, images, night, save
 
 from data_prep import ingest
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, loading, predict, training
+from jtss import dataset
+from jtss.dataset import Writer
+from jtss.inference import predict
+from jtss.pretrained import load
+from jtss.training import step, trained
 
 FEW = "Fewer than 30 objects of AGN (4), SN (4) and VS (4): read the intervals, not the values alone."
 
@@ -115,9 +118,9 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
         (batch,) = ingested.batches()
     with Writer(tmp_path / "night.h5", survey="made", command="a test") as writer:
         writer.append(batch)
-        writer.finish(split=batch.split, ledger=Ledger())
-    run = loading.load_run(folder / "run")
-    (stored,) = data.read(tmp_path / "night.h5")
+        writer.finish(split=batch.split, ledger=Ledger().as_dict())
+    run = load.load_model(folder / "run")
+    (stored,) = dataset.read(tmp_path / "night.h5")
     _, expected = predict.predict(run, stored)
     evaluate("--alerts", folder / "packets", "--out", "t.csv")
     found = [float(row["probability"]) for row in table_of("t.csv") if row["class_name"]]
@@ -263,7 +266,7 @@ def test_real_alerts_none_lost(evaluate, ztf_dir, tmp_path):
 
 
 def test_a_run_that_is_not_finished_is_evaluated_with_a_warning(evaluate, folder, monkeypatch):
-    monkeypatch.setattr(training, "finished", lambda *_: False)
+    monkeypatch.setattr(trained, "finished", lambda *_: False)
     status, _, err = evaluate("--out", str(folder / "unfinished"))
     assert status == 0
     assert f"WARNING: {folder / 'run'} is not finished: it was saved at step 300 of 300" in err

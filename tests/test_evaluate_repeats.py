@@ -10,9 +10,12 @@ from made_runs import COUNTS, LABEL, TINY, caller, make_run, table_of, write_dat
 from made_sequences import sequences
 from make_packets import night, save
 
-from jtss import checkpoint, loading, overrides, predict
-from jtss.models import export, shipped
-from jtss.models.file import ModelError
+from jtss.config.settings import override
+from jtss.inference import predict
+from jtss.pretrained import file, load
+from jtss.pretrained.file import ModelError
+from jtss.reports import export
+from jtss.runs import directory
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("repeats")
     write_data(folder / "made.h5")
     for seed, favoured in ((0, "AGN"), (3, "SN")):
-        config = overrides.override(TINY, [f"training.seed={seed}"])
+        config = override(TINY, [f"training.seed={seed}"])
         make_run(folder / "run" / f"seed-{seed}", config, folder / "made.h5", favoured=favoured)
     (folder / "run" / "repeats.json").write_text(json.dumps({"config": "demo", "seeds": [0, 3]}))
     return folder
@@ -60,7 +63,7 @@ def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder
     evaluate()
     given = sequences(COUNTS, label=LABEL, seed=3)
     (_, together), *alone = (
-        predict.predict(loading.load_run(path), given)
+        predict.predict(load.load_model(path), given)
         for path in (folder / "run", folder / "run" / "seed-0", folder / "run" / "seed-3")
     )
     np.testing.assert_allclose(together, (alone[0][1] + alone[1][1]) / 2, atol=1e-6)
@@ -91,7 +94,7 @@ def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeyp
     report = folder / "run" / "evaluation" / "report.json"
     evaluate()
     path = export.export(folder / "run", "both", tmp_path / "files", reports=[report])
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "files")
+    monkeypatch.setattr(file, "FOLDER", tmp_path / "files")
     monkeypatch.chdir(tmp_path)
     assert evaluate("--alerts", "packets", "--out", "a.csv")[0] == 0
     by_name = caller(Path(), monkeypatch, capsys)
@@ -111,19 +114,19 @@ def test_runs_that_are_no_repeats_are_not_averaged(tmp_path, settings, data_seed
     write_data(tmp_path / "one.h5")
     write_data(tmp_path / "other.h5", seed=data_seed)
     make_run(tmp_path / "run" / "seed-0", TINY, tmp_path / "one.h5")
-    config = overrides.override(TINY, ["training.seed=1", *settings])
+    config = override(TINY, ["training.seed=1", *settings])
     make_run(tmp_path / "run" / "seed-1", config, tmp_path / ("other.h5" if data_seed else "one.h5"))
     (tmp_path / "run" / "repeats.json").write_text(json.dumps({"config": "demo", "seeds": [0, 1]}))
-    with pytest.raises(checkpoint.RunError, match=f"seed-1: other {what} than .*seed-0, expected a repeat"):
-        loading.load_run(tmp_path / "run")
+    with pytest.raises(directory.RunError, match=f"seed-1: other {what} than .*seed-0, expected a repeat"):
+        load.load_model(tmp_path / "run")
 
 
 def test_a_copy_of_a_seed_is_no_repeat(folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "seed-3")
     shutil.copytree(tmp_path / "run" / "seed-0", tmp_path / "run" / "seed-3")
-    with pytest.raises(checkpoint.RunError, match="seed-3: its seed is 0, expected 3"):
-        loading.load_run(tmp_path / "run")
+    with pytest.raises(directory.RunError, match="seed-3: its seed is 0, expected 3"):
+        load.load_model(tmp_path / "run")
 
 
 def test_the_report_of_another_seed_is_refused(evaluate, folder):

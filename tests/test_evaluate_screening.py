@@ -7,7 +7,7 @@ import pytest
 from made_runs import FIRST, TINY, make_run, table_of, write_data
 from make_packets import night, save
 
-from jtss.configs import TemporalConfig
+from jtss.config.settings import TemporalConfig
 
 COUNTS = [3] * 12 + [2, 1, 3, 2]
 LABEL = [i % 3 for i in range(12)] + [4, 4, 4, 0]

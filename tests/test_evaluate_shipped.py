@@ -8,12 +8,13 @@ import pytest
 from made_runs import TINY, caller, make_run, write_data
 from make_packets import night, save
 
-from jtss import registry
-from jtss.configs import StampConfig
-from jtss.models import export, shipped
+from jtss.config import named
+from jtss.config.settings import StampConfig
+from jtss.pretrained import file
+from jtss.reports import export
 
 FIRST = replace(
-    registry.get("n1_baseline"), stamp=StampConfig(crop=21, copies=1, rotation_range_deg=0), encoder=TINY.encoder
+    named.get("n1_baseline"), stamp=StampConfig(crop=21, copies=1, rotation_range_deg=0), encoder=TINY.encoder
 )
 
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def evaluate(folder, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
     return caller(Path(), monkeypatch, capsys)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_runs import COUNTS, FIRST, TINY, make_run, write_data
 
-from jtss import overrides
+from jtss.config import settings
 
 PRIORS = ["--priors", "AGN=.3,SN=.1,VS=.6"]
 
@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky")
     write_data(folder / "made.h5", split=[2] * 12 + [1] * 12 + [2, 2])
     make_run(folder / "run", TINY, folder / "made.h5")
-    two = overrides.override(TINY, ["n_detections=2", "temporal.kernel=2"])
+    two = settings.override(TINY, ["n_detections=2", "temporal.kernel=2"])
     make_run(folder / "two", two, folder / "made.h5", favoured="SN")
     make_run(folder / "one", FIRST, folder / "made.h5", favoured="bogus")
     return folder

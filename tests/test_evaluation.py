@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import schema, selection
-from jtss.reports import evaluation, metrics
-from jtss.reports.scores import scores
+from jtss import schema
+from jtss.metrics import classification
+from jtss.reports import evaluation
+from jtss.reports.sections.accuracy import scores
 
 COUNTS = (3, 3, 2, 3, 3, 5, 3, 3)
 LABEL = (0, 1, 2, 2, 3, 2, -1, 0)
@@ -55,7 +56,7 @@ def test_labels_are_indices_into_the_models_classes():
 
 def test_batches_change_nothing():
     whole = data()
-    parts = [selection.take(whole, np.arange(i, min(i + 3, 8))) for i in range(0, 8, 3)]
+    parts = [schema.take(whole, np.arange(i, min(i + 3, 8))) for i in range(0, 8, 3)]
     one, many = evaluate([whole]), evaluate(parts)
     assert one.counts == many.counts
     np.testing.assert_array_equal(one.probabilities, many.probabilities)
@@ -67,7 +68,7 @@ def test_errors_are_the_most_confident_ones_worst_first():
     rng = np.random.default_rng(0)
     wrong = {f"ZTF{i}": (1, float(chance)) for i, chance in enumerate(rng.uniform(0.5, 1, 20))}
     whole = sequences([3] * n, label=[0] * n, split=[2] * n)
-    found = evaluate([selection.take(whole, np.arange(i, i + 10)) for i in range(0, n, 10)], wrong=wrong)
+    found = evaluate([schema.take(whole, np.arange(i, i + 10)) for i in range(0, n, 10)], wrong=wrong)
     expected = sorted(wrong, key=lambda oid: -wrong[oid][1])[: evaluation.N_ERRORS_SHOWN]
     assert [shown.object_id for shown in found.errors] == expected
     assert {shown.true_class for shown in found.errors} == {"AGN"}
@@ -102,7 +103,7 @@ def test_scores_agree_with_metrics():
     assert numbers["classes"]["AGN"]["precision"]["value"] == 0.5
     assert numbers["classes"]["VS"]["support"] == 2
     assert numbers["classes"]["SN"]["recall"]["interval"] == pytest.approx([0.2065, 1], abs=1e-4)  # Wilson, 1 of 1
-    assert numbers["cross_entropy_nat"] == metrics.cross_entropy(found.probabilities, found.label)
+    assert numbers["cross_entropy_nat"] == classification.cross_entropy(found.probabilities, found.label)
     assert numbers["reliability"]["count"] == [0, 0, 0, 0, 0, 0, 0, 3, 0, 1]
 
 
@@ -137,7 +138,7 @@ def test_a_slow_model_is_timed_less_often(monkeypatch):
 
 def test_the_longest_sequence_is_that_of_the_whole_data_set():
     whole = data()
-    parts = [selection.take(whole, np.arange(i, i + 1)) for i in range(8)]
+    parts = [schema.take(whole, np.arange(i, i + 1)) for i in range(8)]
     assert evaluate(parts).longest == 5
 
 

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from jtss.experiments.paper import claims
-from jtss.experiments.paper.claims import Claims, Holder
+from jtss.paper import claims
+from jtss.paper.claims import Claims, Holder
 
 TAKE_MANY = """
 import sys
 from pathlib import Path
-from jtss.experiments.paper.claims import Claims
+from jtss.paper.claims import Claims
 sys.stdin.readline()
 claims = Claims(Path(sys.argv[1]))
 print(*[name for name in map(str, range(300)) if claims.take(name) is None], flush=True)

@@ -14,15 +14,16 @@ from made_experiments import MadeLaboratory
 from made_sequences import sequences
 from programs import ENVIRONMENT
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data, training
-from jtss.experiments import __main__ as command
-from jtss.experiments.paper import cells, durations, perform
-from jtss.experiments.paper.catalogue import EXPERIMENTS
-from jtss.experiments.paper.choice import choose
-from jtss.experiments.paper.store import Store
-from jtss.experiments.paper.under_way import Begun, Spent, UnderWay
+from jtss import dataset
+from jtss.commands import paper as commands_paper
+from jtss.dataset import Writer
+from jtss.paper import durations, experiments, grids
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import choose
+from jtss.paper.store import Store
+from jtss.paper.under_way import Begun, Spent, UnderWay
+from jtss.training import step as training
 
 ROOT = Path(__file__).parents[1]
 COUNTS = 18 * [5] + 9 * [2]
@@ -36,7 +37,7 @@ def write(path, counts, label=LABEL, split=SPLIT, magnitude=12):
     made = replace(made, allwise=np.full((len(counts), 4), magnitude, np.float32))
     with Writer(path, survey="made", command="a test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,10 @@ def laboratory(monkeypatch, folder):
     made = MadeLaboratory()
 
     def laboratory(path, *_, **__):
-        made.data_hash = str(data.attributes(path)["content_hash"])
+        made.data_hash = str(dataset.attributes(path)["content_hash"])
         return made
 
-    monkeypatch.setattr(perform, "Laboratory", laboratory)
+    monkeypatch.setattr(experiments, "Laboratory", laboratory)
     monkeypatch.setattr(durations, "seconds", lambda cells, n_validation: 60.0 * len(cells))
     return made
 
@@ -80,7 +81,7 @@ def call(folder, laboratory, handlers, tmp_path, capsys):
         """Exit status, stdout, stderr."""
         try:
             arguments = [name, "--data", str(folder / file), "--out", str(tmp_path / "out"), *options]
-            status = command.main(arguments)
+            status = commands_paper.main(arguments)
         except SystemExit as leaving:
             status = leaving.code
         return status, *capsys.readouterr()
@@ -139,7 +140,7 @@ def test_options_that_mean_nothing_are_refused(call, options, message):
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("1h30m", 5400)])
 def test_a_budget_is_a_time(text, seconds):
-    assert command._duration(text) == seconds
+    assert commands_paper._duration(text) == seconds
 
 
 def test_a_dry_run_says_what_is_missing_and_trains_nothing(call, laboratory, tmp_path):
@@ -193,13 +194,13 @@ def test_without_time_the_table_says_what_is_missing(call, laboratory):
 
 
 def test_what_is_begun_is_counted_as_missing_and_said_to_be_begun(call, folder, tmp_path):
-    data_hash = str(data.attributes(folder / "whole.h5")["content_hash"])
+    data_hash = str(dataset.attributes(folder / "whole.h5")["content_hash"])
     setups = EXPERIMENTS["table7"].grid(choose("table7", EXPERIMENTS["table7"].extent, n=[2], seeds=3))
     state = training.init_state(setups[1].config)
     for seed, step in ((0, 1200), (2, 20)):
         begun = Begun(state._replace(step=np.int32(step)), Spent())
         UnderWay(tmp_path / "out" / "under_way" / "table7", pytest.fail).save(
-            cells.of(setups[1], data_hash)[seed], begun
+            grids.of(setups[1], data_hash)[seed], begun
         )
     narrowed = ["--n", "2", "--seeds", "3"]
     _, out, _ = call("table7", "whole.h5", *narrowed, "--dry-run")
@@ -292,7 +293,7 @@ def test_the_other_tables_scaled_down_are_trained_from_a_simulated_sky(handlers,
     }
     for name, options in narrowed.items():
         options = [*options, "--seeds", "2", *(part for setting in scaled for part in ("--set", setting))]
-        assert command.main([name, "--data", str(sky), "--out", str(out), *options]) == 0
+        assert commands_paper.main([name, "--data", str(sky), "--out", str(out), *options]) == 0
         printed = capsys.readouterr().out
         assert "MISSING" not in printed
         assert f"{name}.html" in printed

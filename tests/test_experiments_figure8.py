@@ -7,15 +7,16 @@ import pytest
 from made_experiments import made_result
 from made_sequences import sequences
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import data
-from jtss.experiments import __main__ as command
-from jtss.experiments.paper import cells, grids, others
-from jtss.experiments.paper.catalogue import EXPERIMENTS
-from jtss.experiments.paper.choice import choose
-from jtss.experiments.paper.store import Store
-from jtss.experiments.predictions_file import PredictionsError
+from jtss import dataset
+from jtss.commands import paper as commands_paper
+from jtss.dataset import Writer
+from jtss.inference import other_classifiers
+from jtss.inference.other_classifiers import PredictionsError
+from jtss.paper import grids
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import choose
+from jtss.paper.store import Store
 
 HEAD = ("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking")
 COUNTS = [5, 5, 5, 2, 2, 1, 5]
@@ -39,16 +40,16 @@ IDS = np.array(["A", "B", "C"], object)
 def test_subclasses_add_up_and_who_is_not_there_has_no_answer(tmp_path):
     rows = rows_of("A", {"RRL": 0.4, "QSO": 0.3, "Blazar": 0.2, "SNIa": 0.1}) + rows_of("B", {"SNII": 0.6, "E": 0.4})
     path = write_table(tmp_path / "lc.csv", rows + rows_of("elsewhere", {"E": 1}))
-    assert others.predicted(path, "x", IDS).tolist() == [0, 1, others.NO_ANSWER]
+    assert other_classifiers.predicted(path, "x", IDS).tolist() == [0, 1, other_classifiers.NO_ANSWER]
 
 
 def test_of_several_classifiers_the_one_named_counts(tmp_path):
     rows = rows_of("A", {"AGN": 1.0}, "stamp_classifier") + rows_of("A", {"LPV": 1.0})
     path = write_table(tmp_path / "both.csv", rows)
-    assert others.predicted(path, "stamp_classifier", IDS)[0] == 0
-    assert others.predicted(path, "lc_classifier", IDS)[0] == 2
+    assert other_classifiers.predicted(path, "stamp_classifier", IDS)[0] == 0
+    assert other_classifiers.predicted(path, "lc_classifier", IDS)[0] == 2
     with pytest.raises(PredictionsError, match="has the classifiers stamp_classifier, lc_classifier; name the one"):
-        others.predicted(path, "theirs", IDS)
+        other_classifiers.predicted(path, "theirs", IDS)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,13 @@ def test_of_several_classifiers_the_one_named_counts(tmp_path):
 )
 def test_what_is_no_such_table_is_named(tmp_path, rows, message):
     with pytest.raises(PredictionsError, match=message):
-        others.predicted(write_table(tmp_path / "t.csv", rows), "x", IDS)
+        other_classifiers.predicted(write_table(tmp_path / "t.csv", rows), "x", IDS)
 
 
 def test_columns_that_are_missing_are_named(tmp_path):
     path = write_table(tmp_path / "t.csv", [("A", 1)], ("oid", "AGN"))
     with pytest.raises(PredictionsError, match="columns oid,AGN, 1 rows; expected oid,class_name,probability"):
-        others.predicted(path, "x", IDS)
+        other_classifiers.predicted(path, "x", IDS)
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def made(tmp_path):
     sky = sequences(COUNTS, label=LABEL, split=SPLIT)
     with Writer(tmp_path / "sky.h5", survey="made", command="a test") as writer:
         writer.append(sky)
-        writer.finish(split=sky.split, ledger=Ledger())
+        writer.finish(split=sky.split, ledger=Ledger().as_dict())
     return sky
 
 
@@ -85,13 +86,13 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
     said = ["VS", "SN", "VS", "AGN"]  # of the five objects with two detections, the first wrongly, the last not at all
     rows = [row for oid, name in zip(made.object_id, said, strict=False) for row in rows_of(oid, {name: 1.0})]
     write_table(tmp_path / "lc.csv", rows)
-    data_hash = str(data.attributes(tmp_path / "sky.h5")["content_hash"])
+    data_hash = str(dataset.attributes(tmp_path / "sky.h5")["content_hash"])
     setups = grids.complete_models(choose("table8", EXPERIMENTS["table8"].extent))
-    (cell, *_) = cells.of(setups[0], data_hash)
+    (cell, *_) = grids.of(setups[0], data_hash)
     right = {"truth": "01201", "predicted": "01201", "confusion": [[2, 0, 0], [0, 2, 0], [0, 0, 1]]}
     Store(tmp_path / "table8.jsonl").append(made_result(cell, 1.0, **right))
     words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert command.main(list(map(str, words))) == 0
+    assert commands_paper.main(list(map(str, words))) == 0
     out = capsys.readouterr().out
     with open(tmp_path / "figure8.csv") as file:
         two, three, *_ = csv.DictReader(file)
@@ -107,5 +108,5 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
 def test_a_table_of_other_objects_is_refused(made, tmp_path, capsys):
     write_table(tmp_path / "lc.csv", rows_of("ZTF_elsewhere", {"E": 1.0}))
     words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert command.main(list(map(str, words))) == 2
+    assert commands_paper.main(list(map(str, words))) == 2
     assert "lc.csv: has none of the 5 test objects, such as" in capsys.readouterr().err

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from jtss import registry
-from jtss.configs import ConfigError
-from jtss.experiments.paper import cells, grids, numbers
-from jtss.experiments.paper.catalogue import EXPERIMENTS
-from jtss.experiments.paper.choice import ChoiceError, choose
+from jtss.config import named, tsc
+from jtss.config.settings import ConfigError
+from jtss.paper import grids
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import ChoiceError, choose
 
 WHOLE = {name: (experiment.extent, experiment.grid) for name, experiment in EXPERIMENTS.items()}
 
@@ -34,12 +34,12 @@ def test_the_grids_have_the_paper_s_sizes_and_no_network_twice(name, n_setups, s
     setups = grid(name)
     assert len(setups) == n_setups
     assert {setup.seeds for setup in setups} == {seeds}
-    assert len({cells.identity(setup.config, "") for setup in setups}) == n_setups
+    assert len({grids.identity(setup.config, "") for setup in setups}) == n_setups
 
 
 def test_table_6_searches_what_table_5_lists_and_256_units():
     sizes = Counter(setup.row for setup in grid("table6"))
-    assert {kind: sizes[4, kind] for kind in registry.TABLE_6[4]} == {
+    assert {kind: sizes[4, kind] for kind in tsc.TABLE_6[4]} == {
         "lstm": 12,
         "gru": 12,
         "rnn": 12,
@@ -51,21 +51,21 @@ def test_table_6_searches_what_table_5_lists_and_256_units():
 
 def test_the_configurations_that_the_paper_found_best_come_first():
     table6 = [(setup.row, setup.config.temporal) for setup in grid("table6")[:24]]
-    assert set(table6) == {((n, kind), row[kind][0]) for n, row in registry.TABLE_6.items() for kind in row}
-    assert [setup.row for setup in grid("table2")[:7]] == [row[:3] for row in numbers.TABLE_2.values()]
+    assert set(table6) == {((n, kind), row[kind][0]) for n, row in tsc.TABLE_6.items() for kind in row}
+    assert [setup.row for setup in grid("table2")[:7]] == [row[:3] for row in tsc.TABLE_2.values()]
 
 
 def test_temporal_models_see_images_and_time_gaps_only():
     for setup in grid("table6"):
         assert setup.config.metadata.dynamic == ("time_gap",)
         assert not setup.config.metadata.static
-        assert setup.config.stamp == registry.get("n3_conv1d").stamp
+        assert setup.config.stamp == named.get("n3_conv1d").stamp
 
 
 def test_the_baseline_and_the_enhanced_network_are_those_of_the_registry():
-    ids = {setup.row: cells.identity(setup.config, "") for setup in grid("table2")}
+    ids = {setup.row: grids.identity(setup.config, "") for setup in grid("table2")}
     for row, name in (("M_b", "n1_baseline"), ("M_1", "n1_enhanced")):
-        assert ids[numbers.TABLE_2[row][:3]] == cells.identity(registry.get(name), "")
+        assert ids[tsc.TABLE_2[row][:3]] == grids.identity(named.get(name), "")
 
 
 def test_a_narrowed_grid_says_so():
@@ -118,16 +118,16 @@ def test_settings_that_do_not_fit_the_grid_are_named(name, setting, message):
 
 def test_a_cell_is_known_by_settings_seed_and_data_alone():
     (setup, *_) = grid("table7")
-    first, second = cells.of(setup, "one")[:2]
-    again = registry.get("n2_metadata_noallwise")
-    assert first.id == cells.identity(again, "one")
-    assert len({first.id, second.id, cells.of(setup, "other")[0].id}) == 3
+    first, second = grids.of(setup, "one")[:2]
+    again = named.get("n2_metadata_noallwise")
+    assert first.id == grids.identity(again, "one")
+    assert len({first.id, second.id, grids.of(setup, "other")[0].id}) == 3
     renamed = setup._replace(config=replace(setup.config, name="x", origin="y", paper_accuracy="1"))
-    assert cells.of(renamed, "one")[0].id == first.id
+    assert grids.of(renamed, "one")[0].id == first.id
 
 
 def test_every_number_of_the_paper_has_a_row():
-    assert set(numbers.TABLE_6_P) == set(numbers.TABLE_6_TIME) == set(registry.TABLE_6)
-    for n, row in registry.TABLE_6.items():
-        assert set(numbers.TABLE_6_P[n]) == set(numbers.TABLE_6_TIME[n]) == set(row)
-    assert set(numbers.TABLE_7_P) == set(registry.TABLE_7)
+    assert set(tsc.TABLE_6_P) == set(tsc.TABLE_6_TIME) == set(tsc.TABLE_6)
+    for n, row in tsc.TABLE_6.items():
+        assert set(tsc.TABLE_6_P[n]) == set(tsc.TABLE_6_TIME[n]) == set(row)
+    assert set(tsc.TABLE_7_P) == set(tsc.TABLE_7)

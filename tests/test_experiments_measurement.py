@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from made_sequences import sequences
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
-from jtss import overrides, recording, registry
-from jtss.experiments.paper import cells, results, sitting
-from jtss.experiments.paper.cells import Setup
-from jtss.experiments.paper.measurement import Laboratory
-from jtss.experiments.paper.sitting import Conditions, Stopped
-from jtss.experiments.paper.under_way import UnderWay
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.dataset import Writer
+from jtss.paper import grids, results, sitting
+from jtss.paper.grids import Setup
+from jtss.paper.measurement import Laboratory
+from jtss.paper.sitting import Conditions, Stopped
+from jtss.paper.under_way import UnderWay
+from jtss.training import trainer
 
 SHORT = ["training.iterations=2", "training.patience=0", "training.validate_every=1", "training.batch_size=4"]
 SMALL = ["encoder.filters=2,2,2,2,2", "encoder.units=4", "stamp.crop=5", "stamp.copies=1"]
@@ -33,7 +35,7 @@ def path(tmp_path_factory) -> Path:
     made = sequences([2] * 45, label=[i % 5 for i in range(45)], split=[i // 5 % 3 for i in range(45)])
     with Writer(path, survey="made", command="a test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return path
 
 
@@ -50,8 +52,8 @@ def make(path, tmp_path):
 
 
 def cells_of(laboratory, name, settings, seeds):
-    setup = Setup((), name, overrides.override(registry.get(name), settings), seeds)
-    return cells.of(setup, laboratory.data_hash)
+    setup = Setup((), name, override(named.get(name), settings), seeds)
+    return grids.of(setup, laboratory.data_hash)
 
 
 def test_two_seeds_that_train_together_are_two_results(make):
@@ -156,7 +158,7 @@ def test_a_disk_that_is_full_costs_what_could_be_saved_and_nothing_else(make, mo
 def test_a_loss_that_is_no_number_is_not_saved(make, tmp_path, monkeypatch):
     """Nor taken for a stop, though time is up; a result of it there is none."""
     group = cells_of(make(), "n2_metadata_noallwise", [*LONGER, "training.learning_rate=1e38"], 2)
-    monkeypatch.setattr(recording, "SAVE_EVERY_SECONDS", -1)
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", -1)
     with pytest.raises(FloatingPointError, match="training loss is"):
         make(time_is_up=lambda: True).measure(group)
     assert [UnderWay(tmp_path / "under_way", pytest.fail).step(cell) for cell in group] == [0, 0]

@@ -6,13 +6,13 @@ import multiprocessing
 import pytest
 from made_experiments import DATA_HASH, made_result
 
-from jtss.experiments.paper import cells, grids, results
-from jtss.experiments.paper.catalogue import EXPERIMENTS
-from jtss.experiments.paper.choice import choose
-from jtss.experiments.paper.store import Store
+from jtss.paper import grids, results
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import choose
+from jtss.paper.store import Store
 
 SETUPS = grids.metadata_models(choose("table7", EXPERIMENTS["table7"].extent))
-CELLS = [cell for setup in SETUPS for cell in cells.of(setup, DATA_HASH)]
+CELLS = [cell for setup in SETUPS for cell in grids.of(setup, DATA_HASH)]
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from made_experiments import DATA_HASH, made_result
 
-from jtss.experiments.paper import cells, numbers, tables, typesetting
-from jtss.experiments.paper.catalogue import EXPERIMENTS
-from jtss.experiments.paper.choice import choose
-from jtss.experiments.paper.measured import Measured, best, over_objects
-from jtss.experiments.paper.tables import Column, Document, Table
+from jtss.config import tsc
+from jtss.paper import grids, layout
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import choose
+from jtss.paper.layout import Column, Document, Table
+from jtss.paper.results import Measured, best, over_objects
 
 
 def made(name, accuracy_of, **narrowed):
@@ -21,7 +22,7 @@ def made(name, accuracy_of, **narrowed):
     setups = experiment.grid(choice)
     found = {}
     for setup in setups:
-        for cell in cells.of(setup._replace(seeds=20), DATA_HASH):
+        for cell in grids.of(setup._replace(seeds=20), DATA_HASH):
             accuracy = accuracy_of(setup, cell.seed)
             if accuracy is not None:
                 found[cell.id] = made_result(cell, accuracy, 100)
@@ -31,7 +32,7 @@ def made(name, accuracy_of, **narrowed):
 def rows_of(document, i=0):
     table = document.tables[i]
     kinds = [column.kind for column in table.columns]
-    return [tuple(map(tables.shown, row, kinds)) for row in table.rows]
+    return [tuple(map(layout.shown, row, kinds)) for row in table.rows]
 
 
 def table7_partly(setup, seed):
@@ -56,12 +57,12 @@ alerts  paper: without AllWISE [%]  paper: with [%]  paper: p  here: without All
 
 
 def test_table_7_as_text():
-    assert typesetting.text(made("table7", table7_partly, n=[2, 3, 4], seeds=3)) == GOLDEN
+    assert layout.text(made("table7", table7_partly, n=[2, 3, 4], seeds=3)) == GOLDEN
 
 
 def test_table_7_as_csv_has_numbers_as_numbers_and_nothing_for_what_is_missing():
     (table,) = made("table7", table7_partly, n=[2, 4], seeds=3).tables
-    two, four = csv.DictReader(io.StringIO(typesetting.as_csv(table)))
+    two, four = csv.DictReader(io.StringIO(layout.as_csv(table)))
     assert (two["paper: with [%]"], two["paper: p"]) == ("98.0 ± 0.56", "0.01")
     assert [float(two[f"here: with [%]{more}"]) for more in ("", " sd", " seeds")] == [96, 1, 3]
     assert float(two["here: gain [points]"]) == 5
@@ -72,7 +73,7 @@ def test_table_7_as_csv_has_numbers_as_numbers_and_nothing_for_what_is_missing()
 def test_latex_has_no_sign_that_breaks_it():
     columns = (Column("a & b [%]"), Column("x_1", "accuracy"))
     rows = [("{±} \\ θ #$~^ 5–7 −1 <", None)]
-    text = typesetting.latex(Document("t", "title", [Table("t", "sub", columns, rows)], [], ["100 % sure"]))
+    text = layout.latex(Document("t", "title", [Table("t", "sub", columns, rows)], [], ["100 % sure"]))
     assert text.splitlines() == [
         "% title",
         "% 100 % sure",
@@ -90,7 +91,7 @@ def test_latex_has_no_sign_that_breaks_it():
 
 def test_the_page_holds_tables_notes_and_pictures(tmp_path):
     document = made("table8", lambda setup, seed: 0.9, n=[2], seeds=2)
-    paths = {path.name for path in typesetting.write(tmp_path, document)}
+    paths = {path.name for path in layout.write(tmp_path, document)}
     assert paths == {
         "table8.html",
         "table8.tex",
@@ -155,7 +156,7 @@ def test_table_2_ranks_the_grid_and_compares_the_best_with_more_seeds():
         "table2-confusion-best",
     ]
     top = rows_of(document)
-    assert [row[0] for row in top] == list(numbers.TABLE_2)
+    assert [row[0] for row in top] == list(tsc.TABLE_2)
     assert top[0][1:6] == ("a 33, k 6, θ 28.8°", "93.36 ± 0.4", "0.007", "a 39, k 5, θ 0°", "94.40")
     assert top[5][4] == "a 39, k 5, θ 360°"  # M_r, however good, is no row of the top five
     assert top[6][3:6] == ("reference", "a 21, k 4, θ 0°", "90.40")
@@ -195,7 +196,7 @@ def test_bogus_counts_the_screened_by_class():
 
     found = {
         cell.id: made_result(cell, screened=screened(14 + cell.seed), n_objects=100)
-        for cell in cells.of(setup, DATA_HASH)
+        for cell in grids.of(setup, DATA_HASH)
     }
     assert rows_of(experiment.document([setup], Measured(found, DATA_HASH), choice)) == [
         ("bogus", "first detection", "253", "86", "20", "90.0 ± 0.0"),
@@ -213,7 +214,7 @@ def test_results_on_other_data_never_enter_a_table():
     experiment = EXPERIMENTS["table8"]
     choice = choose("table8", experiment.extent, n=[2], seeds=2)
     setups = experiment.grid(choice)
-    found = {cell.id: made_result(cell) for cell in cells.of(setups[0], "other data")}
+    found = {cell.id: made_result(cell) for cell in grids.of(setups[0], "other data")}
     measured = Measured(found, DATA_HASH)
     assert measured.accuracy(setups[0]) is None
     assert best(setups, measured) is None
@@ -241,5 +242,5 @@ def test_the_interval_over_objects_is_the_bootstrap_of_their_mean():
 )
 def test_a_cell_is_written_so(value, kind, expected):
     if kind == "gain" and not isinstance(value, str):
-        value = (value[0], tables.Interval(*value[1]))
-    assert tables.shown(value, kind) == expected
+        value = (value[0], layout.Interval(*value[1]))
+    assert layout.shown(value, kind) == expected

@@ -6,13 +6,13 @@ import pytest
 from made_training import NO_IMAGES, assert_equal_trees
 from test_states import flip_a_bit
 
-from jtss import training
-from jtss.experiments.paper import cells
-from jtss.experiments.paper import under_way as under_way_module
-from jtss.experiments.paper.cells import Setup
-from jtss.experiments.paper.under_way import Begun, Spent, UnderWay
+from jtss.paper import grids
+from jtss.paper import under_way as paper_under_way
+from jtss.paper.grids import Setup
+from jtss.paper.under_way import Begun, Spent, UnderWay
+from jtss.training import step as training
 
-ONE, OTHER = cells.of(Setup((), "made", NO_IMAGES, 2), "f00d")
+ONE, OTHER = grids.of(Setup((), "made", NO_IMAGES, 2), "f00d")
 BEGINNING = training.init_state(ONE.config)
 SPENT = Spent(60.5, ("abc",), ("made",))
 
@@ -83,7 +83,7 @@ def test_without_a_good_state_the_training_begins_anew_and_what_there_was_is_set
 def test_a_file_that_cannot_be_read_just_now_costs_nothing(under_way, tmp_path, monkeypatch):
     under_way.save(ONE, at(4))
     with monkeypatch.context() as patched:
-        patched.setattr(under_way_module, "_parse", fail_with(OSError(24, "Too many open files")))
+        patched.setattr(paper_under_way, "_parse", fail_with(OSError(24, "Too many open files")))
         with pytest.raises(OSError, match="Too many open files"):
             under_way.latest(ONE)
     assert under_way.latest(ONE).step == 4

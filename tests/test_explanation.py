@@ -9,10 +9,12 @@ from made_runs import FIRST, TINY, make_run, write_data
 from made_sequences import sequences
 from make_packets import night, save
 
-from jtss import loading, overrides, predict
-from jtss.reports import explanation
+from jtss.config import settings
+from jtss.inference import predict
+from jtss.pretrained import load
+from jtss.reports.explanation import explanation
 
-IMAGELESS = overrides.override(TINY, ["stamp.channels="])
+IMAGELESS = settings.override(TINY, ["stamp.channels="])
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def test_objects_of_the_data_set_by_several_models(evaluate, folder, tmp_path):
     assert status == 0
     assert re.findall(r"^ZTF\d", out, re.MULTILINE) == ["ZTF3", "ZTF1"]
     found = json.loads((tmp_path / "why" / "ZTF3.json").read_text())
-    run = loading.load_run(folder / "run")
+    run = load.load_model(folder / "run")
     _, expected = predict.predict(run, sequences([3] * 24 + [2, 5]))
     np.testing.assert_allclose(list(found["trajectory"][1]["probabilities"].values()), expected[3], rtol=1e-5)
     assert [answer["n_detections"] for answer in found["trajectory"]] == [1, 3]
@@ -83,7 +85,7 @@ def test_mistakes_are_named(evaluate, tmp_path, arguments, message):
 
 
 def test_a_name_that_is_no_file_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(explanation.explanation_page, "html", lambda *_: "page")
+    monkeypatch.setattr(explanation, "html", lambda *_: "page")
     explained = explanation.Explained(None, None, None)
     paths = explanation.write(tmp_path, {"object_id": "../../x/<y>"}, explained)
     assert {path.parent for path in paths} == {tmp_path}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jtss import features, schema
-from jtss.configs import MetadataConfig
+from jtss import schema
+from jtss.config.settings import MetadataConfig
+from jtss.network import inputs
 
 COMPLETE = MetadataConfig()
 NAMES = COMPLETE.dynamic
@@ -24,7 +25,7 @@ def test_assembled_columns():
     metadata = rng.normal(size=(2, 3, 26)).astype(np.float32)
     jd = 2458000.5 + np.array([[0, 1.25, 3.5], [10, 10.5, 40]])
     allwise = np.array([[15, 14.5, 12, 9], [13, np.nan, 11, 10]], np.float32)
-    dynamic, static = features.assemble(metadata, jd, allwise, COMPLETE)
+    dynamic, static = inputs.assemble(metadata, jd, allwise, COMPLETE)
     np.testing.assert_allclose(dynamic[..., 0], [[0, 1.25, 2.25], [0, 0.5, 29.5]])
     np.testing.assert_array_equal(dynamic[..., 1:], metadata[..., :9])
     np.testing.assert_array_equal(static[:, :14], metadata[:, 2, 9:23])
@@ -38,15 +39,15 @@ def test_nine_dynamic_and_fourteen_static_values_as_in_the_paper():
 
 def test_training_values_come_out_with_mean_zero_and_deviation_one():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static, COMPLETE)
-    out = features.standardise(dynamic, statistics.dynamic).reshape(-1, 10)
+    statistics = inputs.fit(dynamic, static, COMPLETE)
+    out = inputs.standardise(dynamic, statistics.dynamic).reshape(-1, 10)
     np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(out.std(axis=0), 1, atol=1e-5)
 
 
 def test_limits_of_table_3_and_extremes_of_the_training_split():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static, COMPLETE)
+    statistics = inputs.fit(dynamic, static, COMPLETE)
     row = dict(zip(NAMES, zip(statistics.dynamic.lower, statistics.dynamic.upper, strict=True), strict=True))
     assert row["ndethist"] == (dynamic[..., NAMES.index("ndethist")].min(), 20)
     assert row["magpsf"] == (dynamic[..., 6].min(), dynamic[..., 6].max())
@@ -54,27 +55,27 @@ def test_limits_of_table_3_and_extremes_of_the_training_split():
     assert (upper["chinr"], upper["sharpnr"]) == (15, 1.5)
     beyond = np.full((1, 1, 10), 1e6, np.float32)
     np.testing.assert_allclose(
-        features.standardise(beyond, statistics.dynamic),
-        features.standardise(np.array(statistics.dynamic.upper)[None, None], statistics.dynamic),
+        inputs.standardise(beyond, statistics.dynamic),
+        inputs.standardise(np.array(statistics.dynamic.upper)[None, None], statistics.dynamic),
         rtol=1e-6,
     )
 
 
 def test_the_floor_absorbs_the_missing_mark_of_ztf():
     dynamic, static = values()
-    statistics = features.fit(dynamic, static, COMPLETE).static
+    statistics = inputs.fit(dynamic, static, COMPLETE).static
     marked = static[:1].copy()
     marked[0, 0] = schema.ZTF_MISSING
     floor = static[:1].copy()
     floor[0, 0] = -1
-    np.testing.assert_array_equal(features.standardise(marked, statistics), features.standardise(floor, statistics))
+    np.testing.assert_array_equal(inputs.standardise(marked, statistics), inputs.standardise(floor, statistics))
 
 
 def test_missing_is_the_training_mean():
     dynamic, static = values()
     static[::3, 15] = np.nan
-    statistics = features.fit(dynamic, static, COMPLETE)
-    out = features.standardise(static, statistics.static)
+    statistics = inputs.fit(dynamic, static, COMPLETE)
+    out = inputs.standardise(static, statistics.static)
     assert np.all(out[::3, 15] == 0)
     present = np.delete(static[:, 15], np.s_[::3]).astype(np.float64)
     assert statistics.static.mean[15] == pytest.approx(present.mean())
@@ -85,20 +86,20 @@ def test_a_constant_and_an_absent_feature_do_no_harm():
     dynamic, static = values()
     dynamic[..., 3] = 7
     static[:, 14:] = np.nan
-    statistics = features.fit(dynamic, static, COMPLETE)
-    assert np.all(features.standardise(dynamic, statistics.dynamic)[..., 3] == 0)
-    assert np.all(features.standardise(static, statistics.static)[:, 14:] == 0)
+    statistics = inputs.fit(dynamic, static, COMPLETE)
+    assert np.all(inputs.standardise(dynamic, statistics.dynamic)[..., 3] == 0)
+    assert np.all(inputs.standardise(static, statistics.static)[:, 14:] == 0)
     present = np.zeros((1, 17), np.float32)
-    assert np.all(np.isfinite(features.standardise(present, statistics.static)))
+    assert np.all(np.isfinite(inputs.standardise(present, statistics.static)))
 
 
 def test_json_brings_back_the_same_statistics_and_refuses_others():
-    statistics = features.fit(*values(), COMPLETE)
+    statistics = inputs.fit(*values(), COMPLETE)
     text = json.dumps(statistics.to_dict())
-    found = features.Statistics.from_dict(json.loads(text))
+    found = inputs.Statistics.from_dict(json.loads(text))
     assert found == statistics
     found.check(COMPLETE)
-    renamed = features.Statistics.from_dict(json.loads(text.replace('"magpsf"', '"magap"')))
+    renamed = inputs.Statistics.from_dict(json.loads(text.replace('"magpsf"', '"magap"')))
     with pytest.raises(ValueError, match=r"magap.*expected.*magpsf"):
         renamed.check(COMPLETE)
 
@@ -114,13 +115,13 @@ def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():
     for name, column in counts.items():
         metadata[:, 0, schema.METADATA_NAMES.index(name)] = column
     chosen = MetadataConfig(dynamic=(), static=schema.LOGARITHM_NAMES)
-    _, found = features.assemble(metadata, np.zeros((3, 1)), np.zeros((3, 4), np.float32), chosen)
+    _, found = inputs.assemble(metadata, np.zeros((3, 1)), np.zeros((3, 4), np.float32), chosen)
     expected = [[0.30103, 1, 0], [2, 3, np.log10(901)], [3, 4, np.nan]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    group = features.fit_group(found, chosen.static)
+    group = inputs.fit_group(found, chosen.static)
     assert group.lower == (0, 0, 0)
     assert group.upper == pytest.approx((3, 4, np.log10(901)))
-    assert features.standardise(found, group)[2, 2] == 0  # what is missing is the mean
+    assert inputs.standardise(found, group)[2, 2] == 0  # what is missing is the mean
 
 
 @given(
@@ -132,7 +133,7 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
     metadata = rng.normal(size=(4, 2, 26)).astype(np.float32)
     jd, allwise = np.array([[0, 2.0]] * 4), rng.normal(size=(4, 4)).astype(np.float32)
     chosen = MetadataConfig(tuple(dynamic), tuple(static))
-    found = features.assemble(metadata, jd, allwise, chosen)
+    found = inputs.assemble(metadata, jd, allwise, chosen)
     assert (found[0].shape, found[1].shape) == ((4, 2, len(dynamic)), (4, len(static)))
     for i, name in enumerate(dynamic):
         expected = [[0, 2]] * 4 if name == "time_gap" else of_every_detection(metadata, name)
@@ -144,5 +145,5 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
             band = schema.COLOUR_NAMES.index(name)
             expected = allwise[:, band] - allwise[:, band + 1]
         np.testing.assert_array_equal(found[1][:, i], expected)
-    statistics = features.fit(*found, chosen)
-    assert features.standardise(found[1], statistics.static).shape == found[1].shape
+    statistics = inputs.fit(*found, chosen)
+    assert inputs.standardise(found[1], statistics.static).shape == found[1].shape

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from data_prep import hdf5
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
+from jtss import dataset
+from jtss.dataset import Writer
 from jtss.schema import COLUMNS, METADATA_NAMES, NO_SPLIT, SCHEMA_VERSION, ContentHash, Sequences
 
 
@@ -51,7 +51,7 @@ def write(path, batches, split, **options) -> str:
     with Writer(path, survey="ZTF", command="test", **options) as writer:
         for batch in batches:
             writer.append(batch)
-        return writer.finish(split=split, ledger=ledger)
+        return writer.finish(split=split, ledger=ledger.as_dict())
 
 
 SPLIT = np.array([0, 2, 1, -1], np.int8)
@@ -134,7 +134,7 @@ def test_refuses_to_overwrite_at_the_start_and_at_the_end(tmp_path):
         writer.append(some_sequences([1]))
         path.write_text("precious")
         with pytest.raises(FileExistsError):
-            writer.finish(split=SPLIT[:1], ledger=Ledger())
+            writer.finish(split=SPLIT[:1], ledger=Ledger().as_dict())
     assert path.read_text() == "precious"
     assert os.listdir(tmp_path) == ["a.h5"]
     write(path, [some_sequences([1])], SPLIT[:1], force=True)
@@ -176,7 +176,7 @@ def test_wrong_shapes_are_refused(tmp_path):
 
 
 def test_a_disk_too_small_is_refused_before_it_is_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(hdf5.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**26 + 500_000))
+    monkeypatch.setattr(dataset.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**26 + 500_000))
     with pytest.raises(OSError, match=r"a.h5: writing failed \(disk full: 68 MB left, 69 MB needed"):
         write(tmp_path / "a.h5", [some_sequences([100])], SPLIT[:1])
     assert os.listdir(tmp_path) == []

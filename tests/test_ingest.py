@@ -11,7 +11,7 @@ import pytest
 from make_packets import CANDIDATE, alert, images, night, save, save_tar
 from scipy.spatial import cKDTree
 
-from data_prep import ingest as ingest_module
+from data_prep import ingest as data_prep_ingest
 from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
@@ -142,12 +142,12 @@ def test_a_candid_that_two_objects_share_is_noted(read):
 def test_the_bar_counts_bytes_to_the_last(tmp_path, monkeypatch):
     bars = []
 
-    class Bar(ingest_module.tqdm):
+    class Bar(data_prep_ingest.tqdm):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options, file=io.StringIO())
             bars.append(self)
 
-    monkeypatch.setattr(ingest_module, "tqdm", Bar)
+    monkeypatch.setattr(data_prep_ingest, "tqdm", Bar)
     save(tmp_path / "alerts", night())
     (tmp_path / "alerts" / "readme.txt").write_text("not read")
     ingest([tmp_path / "alerts"], workdir=tmp_path, workers=1).__exit__()
@@ -199,7 +199,7 @@ def test_large_schemas_fill_a_task(tmp_path):
     for i in range(40):
         with (tmp_path / f"{i}.avro").open("wb") as file:
             fastavro.writer(file, json.loads(schema), [alert(candid=i + 1)])
-    sizes = [sum(len(block.schema_json) for block in task) for task in ingest_module._tasks([tmp_path], int)]
+    sizes = [sum(len(block.schema_json) for block in task) for task in data_prep_ingest._tasks([tmp_path], int)]
     assert len(sizes) == 5
     assert max(sizes) < 10 << 20
 
@@ -208,7 +208,7 @@ def test_files_that_cannot_be_looked_at_do_not_stop_the_count(tmp_path):
     """A link to a name too long stands for one into a folder that is closed to us: `Path.is_file` raises for both."""
     save(tmp_path, [alert()])
     (tmp_path / "long.avro").symlink_to("y" * 300)
-    assert ingest_module._size(tmp_path) == (tmp_path / "ZTF18aaaaaaa_1.avro").stat().st_size
+    assert data_prep_ingest._size(tmp_path) == (tmp_path / "ZTF18aaaaaaa_1.avro").stat().st_size
 
 
 def test_a_missing_path_is_named_before_anything_is_read(tmp_path):

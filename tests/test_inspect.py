@@ -10,8 +10,8 @@ from test_hdf5 import some_sequences
 from unread import run_unread
 
 from data_prep.__main__ import main
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
+from jtss.dataset import Writer
 from jtss.schema import METADATA_NAMES
 
 AGN, SN = 0, 1
@@ -33,7 +33,7 @@ def data_set(tmp_path):
     path = tmp_path / "data.h5"
     with Writer(path, survey="ZTF", command="made by a test") as writer:
         writer.append(sequences)
-        writer.finish(split=np.array([TRAIN, TRAIN, TRAIN, TEST, -1], np.int8), ledger=ledger)
+        writer.finish(split=np.array([TRAIN, TRAIN, TRAIN, TEST, -1], np.int8), ledger=ledger.as_dict())
     return path
 
 

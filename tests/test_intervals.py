@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jtss.experiments import intervals
+from jtss.metrics import intervals
 
 SIZES = (40, 25)
 LABEL = np.repeat([0, 1], SIZES)

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtss import model, registry
-from jtss.configs import Config
-from jtss.encoder import StampEncoder, cyclic_pooling
-from jtss.model import Batch
-from jtss.overrides import override
-from jtss.rotation import copy_angles, rotate, rotated_copies
-from jtss.temporal import KINDS
+from jtss.config import named
+from jtss.config.settings import Config, override
+from jtss.network import network
+from jtss.network.encoder import StampEncoder, cyclic_pooling
+from jtss.network.network import Batch
+from jtss.network.rotation import copy_angles, rotate, rotated_copies
+from jtss.network.temporal import KINDS
 
-NARROW = override(registry.get("demo"), ["encoder.filters=4,4,8,8,8", "encoder.units=16", "head.units=8,8"])
+NARROW = override(named.get("demo"), ["encoder.filters=4,4,8,8,8", "encoder.units=16", "head.units=8,8"])
 SIDE = NARROW.stamp.source_side
 QUARTERS = (1, 2, 3)
 # Quarter turns that map the k angles on themselves; the pixel grid follows every quarter turn. FIDELITY, Rotation.
@@ -39,7 +39,7 @@ def variables_of(config: Config) -> dict:
         size = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.1
         return rng.normal(0, size, leaf.shape).astype(np.float32)
 
-    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(partial(model.init, config), jax.random.key(0)))
+    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(partial(network.init, config), jax.random.key(0)))
 
 
 VARIABLES = variables_of(NARROW)
@@ -57,8 +57,8 @@ def classify(config: Config, variables: dict, batch: Batch) -> jax.Array:
     return _classify(config, variables, batch)[0]
 
 
-_encode = jax.jit(model.encode, static_argnums=0)
-_classify = jax.jit(partial(model.apply, train=False), static_argnums=0)
+_encode = jax.jit(network.encode, static_argnums=0)
+_classify = jax.jit(partial(network.apply, train=False), static_argnums=0)
 
 
 def stamps_of(seed: int, n: int = 8, side: int = SIDE) -> np.ndarray:
@@ -188,7 +188,7 @@ def test_a_detection_changes_only_its_own_encoding(key, seed, changed):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "none"])
 def test_a_model_notices_the_order_of_detections_but_not_of_objects(kind):
     """Without images, which the encoder sees one by one."""
-    config = override(registry.get(f"n3_{kind}"), ["stamp.channels=", "temporal.units=8"])
+    config = override(named.get(f"n3_{kind}"), ["stamp.channels=", "temporal.units=8"])
     variables, rng = variables_of(config), np.random.default_rng(0)
     stamps = np.zeros((5, 3, SIDE, SIDE, 0), np.float32)
     batch = Batch(stamps, *(rng.normal(size=shape).astype(np.float32) for shape in ((5, 3, 10), (5, 17))))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.labels import encode, load, notes
-from data_prep.ledger import InputError
+from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES
 
 

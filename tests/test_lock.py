@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from jtss import lock
+from jtss.runs import files
 
 ROOT = Path(__file__).parents[1]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from jtss import lock
-with lock.held(Path(sys.argv[1])):
+from jtss.runs.files import hold_lock
+with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -33,20 +33,20 @@ def holder(tmp_path):
 
 def test_the_second_is_refused_and_told_who_holds_it(tmp_path, holder):
     message = f"is in use: process {holder.pid} on .+ trains it"
-    with pytest.raises(lock.LockedError, match=message), lock.held(tmp_path / "lock"):
+    with pytest.raises(files.LockedError, match=message), files.hold_lock(tmp_path / "lock"):
         pass
 
 
 def test_a_killed_holder_holds_nothing(tmp_path, holder):
     holder.kill()
     holder.wait()
-    with lock.held(tmp_path / "lock"):
+    with files.hold_lock(tmp_path / "lock"):
         assert (tmp_path / "lock").read_text().startswith(f"process {os.getpid()} on ")
 
 
 def test_it_is_free_after_an_error(tmp_path):
     for _ in range(2):
-        with pytest.raises(KeyError), lock.held(tmp_path / "lock"):
+        with pytest.raises(KeyError), files.hold_lock(tmp_path / "lock"):
             raise KeyError
 
 
@@ -56,11 +56,11 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", no_locks)
     message = f"not supported; it cannot be locked: '{tmp_path}/lock'"
-    with pytest.raises(OSError, match=message), lock.held(tmp_path / "lock"):
+    with pytest.raises(OSError, match=message), files.hold_lock(tmp_path / "lock"):
         pytest.fail("it is not held")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_lock_that_cannot_be_written_is_named():
-    with pytest.raises(OSError, match="/dev/full"), lock.held(Path("/dev/full")):
+    with pytest.raises(OSError, match="/dev/full"), files.hold_lock(Path("/dev/full")):
         pass

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jtss import model, registry
-from jtss.encoder import StampEncoder, cyclic_pooling
-from jtss.model import Batch
+from jtss.config import named
+from jtss.network import network
+from jtss.network.encoder import StampEncoder, cyclic_pooling
+from jtss.network.network import Batch
 
-DEMO = registry.get("demo")
-PAPER = registry.get("n3_conv1d")
+DEMO = named.get("demo")
+PAPER = named.get("n3_conv1d")
 
 
 def batch_of(config, n_objects: int, seed: int = 0) -> Batch:
@@ -28,12 +29,12 @@ def batch_of(config, n_objects: int, seed: int = 0) -> Batch:
 
 @pytest.fixture(scope="module")
 def variables():
-    return jax.jit(partial(model.init, DEMO))(jax.random.key(0))
+    return jax.jit(partial(network.init, DEMO))(jax.random.key(0))
 
 
 @partial(jax.jit, static_argnums=2)
 def forward(variables, batch, train=False, key=None):
-    return model.apply(DEMO, variables, batch, train=train, key=key)
+    return network.apply(DEMO, variables, batch, train=train, key=key)
 
 
 def sizes_of(crop: int) -> list[tuple[int, ...]]:
@@ -55,7 +56,7 @@ def test_sizes_at_a_crop_of_33():
 
 
 def test_parameter_count_of_n3_conv1d():
-    variables = jax.eval_shape(partial(model.init, PAPER), jax.random.key(0))
+    variables = jax.eval_shape(partial(network.init, PAPER), jax.random.key(0))
     encoder = (4 * 4 * 2 + 1) * 32 + (25 * 32 + 1) * 32 + (25 * 32 + 1) * 64 + 2 * (25 * 64 + 1) * 64 + (5184 + 1) * 64
     temporal = (3 * 74 + 1) * 74
     head = (74 + 17 + 1) * 64 + (64 + 1) * 64 + (64 + 1) * 3
@@ -100,7 +101,7 @@ def test_every_gradient_leaf_is_finite_and_alive(variables):
     batch, labels = batch_of(DEMO, 8), jnp.arange(8) % 3
 
     def loss(params):
-        logits, _ = model.apply(DEMO, {**variables, "params": params}, batch, train=True, key=jax.random.key(1))
+        logits, _ = network.apply(DEMO, {**variables, "params": params}, batch, train=True, key=jax.random.key(1))
         return -jax.nn.log_softmax(logits)[jnp.arange(8), labels].mean()
 
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(variables["params"])):
@@ -155,7 +156,7 @@ def test_evaluation_is_its_equation(variables):
     def dense(name, x):
         return x @ params["head"][name]["kernel"] + params["head"][name]["bias"]
 
-    encoded = model.encode(DEMO, params["encoder"], batch.stamps, None)
+    encoded = network.encode(DEMO, params["encoder"], batch.stamps, None)
     sequence = np.concatenate([encoded, normalise("dynamic_norm", batch.dynamic)], axis=-1).reshape(4, -1)
     kernel = params["temporal"]["conv"]["kernel"]
     summary = np.maximum(sequence @ kernel.reshape(-1, kernel.shape[-1]) + params["temporal"]["conv"]["bias"], 0)
@@ -187,4 +188,4 @@ def test_dropout_is_drawn_in_training_and_only_there(variables):
 
 @partial(jax.jit, static_argnums=0)
 def train_logits(config, variables, batch, seed):
-    return model.apply(config, variables, batch, train=True, key=jax.random.key(seed))[0]
+    return network.apply(config, variables, batch, train=True, key=jax.random.key(seed))[0]

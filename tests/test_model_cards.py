@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from made_models import made_model
 
-from jtss import registry
-from jtss.models import card, file, portable, results
+from jtss.config import named
+from jtss.pretrained import file
+from jtss.reports import card, export
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_the_card_names_every_difference_from_the_registry(folder):
     assert "**Not the complete configuration `demo`**" in found
     assert "  - stamp.copies: here 1, there 2" in found
     assert "  - encoder.units: here (4), there (64)" in found
-    whole = made_card(folder, config=registry.get("demo"))
+    whole = made_card(folder, config=named.get("demo"))
     assert "The configuration `demo` as it is in the registry." in whole
 
 
@@ -68,17 +69,17 @@ def test_the_card_is_honest_about_what_was_not_done(folder):
     ],
 )
 def test_titles_come_from_the_data(survey, split, title):
-    assert results.title({"survey": survey, "split": split}) == title
+    assert export.title({"survey": survey, "split": split}) == title
 
 
 def test_the_simulator_still_calls_its_survey_simulated():
     dataset = pytest.importorskip("data_prep.simulate.dataset")
-    assert dataset.SURVEY.endswith(results.SIMULATED)
+    assert dataset.SURVEY.endswith(card.SIMULATED)
 
 
 def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
-    assert portable.command(
+    assert export.command(
         "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
     ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
-    assert portable.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
-    assert portable.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"
+    assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
+    assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"

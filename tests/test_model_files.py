@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from made_models import made_model
 
-from jtss import sums
-from jtss.models import __main__ as program
-from jtss.models import export, shipped
-from jtss.models.file import ModelError
+from jtss.commands import models as commands_models
+from jtss.pretrained import file
+from jtss.pretrained.file import ModelError
+from jtss.reports import export
+from jtss.runs.files import write_sums
 
 HERE = "tiny"
 
@@ -50,8 +51,8 @@ def flip(path):
 def test_a_file_that_is_not_the_one_that_shipped_is_refused(files, damage, message):
     damage(files / "tiny.h5")
     with pytest.raises(ModelError, match=message):
-        shipped.load(HERE, files)
-    assert any(re.search(message, line) for line in shipped.faults(files))
+        file.load(HERE, files)
+    assert any(re.search(message, line) for line in file.faults(files))
 
 
 def cut(path):
@@ -149,18 +150,18 @@ def elsewhere(opened):
 )
 def test_a_file_with_the_right_sum_that_does_not_fit_is_named(files, damage, message):
     damage(files / "tiny.h5")
-    sums.write(files)
+    write_sums(files)
     with pytest.raises(ModelError, match=message) as failed:
-        shipped.load(HERE, files)
+        file.load(HERE, files)
     assert str(failed.value).startswith(f"{files / 'tiny.h5'}: ")
     assert len(str(failed.value).splitlines()) == 1
-    assert shipped.faults(files) == [str(failed.value)]
+    assert file.faults(files) == [str(failed.value)]
 
 
 def test_verify_looks_at_every_file(files, monkeypatch, capsys):
     def verified():
         monkeypatch.setattr("sys.argv", ["models", "verify", "--folder", str(files)])
-        return program.main(), capsys.readouterr()
+        return commands_models.main(), capsys.readouterr()
 
     assert verified() == (0, ("shipped models: tiny, all as they were made\n", ""))
     (files / "tiny.md").write_text("better\n")
@@ -176,4 +177,4 @@ def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):
         export.export(folder / "run", "other", files)
     assert not (files / "other.h5").exists()
     export.export(folder / "run", HERE, files)
-    assert shipped.faults(files) == []
+    assert file.faults(files) == []

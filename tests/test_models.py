@@ -15,11 +15,17 @@ from made_models import made_model
 from made_runs import COUNTS, LABEL, write_data
 from made_sequences import sequences
 
-from jtss import checkpoint, data, loading, model, predict, registry
-from jtss.features import GroupStatistics, Statistics
-from jtss.models import __main__ as program
-from jtss.models import export, file, shipped
-from jtss.models.file import ModelError, TrainedModel
+from jtss import dataset
+from jtss.commands import models as commands_models
+from jtss.config import named
+from jtss.inference import predict
+from jtss.network import network
+from jtss.network.inputs import GroupStatistics, Statistics
+from jtss.pretrained import file, load
+from jtss.pretrained.file import ModelError, TrainedModel
+from jtss.reports import export
+from jtss.runs import directory
+from jtss.training.trained import learning_curve
 
 HERE = "tiny"
 
@@ -30,34 +36,32 @@ def folder(tmp_path_factory):
 
 
 def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
     monkeypatch.chdir(tmp_path)
-    given, made = sequences(COUNTS, label=LABEL, seed=3), loading.load_run(folder / "run")
-    found = loading.load_run(HERE)
+    given, made = sequences(COUNTS, label=LABEL, seed=3), load.load_model(folder / "run")
+    found = load.load_model(HERE)
     for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
         np.testing.assert_array_equal(one, other)
     outcomes = [[(member.seed, member.outcome) for member in run.members] for run in (found, made)]
     assert (found.config, found.statistics, outcomes[0]) == (made.config, made.statistics, outcomes[1])
-    assert (found.label, found.folder, found.metrics(), found.warnings) == (HERE, None, [], [])
+    assert (found.label, found.folder, learning_curve(found), found.warnings) == (HERE, None, [], [])
     assert outcomes[0][0][1].best_step == 5
 
 
 def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder / "run", tmp_path / HERE)
-    assert loading.load_run(HERE).folder is not None
+    assert load.load_model(HERE).folder is not None
 
 
 def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
-    monkeypatch.setattr(shipped, "FOLDER", folder / "files")
-    with pytest.raises(
-        checkpoint.RunError, match="n9: no such run directory and no model that ships; shipped models: t"
-    ):
-        loading.load_run("n9")
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
+    with pytest.raises(ModelError, match="n9: no such run directory and no model that ships; shipped models: t"):
+        load.load_model("n9")
     with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
-        shipped.load("n9", folder / "files")
-    assert shipped.listing(folder / "nowhere") == "shipped models: none"
+        file.load("n9", folder / "files")
+    assert file.listing(folder / "nowhere") == "shipped models: none"
 
 
 def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
@@ -71,8 +75,8 @@ def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
 
 def random_model(name, n_members=1):
     """The named network with random weights."""
-    config, rng = registry.get(name), np.random.default_rng(1)
-    shapes = jax.eval_shape(partial(model.init, config), jax.random.key(0))
+    config, rng = named.get(name), np.random.default_rng(1)
+    shapes = jax.eval_shape(partial(network.init, config), jax.random.key(0))
     members = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), (shapes,) * n_members)
     groups = (config.metadata.dynamic, config.metadata.static)
     fitted = Statistics(
@@ -112,14 +116,14 @@ def test_names_that_mislead_are_refused(folder, tmp_path, name, message):
 def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_path):
     def call(*arguments):
         monkeypatch.setattr("sys.argv", ["models", *map(str, arguments), "--folder", str(tmp_path)])
-        status = program.main()
+        status = commands_models.main()
         return status, *capsys.readouterr()
 
     report = folder / "run" / "evaluation" / "report.json"
     assert call("export", folder / "run", "--name", "demo", "--report", report)[0] == 0
     _, out, _ = call("list")
     right = json.loads(report.read_text())["results"]["accuracy"]["value"]
-    validation = loading.load_run(folder / "run").members[0].outcome.validation_accuracy
+    validation = load.load_model(folder / "run").members[0].outcome.validation_accuracy
     accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
@@ -194,8 +198,8 @@ def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
     write_data(tmp_path / "made.h5")
     with h5py.File(tmp_path / "made.h5", "a") as opened:
         del opened.attrs["survey"]
-    with pytest.raises(data.DataError, match=r"made.h5: the attribute survey is missing"):
-        data.describe(tmp_path / "made.h5", registry.get("demo"))
+    with pytest.raises(dataset.DataError, match=r"made.h5: the attribute survey is missing"):
+        dataset.describe(tmp_path / "made.h5", named.get("demo"))
 
 
 def test_the_time_of_a_training_in_several_lives_is_their_sum():
@@ -205,6 +209,6 @@ def test_the_time_of_a_training_in_several_lives_is_their_sum():
 
 
 def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
-    assert shipped.faults(shipped.FOLDER) == []
-    for path in shipped.FOLDER.glob("*.md"):
+    assert file.faults(file.FOLDER) == []
+    for path in file.FOLDER.glob("*.md"):
         assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", path.read_text()), path

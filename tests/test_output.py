@@ -9,7 +9,7 @@ from unread import ROOT, run_unread
 
 WORDY = """
 import sys
-from jtss import output
+from jtss.commands import common as output
 output.outlive_readers()
 print("first", flush=True)
 sys.stdin.readline()

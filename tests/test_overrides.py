@@ -2,10 +2,10 @@
 
 import json
 
-from jtss import registry
-from jtss.overrides import differences, override, to_dict
+from jtss.config import named
+from jtss.config.settings import differences, override, to_dict
 
-CONFIG = registry.get("demo")
+CONFIG = named.get("demo")
 
 
 def differing(*assignments: str) -> list[str]:

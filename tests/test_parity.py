@@ -17,12 +17,15 @@ from data_prep.packets.containers import read_blocks
 from data_prep.packets.decode import Decoded, decode
 from data_prep.packets.metadata import catalogue, columns_of
 from data_prep.packets.stamps import decode_stamps, is_full, scale
-from jtss import data, features, model, published, schema
-from jtss.configs import Config
-from jtss.encoder import StampEncoder
-from jtss.model import Batch, Variables
-from jtss.published import Network
-from jtss.rotation import copy_angles, rotate
+from jtss import schema
+from jtss.config.settings import Config
+from jtss.network import network as network_network
+from jtss.network.encoder import StampEncoder
+from jtss.network.inputs import Examples, assemble, examples, source_crops, standardised
+from jtss.network.network import Batch, Variables
+from jtss.network.rotation import copy_angles, rotate
+from jtss.pretrained import published
+from jtss.pretrained.published import Network
 
 NETWORKS = {"alerce_images_only": published.IMAGES_ONLY, "alerce_stamp_classifier": published.STAMP_CLASSIFIER}
 IMAGES_ONLY, STAMP_CLASSIFIER = NETWORKS
@@ -68,16 +71,16 @@ def detections(alerts: Iterable[Alert]) -> Detections:
 
 def inputs(network: Network, detections: Detections) -> Batch:
     """As data sets and classification have it, but for the storage in float16."""
-    crops = data.source_crops(scale(detections.pixels), network.config.stamp)[:, None]
+    crops = source_crops(scale(detections.pixels), network.config.stamp)[:, None]
     jd, allwise = np.zeros((len(crops), 1)), np.full((len(crops), 4), np.nan, np.float32)
-    metadata = features.assemble(detections.metadata[:, None], jd, allwise, network.config.metadata)
+    metadata = assemble(detections.metadata[:, None], jd, allwise, network.config.metadata)
     unused = np.zeros(len(crops), np.int32)
-    return data.standardised(data.Examples(crops, *metadata, unused, unused, unused), network.statistics)
+    return standardised(Examples(crops, *metadata, unused, unused, unused), network.statistics)
 
 
 @partial(jax.jit, static_argnums=0)
 def logits(config: Config, variables: Variables, batch: Batch) -> jax.Array:
-    return model.apply(config, variables, batch, train=False)[0]
+    return network_network.apply(config, variables, batch, train=False)[0]
 
 
 def probabilities(network: Network, batch: Batch) -> np.ndarray:
@@ -132,7 +135,7 @@ def check_image_branch(network: Network, images: np.ndarray, golden, prefix: str
     for name, found in (("flat", seen["dense_1"][0]), ("dense1", encoded)):
         if f"{prefix}{name}" in golden:
             close(found[of_copies], golden[f"{prefix}{name}"][of_copies])
-    encode = jax.jit(partial(model.encode, network.config))
+    encode = jax.jit(partial(network_network.encode, network.config))
     pooled = encode(network.variables["params"]["encoder"], images[:, None], None)
     close(pooled[rows, 0], golden[f"{prefix}pooled"][rows])
 
@@ -141,7 +144,7 @@ def check_image_branch(network: Network, images: np.ndarray, golden, prefix: str
 def normalised(config: Config, variables: Variables, batch: Batch) -> jax.Array:
     """The metadata as our batch norm leaves them."""
     with recording() as seen:
-        model.apply(config, variables, batch, train=False)
+        network_network.apply(config, variables, batch, train=False)
     return seen["BatchNorm"][1]
 
 
@@ -194,7 +197,7 @@ def test_storage_in_float16_changes_no_class(ztf_dir, packets):
     folder = ztf_dir / "golden" / IMAGES_ONLY
     network, published_values = published.load(folder, NETWORKS[IMAGES_ONLY]), predictions(folder)
     stored = one_detection_each(decode(list(read_blocks(ztf_dir / "alerts")), pad_edges=False))
-    found = probabilities(network, data.standardised(data.examples(stored, network.config), network.statistics))
+    found = probabilities(network, standardised(examples(stored, network.config), network.statistics))
     expected = np.array([published_values[candid] for candid in stored.candid])
     whole = ~detections([packets[candid] for candid in stored.candid]).filled
     assert len(whole) == N_ALERTS

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jtss.experiments import predictions_file
-from jtss.experiments.predictions_file import PredictionsError
+from jtss.inference import other_classifiers
+from jtss.inference.other_classifiers import PredictionsError
 
 BIG = 2481169255715015001  # does not survive a double
 HEADER = "candid,VS,AGN"
@@ -21,10 +21,10 @@ def write(tmp_path):
 
 
 def test_alerts_are_found_whatever_their_order(write):
-    found = predictions_file.read(write(HEADER, f"{BIG + 1},0.3,0.7", f"{BIG - 1},0.1,0.9", f"{BIG},0.2,0.8"))
+    found = other_classifiers.read(write(HEADER, f"{BIG + 1},0.3,0.7", f"{BIG - 1},0.1,0.9", f"{BIG},0.2,0.8"))
     assert found.classes == ("VS", "AGN")
     np.testing.assert_array_equal(
-        predictions_file.matched(found, np.array([BIG, BIG - 1, BIG + 1, BIG])),
+        other_classifiers.matched(found, np.array([BIG, BIG - 1, BIG + 1, BIG])),
         [[0.2, 0.8], [0.1, 0.9], [0.3, 0.7], [0.2, 0.8]],
     )
 
@@ -32,12 +32,12 @@ def test_alerts_are_found_whatever_their_order(write):
 @pytest.mark.parametrize("asked", [BIG - 1, BIG + 1, BIG + 3, 0, -5])
 def test_what_is_not_there_is_not_the_one_beside_it(write, asked):
     """Before, between and behind the alerts of the file, at the distance of one."""
-    found = predictions_file.read(write(HEADER, f"{BIG},0.2,0.8", f"{BIG + 2},0.3,0.7"))
-    assert np.isnan(predictions_file.matched(found, np.array([asked]))).all()
+    found = other_classifiers.read(write(HEADER, f"{BIG},0.2,0.8", f"{BIG + 2},0.3,0.7"))
+    assert np.isnan(other_classifiers.matched(found, np.array([asked]))).all()
 
 
 def test_an_empty_table_matches_nothing(write):
-    found = predictions_file.matched(predictions_file.read(write(HEADER)), np.array([BIG]))
+    found = other_classifiers.matched(other_classifiers.read(write(HEADER)), np.array([BIG]))
     assert found.shape == (1, 2)
     assert np.isnan(found).all()
 
@@ -62,7 +62,7 @@ def test_an_empty_table_matches_nothing(write):
 def test_what_is_no_table_is_named(write, lines, message):
     path = write(*lines)
     with pytest.raises(PredictionsError) as error:
-        predictions_file.read(path)
+        other_classifiers.read(path)
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -73,11 +73,11 @@ def test_a_file_that_is_no_text_table_is_named(tmp_path, content):
     path = tmp_path / "theirs.csv"
     path.write_bytes(content)
     with pytest.raises(PredictionsError, match=r"theirs\.csv"):
-        predictions_file.read(path)
+        other_classifiers.read(path)
 
 
 def test_the_published_tables_can_be_read(ztf_dir):
     for path in ztf_dir.glob("golden/*/predictions.csv"):
-        found = predictions_file.read(path)
+        found = other_classifiers.read(path)
         assert found.probabilities.shape == (1405, 5)
         np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jtss.reports import metrics, priors, priors_report
+from jtss.metrics import classification, priors
+from jtss.reports.sections import priors as sections_priors
 
 CONFUSION = np.array([[90, 2, 8], [4, 95, 1], [10, 1, 189]])
 SUPPORT = CONFUSION.sum(axis=1)  # 100, 100, 200
@@ -19,10 +20,10 @@ def test_purity_by_hand():
 
 def test_at_the_shares_of_the_test_itself_purity_is_precision():
     shares = SUPPORT / SUPPORT.sum()
-    expected = metrics.class_scores(CONFUSION).precision
+    expected = classification.class_scores(CONFUSION).precision
     found = [priors.purity(CONFUSION[:, i], SUPPORT, shares, i) for i in range(3)]
     np.testing.assert_allclose(found, expected)
-    assert priors.accuracy(CONFUSION, shares) == pytest.approx(float(metrics.accuracy(CONFUSION)))
+    assert priors.accuracy(CONFUSION, shares) == pytest.approx(float(classification.accuracy(CONFUSION)))
 
 
 def test_purity_by_drawing_a_sky():
@@ -91,7 +92,7 @@ def test_reweighted_probabilities_by_hand_and_for_an_honest_model():
     best = priors.reweighted(equal, shares, np.array([0.5, 0.5]))
     assert np.mean(best.argmax(axis=1) == labels) > np.mean(equal.argmax(axis=1) == labels) + 0.05
     assert best[:, 0].mean() == pytest.approx(0.05, abs=0.004) != pytest.approx(equal[:, 0].mean(), abs=0.1)
-    assert metrics.cross_entropy(best, labels) < metrics.cross_entropy(equal, labels) - 0.1
+    assert classification.cross_entropy(best, labels) < classification.cross_entropy(equal, labels) - 0.1
 
 
 def test_shares_as_text():
@@ -121,10 +122,10 @@ def test_the_papers_shares_serve_its_three_classes_only():
 def test_the_report_of_a_model_that_is_not_balanced_is_not_reweighted():
     p = np.eye(3)[[0, 0, 1, 2]] * 0.7 + 0.1
     labels = np.array([0, 1, 1, 2])
-    found = priors_report.scores(p, labels, ("AGN", "SN", "VS"), priors.Sky(SHARES, "made", balanced=False))
+    found = sections_priors.scores(p, labels, ("AGN", "SN", "VS"), priors.Sky(SHARES, "made", balanced=False))
     assert found["reweighted"] is None
     numbers = found["as_classified"]["classes"]
     assert numbers["SN"]["purity"]["value"] == 1
     assert numbers["SN"]["completeness"]["value"] == 0.5
     assert numbers["AGN"]["called"] == pytest.approx(0.3 + 0.02 / 2)
-    assert "AGN 96.8 % pure" in priors_report.text(found)
+    assert "AGN 96.8 % pure" in sections_priors.text(found)

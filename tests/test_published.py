@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from jtss import features, model, published
-from jtss.configs import Config
-from jtss.model import Batch
-from jtss.published import IMAGES_ONLY, STAMP_CLASSIFIER
+from jtss.config.settings import Config
+from jtss.network import inputs
+from jtss.network.network import Batch, apply
+from jtss.pretrained import published
+from jtss.pretrained.published import IMAGES_ONLY, STAMP_CLASSIFIER
 
 CONVOLUTIONS = {
     "conv_1_1/conv2d": (4, 4, 3, 32),
@@ -69,7 +70,7 @@ def write(folder: Path, arrays: dict[str, np.ndarray], statistics: list[dict] | 
 
 def logits(network: published.Network, static: np.ndarray) -> jax.Array:
     batch = Batch(np.ones((len(static), 1, 21, 21, 3), np.float32), np.zeros((len(static), 1, 0)), static)
-    return jax.jit(lambda batch: model.apply(network.config, network.variables, batch, train=False)[0])(batch)
+    return jax.jit(lambda batch: apply(network.config, network.variables, batch, train=False)[0])(batch)
 
 
 def dense(x: np.ndarray, arrays: dict[str, np.ndarray], layer: str) -> np.ndarray:
@@ -118,7 +119,7 @@ def test_metadata_are_standardised_as_published(tmp_path):
         high = np.inf if row["clip_high"] is None else row["clip_high"]
         expected[:, i] = (np.minimum(np.maximum(theirs, low), high) - row["mean"]) / row["std"]
     assert names[sign] == "isdiffpos"
-    found = features.standardise(values, network.statistics.static)
+    found = inputs.standardise(values, network.statistics.static)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -126,7 +127,7 @@ def test_the_network_of_images_needs_no_statistics(tmp_path):
     folder = write(tmp_path, made_up(IMAGES_ONLY))
     (folder / "norm_stats.json").unlink()
     network = published.load(folder, IMAGES_ONLY)
-    assert features.standardise(np.zeros((4, 0)), network.statistics.static).shape == (4, 0)
+    assert inputs.standardise(np.zeros((4, 0)), network.statistics.static).shape == (4, 0)
 
 
 OUTPUT = "network/output_logits/kernel"

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from jtss.reports import curve_plots, priors, ranking_report
-from jtss.reports.ranking import ranking
+from jtss.metrics import priors
+from jtss.metrics.classification import ranking
+from jtss.reports import figures
+from jtss.reports.sections.ranking import POINTS, scores
 
 CLASSES = ("AGN", "SN", "VS")
 
@@ -73,14 +75,14 @@ def test_the_report_leaves_undefined_curves_empty_and_thins_long_ones():
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, 2000)  # no VS
     p = rng.dirichlet(np.ones(3), 2000) + 0.5 * np.eye(3)[labels]
-    found = ranking_report.scores(p, labels, CLASSES, np.array([0.3, 0.02, 0.68]))
+    found = scores(p, labels, CLASSES, np.array([0.3, 0.02, 0.68]))
     assert np.isnan(found["VS"]["auc"])
     assert found["VS"]["roc"] == {"false_positive_rate": [], "true_positive_rate": []}
     assert np.isnan(found["SN"]["average_precision_on_the_sky"])  # VS has a share, and no objects
     roc = found["SN"]["roc"]
     assert (roc["false_positive_rate"][0], roc["true_positive_rate"][-1]) == (0, 1)
-    assert len(roc["true_positive_rate"]) <= ranking_report.POINTS + 1
+    assert len(roc["true_positive_rate"]) <= POINTS + 1
     area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
     assert area == pytest.approx(found["SN"]["auc"], abs=0.01)
-    assert curve_plots.roc_figure(found).startswith(b"\x89PNG")
-    assert curve_plots.precision_recall_figure({"VS": found["VS"]}).startswith(b"\x89PNG")
+    assert figures.roc_figure(found).startswith(b"\x89PNG")
+    assert figures.precision_recall_figure({"VS": found["VS"]}).startswith(b"\x89PNG")

@@ -8,16 +8,17 @@ import pytest
 from made_runs import TINY, make_run, write_data
 from made_sequences import sequences
 
-from jtss import overrides, registry
-from jtss.experiments import __main__ as command
-from jtss.experiments import two_sample
+from jtss.commands import paper as commands_paper
+from jtss.config import named as config_named
+from jtss.config import settings
+from jtss.realism import two_sample
 from jtss.schema import CLASS_NAMES
 
 COUNTS = [1] * 44 + [3, 4, 2]
 LABEL = [i % 4 for i in range(44)] + [1, -1, 2]
 LABELLED = [i for i, label in enumerate(LABEL) if label >= 0]
-FIRST = overrides.override(
-    registry.get("n1_enhanced"),
+FIRST = settings.override(
+    config_named.get("n1_enhanced"),
     ["stamp.crop=11", "stamp.copies=1", "encoder.filters=2,2,2,2,2", "encoder.units=4"],
 )
 
@@ -55,7 +56,7 @@ def call(folder, capsys, tmp_path):
         """Words with a dot are files of the folder; returns status, document (None where it failed), stdout, stderr."""
         arguments = [str(folder / word) if word in on_disk else word for word in words]
         try:
-            status = command.main(
+            status = commands_paper.main(
                 ["realism", "--real", str(folder / real), *map(named, arguments), "--out", str(tmp_path / "out")]
             )
         except SystemExit as leaving:
@@ -217,7 +218,7 @@ def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
     build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
     table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
     words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
-    assert command.main(["realism", *words]) == 0
+    assert commands_paper.main(["realism", *words]) == 0
     found = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
     recall = [found["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
     np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jtss import model, registry, schema
-from jtss.configs import Config, ConfigError
-from jtss.model import Batch
+from jtss import schema
+from jtss.config import named
+from jtss.config.settings import Config, ConfigError
+from jtss.network import network
+from jtss.network.network import Batch
 
 NUMBERS = (2, 3, 4, 5)
 COMPLETE = [f"n{n}_{kind}" for n in NUMBERS for kind in ("lstm", "gru", "rnn", "gamma", "tdnn", "conv1d")]
@@ -63,7 +65,7 @@ def architecture(config: Config) -> str:
 
 
 def test_every_network_of_the_paper_has_its_name_and_nothing_else_has_one():
-    assert sorted(registry.CONFIGS) == sorted([*COMPLETE, *IMAGES, *METADATA, *BEST, *FIRST, "demo"])
+    assert sorted(named.CONFIGS) == sorted([*COMPLETE, *IMAGES, *METADATA, *BEST, *FIRST, "demo"])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_every_network_of_the_paper_has_its_name_and_nothing_else_has_one():
 )
 def test_an_unknown_name_is_answered_with_those_close_to_it(name, hint):
     with pytest.raises(ConfigError) as refused:
-        registry.get(name)
+        named.get(name)
     assert str(refused.value) == f"no config named '{name}'{hint}; all of them: python train.py --list"
 
 
@@ -85,7 +87,7 @@ def test_an_unknown_name_is_answered_with_those_close_to_it(name, hint):
 def test_table_6(n):
     accuracies, architectures = ([cell.strip() for cell in row.split("|")] for row in TABLE_6[n])
     for kind, accuracy, expected in zip(COLUMNS, accuracies, architectures, strict=True):
-        images, complete = registry.get(f"n{n}_{kind}_images"), registry.get(f"n{n}_{kind}")
+        images, complete = named.get(f"n{n}_{kind}_images"), named.get(f"n{n}_{kind}")
         assert (images.paper_accuracy, architecture(images)) == (accuracy, expected)
         assert images.temporal == complete.temporal
         assert images.temporal.kind == kind
@@ -93,7 +95,7 @@ def test_table_6(n):
 
 @pytest.mark.parametrize("n", NUMBERS)
 def test_table_7(n):
-    without, whole = registry.get(f"n{n}_metadata_noallwise"), registry.get(f"n{n}_metadata")
+    without, whole = named.get(f"n{n}_metadata_noallwise"), named.get(f"n{n}_metadata")
     assert (without.paper_accuracy, whole.paper_accuracy) == TABLE_7[n]
     assert whole.metadata.static == (*without.metadata.static, "W1-W2", "W2-W3", "W3-W4")
     assert whole.metadata.dynamic == without.metadata.dynamic == schema.DYNAMIC_NAMES
@@ -103,15 +105,15 @@ def test_table_7(n):
 @pytest.mark.parametrize("n", NUMBERS)
 def test_table_8(n):
     kind, expected, accuracy = TABLE_8[n]
-    best = registry.get(f"n{n}_best")
+    best = named.get(f"n{n}_best")
     assert (best.temporal.kind, architecture(best), best.paper_accuracy) == (kind, expected, accuracy)
-    assert replace(best, name=f"n{n}_{kind}") == registry.get(f"n{n}_{kind}")
+    assert replace(best, name=f"n{n}_{kind}") == named.get(f"n{n}_{kind}")
     for other in COLUMNS:
-        assert bool(registry.get(f"n{n}_{other}").paper_accuracy) == (other == kind), "a number of another experiment"
+        assert bool(named.get(f"n{n}_{other}").paper_accuracy) == (other == kind), "a number of another experiment"
 
 
 def test_table_2():
-    baseline, enhanced = map(registry.get, FIRST)
+    baseline, enhanced = map(named.get, FIRST)
     assert (baseline.paper_accuracy, enhanced.paper_accuracy) == ("91.44 ± 0.4", "93.36 ± 0.4")
     assert (baseline.stamp.crop, baseline.stamp.copies, baseline.stamp.rotation_range_deg) == (21, 4, 0)
     assert (enhanced.stamp.crop, enhanced.stamp.copies, enhanced.stamp.rotation_range_deg) == (33, 6, 28.8)
@@ -123,9 +125,9 @@ def test_table_2():
         assert config.head.dropout == (0.5, 0.5)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.CONFIGS if name != "demo"])
+@pytest.mark.parametrize("name", [name for name in named.CONFIGS if name != "demo"])
 def test_every_entry_names_its_table_and_row(name):
-    config, n = registry.get(name), int(name[1])
+    config, n = named.get(name), int(name[1])
     table = {"_images": "6", "_metadata": "7", "_noallwise": "7", "_best": "8", "n1_": "2"}
     expected = next((number for part, number in table.items() if part in name), "8" if config.paper_accuracy else "6")
     assert config.n_detections == n
@@ -134,7 +136,7 @@ def test_every_entry_names_its_table_and_row(name):
 
 @pytest.mark.parametrize("name", [*COMPLETE, *IMAGES, *METADATA, *BEST, "demo"])
 def test_models_of_sequences_are_those_of_section_4(name):
-    config = registry.get(name)
+    config = named.get(name)
     assert config.classes == ("AGN", "SN", "VS")
     assert config.stamp.channels == (() if "metadata" in name else ("science", "template"))
     assert (config.head.units, config.head.dropout, config.encoder.dropout) == ((64, 64), (0.5, 0.0), 0.0)
@@ -142,7 +144,7 @@ def test_models_of_sequences_are_those_of_section_4(name):
 
 def test_images_means_stamps_and_time_gaps_only():
     for name in IMAGES:
-        assert (registry.get(name).metadata.dynamic, registry.get(name).metadata.static) == (("time_gap",), ())
+        assert (named.get(name).metadata.dynamic, named.get(name).metadata.static) == (("time_gap",), ())
 
 
 # The networks, by their shapes alone.
@@ -166,11 +168,11 @@ def head_sizes(params: dict) -> list[tuple[int, ...]]:
     return [params["head"][layer]["kernel"].shape for layer in ("dense_1", "dense_2", "logits")]
 
 
-@pytest.mark.parametrize("name", registry.CONFIGS)
+@pytest.mark.parametrize("name", named.CONFIGS)
 def test_widths_and_classes_of_every_network(name):
-    config, n = registry.get(name), registry.get(name).n_detections
+    config, n = named.get(name), named.get(name).n_detections
     width, static = next((found for part, found in reversed(WIDTHS.items()) if part in name), COMPLETE_WIDTHS)
-    variables = jax.eval_shape(partial(model.init, config), jax.random.key(0))
+    variables = jax.eval_shape(partial(network.init, config), jax.random.key(0))
     params, cell = variables["params"], config.temporal
     assert WIDTH_OF_INPUT[cell.kind](params["temporal"]) == width
     summary = cell.units or width
@@ -179,13 +181,13 @@ def test_widths_and_classes_of_every_network(name):
     side, channels = config.stamp.source_side, len(config.stamp.channels)
     n_dynamic, n_static = len(config.metadata.dynamic), len(config.metadata.static)
     batch = Batch(of_shape(2, n, side, side, channels), of_shape(2, n, n_dynamic), of_shape(2, n_static))
-    classify = partial(model.apply, config, train=True)
+    classify = partial(network.apply, config, train=True)
     logits, statistics = jax.eval_shape(classify, variables, batch, key=jax.random.key(0))
     assert logits.shape == (2, len(config.classes))
     assert jax.tree.structure(statistics) == jax.tree.structure(variables["batch_stats"])
 
 
 def test_the_head_of_a_first_detection_model_reads_87_values():
-    params = jax.eval_shape(partial(model.init, registry.get("n1_enhanced")), jax.random.key(0))["params"]
+    params = jax.eval_shape(partial(network.init, named.get("n1_enhanced")), jax.random.key(0))["params"]
     assert head_sizes(params) == [(87, 64), (64, 64), (64, 5)]
     assert params["temporal"] == {}

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import environment
-from jtss.reports import documents, evaluation, page, priors, report, wording
+from jtss.metrics import priors
+from jtss.reports import evaluation, page, report
+from jtss.runs import provenance
 
 CURVE = [
     {"step": 10, "train_loss": 1.0},
@@ -129,7 +130,7 @@ def test_text_is_escaped_wherever_it_comes_from(evaluated):
 
 def test_undefined_numbers_show_as_a_dash_never_as_nan_or_zero(document):
     row = re.search(r"<tr><td>VS</td>.*?</tr>", document).group()
-    assert row.count(f"<td>{wording.UNDEFINED}</td>") == 3
+    assert row.count(f"<td>{page.UNDEFINED}</td>") == 3
     assert not re.search(r"\bnan\b", "".join(Strict(document).words), re.IGNORECASE)
 
 
@@ -155,7 +156,7 @@ def test_every_percentage_of_the_page_is_in_the_json(evaluated):
     words = " ".join(Strict(report.html(found, evaluated)).words)
     shown = re.findall(r"(\d+\.\d)(?:–(\d+\.\d))? %", words)
     assert len(shown) > 60
-    known = {f"{100 * number:.1f}" for number in numbers_of(json.loads(documents.to_json(found)))}
+    known = {f"{100 * number:.1f}" for number in numbers_of(json.loads(page.to_json(found)))}
     assert {text for pair in shown for text in pair if text} <= known
 
 
@@ -176,13 +177,13 @@ def test_a_failed_write_leaves_the_old_report(evaluated, tmp_path):
 
 
 def test_plain_reaches_into_everything():
-    assert documents.plain({"a": [math.nan, (math.inf, 1)], "b": {"c": -math.inf}}) == {
+    assert page.plain({"a": [math.nan, (math.inf, 1)], "b": {"c": -math.inf}}) == {
         "a": [None, [None, 1]],
         "b": {"c": None},
     }
 
 
 def test_the_environment_names_device_and_versions():
-    assert environment.versions()["jax"]
-    assert environment.hardware()["device"]
-    assert environment.hardware()["n_cores"] >= 1
+    assert provenance.versions()["jax"]
+    assert provenance.hardware()["device"]
+    assert provenance.hardware()["n_cores"] >= 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jtss.rotation import copy_angles, rotate, rotated_copies
+from jtss.network.rotation import copy_angles, rotate, rotated_copies
 
 
 def stamp(seed: int, side: int = 15) -> np.ndarray:

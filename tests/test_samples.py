@@ -5,8 +5,8 @@ import pytest
 from made_runs import write_data
 from made_sequences import sequences
 
-from jtss import data
-from jtss.experiments import samples
+from jtss import dataset
+from jtss.realism import samples
 
 COUNTS = [2, 1, 3, 1, 1, 4]
 LABEL = [0, -1, 1, 1, 3, 1]
@@ -37,7 +37,7 @@ def test_at_most_so_many_of_each_class_and_none_of_others(path):
 
 def test_the_draw_does_not_depend_on_how_the_file_is_read(path, monkeypatch):
     whole = samples.read(path, {"SN": 1}, seed=3)
-    monkeypatch.setattr(data, "OBJECTS_PER_READ", 2)
+    monkeypatch.setattr(dataset, "OBJECTS_PER_READ", 2)
     np.testing.assert_array_equal(samples.read(path, {"SN": 1}, seed=3).candid, whole.candid)
 
 
@@ -52,10 +52,10 @@ def test_every_object_is_drawn_as_often():
 
 def test_a_file_without_labelled_objects_is_named(tmp_path):
     write_data(tmp_path / "made.h5", [1, 2], label=[-1, -1], split=[-1, -1])
-    with pytest.raises(data.DataError, match=r"made\.h5: no labelled object$"):
+    with pytest.raises(dataset.DataError, match=r"made\.h5: no labelled object$"):
         samples.read(tmp_path / "made.h5")
 
 
 def test_a_file_without_the_classes_asked_for_is_named(path):
-    with pytest.raises(data.DataError, match=r"made\.h5: no labelled object of class VS, bogus$"):
+    with pytest.raises(dataset.DataError, match=r"made\.h5: no labelled object of class VS, bogus$"):
         samples.read(path, {"VS": 3, "bogus": 2})

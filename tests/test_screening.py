@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
-from jtss import registry, screening, selection
-from jtss.reports import evaluation, screening_report
+from jtss import schema
+from jtss.config import named
+from jtss.inference import screening
+from jtss.reports import evaluation
+from jtss.reports.sections import screening as sections_screening
 
 FIVE = ("AGN", "SN", "VS", "asteroid", "bogus")
 
@@ -64,7 +67,7 @@ def test_objects_are_screened_alone():
     together = screening.screen(FakeScreener(bogus), FIVE, whole)
     assert 3 < together.rejected.sum() < 30
     for i in range(whole.n_objects):
-        alone = screening.screen(FakeScreener(bogus), FIVE, selection.take(whole, np.array([i])))
+        alone = screening.screen(FakeScreener(bogus), FIVE, schema.take(whole, np.array([i])))
         assert alone.rejected[0] == together.rejected[i]
 
 
@@ -77,12 +80,12 @@ def test_nothing_to_screen():
 @pytest.mark.parametrize("name", ["n3_conv1d", "n2_best"])
 def test_a_model_of_sequences_cannot_screen(name):
     with pytest.raises(ValueError, match=rf"^runs/x: config {name} has n_detections=\d and.*AGN, SN, VS; .*needs"):
-        screening.check_screener(registry.get(name), "runs/x")
+        screening.check_screener(named.get(name), "runs/x")
 
 
 def test_first_detection_models_can_screen():
     for name in ("n1_baseline", "n1_enhanced"):
-        screening.check_screener(registry.get(name), "runs/x")
+        screening.check_screener(named.get(name), "runs/x")
 
 
 # Eight objects of the test split: (detections, class, called bogus in the first, in the second detection).
@@ -103,7 +106,7 @@ def evaluated(classes=CLASSES, wrong=None):
     made = sequences([n for n, *_ in OBJECTS] + [3, 3], label=[*LABEL, 0, -1], split=[2] * 8 + [0, 2])
     places = [(i, which) for i, (_, _, *called) in enumerate(OBJECTS) for which in (0, 1) if called[which]]
     bogus = candids(made, *places, (8, 0), (8, 1), (9, 0), (9, 1))
-    batches = [selection.take(made, np.arange(i, min(i + 3, 10))) for i in range(0, 10, 3)]
+    batches = [schema.take(made, np.arange(i, min(i + 3, 10))) for i in range(0, 10, 3)]
     return evaluation.evaluate(
         FakeClassifier(3, wrong),
         batches,
@@ -135,7 +138,7 @@ def test_true_bogus_are_counted_though_the_model_does_not_know_them():
 
 def test_a_rejected_object_is_an_error_in_the_second_accuracy():
     found = evaluated(wrong={"ZTF2": (1, 0.9)})
-    numbers = screening_report.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
+    numbers = sections_screening.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
     assert numbers["accuracy_with_rejected"]["value"] == 2 / 4  # of ZTF0 to ZTF3; the VS has too few detections
     assert numbers["accuracy_with_rejected"]["n_objects"] == 4
     assert numbers["classes"]["bogus"]["first_called_bogus"]["value"] == 1
@@ -151,13 +154,13 @@ def test_to_reject_a_bogus_is_right_where_the_model_knows_bogus():
 
 def test_the_text_has_every_number():
     found = evaluated()
-    numbers = screening_report.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
-    lines = screening_report.text(numbers).splitlines()
+    numbers = sections_screening.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
+    lines = sections_screening.text(numbers).splitlines()
     assert "runs/n1" in lines[0]
     assert lines[-2].split() == ["bogus", "3", "2", "2", "(100.0", "%)", "1", "(50.0", "%)", "1", "(50.0", "%)"]
     assert lines[-1].startswith("75.0 % accuracy with the rejected counted as errors")
-    assert "75.0 % accuracy with the rejected" in screening_report.section(numbers)
-    assert "1 (50.0 %)" in screening_report.section(numbers)
+    assert "75.0 % accuracy with the rejected" in sections_screening.section(numbers)
+    assert "1 (50.0 %)" in sections_screening.section(numbers)
 
 
 def test_screening_leaves_the_rest_as_it_was():

@@ -5,17 +5,20 @@ import pytest
 from made_training import NO_IMAGES, STATISTICS
 from test_states import flip_a_bit
 
-from jtss import checkpoint, repeats, seeds, training
-from jtss.states import RunError
+from jtss.runs import directory as runs_directory
+from jtss.runs.seeds import seed_directory
+from jtss.runs.states import RunError
+from jtss.training import seeds
+from jtss.training import step as training
 
-PROVENANCE = dict.fromkeys(checkpoint.PROVENANCE, "made")
+PROVENANCE = dict.fromkeys(runs_directory.PROVENANCE, "made")
 
 
-def directory(path, seed: int, *steps: int) -> checkpoint.RunDirectory:
+def directory(path, seed: int, *steps: int) -> runs_directory.RunDirectory:
     """The run directory of a seed with states and metrics of some steps."""
     config = seeds.with_seed(NO_IMAGES, seed)
     made, state = (
-        checkpoint.create(repeats.seed_directory(path, seed), config, STATISTICS, PROVENANCE),
+        runs_directory.create(seed_directory(path, seed), config, STATISTICS, PROVENANCE),
         training.init_state(config),
     )
     for step in steps:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_sequences import sequences
 
-from jtss import schema, selection
+from jtss import schema
 
 PER_DETECTION = ("stamps", "metadata", "jd", "candid", "fid")
 PER_OBJECT = ("object_id", "allwise", "label", "split")
@@ -16,7 +16,7 @@ def whole():
 
 def test_take_keeps_detections_with_their_objects():
     made, objects = whole(), np.array([5, 0, 2])
-    part = selection.take(made, objects)
+    part = schema.take(made, objects)
     schema.check(part)
     for new, old in enumerate(objects):
         rows_new = slice(*part.object_start[new : new + 2])
@@ -29,7 +29,7 @@ def test_take_keeps_detections_with_their_objects():
 
 def test_a_detection_alone_keeps_its_values_and_those_of_its_object():
     made, objects = whole(), np.array([5, 2, 7])
-    part = selection.detection(made, objects, 1)
+    part = schema.detection(made, objects, 1)
     schema.check(part)
     np.testing.assert_array_equal(part.n_detections, 1)
     for new, old in enumerate(objects):
@@ -42,10 +42,10 @@ def test_a_detection_alone_keeps_its_values_and_those_of_its_object():
 
 def test_a_detection_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="object ZTF2 has 2 detections, asked for number 3"):
-        selection.detection(whole(), np.array([5, 2]), 2)
+        schema.detection(whole(), np.array([5, 2]), 2)
 
 
 def test_nothing():
-    for part in (selection.take(whole(), np.empty(0, np.int64)), selection.detection(whole(), np.empty(0, int), 4)):
+    for part in (schema.take(whole(), np.empty(0, np.int64)), schema.detection(whole(), np.empty(0, int), 4)):
         assert part.n_objects == 0
         assert len(part.jd) == 0

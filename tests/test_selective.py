@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from jtss.reports import priors, selective, selective_report
+from jtss.metrics import classification, priors
 from jtss.reports.evaluation import Answers
+from jtss.reports.sections import selective
 
 CLASSES = ("AGN", "SN", "VS")
 
@@ -20,17 +21,17 @@ def answers(n=3000, seed=0, noise=1.0):
 
 def test_coverage_by_hand():
     p = np.array([[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.6, 0.4]])
-    found = selective.coverage_curve(p, np.array([0, 0, 0, 0]))  # the second is wrong, and as sure as the third
+    found = classification.coverage_curve(p, np.array([0, 0, 0, 0]))  # the second is wrong, and as sure as the third
     np.testing.assert_array_equal(found.threshold, [0.9, 0.8, 0.6])
     np.testing.assert_array_equal(found.count, [1, 3, 4])
     np.testing.assert_allclose(found.coverage, [0.25, 0.75, 1])
     np.testing.assert_allclose(found.accuracy, [1, 2 / 3, 3 / 4])
-    assert [selective.at_coverage(found, wanted) for wanted in (0.1, 0.5, 0.75, 0.8, 1)] == [0, 1, 1, 2, 2]
+    assert [classification.at_coverage(found, wanted) for wanted in (0.1, 0.5, 0.75, 0.8, 1)] == [0, 1, 1, 2, 2]
 
 
 def test_coverage_by_counting():
     label, p = answers(300)
-    found = selective.coverage_curve(p, label)
+    found = classification.coverage_curve(p, label)
     for threshold, coverage, accuracy in zip(found.threshold, found.coverage, found.accuracy, strict=True):
         kept = p.max(axis=1) >= threshold
         assert coverage == pytest.approx(kept.mean())
@@ -41,14 +42,14 @@ def test_the_threshold_is_the_lowest_that_is_pure_enough():
     chance = np.array([0.9, 0.8, 0.8, 0.7, 0.6, 0.5])
     true = np.array([1, 1, 0, 1, 1, 0], bool)
     ones = np.ones(6)
-    assert selective.threshold_for_purity(chance, true, ones, 0.8) == 0.6  # 4 of 5
-    assert selective.threshold_for_purity(chance, true, ones, 0.66) == 0.5  # 4 of 6
-    assert selective.threshold_for_purity(chance, true, ones, 0.95) == 0.9
+    assert classification.threshold_for_purity(chance, true, ones, 0.8) == 0.6  # 4 of 5
+    assert classification.threshold_for_purity(chance, true, ones, 0.66) == 0.5  # 4 of 6
+    assert classification.threshold_for_purity(chance, true, ones, 0.95) == 0.9
     # the false one at 0.8 weighs nine times: 4 / 13, and then nothing but the first is pure enough
-    assert selective.threshold_for_purity(chance, true, np.array([1, 1, 9, 1, 1, 1]), 0.5) == 0.9
-    assert np.isnan(selective.threshold_for_purity(chance, ~true & (chance < 0.9), ones, 0.6))
-    assert np.isnan(selective.threshold_for_purity(chance, true, np.full(6, np.nan), 0.1))
-    assert np.isnan(selective.threshold_for_purity(chance[:0], true[:0], ones[:0], 0.1))
+    assert classification.threshold_for_purity(chance, true, np.array([1, 1, 9, 1, 1, 1]), 0.5) == 0.9
+    assert np.isnan(classification.threshold_for_purity(chance, ~true & (chance < 0.9), ones, 0.6))
+    assert np.isnan(classification.threshold_for_purity(chance, true, np.full(6, np.nan), 0.1))
+    assert np.isnan(classification.threshold_for_purity(chance[:0], true[:0], ones[:0], 0.1))
 
 
 def test_thresholds_agree_with_trying_every_one():
@@ -62,14 +63,14 @@ def test_thresholds_agree_with_trying_every_one():
             for t in np.unique(p[claimed, i])
             if (weights * (label == i))[claimed & (p[:, i] >= t)].sum() >= 0.9 * weights[claimed & (p[:, i] >= t)].sum()
         ]
-        found = selective.threshold_for_purity(p[claimed, i], label[claimed] == i, weights[claimed], 0.9)
+        found = classification.threshold_for_purity(p[claimed, i], label[claimed] == i, weights[claimed], 0.9)
         assert found == pytest.approx(min(enough)) if enough else np.isnan(found)
 
 
 def test_thresholds_of_the_validation_split_keep_their_purity_elsewhere():
     wanted = 0.97
-    found = selective_report.scores(answers(seed=1), answers(seed=2), CLASSES, None, wanted)
-    assert found["thresholds_chosen_on"] == selective_report.VALIDATION
+    found = selective.scores(answers(seed=1), answers(seed=2), CLASSES, None, wanted)
+    assert found["thresholds_chosen_on"] == selective.VALIDATION
     for of in found["classes"].values():
         assert of["purity"]["value"] == pytest.approx(wanted, abs=0.012)
         assert of["purity"]["interval"][0] <= of["purity"]["value"] <= of["purity"]["interval"][1]
@@ -78,20 +79,20 @@ def test_thresholds_of_the_validation_split_keep_their_purity_elsewhere():
 
 def test_a_rare_class_needs_a_higher_threshold():
     evaluated, chosen = answers(seed=1, noise=1.5), answers(seed=2, noise=1.5)
-    here = selective_report.scores(evaluated, chosen, CLASSES, None)["classes"]["SN"]
-    there = selective_report.scores(evaluated, chosen, CLASSES, np.array([0.3, 0.02, 0.68]))["classes"]["SN"]
+    here = selective.scores(evaluated, chosen, CLASSES, None)["classes"]["SN"]
+    there = selective.scores(evaluated, chosen, CLASSES, np.array([0.3, 0.02, 0.68]))["classes"]["SN"]
     assert there["threshold"] > here["threshold"]
     assert there["completeness"]["value"] < here["completeness"]["value"]
 
 
 def test_without_validation_it_says_so_and_what_cannot_be_is_undefined():
-    found = selective_report.scores(Answers(np.zeros(50, int), answers(50).probabilities), None, CLASSES, None)
-    assert found["thresholds_chosen_on"] == selective_report.THEMSELVES
+    found = selective.scores(Answers(np.zeros(50, int), answers(50).probabilities), None, CLASSES, None)
+    assert found["thresholds_chosen_on"] == selective.THEMSELVES
     assert found["classes"]["SN"]["kept"] == 0
     assert np.isnan(found["classes"]["SN"]["threshold"])
     assert np.isnan(found["classes"]["SN"]["purity"]["value"])
     assert np.isnan(found["classes"]["SN"]["completeness"]["value"])
-    page = selective_report.section(found)
+    page = selective.section(found)
     assert "none keeps it" in page
     assert "which flatters" in page
     assert "nan" not in page.split("base64")[-1].lower().split("</figure>")[-1]
@@ -100,4 +101,4 @@ def test_without_validation_it_says_so_and_what_cannot_be_is_undefined():
 def test_a_wanted_purity_that_is_none():
     for wanted in (0, -1, 1.5, float("nan")):
         with pytest.raises(ValueError, match="--purity"):
-            selective_report.check_purity(wanted)
+            selective.check_purity(wanted)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep import crossmatch
-from data_prep import labels as label_files
+from data_prep import labels as data_prep_labels
 from data_prep.ingest import ingest
 from data_prep.simulate import archive, cached_path, simulate, simulate_chunk
 from data_prep.simulate.archive import simulate_packets
@@ -64,7 +64,7 @@ def test_packets_built_give_the_same_arrays(simulated, tmp_path):
     (tmp_path / "work").mkdir()
     read = ingest([tmp_path / "packets" / "alerts"], workdir=tmp_path / "work", workers=1, progress=False)
     allwise = crossmatch.load(tmp_path / "packets" / "allwise.csv")
-    labels = label_files.load(tmp_path / "packets" / "labels.csv")
+    labels = data_prep_labels.load(tmp_path / "packets" / "labels.csv")
     (built,) = read.batches(N_OBJECTS, allwise, labels)
     with h5py.File(path) as file:
         for name in COLUMNS.keys() - {"split"}:  # drawn when the file is finished

@@ -5,7 +5,9 @@ import pytest
 from made_sequences import CLASSES, FakeClassifier, sequences
 
 from jtss import schema
-from jtss.reports import evaluation, properties, slices, slices_report
+from jtss.metrics import properties, slices
+from jtss.reports import evaluation
+from jtss.reports.sections.slices import scores
 
 COLUMN = {name: i for i, name in enumerate(schema.METADATA_NAMES)}
 
@@ -74,7 +76,7 @@ def test_planted_errors_show_in_their_slice_and_nowhere_else():
     found = made(60, 1, magpsf=magnitude)
     wrong = {f"ZTF{i}": ((i + 1) % 3, 0.9) for i in range(12)}
     evaluated = evaluation.evaluate(FakeClassifier(1, wrong), [found], CLASSES, 1, "test")
-    cut = next(cut for cut in slices_report.scores(evaluated, 1) if cut["name"] == "magnitude")
+    cut = next(cut for cut in scores(evaluated, 1) if cut["name"] == "magnitude")
     faint, bright = (
         next(row for row in cut["slices"] if row["name"] == name) for name in ("20 mag or more", "18 to 19 mag")
     )

@@ -12,9 +12,9 @@ import pytest
 import small_disk
 from made_training import TINY
 
-from jtss import training
-from jtss.overrides import override
-from jtss.states import RunError, States
+from jtss.config.settings import override
+from jtss.runs.states import RunError, States
+from jtss.training import step as training
 
 # Orbax leaves coroutines behind where the disk makes it fail
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -176,7 +176,7 @@ def test_a_save_that_fails_leaves_nothing_and_harms_nothing(saved, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for place in ("shutil.disk_usage", "jtss.sums.write"):
+    for place in ("shutil.disk_usage", "jtss.runs.files.write_sums"):
         with monkeypatch.context() as patched:
             patched.setattr(place, full)
             with pytest.raises(RunError) as failed:
@@ -192,7 +192,7 @@ def test_an_old_state_that_cannot_go_does_not_make_the_new_one_unsaved(saved, mo
     def refused(*_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "4")
 
-    monkeypatch.setattr("jtss.states._remove", refused)
+    monkeypatch.setattr("jtss.runs.states._remove", refused)
     with pytest.raises(RunError) as failed:
         saved.save(made_state(12))
     message = "step 12 is saved, but old states cannot go: [Errno 13] Permission denied: '4'"
@@ -215,7 +215,7 @@ def test_all_that_leads_to_a_state_is_on_the_disk_before_it_counts(tmp_path, mon
 
     saved = States(tmp_path / "checkpoints", MADE_WITH)
     with monkeypatch.context() as patched:
-        patched.setattr("jtss.states.Path.rename", check)
+        patched.setattr("jtss.runs.states.Path.rename", check)
         saved.save(made_state(4))
     assert flushed == [saved.path]
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from jtss import sums
+from jtss.runs import files
 
 
 @pytest.fixture
@@ -15,17 +15,17 @@ def folder(tmp_path):
     (path / "a").write_bytes(b"")
     (path / "d" / "b").write_bytes(bytes(range(64)))
     (path / "d" / "c").write_text("text\n")
-    sums.write(path)
+    files.write_sums(path)
     return path
 
 
 def test_a_folder_as_it_was_written_has_no_fault(folder):
-    assert sums.fault(folder) is None
+    assert files.folder_fault(folder) is None
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
 def test_sha256sum_reads_the_sums(folder):
-    command = ["sha256sum", "--check", "--strict", sums.NAME]
+    command = ["sha256sum", "--check", "--strict", files.SUMS]
     checked = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert checked.returncode == 0
     assert sorted(checked.stdout.splitlines()) == ["a: OK", "d/b: OK", "d/c: OK"]
@@ -39,9 +39,9 @@ def test_flipped_bits_are_found(folder):
             flipped = bytearray(content)
             flipped[bit // 8] ^= 1 << bit % 8
             path.write_bytes(flipped)
-            assert sums.fault(folder), f"bit {bit} of {path}"
+            assert files.folder_fault(folder), f"bit {bit} of {path}"
         path.write_bytes(content)
-    assert sums.fault(folder) is None
+    assert files.folder_fault(folder) is None
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_flipped_bits_are_found(folder):
         (lambda folder: (folder / "d" / "c").write_text("test\n"), "d/c changed"),
         (lambda folder: (folder / "d" / "b").write_bytes(bytes(range(63))), "d/b changed"),
         (lambda folder: (folder / "a").rename(folder / "z"), "a missing, z not expected"),
-        (lambda folder: (folder / sums.NAME).unlink(), "SHA256SUMS is missing"),
-        (lambda folder: (folder / sums.NAME).write_text(""), "a and 2 more not expected"),
-        (lambda folder: (folder / sums.NAME).write_bytes(b"\xff"), "cannot be read"),
+        (lambda folder: (folder / files.SUMS).unlink(), "SHA256SUMS is missing"),
+        (lambda folder: (folder / files.SUMS).write_text(""), "a and 2 more not expected"),
+        (lambda folder: (folder / files.SUMS).write_bytes(b"\xff"), "cannot be read"),
         (lambda folder: shutil.rmtree(folder), "SHA256SUMS is missing"),
     ],
 )
 def test_damage_is_named(folder, damage, fault):
     damage(folder)
-    assert fault in sums.fault(folder)
+    assert fault in files.folder_fault(folder)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_sequences import FIRST_CANDID, sequences
 
-from jtss.reports import table
+from jtss.inference import table
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
 

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from jtss.reports import calibration_report, temperature
+from jtss.inference import calibration
 from jtss.reports.evaluation import Answers
+from jtss.reports.sections.calibration import scores, section
 
 
 def honest(n=6000, seed=0, sharpened=1.0):
@@ -21,15 +22,15 @@ def honest(n=6000, seed=0, sharpened=1.0):
 @pytest.mark.parametrize("sharpened", [0.5, 1.0, 2.5])
 def test_it_finds_how_much_too_sure_a_model_is(sharpened):
     labels, p = honest(sharpened=sharpened)
-    assert temperature.fit(p, labels) == pytest.approx(sharpened, rel=0.05)
+    assert calibration.fit(p, labels) == pytest.approx(sharpened, rel=0.05)
 
 
 def test_the_interval_of_a_temperature_holds_the_truth_as_often_as_it_says():
     covered = 0
     for seed in range(120):
         labels, p = honest(150, seed=seed, sharpened=1.6)
-        fitted = temperature.fit(p, labels)
-        lower, upper = temperature.interval(p, labels, fitted)
+        fitted = calibration.fit(p, labels)
+        lower, upper = calibration.interval(p, labels, fitted)
         assert lower < fitted < upper
         covered += lower <= 1.6 <= upper
     assert 0.88 < covered / 120 <= 0.99
@@ -38,46 +39,44 @@ def test_the_interval_of_a_temperature_holds_the_truth_as_often_as_it_says():
 def test_a_model_that_is_always_right_has_the_coldest_temperature_and_no_lower_limit():
     labels = np.arange(60) % 3
     p = (0.7 * np.eye(3)[labels] + 0.1).astype(np.float32)
-    fitted = temperature.fit(p, labels)
+    fitted = calibration.fit(p, labels)
     assert fitted < 0.1
-    assert temperature.interval(p, labels, fitted).lower == temperature.COLDEST
-    assert np.isnan(temperature.interval(p[:5], labels[:5], temperature.fit(p[:5], labels[:5]))).all()
+    assert calibration.interval(p, labels, fitted).lower == calibration.COLDEST
+    assert np.isnan(calibration.interval(p[:5], labels[:5], calibration.fit(p[:5], labels[:5]))).all()
 
 
 def test_probabilities_serve_as_well_as_logits():
     logits = 5 * np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
-    found = temperature.scaled(np.asarray(jax.nn.softmax(logits)), 1.7)
+    found = calibration.scaled(np.asarray(jax.nn.softmax(logits)), 1.7)
     np.testing.assert_allclose(found, jax.nn.softmax(logits / 1.7), rtol=2e-5)
 
 
 def test_by_hand_and_without_effect():
-    np.testing.assert_allclose(temperature.scaled(np.array([[0.8, 0.2]]), 0.5), [[16 / 17, 1 / 17]], rtol=1e-6)
+    np.testing.assert_allclose(calibration.scaled(np.array([[0.8, 0.2]]), 0.5), [[16 / 17, 1 / 17]], rtol=1e-6)
     p = honest(100).probabilities
-    np.testing.assert_allclose(temperature.scaled(p, 1.0), p, rtol=1e-6)
+    np.testing.assert_allclose(calibration.scaled(p, 1.0), p, rtol=1e-6)
     for t in (0.2, 5.0):
-        np.testing.assert_array_equal(temperature.scaled(p, t).argmax(axis=1), p.argmax(axis=1))
+        np.testing.assert_array_equal(calibration.scaled(p, t).argmax(axis=1), p.argmax(axis=1))
 
 
 def test_certain_probabilities_stay_finite():
-    found = temperature.scaled(np.array([[1.0, 0.0, 0.0]], np.float32), 3.0)
+    found = calibration.scaled(np.array([[1.0, 0.0, 0.0]], np.float32), 3.0)
     assert np.isfinite(found).all()
     assert found.sum() == pytest.approx(1)
     with pytest.raises(ValueError, match="expected a positive number"):
-        temperature.scaled(found, 0.0)
+        calibration.scaled(found, 0.0)
 
 
 def test_a_fit_on_other_objects_mends_the_calibration():
-    found = calibration_report.scores(honest(seed=3, sharpened=3), honest(seed=4, sharpened=3))
+    found = scores(honest(seed=3, sharpened=3), honest(seed=4, sharpened=3))
     before, after = found["before"], found["after"]
     assert before["calibration_error"] > 0.05 > 0.02 > after["calibration_error"]
     assert after["brier"] < before["brier"]
     assert after["cross_entropy_nat"] < before["cross_entropy_nat"]
-    page = calibration_report.section(found)
+    page = section(found)
     assert "fitted to 6,000 objects of the validation split" in page
     assert "do not tell it from 1" not in page
-    assert "do not tell it from 1" in calibration_report.section(
-        calibration_report.scores(honest(100), honest(200, seed=5))
-    )
+    assert "do not tell it from 1" in section(scores(honest(100), honest(200, seed=5)))
 
 
 def test_without_enough_objects_there_is_no_temperature():
@@ -85,9 +84,9 @@ def test_without_enough_objects_there_is_no_temperature():
         (None, "no labelled objects"),
         (honest(29), "29 objects of the validation split are too"),
     ):
-        found = calibration_report.scores(honest(100), validation)
+        found = scores(honest(100), validation)
         assert np.isnan(found["temperature"])
         assert found["after"] is None
-        page = calibration_report.section(found)
+        page = section(found)
         assert "Temperature –: not fitted: " in page
         assert words in page

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporal_loops import LOOPS, dense
 
-from jtss import registry
-from jtss.configs import TEMPORAL_KINDS, TemporalConfig
-from jtss.temporal import GRU, KINDS, LSTM, RNN, temporal_model
+from jtss.config import named
+from jtss.config.settings import TEMPORAL_KINDS, TemporalConfig
+from jtss.network.temporal import GRU, KINDS, LSTM, RNN, temporal_model
 
 RECURRENT = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 SEVERAL = [kind for kind in KINDS if kind != "none"]  # kinds that take more than one detection
@@ -229,7 +229,7 @@ def expected_count(config: TemporalConfig, n: int, width: int) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_parameter_counts_of_the_named_configurations(kind):
-    cells = {(config.temporal, config.n_detections) for config in registry.CONFIGS.values()}
+    cells = {(config.temporal, config.n_detections) for config in named.CONFIGS.values()}
     for config, n in (entry for entry in cells if entry[0].kind == kind):
         for width in (74, 65, 10):
             count = sum(leaf.size for leaf in jax.tree.leaves(weights_of(config, n, width)))
@@ -237,7 +237,7 @@ def test_parameter_counts_of_the_named_configurations(kind):
 
 
 def test_parameter_count_of_the_lstm_of_table_8():
-    assert expected_count(registry.get("n5_best").temporal, 5, 74) == 103_936
+    assert expected_count(named.get("n5_best").temporal, 5, 74) == 103_936
 
 
 @pytest.mark.parametrize("units", [0, 3])

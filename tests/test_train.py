@@ -14,8 +14,8 @@ import pytest
 from made_sequences import sequences
 from programs import ENVIRONMENT
 
-from data_prep.hdf5 import Writer
 from data_prep.ledger import Ledger
+from jtss.dataset import Writer
 
 ROOT = Path(__file__).parents[1]
 TINY = [
@@ -46,7 +46,7 @@ def data_file(tmp_path_factory) -> Path:
     made = sequences([3] * n, label=np.arange(n) % 3, split=np.arange(n) // 3 % 3)
     with Writer(path, survey="test", command="test") as writer:
         writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger())
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
     return path
 
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from made_training import TINY, TRAIN, chunks_of, leaves, source_of
 
-from jtss import devices, model, registry, sources, training
-from jtss.overrides import override
+from jtss import devices
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.network import network
+from jtss.training import batches
+from jtss.training import step as training
 
 
 def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
@@ -28,7 +32,7 @@ def test_a_step_is_adam_written_out():
 
     def loss_of(params):
         variables = {**state.variables, "params": params}
-        logits, _ = model.apply(config, variables, examples.batch, train=True, key=model_key)
+        logits, _ = network.apply(config, variables, examples.batch, train=True, key=model_key)
         return -jax.nn.log_softmax(logits)[jnp.arange(16), examples.label].mean()
 
     before = state.variables["params"]
@@ -127,7 +131,7 @@ def test_a_loss_that_is_no_number_never_becomes_the_best():
     ("best_step", "expected"), [(0, 30_000), (19_990, 30_000), (20_000, 30_000), (20_010, 30_010), (29_000, 39_000)]
 )
 def test_the_stop_rule(best_step, expected):
-    assert training.last_step(registry.get("n3_conv1d"), best_step) == expected
+    assert training.last_step(named.get("n3_conv1d"), best_step) == expected
 
 
 @pytest.mark.slow
@@ -153,5 +157,5 @@ def test_a_training_set_that_is_too_large_for_device_or_host_is_not_held(monkeyp
     assert TINY.stamp.source_side == 9
     monkeypatch.setattr(devices, "memory_bytes", lambda: device * size)
     monkeypatch.setattr(devices, "host_memory_bytes", lambda: host * size)
-    assert sources.fits(90, TINY) is expected
-    assert sources.fits(90, override(TINY, ["stamp.channels="]))
+    assert batches.fits(90, TINY) is expected
+    assert batches.fits(90, override(TINY, ["stamp.channels="]))

@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from jtss.experiments import realism_text, transfer
-from jtss.experiments.transfer import NO_VOTE, Votes
+from jtss.realism import text, transfer
+from jtss.realism.transfer import NO_VOTE, Votes
 from jtss.schema import CLASS_NAMES
 
 FIVE = CLASS_NAMES
@@ -67,7 +67,7 @@ def test_no_interval_from_a_handful_of_objects():
     apart = transfer.difference(np.repeat([0, 1, 2], [9, 9, 4]), one, other)[THREE]
     assert apart["value"] == 0
     assert np.isnan(apart["interval"]).all()
-    assert realism_text._points(apart) == "+0.0 points"
+    assert text._points(apart) == "+0.0 points"
     assert np.isfinite(more["balanced_accuracy"][THREE]["interval"]).all()
 
 

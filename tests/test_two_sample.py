@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jtss import schema
-from jtss.experiments import two_sample
-from jtss.experiments.samples import SIDE
+from jtss.realism import two_sample
+from jtss.realism.samples import SIDE
 from jtss.schema import CHANNEL_NAMES
 
 N = 40

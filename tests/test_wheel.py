@@ -29,10 +29,10 @@ def test_a_wheel_holds_every_module_and_every_model(tmp_path):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.txt", "README.md"):
         shutil.copy(ROOT / name, source)
-    if not any((source / "jtss" / "models" / "files").glob("*.h5")):  # none ships yet: any file will do
-        (source / "jtss" / "models" / "files").mkdir(exist_ok=True)
+    if not any((source / "jtss" / "pretrained" / "files").glob("*.h5")):  # none ships yet: any file will do
+        (source / "jtss" / "pretrained" / "files").mkdir(exist_ok=True)
         for name in ("none.h5", "none.md", "SHA256SUMS"):
-            (source / "jtss" / "models" / "files" / name).touch()
+            (source / "jtss" / "pretrained" / "files" / name).touch()
     expected = {path.relative_to(source).as_posix() for path in source.glob("*/**/*") if path.is_file()}
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
     subprocess.run([*command, tmp_path, source], check=True, capture_output=True, text=True)

@@ -5,12 +5,12 @@ import os
 
 import pytest
 
-from jtss import whole_files
+from jtss.runs import files
 
 
 def test_the_new_one_replaces_the_old_one(tmp_path):
     for text in ("old", "α\n"):
-        whole_files.write(tmp_path / "file", text)
+        files.write(tmp_path / "file", text)
     assert (tmp_path / "file").read_bytes() == "α\n".encode()
     assert os.listdir(tmp_path) == ["file"]
 
@@ -20,10 +20,10 @@ def test_a_full_disk_is_said_in_a_line_and_the_old_one_stays(tmp_path, monkeypat
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    whole_files.write(tmp_path / "file", "old")
+    files.write(tmp_path / "file", "old")
     monkeypatch.setattr(place, full)
     with pytest.raises(OSError) as failed:
-        whole_files.write(tmp_path / "file", "new")
+        files.write(tmp_path / "file", "new")
     assert str(failed.value) == f"{tmp_path}/file cannot be written: No space left on device"
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
@@ -32,14 +32,14 @@ def test_a_full_disk_is_said_in_a_line_and_the_old_one_stays(tmp_path, monkeypat
 def test_it_has_its_name_only_when_it_is_on_the_disk(tmp_path, monkeypatch):
     def on_the_disk(descriptor):
         assert os.fstat(descriptor).st_size == 3
-        assert os.listdir(tmp_path) == [whole_files.partial(tmp_path / "file").name]
+        assert os.listdir(tmp_path) == [files.partial(tmp_path / "file").name]
         raise KeyboardInterrupt
 
     monkeypatch.setattr("os.fsync", on_the_disk)
     with pytest.raises(KeyboardInterrupt):
-        whole_files.write(tmp_path / "file", "new")
+        files.write(tmp_path / "file", "new")
 
 
 def test_a_folder_that_is_missing_is_said(tmp_path):
     with pytest.raises(OSError, match="none/file cannot be written: No such file or directory"):
-        whole_files.write(tmp_path / "none" / "file", "")
+        files.write(tmp_path / "none" / "file", "")

@@ -10,7 +10,7 @@ from data_prep.audit import objects, shortcuts, stamps
 from data_prep.audit.columns import Columns, read
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING, Finding
 from data_prep.inspection import open_checked
-from data_prep.ledger import InputError
+from jtss.errors import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
 # What is said where a check finds nothing, in the order of the report.

@@ -7,7 +7,7 @@ from functools import cached_property
 import h5py
 import numpy as np
 
-from data_prep.ledger import InputError
+from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES, COLUMNS, METADATA_NAMES, SPLIT_NAMES
 
 ROWS_PER_READ = 65_536  # of metadata: 7 MB

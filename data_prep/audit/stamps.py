@@ -176,10 +176,10 @@ def collect(dataset: h5py.Dataset, columns: Columns) -> Prints:
 def _look(images: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Hashes, busy and fingerprints of stamps [B, 63, 63, 3], and of those held out in every orientation."""
     channels = np.ascontiguousarray(np.moveaxis(images, -1, 0))
-    busy = np.stack([busy(channel) for channel in channels], axis=-1)
+    there = np.stack([busy(channel) for channel in channels], axis=-1)
     rough = noise(channels[SCIENCE])
     turned = turned_fingerprints(rough[held_out])
-    return hashes(channels) * busy, busy[:, SCIENCE], fingerprints(rough), turned
+    return hashes(channels) * there, there[:, SCIENCE], fingerprints(rough), turned
 
 
 def _exact(prints: Prints, columns: Columns) -> tuple[list[Finding], np.ndarray]:

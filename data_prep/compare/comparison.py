@@ -23,7 +23,7 @@ from data_prep.compare.tables import (
     write_pairs,
     write_values,
 )
-from data_prep.ledger import InputError
+from jtss.errors import InputError
 from jtss.schema import CHANNEL_NAMES, CLASS_NAMES, FILL_LIMIT
 
 OBJECTS = 12

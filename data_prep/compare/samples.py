@@ -11,13 +11,14 @@ import numpy as np
 
 from data_prep import labels
 from data_prep.compare.stamp_statistics import STAMP_STATISTICS, stamp_statistics
-from data_prep.ledger import InputError, Ledger, Rejection
+from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.metadata import catalogue, columns_of
 from data_prep.packets.stamps import StampError, decode_stamps, is_full
 from data_prep.workers import available_cores, ordered_map
+from jtss.errors import InputError
 from jtss.schema import CHANNEL_NAMES, CLASS_NAMES, METADATA_NAMES, STAMP_SIDE, ZTF_MISSING
 
 # Where labels have grades: nobody confirms bogus alerts, so theirs are weak at best.

@@ -8,15 +8,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from data_prep import labels as splits
 from data_prep.crossmatch import AllWise, match
-from data_prep.hdf5 import Writer
-from data_prep.ledger import InputError, Ledger
+from data_prep.labels import assign, split_notes
+from data_prep.ledger import Ledger
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.sequences import KEPT, VERDICTS, select
 from data_prep.simulate.survey import Observed, observe, take_stamps
 from data_prep.workers import available_cores, ordered_map
+from jtss.dataset import Writer
+from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES, NO_SPLIT, Sequences
 
 SURVEY = "ZTF (simulated)"
@@ -124,9 +125,9 @@ def generate(n_objects: int, seed: int, classes: Sequence[str], workers: int | N
 
 def _finish(writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, seed: int) -> str:
     """Draw the split and publish the file."""
-    for note, count in splits.split_notes(labels).items():
+    for note, count in split_notes(labels).items():
         ledger.note(note, count)
-    return writer.finish(split=splits.assign(names, labels, seed), ledger=ledger)
+    return writer.finish(split=assign(names, labels, seed), ledger=ledger.as_dict())
 
 
 def simulate(

@@ -1,4 +1,7 @@
-"""From a trained model and a data file to a report: loads, evaluates, warns and writes."""
+"""From a trained model and a data file to a report: loads, evaluates, warns and writes.
+
+[FOLDED] What an evaluation is about: the model, the data, and what to beware of, in plain values for the report.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +9,86 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from jtss import data, environment, loading, predict, repeats
-from jtss.configs import Config
-from jtss.loading import Run
-from jtss.reports import evaluation, priors, repeat_scores, report, selective_report, subject, together
+import numpy as np
+
+from jtss import dataset
+from jtss.config.settings import Config
+from jtss.inference import predict
+from jtss.inference.model import Model, version
+from jtss.metrics import priors
+from jtss.pretrained import load
+from jtss.reports import evaluation, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
-from jtss.reports.selective_report import PURITY
-from jtss.reports.together import Contender
+from jtss.reports.sections import models, selective
+from jtss.reports.sections import seeds as sections_seeds
+from jtss.reports.sections.models import Contender
+from jtss.reports.sections.selective import PURITY
+from jtss.runs import provenance
+from jtss.runs.seeds import seed_directories
+from jtss.training.trained import learning_curve
+
+FEW_OBJECTS = 30  # of a class; below, the interval of a recall near 90 % spans more than 20 points
+
+
+def describe_model(run: Model) -> dict:
+    """The model: what it is, and what it was trained on and with."""
+    config, provenance = run.config, run.provenance
+    return {
+        "name": config.name,
+        "version": version(run),
+        "origin": config.origin,
+        "classes": list(config.classes),
+        "n_detections": config.n_detections,
+        "run": run.label,
+        "seeds": [member.seed for member in run.members],
+        "best_steps": [member.outcome.best_step for member in run.members],
+        "trained_on": provenance["data"],
+        "trained_on_hash": provenance["data_hash"],
+        "training_command": provenance["command"],
+        "training_device": provenance["device"],
+    }
+
+
+def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str) -> dict:
+    """The data: which file, which part of it, and whether the model was trained on that file."""
+    return {
+        "path": str(path),
+        "split": split,
+        "content_hash": attributes["content_hash"],
+        "survey": attributes["survey"],
+        "made_by": attributes["command"],
+        "is_training_file": attributes["content_hash"] == trained_on_hash,
+    }
+
+
+def beware_of_few(evaluation: Evaluation) -> list[str]:
+    """Warnings where the objects evaluated are too few, or none, to say something of a class."""
+    support = np.bincount(evaluation.label, minlength=len(evaluation.classes))
+    counted = list(zip(evaluation.classes, support.tolist(), strict=True))
+    absent = [name for name, count in counted if not count]
+    few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_OBJECTS]
+    warnings = []
+    if absent:
+        warnings.append(f"No object of {_and(absent)} was evaluated: the numbers say nothing of what the model knows.")
+    if few:
+        warnings.append(f"Fewer than {FEW_OBJECTS} objects of {_and(few)}: read the intervals, not the values alone.")
+    return warnings
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def beware(data: dict) -> list[str]:
+    """What a reader must know before believing the numbers, worst first."""
+    if data["split"] == "train" and data["is_training_file"]:
+        return ["Evaluated on the training split: the numbers show what was learnt by heart, not how new objects fare."]
+    if data["split"] == ALL_SPLITS and data["is_training_file"]:
+        return ["Evaluated on all splits of the training file: most of these objects were trained on."]
+    if data["split"] == "validation" and data["is_training_file"]:
+        return ["Evaluated on the validation split, which chose the training step to keep: slightly too good."]
+    return []
+
 
 Say = Callable[[str], None]
 
@@ -33,7 +109,7 @@ class Request:
 
     data: Path | None
     split: str
-    screener: Run | None
+    screener: Model | None
     command: str
     priors: dict[str, float] | None = None
     purity: float = PURITY
@@ -61,35 +137,33 @@ def assess(
         ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
         OSError: the report cannot be written.
     """
-    run, screener, others = loading.load_run(path), request.screener, [*map(loading.load_run, request.others)]
+    run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
     sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
-    selective_report.check_purity(request.purity)
+    selective.check_purity(request.purity)
     data_path = request.data or training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
-    described = subject.describe_data(data_path, data.attributes(data_path), request.split, run.provenance["data_hash"])
-    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *subject.beware(described)]
+    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
+    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *beware(described)]
     for other in others:
-        theirs = subject.describe_data(
-            data_path, data.attributes(data_path), request.split, other.provenance["data_hash"]
-        )
-        warnings += [f"{other.label}: {text}" for text in subject.beware(theirs)]
-    curve = run.metrics()  # read here: a damaged record must not show only after hours
+        theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
+        warnings += [f"{other.label}: {text}" for text in beware(theirs)]
+    curve = learning_curve(run)  # read here: a damaged record must not show only after hours
     evaluated = _evaluate(run, data_path, request)
-    warnings += subject.beware_of_few(evaluated)
+    warnings += beware_of_few(evaluated)
     compared = _compare(run, evaluated, others, data_path, request) if others else None
     for warning in warnings:
         warn(warning)
     time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
     found = report.document(
         evaluated,
-        model=subject.describe_model(run),
+        model=describe_model(run),
         data=described,
-        inference=time | {"device": environment.hardware()["device"]},
+        inference=time | {"device": provenance.hardware()["device"]},
         curve=curve,
         command=request.command,
         warnings=warnings,
-        screener=screener and subject.describe_model(screener),
+        screener=screener and describe_model(screener),
         sky=sky,
         purity=request.purity,
         compared=compared,
@@ -98,14 +172,14 @@ def assess(
     return found, report.write(out or _folder(run, described, request), found, evaluated)
 
 
-def _compare(run: Run, evaluated: Evaluation, others: list[Run], path: Path, request: Request) -> dict:
+def _compare(run: Model, evaluated: Evaluation, others: list[Model], path: Path, request: Request) -> dict:
     """The scores of all models on the objects that all of them can read, in the order of their detections."""
     contenders = [Contender(run.label, run.config.n_detections, evaluated)]
     contenders += [Contender(one.label, one.config.n_detections, _evaluate(one, path, request)) for one in others]
-    return together.scores(sorted(contenders, key=lambda one: one.n_detections))
+    return models.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
-def training_data(run: Run) -> Path:
+def training_data(run: Model) -> Path:
     """The data set that a run was trained on; FileNotFoundError for a model that ships, which does not know it."""
     if run.folder is None:
         raise FileNotFoundError(
@@ -115,10 +189,12 @@ def training_data(run: Run) -> Path:
     return Path(run.provenance["data"])
 
 
-def _evaluate(run: Run, path: Path, request: Request) -> Evaluation:
+def _evaluate(run: Model, path: Path, request: Request) -> Evaluation:
     screen = request.screener and predict.screen_with(request.screener)
     classes, n = run.config.classes, run.config.n_detections
-    evaluated = evaluation.evaluate(partial(predict.predict, run), data.read(path), classes, n, request.split, screen)
+    evaluated = evaluation.evaluate(
+        partial(predict.predict, run), dataset.read(path), classes, n, request.split, screen
+    )
     _require_objects(evaluated, path, request.split, run.config)
     return evaluated
 
@@ -137,14 +213,14 @@ def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Conf
     raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
 
 
-def _folder(run: Run, described: dict, request: Request) -> Path:
+def _folder(run: Model, described: dict, request: Request) -> Path:
     own_test_split = described["is_training_file"] and described["split"] == "test"
     parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
     parts += (["screened"] if request.screener else []) + (["compared"] if request.others else [])
     return own_folder(run, "-".join(["evaluation", *parts]))
 
 
-def own_folder(run: Run, name: str) -> Path:
+def own_folder(run: Model, name: str) -> Path:
     """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
     return run.folder / name if run.folder else Path(f"{run.label}-{name}")
 
@@ -178,13 +254,13 @@ def assess_repeats(
     Raises:
         ValueError, OSError: as in `assess`, for any of the seeds.
     """
-    loading.load_run(path)  # whether the seeds are repeats at all must not show only after all are evaluated
+    load.load_model(path)  # whether the seeds are repeats at all must not show only after all are evaluated
     reports, warn = {}, _once(warn)
-    for seed, directory in repeats.seed_directories(path).items():
+    for seed, directory in seed_directories(path).items():
         reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
         say(f"seed {seed}: {html_path}")
-    summary = repeat_scores.summarise(reports)
-    together, (json_path, html_path) = assess(path, request, out, warn, summary)
+    summary = sections_seeds.summarise(reports)
+    ensemble, (json_path, html_path) = assess(path, request, out, warn, summary)
     say(f"together: {html_path}")
-    summary |= {"together": repeat_scores.scores(together)}
-    return summary, repeat_scores.write(json_path.parent, summary)
+    summary |= {"together": sections_seeds.scores(ensemble)}
+    return summary, sections_seeds.write(json_path.parent, summary)

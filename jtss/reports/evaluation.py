@@ -2,20 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema, screening
-from jtss.reports import properties
-from jtss.reports.cards import Card, card
-from jtss.reports.properties import Properties
-from jtss.schema import Sequences
-from jtss.screening import Screen, Screened
-from jtss.selection import take
-
-Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]
+from jtss import schema
+from jtss.inference import screening
+from jtss.inference.predict import Predict
+from jtss.inference.screening import Screen, Screened
+from jtss.inference.views import Card, card
+from jtss.metrics import properties
+from jtss.metrics.properties import Properties
+from jtss.schema import Sequences, take
 
 N_ERRORS_SHOWN = 12
 TIMING_OBJECTS = 128

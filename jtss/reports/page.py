@@ -1,6 +1,13 @@
-"""Pieces of a self-contained HTML page: no scripts, nothing fetched, pictures inside, readable on a phone."""
+"""Pieces of a self-contained HTML page: no scripts, nothing fetched, pictures inside, readable on a phone.
+
+[FOLDED] Plain values as JSON.
+
+[FOLDED] Numbers in words, the same in every text.
+"""
 
 import base64
+import json
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -94,3 +101,53 @@ def page(title: str, *parts: str) -> str:
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
         f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
     )
+
+
+def plain(value):
+    """The same nested value with NaN and infinity as None, for JSON."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_json(value) -> str:
+    """A nested plain value as JSON; what is not finite becomes null."""
+    return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+UNDEFINED = "–"
+
+
+def percent(value: float) -> str:
+    """A fraction as percent, "–" where undefined."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else UNDEFINED
+
+
+def interval(limits: Sequence[float]) -> str:
+    """An interval of fractions as percent, "" where undefined."""
+    lower, upper = limits
+    return f"{100 * lower:.1f}–{100 * upper:.1f} %" if math.isfinite(lower) else ""
+
+
+def points(fraction: float) -> str:
+    """A difference or deviation of fractions in percentage points, "–" where undefined."""
+    return f"{100 * fraction:.2f}" if math.isfinite(fraction) else UNDEFINED
+
+
+def gain(difference: float, limits: Sequence[float]) -> str:
+    """A difference of fractions and its interval in percentage points, with their signs."""
+    value, lower, upper = (f"{100 * number:+.1f}".replace("-", "−") for number in (difference, *limits))
+    return f"{value} points ({lower} to {upper})"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Fractions as percent: the one there is, or the lowest and the highest."""
+    least, most = min(values), max(values)
+    return percent(most) if least == most else f"{100 * least:.1f}–{percent(most)}"
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """A number with fixed digits, "–" where undefined."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED

@@ -1,4 +1,7 @@
-"""The report of an evaluation: report.json has every number, report.html shows them."""
+"""The report of an evaluation: report.json has every number, report.html shows them.
+
+[FOLDED] The page of a report: one section per question, in the order in which a reader asks them.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,24 +10,141 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss import environment, whole_files
-from jtss.reports import (
-    calibration_report,
-    documents,
-    priors_report,
-    ranking_report,
-    screening_report,
-    selective_report,
-    slices_report,
-    together_report,
-)
-from jtss.reports.cards import Card
+from jtss.inference.views import Card
+from jtss.metrics.priors import Sky
+from jtss.reports import figures, page
 from jtss.reports.evaluation import EVALUATED, Answers, Evaluation
-from jtss.reports.priors import Sky
-from jtss.reports.report_page import CURVE, SCORES, html, inference_text
-from jtss.reports.scores import scores
-from jtss.reports.selective_report import PURITY
-from jtss.reports.wording import interval, percent
+from jtss.reports.page import UNDEFINED, interval, percent
+from jtss.reports.sections import calibration, models, priors, ranking, screening, selective, slices
+from jtss.reports.sections.accuracy import scores
+from jtss.reports.sections.seeds import section
+from jtss.reports.sections.selective import PURITY
+from jtss.reports.stamps import card_picture
+from jtss.runs import files, provenance
+
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
+
+
+def html(found: dict, evaluation: Evaluation) -> str:
+    """The page of a report's document; no section for what is not known."""
+    title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
+    parts = [page.paragraph(text, "warning") for text in found["warnings"]]
+    parts += [_accuracy(found), _classes(found, evaluation), priors.section(found["sky"])]
+    if found["seeds"]:
+        parts.append(section(found["seeds"], evaluation.classes))
+    if found["bogus_screening"]:
+        parts.append(screening.section(found["bogus_screening"]))
+    if found["by_detections"]:
+        parts.append(models.section(found["by_detections"]))
+    parts += [
+        slices.section(found["slices"], evaluation.classes, found["model"]["n_detections"]),
+        selective.section(found["selective"]),
+        ranking.section(found["ranking"]),
+        calibration.section(found["calibration"]),
+        _errors(evaluation),
+        *_learning(found),
+        _data(found),
+        _origin(found),
+    ]
+    return page.page(title, *parts)
+
+
+def _balanced(score: dict) -> str:
+    return f"{percent(score['value'])} (mean recall of the classes), bootstrap interval {interval(score['interval'])}"
+
+
+def _accuracy(found: dict) -> str:
+    results, inference = found["results"], found["inference"]
+    accuracy = results["accuracy"]
+    level = f"{100 * accuracy['confidence']:.0f} %"
+    return "".join(
+        [
+            page.paragraph(f"{percent(accuracy['value'])} accuracy", "headline"),
+            page.paragraph(
+                f"{level} interval {interval(accuracy['wilson_interval'])} (Wilson's, of {results['n_objects']:,}"
+                " objects)",
+                "muted",
+            ),
+            page.facts(
+                [
+                    ("balanced accuracy", _balanced(results["balanced_accuracy"])),
+                    ("cross-entropy", f"{results['cross_entropy_nat']:.4f} nat"),
+                    ("Brier score", f"{results['brier']:.4f} (0 best, 2 worst)"),
+                    ("inference", inference_text(inference)),
+                ]
+            ),
+        ]
+    )
+
+
+def inference_text(inference: dict) -> str:
+    """The inference time in words."""
+    return (
+        f"{1e3 * inference['median_s_per_object']:.3g} ms per object (median of {inference['repeats']} runs of"
+        f" {inference['batch_size']} objects on {inference['device']}, compilation left out)"
+    )
+
+
+def _classes(found: dict, evaluation: Evaluation) -> str:
+    results = found["results"]
+    rows = [
+        [(name, ""), (f"{numbers['support']:,}", "")]
+        + [(percent(numbers[score]["value"]), interval(numbers[score]["interval"])) for score in SCORES]
+        for name, numbers in results["classes"].items()
+    ]
+    level = f"{100 * results['accuracy']['confidence']:.0f} %"
+    methods = "Wilson's for precision and recall, bootstrap over objects for F1"
+    picture = figures.confusion_figure(np.array(results["confusion_matrix"]), evaluation.classes)
+    return page.section(
+        "Classes",
+        page.pictures([("Confusion matrix: rates and counts", picture)]),
+        page.table(["class", "objects", *SCORES.values()], rows),
+        page.paragraph(f"{UNDEFINED}: undefined. Small: {level} intervals: {methods}.", "muted"),
+    )
+
+
+def _errors(evaluation: Evaluation) -> str:
+    if not evaluation.errors:
+        return page.section("Most confident errors", page.paragraph("No object was classified wrongly."))
+    items = [
+        (f"{shown.object_id}, true class {shown.true_class}, stamps and probabilities", card_picture(shown))
+        for shown in evaluation.errors
+    ]
+    text = "One row per detection. A stamp is 64″ wide, stretched by itself; tinted: no data. Bold: the true class."
+    return page.section("Most confident errors", page.paragraph(text, "muted"), page.pictures(items, small=True))
+
+
+def _learning(found: dict) -> list[str]:
+    curve = {key: np.array(values, float) for key, values in found["learning_curve"].items()}
+    if not curve["step"].size:
+        return []
+    picture = figures.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_steps"][0])
+    return [page.section("Training", page.pictures([("Learning curve", picture)]))]
+
+
+def _data(found: dict) -> str:
+    data = found["data"]
+    pairs = _pairs({key: value for key, value in data.items() if key != "objects"})
+    pairs += [(f"objects {name}", f"{count:,}") for name, count in sorted(data["objects"].items())]
+    return page.section("Data", page.facts(pairs))
+
+
+def _origin(found: dict) -> str:
+    pairs = [*_pairs(found["model"]), ("command", found["command"]), ("evaluated", found["created"])]
+    pairs += _pairs(found["hardware"]) + [(f"{name} version", value) for name, value in found["versions"].items()]
+    return page.section("Model, command and machine", page.facts(pairs))
+
+
+def _pairs(values: dict) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), _words(value)) for key, value in values.items()]
+
+
+def _words(value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
 
 REPORT_VERSION = 4
 
@@ -71,19 +191,19 @@ def document(
         "model": model,
         "data": {**data, "objects": evaluation.counts},
         "results": scores(evaluation),
-        "bogus_screening": screened and screening_report.scores(evaluation, screened, screener),
-        "sky": sky and priors_report.scores(answers.probabilities, answers.label, evaluation.classes, sky),
+        "bogus_screening": screened and screening.scores(evaluation, screened, screener),
+        "sky": sky and priors.scores(answers.probabilities, answers.label, evaluation.classes, sky),
         "by_detections": compared,
         "seeds": seeds,
-        "slices": slices_report.scores(evaluation, model["n_detections"]),
-        "selective": selective_report.scores(answers, evaluation.validation, evaluation.classes, shares, purity),
-        "ranking": ranking_report.scores(answers.probabilities, answers.label, evaluation.classes, shares),
-        "calibration": calibration_report.scores(answers, evaluation.validation),
+        "slices": slices.scores(evaluation, model["n_detections"]),
+        "selective": selective.scores(answers, evaluation.validation, evaluation.classes, shares, purity),
+        "ranking": ranking.scores(answers.probabilities, answers.label, evaluation.classes, shares),
+        "calibration": calibration.scores(answers, evaluation.validation),
         "inference": inference,
         "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
         "confident_errors": [_error(shown) for shown in evaluation.errors],
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(),
     }
 
 
@@ -108,10 +228,10 @@ def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path
     """
     folder.mkdir(parents=True, exist_ok=True)
     json_path, html_path = folder / "report.json", folder / "report.html"
-    numbers = documents.to_json(found)
+    numbers = page.to_json(found)
     pages = html(found, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
-    whole_files.write(json_path, numbers)
-    whole_files.write(html_path, pages)
+    files.write(json_path, numbers)
+    files.write(html_path, pages)
     return json_path, html_path
 
 
@@ -129,9 +249,9 @@ def text(found: dict) -> str:
     left_out = [(name, n) for name, n in found["data"]["objects"].items() if name != EVALUATED]
     lines += ["", *(f"not evaluated: {n:,} {name}" for name, n in sorted(left_out))]
     if found["sky"]:
-        lines += ["", priors_report.text(found["sky"]), ""]
+        lines += ["", priors.text(found["sky"]), ""]
     if found["by_detections"]:
-        lines += ["", together_report.text(found["by_detections"]), ""]
+        lines += ["", models.text(found["by_detections"]), ""]
     if found["bogus_screening"]:
-        lines += ["", screening_report.text(found["bogus_screening"]), ""]
+        lines += ["", screening.text(found["bogus_screening"]), ""]
     return "\n".join([*lines, inference_text(found["inference"])])

@@ -1,0 +1,126 @@
+"""The named configurations: every network of the paper, with its table, row and accuracy there.
+
+Variation is by configuration, never by copied code: an entry is made from a table's row.
+"""
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from jtss import schema
+from jtss.config.settings import (
+    Config,
+    ConfigError,
+    EncoderConfig,
+    HeadConfig,
+    MetadataConfig,
+    StampConfig,
+    TemporalConfig,
+)
+from jtss.config.tsc import TABLE_2, TABLE_6, TABLE_7, TABLE_8
+
+FIRST_ALERT_CLASSES = schema.CLASS_NAMES
+DROPOUT = 0.5
+
+
+def architecture(cell: TemporalConfig) -> str:
+    """The sizes of a temporal model as the paper's tables write them: "1L 128U", "Ke = 2"."""
+    sizes = {"conv1d": f"Ke = {cell.kernel}", "gamma": f"k = {cell.taps}", "tdnn": f"V = {cell.window}"}
+    return sizes.get(cell.kind, f"{cell.layers}L {cell.units}U")
+
+
+def _complete(n: int, kind: str) -> Config:
+    cell = TABLE_6[n][kind][0]
+    in_table_8, accuracy = TABLE_8[n]
+    return Config(
+        name=f"n{n}_{kind}",
+        origin=f"TSC Table {8 if kind == in_table_8 else 6}, {n} alerts: {kind} {architecture(cell)}, complete inputs",
+        paper_accuracy=accuracy if kind == in_table_8 else "",
+        n_detections=n,
+        temporal=cell,
+    )
+
+
+def _images(n: int, kind: str) -> Config:
+    return replace(
+        _complete(n, kind),
+        name=f"n{n}_{kind}_images",
+        origin=f"TSC Table 6, {n} alerts: {kind} {architecture(TABLE_6[n][kind][0])}, images and time gaps only",
+        paper_accuracy=TABLE_6[n][kind][1],
+        metadata=MetadataConfig(dynamic=(schema.TIME_GAP.name,), static=()),
+    )
+
+
+def _metadata(n: int, *, allwise: bool) -> Config:
+    colours = schema.COLOUR_NAMES if allwise else ()
+    static = tuple(feature.name for feature in schema.STATIC_METADATA)
+    return Config(
+        name=f"n{n}_metadata" if allwise else f"n{n}_metadata_noallwise",
+        origin=f"TSC Table 7, {n} alerts, {'with' if allwise else 'without'} AllWISE",
+        paper_accuracy=TABLE_7[n][allwise],
+        n_detections=n,
+        stamp=StampConfig(channels=()),
+        metadata=MetadataConfig(static=(*static, *colours)),
+        temporal=TemporalConfig(kind="lstm"),
+    )
+
+
+def _first_alert(name: str, stamp: StampConfig, row: str, accuracy: str) -> Config:
+    """A classifier of single alerts: all metadata join the pooled features. TSC §III-B, Figure 3."""
+    metadata = tuple(feature.name for feature in schema.DYNAMIC_METADATA + schema.STATIC_METADATA)
+    return Config(
+        name=name,
+        origin=f"TSC Table 2, {row}",
+        paper_accuracy=accuracy,
+        n_detections=1,
+        classes=FIRST_ALERT_CLASSES,
+        stamp=replace(stamp, channels=schema.CHANNEL_NAMES),
+        metadata=MetadataConfig(dynamic=(), static=metadata),
+        encoder=EncoderConfig(dropout=DROPOUT),
+        temporal=TemporalConfig(kind="none"),
+        head=HeadConfig(dropout=(DROPOUT, DROPOUT)),
+    )
+
+
+def _demo() -> Config:
+    """`n3_conv1d`, narrow and on a small crop, for a machine without a GPU."""
+    whole = _complete(3, "conv1d")
+    training = replace(whole.training, learning_rate=1e-3, batch_size=64, iterations=300, validate_every=25)
+    return replace(
+        whole,
+        name="demo",
+        origin="n3_conv1d made small for a CPU; not in the paper",
+        paper_accuracy="",
+        stamp=replace(whole.stamp, crop=21, copies=2),
+        encoder=replace(whole.encoder, filters=(8, 16, 32, 32, 32)),
+        training=training,
+    )
+
+
+def _all() -> list[Config]:
+    baseline, enhanced = StampConfig(crop=21, copies=4, rotation_range_deg=0), StampConfig()
+    found = [
+        _first_alert("n1_baseline", baseline, "M_b: the original stamp classifier", TABLE_2["M_b"].accuracy),
+        _first_alert("n1_enhanced", enhanced, "M_1: the enhanced stamp classifier", TABLE_2["M_1"].accuracy),
+    ]
+    for n, (kind, _) in TABLE_8.items():
+        found.append(replace(_complete(n, kind), name=f"n{n}_best"))
+        found += [_complete(n, kind) for kind in TABLE_6[n]]
+        found += [_images(n, kind) for kind in TABLE_6[n]]
+        found += [_metadata(n, allwise=True), _metadata(n, allwise=False)]
+    return [*found, _demo()]
+
+
+CONFIGS = {config.name: config for config in _all()}
+
+
+def get(name: str) -> Config:
+    """The named configuration.
+
+    Raises:
+        ConfigError: no such name; says which are close to it.
+    """
+    if name not in CONFIGS:
+        close = ", ".join(get_close_matches(name, CONFIGS, n=4, cutoff=0.4))
+        hint = f"; closest: {close}" if close else ""
+        raise ConfigError(f"no config named {name!r}{hint}; all of them: python train.py --list")
+    return CONFIGS[name]

@@ -1,0 +1,339 @@
+"""Configurations: frozen dataclasses, and what must hold among their settings. The named ones are in `registry`.
+
+[FOLDED] Configurations as text: `--set a.b=v` overrides, and JSON both ways.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from jtss import schema
+from jtss.errors import InputError
+
+
+class ConfigError(InputError):
+    """A setting that does not exist or does not fit; the message names it and lists what is valid."""
+
+
+@dataclass(frozen=True)
+class StampConfig:
+    """What the encoder sees of an alert's images; no channels: a model without images. TSC §III-B."""
+
+    channels: tuple[str, ...] = ("science", "template")
+    crop: int = 33  # a, pixels
+    copies: int = 6  # k
+    rotation_range_deg: float = 28.8  # θ = 0.08 of a turn
+
+    @property
+    def source_side(self) -> int:
+        """Side of the square that is turned: odd, and enough for the turned crop; quarter turns need no margin."""
+        if self.rotation_range_deg == 0 and (360 / self.copies) % 90 == 0:
+            return self.crop
+        side = math.ceil(self.crop * math.sqrt(2))
+        return side + (side + 1) % 2
+
+
+@dataclass(frozen=True)
+class MetadataConfig:
+    """Which values the model reads beside the images, by name; see `schema.METADATA`. TSC Table 3, §IV-C."""
+
+    dynamic: tuple[str, ...] = schema.DYNAMIC_NAMES  # of every detection, into the temporal model
+    static: tuple[str, ...] = schema.STATIC_NAMES  # of the last detection and AllWISE, into the head
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The convolutional encoder of one stamp. TSC Table 4."""
+
+    padding: int = 3  # zeros around the crop, before the first convolution
+    kernels: tuple[int, ...] = (4, 5, 5, 5, 5)
+    filters: tuple[int, ...] = (32, 32, 64, 64, 64)
+    units: tuple[int, ...] = (64,)  # of the dense layers before the pooling over copies
+    dropout: float = 0.0  # after each of them
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """The model over the detections; each kind reads its own fields. TSC §IV-D.A, Table 5."""
+
+    kind: str = "conv1d"
+    units: int = 0  # 0: as wide as its input
+    layers: int = 1  # rnn, gru, lstm
+    kernel: int = 3  # conv1d: Ke
+    window: int = 2  # tdnn: V
+    taps: int = 7  # gamma: K
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The dense layers that end in the classes. TSC Table 4; dropout rate of the first-detection classifier."""
+
+    units: tuple[int, ...] = (64, 64)
+    dropout: tuple[float, ...] = (0.5, 0.0)  # after each of them
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained. TSC §IV-D."""
+
+    learning_rate: float = 1e-4
+    decay: str = "none"  # of the learning rate; "cosine": to nothing at the last of the iterations
+    batch_size: int = 128
+    iterations: int = 30_000
+    patience: int = 10_000  # iterations granted after an improvement…
+    patience_after: int = 20_000  # …that comes later than this
+    validate_every: int = 10
+    class_balance: str = "uniform"  # or "natural"
+    entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain answer is rewarded
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that defines a trained model; hashable, so that it can be a static argument."""
+
+    name: str
+    origin: str  # the paper's table and row
+    paper_accuracy: str  # percent, on the paper's data
+    n_detections: int
+    classes: tuple[str, ...] = ("AGN", "SN", "VS")
+    stamp: StampConfig = field(default_factory=StampConfig)
+    metadata: MetadataConfig = field(default_factory=MetadataConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU, else float32
+
+    def __post_init__(self):
+        _check(self)
+
+
+DECAYS = ("none", "cosine")
+CLASS_BALANCES = ("uniform", "natural")
+PRECISIONS = ("auto", "float32", "bfloat16")
+TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
+
+
+def _check(config: Config) -> None:
+    """Raise ConfigError where a setting is out of range or contradicts another, naming both sides."""
+    for setting, names, valid in (
+        ("classes", config.classes, schema.CLASS_NAMES),
+        ("stamp.channels", config.stamp.channels, schema.CHANNEL_NAMES),
+        ("metadata.dynamic", config.metadata.dynamic, schema.VALID_DYNAMIC),
+        ("metadata.static", config.metadata.static, schema.VALID_STATIC),
+        ("temporal.kind", (config.temporal.kind,), TEMPORAL_KINDS),
+        ("training.decay", (config.training.decay,), DECAYS),
+        ("training.class_balance", (config.training.class_balance,), CLASS_BALANCES),
+        ("precision", (config.precision,), PRECISIONS),
+    ):
+        unknown = [name for name in names if name not in valid]
+        if unknown:
+            raise ConfigError(f"config {config.name}: {setting}: no {', '.join(unknown)}; valid: {', '.join(valid)}")
+    faults = chain(_input_faults(config), _temporal_faults(config), _layer_faults(config), _training_faults(config))
+    message = next(filter(None, faults), None)  # one at a time: later checks rely on earlier ones
+    if message:
+        raise ConfigError(f"config {config.name}: {message}")
+
+
+def _input_faults(config: Config) -> Iterator[str | bool]:
+    n, stamp, metadata = config.n_detections, config.stamp, config.metadata
+    yield not config.name and "name: expected a name"
+    yield not 1 <= n <= schema.MAX_DETECTIONS and f"n_detections={n}: expected 1 to {schema.MAX_DETECTIONS}"
+    for setting, names, least in (
+        ("classes", config.classes, 2),
+        ("stamp.channels", stamp.channels, 0),
+        ("metadata.dynamic", metadata.dynamic, 0),
+        ("metadata.static", metadata.static, 0),
+    ):
+        distinct = len(set(names)) == len(names) >= least
+        yield not distinct and f"{setting}={','.join(names)}: expected {least} or more names, none twice"
+    yield not (stamp.channels or metadata.dynamic) and (
+        "stamp.channels and metadata.dynamic are both empty: nothing is left for the temporal model"
+    )
+    yield stamp.copies < 1 and f"stamp.copies={stamp.copies}: expected at least 1"
+    yield not 0 <= stamp.rotation_range_deg <= 360 and (
+        f"stamp.rotation_range_deg={stamp.rotation_range_deg}: expected 0 to 360"
+    )
+    yield stamp.crop % 2 == 0 and f"stamp.crop={stamp.crop}: expected an odd number, so that one pixel is central"
+    yield stamp.source_side > schema.STAMP_SIDE and (
+        f"stamp.crop={stamp.crop} needs {stamp.source_side} pixels to turn in, a stamp has {schema.STAMP_SIDE}"
+    )
+
+
+def _temporal_faults(config: Config) -> Iterator[str | bool]:
+    n, temporal = config.n_detections, config.temporal
+    yield temporal.units < 0 and f"temporal.units={temporal.units}: expected 0 (as wide as the input) or more"
+    for name in ("layers", "kernel", "taps"):
+        value = getattr(temporal, name)
+        yield value < 1 and f"temporal.{name}={value}: expected at least 1"
+    yield temporal.window < 2 and f"temporal.window={temporal.window}: expected at least 2"
+    kind = temporal.kind
+    yield kind == "none" and n > 1 and f"temporal.kind=none does not fit n_detections={n}: it reads one detection"
+    yield (
+        kind == "conv1d"
+        and temporal.kernel > n
+        and (f"temporal.kernel={temporal.kernel} does not fit n_detections={n}")
+    )
+    yield (
+        kind == "tdnn"
+        and (n < temporal.window or (n - 1) % (temporal.window - 1))
+        and (f"temporal.window={temporal.window} does not fit n_detections={n}: its layers do not end in one step")
+    )
+
+
+def _layer_faults(config: Config) -> Iterator[str | bool]:
+    encoder, head = config.encoder, config.head
+    yield not len(encoder.kernels) == len(encoder.filters) == 5 and "encoder: expected five kernels and five filters"
+    sizes = (*encoder.kernels, *encoder.filters, *encoder.units)
+    yield not encoder.units and "encoder.units: expected at least one layer"
+    yield min(sizes) < 1 and "encoder: expected sizes of at least 1"
+    yield encoder.padding < 0 and f"encoder.padding={encoder.padding}: expected 0 or more"
+    yield not 0 <= encoder.dropout < 1 and f"encoder.dropout={encoder.dropout}: expected 0 ≤ rate < 1"
+    side = config.stamp.crop + 2 * encoder.padding - encoder.kernels[0] + 1
+    yield side < 4 and (
+        f"stamp.crop={config.stamp.crop} leaves {side} pixels after the first convolution, expected at least 4"
+    )
+    yield len(head.units) != len(head.dropout) and (
+        f"head.units has {len(head.units)} layers, head.dropout {len(head.dropout)} rates"
+    )
+    yield min(head.units, default=1) < 1 and f"head.units={head.units}: expected at least 1"
+    yield not all(0 <= rate < 1 for rate in head.dropout) and f"head.dropout={head.dropout}: expected 0 ≤ rate < 1"
+
+
+def _training_faults(config: Config) -> Iterator[str | bool]:
+    training = config.training
+    yield not 0 < training.learning_rate < math.inf and (
+        f"training.learning_rate={training.learning_rate}: expected a positive number"
+    )
+    yield not 0 <= training.entropy_weight < math.inf and (
+        f"training.entropy_weight={training.entropy_weight}: expected 0 or more"
+    )
+    yield (
+        training.decay != "none"
+        and training.patience > 0
+        and (
+            f"training.decay={training.decay} ends with training.iterations and leaves nothing to learn in the "
+            f"training.patience={training.patience} iterations that may follow: expected training.patience=0"
+        )
+    )
+    for name in ("batch_size", "iterations", "validate_every"):
+        value = getattr(training, name)
+        yield value < 1 and f"training.{name}={value}: expected at least 1"
+    every = training.validate_every
+    for name in ("iterations", "patience"):
+        value = getattr(training, name)
+        yield (value < 0 or value % every) and (
+            f"training.{name}={value}: expected a multiple of training.validate_every={every}"
+        )
+    yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
+
+
+def override(config: Config, assignments: list[str]) -> Config:
+    """`config` with "a.b=value" assignments applied.
+
+    Raises:
+        ConfigError: an assignment without "=", a field that does not exist (lists the valid ones), a value of another
+            type, or settings that contradict each other.
+    """
+    values = to_dict(config)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}: expected field=value")
+        _assign(values, Config, path.strip(), text.strip())
+    return from_dict(values)
+
+
+def _assign(values: dict, cls: type, path: str, text: str) -> None:
+    *parents, leaf = path.split(".")
+    for name in parents:
+        cls, values = _field_type(cls, name, path), values[name]
+        if not dataclasses.is_dataclass(cls):
+            raise ConfigError(f"--set {path}: {name} has no fields")
+    kind = _field_type(cls, leaf, path)
+    if dataclasses.is_dataclass(kind):
+        names = ", ".join(f"{leaf}.{item.name}" for item in dataclasses.fields(kind))
+        raise ConfigError(f"--set {path}: {leaf} is a group; valid: {names}")
+    values[leaf] = _parse(kind, text, path)
+
+
+def _field_type(cls: type, name: str, path: str) -> type:
+    valid = {item.name: item.type for item in dataclasses.fields(cls)}
+    if name not in valid:
+        raise ConfigError(f"--set {path}: no field {name!r}; valid: {', '.join(valid)}")
+    return valid[name]
+
+
+def _parse(kind: type, text: str, path: str):
+    try:
+        if isinstance(kind, types.GenericAlias):
+            (item, _) = typing.get_args(kind)
+            return [item(part) for part in text.strip("()[]").split(",") if part.strip()]
+        return kind(text)
+    except ValueError:
+        raise ConfigError(f"--set {path}={text}: expected {getattr(kind, '__name__', kind)}") from None
+
+
+def differences(one: dict, other: dict, sides: tuple[str, str]) -> list[str]:
+    """Where two nested dicts of settings differ: "temporal.kernel: checkpoint 3, config.json 2".
+
+    Args:
+        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ.
+        sides: what to call them.
+    """
+    one, other = dict(_flat(one)), dict(_flat(other))
+    names = [name for name in {**one, **other} if name not in ("origin", "paper_accuracy")]
+    return [
+        f"{name}: {sides[0]} {_shown(one, name)}, {sides[1]} {_shown(other, name)}"
+        for name in names
+        if name not in one or name not in other or one[name] != other[name]
+    ]
+
+
+def _flat(values: dict, path: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield path + name, list(value) if isinstance(value, tuple) else value
+
+
+def _shown(values: dict, name: str) -> str:
+    if name not in values:
+        return "has none"
+    value = values[name]
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
+
+
+def to_dict(config: Config) -> dict:
+    """Plain values, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict) -> Config:
+    """The inverse of `to_dict`.
+
+    Raises:
+        ConfigError: an unknown or a missing field, or settings that contradict each other.
+    """
+    return _build(Config, values)
+
+
+def _build(cls: type, values: dict):
+    arguments = {}
+    for item in dataclasses.fields(cls):
+        if item.name not in values:
+            raise ConfigError(f"{cls.__name__}: field {item.name!r} is missing")
+        value = values[item.name]
+        if dataclasses.is_dataclass(item.type):
+            value = _build(item.type, value)
+        arguments[item.name] = tuple(value) if isinstance(value, list) else value
+    unknown = sorted(set(values) - set(arguments))
+    if unknown:
+        raise ConfigError(f"{cls.__name__}: unknown fields {unknown}; valid: {', '.join(arguments)}")
+    return cls(**arguments)

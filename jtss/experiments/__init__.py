@@ -1,1 +1,0 @@
-"""Measurements beyond the report of one run; `python -m jtss.experiments` lists them."""

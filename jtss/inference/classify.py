@@ -1,0 +1,115 @@
+"""Classify objects in batches as they come from alert packets, and lose none."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss.inference.model import Model, version
+from jtss.inference.predict import Predict
+from jtss.inference.screening import SCREENED, Screen, no_screening
+from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
+from jtss.inference.views import Card, card
+from jtss.schema import Sequences
+
+SHOWN_PER_CLASS = 3
+
+
+class Tally(NamedTuple):
+    """What became of the objects.
+
+    Attributes:
+        by_class: objects by most probable class.
+        unclassified: objects without class, by reason.
+        shown: the first objects of each predicted class, for a picture.
+    """
+
+    by_class: Counter
+    unclassified: Counter
+    shown: list[Card]
+
+
+def classify(
+    predict: Predict,
+    batches: Iterable[Sequences],
+    classifier: Classifier,
+    write: Write,
+    *,
+    notes: Mapping[str, str],
+    rejected: Mapping[str, str],
+    screen: Screen = no_screening,
+) -> Tally:
+    """Write the rows of every object: of those in `batches`, then of those in `rejected` that were not among them.
+
+    Args:
+        predict: the classifier; answers for the objects with enough detections.
+        batches: objects with at least one usable detection; no object comes twice.
+        classifier: what to write beside the probabilities.
+        write: takes rows.
+        notes: remark by object id, for objects that have one.
+        rejected: reason by object id, for objects of which an alert could not be used.
+        screen: says which objects are bogus; those get a row that says so, and no class.
+    """
+    tally, seen = Tally(Counter(), Counter(), []), set()
+    for sequences in batches:
+        bogus = screen(sequences).rejected
+        indices, probabilities = predict(sequences)
+        indices, probabilities = indices[~bogus[indices]], probabilities[~bogus[indices]]
+        write(classified_rows(classifier, sequences, indices, probabilities, notes, bogus))
+        seen.update(map(str, sequences.object_id))
+        n_bogus = int(bogus.sum())
+        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus
+        if screen is not no_screening:
+            tally.unclassified[SCREENED] += n_bogus
+        _count(tally, sequences, indices, probabilities, classifier, notes)
+    lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
+    write(rejected_rows(classifier, lost))
+    tally.unclassified.update(lost.values())
+    return tally
+
+
+def _count(
+    tally: Tally,
+    sequences: Sequences,
+    indices: np.ndarray,
+    probabilities: np.ndarray,
+    classifier: Classifier,
+    notes: Mapping[str, str],
+) -> None:
+    for i, chances in zip(indices, probabilities, strict=True):
+        name = classifier.classes[int(chances.argmax())]
+        if tally.by_class[name] < SHOWN_PER_CLASS:
+            note = notes.get(str(sequences.object_id[i]), "")
+            tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
+        tally.by_class[name] += 1
+
+
+def summary(tally: Tally, classes: tuple[str, ...]) -> str:
+    """The tally as text, one number a line."""
+    lines = [("objects classified", tally.by_class.total())]
+    lines += [(f"  {name}", tally.by_class[name]) for name in classes]
+    lines += [("objects without class", tally.unclassified.total())]
+    # That screening found nothing is worth a line, too.
+    lines += [
+        (f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count or reason == SCREENED
+    ]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
+
+
+def classifier(run: Model, calibrated: bool = False) -> Classifier:
+    """Name, version, classes and reach of a trained model; where its probabilities are calibrated, its version says so.
+
+    Raises:
+        ValueError: it is to be calibrated and knows no temperature.
+    """
+    name = version(run)
+    if calibrated:
+        if run.temperature is None:
+            raise ValueError(
+                f"--calibrated: {run.label} has no temperature, expected a model that was exported with the report of"
+                " its own test split: python -m jtss.models export RUN --report REPORT.json"
+            )
+        name += f".t{run.temperature:.4g}"
+    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections)

@@ -1,0 +1,70 @@
+"""Probabilities of a trained model for sequences of detections."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import jax
+import numpy as np
+
+from jtss.config.settings import Config, TrainingConfig
+from jtss.inference import screening
+from jtss.inference.model import Model
+from jtss.inference.screening import Screen
+from jtss.network import network
+from jtss.network.inputs import examples, standardised
+from jtss.network.network import Batch, Variables
+from jtss.schema import Sequences
+
+BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for
+
+
+def screen_with(model: Model) -> Screen:
+    """Screening by the model `model`."""
+    return partial(screening.screen, partial(predict, model), model.config.classes)
+
+
+def predict(model: Model, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Classify the objects that have enough detections.
+
+    Args:
+        model: a trained model for n detections.
+        sequences: N objects; of each, the first n detections are used.
+
+    Returns:
+        [B] int64, which of the N objects have n detections or more; and their probabilities [B, L] float32, in the
+        order of `model.config.classes`. What else is in `sequences` changes an object's values by rounding at most.
+    """
+    chosen = examples(sequences, model.config)
+    batch = standardised(chosen, model.statistics)
+    parts = [np.empty((0, len(model.config.classes)), np.float32)]
+    for first in range(0, len(chosen.index), BATCH_SIZE):
+        rows = slice(first, first + BATCH_SIZE)
+        parts.append(probabilities(model, Batch(*(part[rows] for part in batch))))
+    return chosen.index, np.concatenate(parts)
+
+
+def probabilities(model: Model, batch: Batch) -> np.ndarray:
+    """[B, L] float32 for up to `BATCH_SIZE` objects, the mean over the members of the model.
+
+    A batch is filled up to one of two sizes, so that two programs serve all.
+    """
+    n_objects = len(batch.static)
+    size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
+    filled = Batch(*(np.resize(part, (size, *part.shape[1:])) for part in batch))
+    answers = [np.asarray(_forward(_network(model.config), member.variables, filled)) for member in model.members]
+    return np.mean(answers, axis=0)[:n_objects]
+
+
+def _network(config: Config) -> Config:
+    """The config without what does not shape the network, so that runs that differ in it share one program."""
+    return replace(config, name="network", origin="", paper_accuracy="", training=TrainingConfig())
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(config: Config, variables: Variables, batch: Batch) -> jax.Array:
+    logits, _ = network.apply(config, variables, batch, train=False)
+    return jax.nn.softmax(logits)
+
+
+Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

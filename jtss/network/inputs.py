@@ -1,0 +1,205 @@
+"""Metadata of a sequence: assembled, clipped and standardised by statistics of the training split."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import schema
+from jtss.config.settings import Config, MetadataConfig, StampConfig
+from jtss.network.network import Batch
+from jtss.scaling import centre_crop, min_max
+from jtss.schema import Sequences
+
+FITTED = ("lower", "upper", "mean", "std")
+
+
+def assemble(
+    metadata: np.ndarray, jd: np.ndarray, allwise: np.ndarray, config: MetadataConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """The raw values that the model reads.
+
+    Args:
+        metadata: [B, N, 26], NaN = missing.
+        jd: [B, N] float64 [day].
+        allwise: [B, 4] [mag], NaN = no match.
+        config: names of D dynamic and F static values.
+
+    Returns:
+        dynamic [B, N, D] float32 of every detection; its time_gap is the days since the previous one, 0 for the first.
+        static [B, F] float32; values of the last detection, and the colours W1-W2, W2-W3, W3-W4 [mag].
+        Of a count, log_… is the decimal logarithm of one more; a negative count has none.
+
+    TSC §IV-C, Table 3.
+    """
+    gap_days = np.diff(jd, axis=1, prepend=jd[:, :1]).astype(np.float32)
+    colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
+    per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
+    for name, count in zip(schema.LOGARITHM_NAMES, schema.COUNTS, strict=True):
+        if name in (*config.dynamic, *config.static):
+            per_detection[name] = _log_of_count(per_detection[count])
+    per_object = {name: values[:, -1] for name, values in per_detection.items()}
+    per_detection[schema.TIME_GAP.name] = gap_days
+    per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
+    return _columns(per_detection, config.dynamic, jd.shape), _columns(per_object, config.static, jd.shape[:1])
+
+
+def _log_of_count(count: np.ndarray) -> np.ndarray:
+    return np.log10(1 + np.where(count >= 0, count, np.nan))
+
+
+def _columns(values: dict[str, np.ndarray], names: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:
+    chosen = np.empty((*shape, len(names)), np.float32)
+    for i, name in enumerate(names):
+        chosen[..., i] = values[name]
+    return chosen
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """Limits, mean and standard deviation of each feature of a group, as the training split has them."""
+
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def to_dict(self) -> dict:
+        """{feature: {lower, upper, mean, std}}, ready for JSON."""
+        columns = zip(self.lower, self.upper, self.mean, self.std, strict=True)
+        rows = (dict(zip(FITTED, row, strict=True)) for row in columns)
+        return dict(zip(self.names, rows, strict=True))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "GroupStatistics":
+        """The inverse of `to_dict`."""
+        return cls(tuple(values), *(tuple(values[name][key] for name in values) for key in FITTED))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of both groups of features; what a trained model needs to read metadata."""
+
+    dynamic: GroupStatistics
+    static: GroupStatistics
+
+    def to_dict(self) -> dict:
+        return {"dynamic": self.dynamic.to_dict(), "static": self.static.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Statistics":
+        return cls(GroupStatistics.from_dict(values["dynamic"]), GroupStatistics.from_dict(values["static"]))
+
+    def check(self, config: MetadataConfig) -> None:
+        """Raise ValueError, naming both sides, where these are statistics of other features than `config` reads."""
+        for name, group, expected in (
+            ("dynamic", self.dynamic, config.dynamic),
+            ("static", self.static, config.static),
+        ):
+            if group.names != expected:
+                raise ValueError(f"statistics of the {name} metadata {group.names}, expected {expected}")
+
+
+def fit(dynamic: np.ndarray, static: np.ndarray, config: MetadataConfig) -> Statistics:
+    """Statistics of the assembled training values, [B, N, D] and [B, F]. FIDELITY: clip, standardise."""
+    return Statistics(fit_group(dynamic, config.dynamic), fit_group(static, config.static))
+
+
+def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
+    """Statistics of [..., F] training values.
+
+    A feature that is missing everywhere gets limits, mean and deviation 0, 0, 0, 1, so that it stays 0 for the model; a
+    constant one gets a deviation of 1.
+
+    FIDELITY: clip, standardise. TSC Table 3.
+    """
+    rows = values.reshape(-1, len(names)).astype(np.float64) if names else np.empty((0, 0))
+    columns = [
+        _fit_column(column[~np.isnan(column)], schema.FEATURES[name])
+        for column, name in zip(rows.T, names, strict=True)
+    ]
+    return GroupStatistics(names, *(tuple(float(column[i]) for column in columns) for i in range(len(FITTED))))
+
+
+def _fit_column(present: np.ndarray, feature: schema.Feature) -> tuple[float, float, float, float]:
+    if present.size == 0:
+        return 0.0, 0.0, 0.0, 1.0
+    clipped = np.clip(present, feature.lower, feature.upper)
+    lower = clipped.min() if feature.lower is None else feature.lower
+    upper = clipped.max() if feature.upper is None else feature.upper
+    constant = clipped.min() == clipped.max()
+    return lower, upper, clipped.mean(), 1.0 if constant else clipped.std()
+
+
+def standardise(values: np.ndarray, statistics: GroupStatistics) -> np.ndarray:
+    """Clip and standardise [..., F]; missing values become 0, the training mean. Returns float32."""
+    lower, upper, mean, std = (
+        np.asarray(row, np.float64) for row in (statistics.lower, statistics.upper, statistics.mean, statistics.std)
+    )
+    scaled = (np.clip(values.astype(np.float64), lower, upper) - mean) / std
+    return np.where(np.isnan(values), 0, scaled).astype(np.float32)
+
+
+class Examples(NamedTuple):
+    """The first n detections of B objects, cropped and assembled but not yet standardised.
+
+    Attributes:
+        stamps: [B, N, S, S, C] float16; the source crop of the config's channels, rescaled to [0, 1], NaN as 0.
+        dynamic: [B, N, D] float32, NaN = missing.
+        static: [B, F] float32, NaN = missing.
+        label: [B] int32; index into the config's classes, -1 where it is none of them.
+        split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
+        index: [B] int64; which object of the source each row is.
+    """
+
+    stamps: np.ndarray
+    dynamic: np.ndarray
+    static: np.ndarray
+    label: np.ndarray
+    split: np.ndarray
+    index: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        return Examples(*(array[rows] for array in self))
+
+
+def examples(sequences: Sequences, config: Config) -> Examples:
+    """The first n detections of the objects that have as many, as `config` reads them."""
+    n = config.n_detections
+    index = np.flatnonzero(sequences.n_detections >= n)
+    rows = sequences.object_start[index, None] + np.arange(n)
+    dynamic, static = assemble(sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index], config.metadata)
+    class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
+    class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
+    seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
+    seen = seen if config.stamp.channels else seen[..., :0]
+    return Examples(
+        stamps=source_crops(seen[rows], config.stamp).astype(np.float16),
+        dynamic=dynamic,
+        static=static,
+        label=class_of_label[sequences.label[index]],
+        split=sequences.split[index],
+        index=index,
+    )
+
+
+def source_crops(stamps: np.ndarray, config: StampConfig) -> np.ndarray:
+    """What the encoder turns, float32: [..., 63, 63, 3] stamps → [..., S, S, C] in [0, 1], NaN replaced by 0.
+
+    The crop is scaled by its own extremes; scaling does not mind that the whole stamp was scaled before.
+
+    FIDELITY, Stamps.
+    """
+    channels = [schema.CHANNEL_NAMES.index(name) for name in config.channels]
+    crops = min_max(centre_crop(stamps, config.source_side)[..., channels])
+    return np.nan_to_num(crops, nan=0.0)
+
+
+def standardised(values: Examples, statistics: Statistics) -> Batch:
+    """The examples as the model reads them, in host memory."""
+    return Batch(
+        values.stamps,
+        standardise(values.dynamic, statistics.dynamic),
+        standardise(values.static, statistics.static),
+    )

@@ -1,0 +1,173 @@
+"""The temporal stamp classifier as a pair of pure functions, `init` and `apply`.
+
+Flax modules hold the weights of one thing each (one stamp's encoder, one sequence's temporal model, one head); what
+composes them is plain functions under `jax.vmap`; the encoder takes all stamps at once, see `jtss.network.convolution`.
+
+TSC §IV-C, Figure 5.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jtss.config.settings import Config, HeadConfig
+from jtss.network.encoder import StampEncoder, cyclic_pooling
+from jtss.network.rotation import copy_angles, rotated_copies
+from jtss.network.temporal import temporal_model
+
+# {"params": {encoder, temporal, dynamic_norm, static_norm, head}, "batch_stats": {dynamic_norm, static_norm}}; what a
+# configuration does without is absent
+Variables = dict
+
+
+class Batch(NamedTuple):
+    """B objects ready for the model.
+
+    Attributes:
+        stamps: [B, N, S, S, C]; the source crop, scaled to [0, 1], NaN replaced by 0; C = 0 for a model without images.
+        dynamic: [B, N, D]; dynamic metadata of every detection, standardised.
+        static: [B, F]; static metadata of the last detection and AllWISE colours, standardised.
+    """
+
+    stamps: jax.Array
+    dynamic: jax.Array
+    static: jax.Array
+
+
+class Head(nn.Module):
+    """[F] → [L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels. TSC Table 4."""
+
+    config: HeadConfig
+    n_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        dense = partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
+        for layer, (units, rate) in enumerate(zip(self.config.units, self.config.dropout, strict=True), start=1):
+            x = nn.relu(dense(units, name=f"dense_{layer}")(x))
+            x = nn.Dropout(rate, deterministic=not train)(x)
+        return dense(self.n_classes, name="logits")(x)
+
+
+def init(config: Config, key: jax.Array) -> Variables:
+    """Fresh variables of the whole model."""
+    encoder_key, temporal_key, head_key = jax.random.split(key, 3)
+    n_dynamic, n_static = len(config.metadata.dynamic), len(config.metadata.static)
+    params, batch_stats, width = {}, {}, n_dynamic
+    if config.stamp.channels:
+        stamp = jnp.zeros((config.stamp.crop, config.stamp.crop, len(config.stamp.channels)))
+        params["encoder"] = StampEncoder(config.encoder).init(encoder_key, stamp)["params"]
+        width += config.encoder.units[-1]
+    temporal, sequence = temporal_model(config.temporal, width), jnp.zeros((config.n_detections, width))
+    params["temporal"] = temporal.init(temporal_key, sequence).get("params", {})
+    summary = jax.eval_shape(lambda p: temporal.apply({"params": p}, sequence), params["temporal"])
+    head = Head(config.head, len(config.classes))
+    params["head"] = head.init(head_key, jnp.zeros(summary.shape[0] + n_static), train=False)["params"]
+    for name, size in (("dynamic_norm", n_dynamic), ("static_norm", n_static)):
+        if size:
+            variables = _norm(train=False).init(key, jnp.zeros((1, size)))
+            params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
+    return {"params": params, "batch_stats": batch_stats}
+
+
+def apply(
+    config: Config,
+    variables: Variables,
+    batch: Batch,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    rotation_range_deg: jax.Array | None = None,
+) -> tuple[jax.Array, dict]:
+    """Logits of a batch.
+
+    Args:
+        config: the configuration that `variables` were made for.
+        variables: see `Variables`.
+        batch: B objects.
+        train: whether rotations and dropout are drawn, and batch statistics used and updated.
+        key: PRNG key; needed where `train`.
+        rotation_range_deg: scalar [deg]; as `encode` has it.
+
+    Returns:
+        [B, L] logits and the new batch statistics (the old ones where not `train`).
+    """
+    params, batch_stats = variables["params"], dict(variables["batch_stats"])
+    encoder_key = head_keys = None
+    if train:
+        encoder_key, head_key = jax.random.split(key)
+        head_keys = jax.random.split(head_key, len(batch.static))
+
+    def with_metadata(x: jax.Array, name: str, metadata: jax.Array) -> jax.Array:
+        if not metadata.shape[-1]:
+            return x
+        given = {"params": params[name], "batch_stats": batch_stats[name]}
+        normalised, updates = _norm(train).apply(given, metadata, mutable=["batch_stats"])
+        batch_stats[name] = updates["batch_stats"]
+        return jnp.concatenate([x, normalised], axis=-1)
+
+    sequence = jnp.zeros((*batch.dynamic.shape[:2], 0))
+    if config.stamp.channels:
+        sequence = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
+    sequence = with_metadata(sequence, "dynamic_norm", batch.dynamic)
+    temporal = temporal_model(config.temporal, sequence.shape[-1])
+    summary = jax.vmap(partial(temporal.apply, {"params": params["temporal"]}))(sequence)
+    summary = with_metadata(summary, "static_norm", batch.static)
+    head = Head(config.head, len(config.classes))
+
+    def classify(x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return head.apply({"params": params["head"]}, x, train=train, rngs={"dropout": key} if train else None)
+
+    return jax.vmap(classify)(summary, head_keys), batch_stats
+
+
+def encode(
+    config: Config,
+    encoder_params: dict,
+    stamps: jax.Array,
+    key: jax.Array | None,
+    rotation_range_deg: jax.Array | None = None,
+) -> jax.Array:
+    """Encoded detections of B objects, [B, N, S, S, C] → [B, N, units].
+
+    The detections of an object share one draw of angles, so that they keep their orientation to each other; dropout is
+    drawn for each copy. Without a key nothing is drawn, and where the configuration's range is 0 no angles are, so that
+    they are constants of the program.
+
+    Args:
+        config: the configuration that `encoder_params` were made for.
+        encoder_params: of the stamp encoder.
+        stamps: as in `Batch`.
+        key: PRNG key; None for evaluation.
+        rotation_range_deg: scalar [deg], for one program that trains with several ranges; None: the configuration's.
+    """
+    if rotation_range_deg is None:
+        rotation_range_deg = config.stamp.rotation_range_deg
+    angle_keys = dropout_key = None
+    if key is not None:
+        angle_key, dropout_key = jax.random.split(key)
+        angle_keys = jax.random.split(angle_key, len(stamps)) if config.stamp.rotation_range_deg else None
+
+    def copies_of(stamps: jax.Array, key: jax.Array | None) -> jax.Array:
+        angles = copy_angles(key, config.stamp.copies, rotation_range_deg)
+        return jax.vmap(lambda stamp: rotated_copies(stamp.astype(jnp.float32), angles, config.stamp.crop))(stamps)
+
+    copies = jax.vmap(copies_of)(stamps, angle_keys)
+    train, rngs = key is not None, {"dropout": dropout_key} if key is not None else None
+    encoder = StampEncoder(config.encoder, compute_dtype(config))
+    return cyclic_pooling(encoder.apply({"params": encoder_params}, copies, train=train, rngs=rngs))
+
+
+def compute_dtype(config: Config) -> jnp.dtype:
+    """Type of the encoder's arithmetic, which is nearly all of the work; weights are always float32."""
+    on_gpu = jax.default_backend() == "gpu"
+    chosen = ("bfloat16" if on_gpu else "float32") if config.precision == "auto" else config.precision
+    return jnp.dtype(chosen)
+
+
+def _norm(train: bool) -> nn.BatchNorm:
+    """Batch norm over all axes but the last, as the metadata have it before each concatenation. FIDELITY, Network."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.99, epsilon=1e-3)

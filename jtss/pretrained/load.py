@@ -1,0 +1,50 @@
+"""A trained model by what a user calls it: the path of a run directory or of an ensemble, or the name of one that ships."""
+
+from pathlib import Path
+
+from jtss.inference import screening
+from jtss.inference.model import Member, Model, Outcome
+from jtss.pretrained import file
+from jtss.pretrained.file import ModelError
+
+
+def load_model(path: str | Path) -> Model:
+    """The best model of a run directory; of a folder of seeds, all of them as one model; or the model that ships.
+
+    Args:
+        path: run directory or folder of seeds; where there is nothing of that path, the name of a model that ships.
+
+    Raises:
+        InputError: neither, or damaged; or the seeds are not of one training.
+    """
+    if Path(path).is_dir():
+        from jtss.training import trained  # Orbax and Optax take a second, and a model that ships needs neither
+
+        return trained.load(Path(path))
+    name = str(path)
+    if Path(path).exists() or name not in file.names(file.FOLDER):
+        absent = "no such run directory and no model that ships"
+        other = "not a directory; expected a run directory or the name of a model that ships"
+        raise ModelError(f"{name}: {other if Path(path).exists() else absent}; {file.listing(file.FOLDER)}")
+    return _that_ships(name)
+
+
+def _that_ships(name: str) -> Model:
+    stored = file.load(name, file.FOLDER)
+    members = tuple(
+        Member(training["seed"], variables, Outcome(**{field: training[field] for field in Outcome._fields}))
+        for training, variables in zip(stored.provenance["training"], stored.members, strict=True)
+    )
+    return Model(name, stored.config, stored.statistics, members, stored.provenance, temperature=stored.temperature)
+
+
+def load_screener(path: str | Path) -> Model:
+    """A trained model as `load_model` finds it, for bogus screening.
+
+    Raises:
+        InputError: as `load_model`.
+        ValueError: it is no first-detection model that knows the class bogus.
+    """
+    model = load_model(path)
+    screening.check_screener(model.config, path)
+    return model

@@ -1,0 +1,179 @@
+"""Simulation against reality: reads what is asked for, checks that it fits, measures, and writes the numbers."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import dataset, schema
+from jtss.inference import other_classifiers
+from jtss.inference.model import Model
+from jtss.inference.other_classifiers import PredictionsError
+from jtss.pretrained import load
+from jtss.realism import mistakes, samples, text, transfer, two_sample, voting
+from jtss.realism.samples import Sample
+from jtss.realism.transfer import Votes
+from jtss.reports import assessment
+from jtss.reports.page import to_json
+from jtss.runs import files
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        real: data set of real alerts.
+        simulated: data set to compare with it; None for no two-sample test.
+        runs: run directories to score on the real alerts.
+        predictions: (name, CSV) of others to score on the same.
+        command: the command line, for the record.
+    """
+
+    real: Path
+    simulated: Path | None
+    runs: tuple[Path, ...]
+    predictions: tuple[tuple[str, Path], ...]
+    command: str
+
+
+class Findings(NamedTuple):
+    """All numbers of realism.json, and {file name: PNG} of what models get wrong."""
+
+    document: dict
+    pictures: dict[str, bytes]
+
+
+def measure(request: Request, say: Say, warn: Say) -> Findings:
+    """Everything is read and checked before anything takes time.
+
+    Args:
+        request: what to measure.
+        say: takes text for the reader, part by part.
+        warn: takes what is missing.
+
+    Raises:
+        ValueError: a file is damaged, has no labelled object or no alert in common with the others, or there is nothing
+            to measure.
+        OSError: a file cannot be read.
+    """
+    if not (request.simulated or request.runs or request.predictions):
+        raise ValueError("nothing to measure: give --simulated, --ckpt or --predictions")
+    runs = _runs(request, warn)
+    real = samples.read(request.real)
+    others = {name: _predicted(path, real, warn) for name, path in request.predictions}
+    absent = [name for name in transfer.CLASSES if name not in real.counts()]
+    if absent and (runs or others):
+        warn(f"{request.real}: no labelled object of class {', '.join(absent)}: what needs them is undefined")
+    pair = _pair(request, real, warn)
+    document = {
+        "command": request.command,
+        "real": _described(request.real, real),
+        "simulated": pair and _described(request.simulated, pair[1]),
+    }
+    pictures = {}
+    if runs or others:
+        wrong = {name: mistakes.find(run, request.real) for name, run in runs.items()}
+        for name, pairs in wrong.items():
+            pictures |= mistakes.pictures(name.strip("/").replace("/", "-"), pairs)
+        document["transfer"] = _transfer(runs, others, real, request.real)
+        document["transfer"]["mistakes"] = {name: mistakes.listed(pairs) for name, pairs in wrong.items()}
+        say(text.transfer(document))
+    if pair:
+        document["two_sample"] = two_sample.compare(*pair, progress=say)
+        say(text.two_sample(document))
+    return Findings(document, pictures)
+
+
+def write(folder: Path, found: Findings) -> list[Path]:
+    """realism.json, realism.csv and the pictures; what is there is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"realism.json": to_json(found.document), "realism.csv": text.table(found.document)}
+    for name, content in (texts | found.pictures).items():
+        files.write(folder / name, content)
+    return [folder / name for name in texts | found.pictures]
+
+
+def _runs(request: Request, warn: Say) -> dict[str, Model]:
+    """The trained models by name: that of the folder, or its whole path where two share it."""
+    often = Counter(path.name for path in request.runs)
+    names = [path.name if often[path.name] == 1 else str(path) for path in request.runs]
+    twice = [name for name, n in Counter([*names, *(name for name, _ in request.predictions)]).items() if n > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is the name of more than one model; choose another in --predictions NAME=F.csv")
+    runs = {name: load.load_model(path) for name, path in zip(names, request.runs, strict=True)}
+    for run in runs.values():
+        for warning in run.warnings:
+            warn(warning)
+    return runs
+
+
+def _predicted(path: Path, real: Sample, warn: Say) -> Votes:
+    found = other_classifiers.read(path)
+    votes = Votes(found.classes, other_classifiers.matched(found, real.candid))
+    absent = np.flatnonzero(votes.said == transfer.NO_VOTE)
+    if len(absent) == len(real.label):
+        raise PredictionsError(
+            f"{path}: has none of the {len(real.label)} labelled first detections, such as candid {real.candid[0]}"
+        )
+    if absent.size:
+        example = f"{real.object_id[absent[0]]}, candid {real.candid[absent[0]]}"
+        warn(f"{path}: lacks {absent.size} of {len(real.label)} labelled first detections, such as {example}")
+    return votes
+
+
+def _pair(request: Request, real: Sample, warn: Say) -> tuple[Sample, Sample] | None:
+    """As many real as simulated objects of each class that both files have enough of; None where none is asked for."""
+    if request.simulated is None:
+        return None
+    wanted = {name: min(n, two_sample.MOST_PER_CLASS) for name, n in real.counts().items()}
+    simulated = samples.read(request.simulated, wanted)
+    n_real, n_simulated = real.counts(), simulated.counts()
+    both = {}
+    for name in schema.CLASS_NAMES:
+        counts = n_real.get(name, 0), n_simulated.get(name, 0)
+        if min(counts) >= two_sample.LEAST_PER_CLASS:
+            both[name] = min(*counts, two_sample.MOST_PER_CLASS)
+        else:
+            warn(
+                f"{name} is not compared: {counts[0]} labelled objects in {request.real}, {counts[1]} drawn from"
+                f" {request.simulated}, expected {two_sample.LEAST_PER_CLASS} or more of each"
+            )
+    if not both:
+        raise ValueError(f"{request.real} and {request.simulated} have no class in common with objects enough")
+    return samples.thinned(real, both), samples.thinned(simulated, both)
+
+
+def _described(path: Path, sample: Sample) -> dict:
+    attributes = dataset.attributes(path)
+    return {
+        "path": str(path),
+        "content_hash": str(attributes["content_hash"]),
+        "made_by": str(attributes["command"]),
+        "objects": sample.counts(),
+    }
+
+
+def _transfer(runs: dict[str, Model], others: dict[str, Votes], real: Sample, path: Path) -> dict:
+    first = {name: run for name, run in runs.items() if run.config.n_detections == 1}
+    votes = voting.votes(first, path) | others
+    magnitude = real.metadata[:, schema.METADATA_NAMES.index("magpsf")]
+    later = {name: run for name, run in runs.items() if name not in first}
+    return {
+        "models": {name: assessment.describe_model(run) for name, run in runs.items()},
+        "first_detection": (
+            transfer.comparison(real.label, real.jd, magnitude, votes, tuple(others)) if votes else None
+        ),
+        "sequences": {
+            name: {
+                "n_detections": run.config.n_detections,
+                "objects": [item._asdict() for item in voting.listed(run, path)],
+            }
+            for name, run in later.items()
+        },
+    }

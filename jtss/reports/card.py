@@ -1,0 +1,317 @@
+"""The model card: what a trained model is, what it learnt from, how good it is, and where it must not be trusted.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting".
+
+[FOLDED] The results of a model card: per evaluation a line of accuracy, a table of classes, and what it was measured on.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import jax
+
+from jtss import schema
+from jtss.config import settings
+from jtss.config.named import CONFIGS
+from jtss.config.settings import Config
+from jtss.pretrained.file import TrainedModel
+from jtss.reports.page import UNDEFINED, interval, percent
+
+
+def is_real(result: dict) -> bool:
+    """Whether a result was measured on real alerts."""
+    return not result["data"]["survey"].endswith(SIMULATED)
+
+
+def headline(result: dict) -> str:
+    """ "simulated test split 89.6 % of 1,000", for a list of models: of a handful, a percentage says little."""
+    return f"{result['title']} {percent(result['accuracy']['value'])} of {result['n_objects']:,}"
+
+
+def sections(trained: TrainedModel) -> list[str]:
+    """The lines of all results; one that says so where there are none."""
+    if not trained.results:
+        return ["None: no evaluation was given when the file was made."]
+    lines = []
+    for result in trained.results:
+        lines += [*_results_section(result, trained), ""]
+    return [*lines, "Intervals are at 95 %: Wilson's for accuracy, recall and precision, bootstrap for mean recall."]
+
+
+def _results_section(result: dict, trained: TrainedModel) -> list[str]:
+    classes, title = trained.config.classes, result["title"]
+    accuracy, balanced = result["accuracy"], result["balanced_accuracy"]
+    head = ["true class", "objects", "recall", "precision", *(f"called {name}" for name in classes)]
+    scores = {
+        "accuracy": _scored(accuracy["value"], accuracy["wilson_interval"]),
+        "mean recall of the classes present": _scored(balanced["value"], balanced["interval"]),
+        "cross-entropy": f"{result['cross_entropy_nat']:.3f} nat",
+    }
+    return [
+        f"### {title[0].upper()}{title[1:]}: {percent(accuracy['value'])} of {result['n_objects']:,} objects",
+        "",
+        f"- {', '.join(f'{name} {score}' for name, score in scores.items())}",
+        *_origin(result),
+        *(f"- **{warning}**" for warning in result["warnings"]),
+        "",
+        *table(head, [_row(result, classes, i) for i in range(len(classes))]),
+    ]
+
+
+def _origin(result: dict) -> list[str]:
+    data = result["data"]
+    whose = ", the one that it was trained on" if data["is_training_file"] else ""
+    counts = ", ".join(f"{count:,} {what}" for what, count in sorted(data["objects"].items()))
+    return [
+        f"- `{result['command']}`, {result['created']}",
+        f"- data: {data['survey']}, file {data['name']}{whose}, content hash `{data['content_hash']}`",
+        f"- made by `{data['made_by']}`",
+        f"- its objects: {counts}",
+    ]
+
+
+def _row(result: dict, classes: Sequence[str], i: int) -> list[str]:
+    scores = result["classes"][classes[i]]
+    if not scores["support"]:
+        return [classes[i], "0", UNDEFINED, UNDEFINED, *(UNDEFINED for _ in classes)]
+    both = (_scored(scores[score]["value"], scores[score]["interval"]) for score in ("recall", "precision"))
+    return [classes[i], f"{scores['support']:,}", *both, *(f"{n:,}" for n in result["confusion_matrix"][i])]
+
+
+def _scored(value: float | None, limits: Sequence[float | None]) -> str:
+    """As in a report, where JSON has null for what is undefined."""
+    known = [math.nan if number is None else number for number in (value, *limits)]
+    return f"{percent(known[0])} ({interval(known[1:])})" if math.isfinite(known[0]) else UNDEFINED
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+CITATION = (
+    "D. Neira O., P. A. Estévez and F. Förster, *Temporal Stamp Classifier: Classifying Short Sequences of Astronomical"
+    " Alerts*, arXiv:2405.15073 (TSC)"
+)
+SIMULATED_TEACHERS = (
+    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
+    " published real alerts, and its constants were moved with scores on the labelled ones in view: a score on those"
+    " is no independent measurement."
+)
+
+BALANCED = (
+    "It saw all classes equally often; the sky does not show them so. A probability is that of a sky with equal shares:"
+    " multiply by the shares you expect, and normalise."
+)
+SIMULATED_SCORES = "Simulated accuracy is not sky accuracy: it leaves out all that the simulator does not know."
+NOT_MEASURED = "**It has not been measured on real alerts.**"
+NOT_FIRST = (
+    "Published real alerts are mostly from the middle of an object's history: how it fares on true first alerts of the"
+    " real sky is not known."
+)
+LOOK_ALIKE = "Blazars and other AGN whose host looks like a star are taken for variable stars, and the other way round."
+ZTF_ONLY = "ZTF only: pixel scale, metadata and their meaning are ZTF's."
+SEEN_BEFORE = (
+    "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall"
+    " of asteroids on such labels looks better than it is."
+)
+SCORED_BEFORE = (
+    "It reads ZTF's score rb; labels of bogus are often made from it, so recall of bogus on such labels looks better"
+    " than it is."
+)
+HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
+INTENDED_USE = (
+    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
+    " light curve grows. Not as a label to count populations with, and not without your own check where a wrong"
+    " class costs telescope time."
+)
+
+
+def text(name: str, trained: TrainedModel, sha256: str) -> str:
+    """The card of a model file, as Markdown.
+
+    Args:
+        name: of the model.
+        trained: what its file holds.
+        sha256: sum of its file.
+    """
+    parts = [
+        f"# {name}\n\n{_introduction(name, trained)}",
+        _section("Inputs", _inputs(trained.config)),
+        _section("Training data", _training_data(trained)),
+        _section("Recipe", _recipe(trained)),
+        _section("Results", sections(trained)),
+        *_calibration(trained),
+        _section("Limits", _limits(trained)),
+        _section("Intended use", _intended_use(name)),
+        _section("Cite", [f"- {CITATION}."]),
+        _section("File", _file(name, trained, sha256)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines])
+
+
+def _introduction(name: str, trained: TrainedModel) -> str:
+    config, n = trained.config, trained.config.n_detections
+    reads = "a single alert" if n == 1 else f"the first {n} alerts"
+    size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
+    network = "A network" if n_members == 1 else f"{n_members} networks"
+    return (
+        f"Says from {reads} of an object in the ZTF stream which of {len(config.classes)} classes it is:"
+        f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
+        f" numbers, {_kind(config)}."
+    )
+
+
+def _kind(config: Config) -> str:
+    parts = ["images"] if config.stamp.channels else []
+    parts += ["metadata"] if config.metadata.dynamic or config.metadata.static else []
+    return f"reading {' and '.join(parts)}"
+
+
+def _inputs(config: Config) -> list[str]:
+    stamp, n = config.stamp, config.n_detections
+    lines = []
+    if stamp.channels:
+        lines.append(
+            f"- Stamps: {', '.join(stamp.channels)}; the central {stamp.crop} × {stamp.crop} pixels, in {stamp.copies}"
+            f" rotated copies. A pixel without a value counts as the darkest of its crop."
+        )
+    if config.metadata.dynamic:
+        lines.append(f"- Metadata of every alert: {', '.join(config.metadata.dynamic)}.")
+    if config.metadata.static:
+        lines.append(f"- Metadata of the {'alert' if n == 1 else 'last alert'}: {', '.join(config.metadata.static)}.")
+        lines.append("- A missing value counts as the mean of the training data.")
+    if set(config.metadata.static) & set(schema.COLOUR_NAMES):
+        lines.append(
+            "- AllWISE colours come from a catalogue that is given (`--allwise`) or count as missing. They carry"
+            " much of what tells the classes apart: expect less without the catalogue."
+        )
+    if n > 1:
+        lines.append(
+            f"- The {n} alerts are the first of the object that are given, at least 6 hours apart; an object with fewer"
+            " gets a row without class."
+        )
+    return lines
+
+
+def _training_data(trained: TrainedModel) -> list[str]:
+    learnt, provenance = trained.provenance["training_data"], trained.provenance
+    simulated = learnt["survey"].endswith(SIMULATED)
+    objects = learnt["objects"]
+    return [
+        SIMULATED_TEACHERS if simulated else f"Alerts of the survey {learnt['survey']}.",
+        "",
+        f"- Made by `{learnt['command']}`; content hash `{provenance['data_hash']}`.",
+        "- Objects that the model can read:",
+        "",
+        *table(
+            ["split", *trained.config.classes],
+            [[split, *(f"{objects[split][name]:,}" for name in trained.config.classes)] for split in objects],
+        ),
+    ]
+
+
+def _recipe(trained: TrainedModel) -> list[str]:
+    config, provenance, trainings = trained.config, trained.provenance, trained.provenance["training"]
+    return [
+        f"- `{provenance['command']}`{_which(trainings)}",
+        *_departures(config),
+        *_together(trainings),
+        *(line for training in trainings for line in _training(training, trained)),
+        f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
+    ]
+
+
+def _which(trainings: Sequence[dict]) -> str:
+    return "" if len(trainings) == 1 else f", the command of seed {trainings[0]['seed']}"
+
+
+def _together(trainings: Sequence[dict]) -> list[str]:
+    if len(trainings) == 1:
+        return []
+    numbers = ", ".join(str(training["seed"]) for training in trainings)
+    return [
+        f"- {len(trainings)} trainings that differ in the seed ({numbers}); the model averages their probabilities."
+    ]
+
+
+def _training(training: dict, trained: TrainedModel) -> list[str]:
+    """How one training went; of several, the lines say which."""
+    steps, planned = training["steps"], training["planned_steps"]
+    loss, accuracy = training["validation_loss"], percent(training["validation_accuracy"])
+    whose = "" if len(trained.members) == 1 else f"Seed {training['seed']}: "
+    device = training.get("device", trained.provenance["device"])
+    text = (
+        f"- {whose}{steps:,} of {planned:,} iterations, {trained.config.training.batch_size} objects each, in"
+        f" {_duration(training['seconds'])} on {device}; kept: step {training['best_step']:,}, of"
+        f" the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}."
+    )
+    return [text, *([] if steps >= planned else [f"- **{whose}The training was stopped before its end.**"])]
+
+
+def _departures(config: Config) -> list[str]:
+    """Where the model is another than the named configuration."""
+    if config.name not in CONFIGS:
+        return [f"- **The registry has no configuration {config.name} to compare it with.**"]
+    named = settings.to_dict(CONFIGS[config.name])
+    different = settings.differences(settings.to_dict(config), named, ("here", "there"))
+    if not different:
+        return [f"- The configuration `{config.name}` as it is in the registry."]
+    return [
+        f"- **Not the complete configuration `{config.name}`**; it differs from the one in the registry:",
+        *(f"  - {difference}" for difference in different),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{max(1, round(seconds / 60))} min"
+
+
+def _calibration(trained: TrainedModel) -> list[str]:
+    """A section on the temperature; none for a model without."""
+    if trained.temperature is None:
+        return []
+    text = (
+        f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
+        " logarithms of the probabilities by it, and normalising, makes them as sure as they are right there. It is"
+        " applied only where asked for:"
+        " `evaluate.py --alerts … --calibrated`."
+    )
+    return [_section("Calibration", [text])]
+
+
+def _limits(trained: TrainedModel) -> list[str]:
+    config, measured = trained.config, any(map(is_real, trained.results))
+    read = {*config.metadata.dynamic, *config.metadata.static}
+    others = (
+        f"It knows no class but {', '.join(config.classes)}: anything else gets one of these, often with confidence."
+    )
+    limits = {
+        BALANCED: config.training.class_balance == "uniform",
+        SIMULATED_SCORES: trained.provenance["training_data"]["survey"].endswith(SIMULATED),
+        NOT_MEASURED: not measured,
+        NOT_FIRST: measured,
+        LOOK_ALIKE: {"AGN", "VS"} <= set(config.classes),
+        others: True,
+        ZTF_ONLY: True,
+        SEEN_BEFORE: bool(HISTORY & read) and "asteroid" in config.classes,
+        SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
+    }
+    return [f"- {sentence}" for sentence, holds in limits.items() if holds]
+
+
+def _intended_use(name: str) -> list[str]:
+    command = f"python evaluate.py --ckpt {name} --alerts PATH --out predictions.csv"
+    return [INTENDED_USE, "", "```", command, "```"]
+
+
+def _file(name: str, trained: TrainedModel, sha256: str) -> list[str]:
+    versions = f"jtss {trained.jtss_version}, data schema version {schema.SCHEMA_VERSION}"
+    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by {versions}."]
+
+
+SIMULATED = "(simulated)"  # how the name of a simulated survey ends

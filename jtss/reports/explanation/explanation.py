@@ -1,0 +1,200 @@
+"""From trained models and one object to an explanation: what they say, in which order, and what that rests on."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import schema
+from jtss.inference import model, predict
+from jtss.inference.model import Model
+from jtss.network import inputs
+from jtss.network.network import Batch
+from jtss.reports.explanation import occlusion
+from jtss.reports.explanation.occlusion import Occlusion
+from jtss.reports.explanation.page import html
+from jtss.reports.page import percent, to_json
+from jtss.reports.stamps import FILTERS
+from jtss.runs import files, provenance
+from jtss.schema import Sequences
+
+EXPLAIN_VERSION = 1
+
+
+class Explained(NamedTuple):
+    """What the pictures need beside the numbers.
+
+    Attributes:
+        one: the object.
+        stamps: [N, S, S, C]; as the explained model reads them.
+        occlusion: of these; None for a model without images.
+    """
+
+    one: Sequences
+    stamps: np.ndarray
+    occlusion: Occlusion | None
+
+
+def explain_all(
+    runs: Sequence[Model], objects: Sequence[Sequences], source: str, command: str, folder: Path, say: Callable
+) -> None:
+    """Explain objects, each alone, write their pages and numbers into a folder, and say so.
+
+    Raises:
+        ValueError, OSError: as `document` and `write`.
+    """
+    for one in objects:
+        found, explained = document(runs, one, source, command)
+        json_path, html_path = write(folder, found, explained)
+        why = found["explained"]
+        answer = f"{why['class']} {percent(why['probability'])} by {why['run']}"
+        say(f"{found['object_id']}: {answer}\n  page: {html_path}\n  numbers: {json_path}")
+
+
+def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) -> list[Sequences]:
+    """The objects of the given names, each alone, in their order; reads no further than the last of them.
+
+    Raises:
+        ValueError: one is not there.
+    """
+    found: dict[str, Sequences] = {}
+    for batch in batches:
+        names = batch.object_id.tolist()
+        for name in set(object_ids).intersection(names):
+            found[name] = schema.take(batch, np.array([names.index(name)]))
+        if len(found) == len(set(object_ids)):
+            return [found[name] for name in dict.fromkeys(object_ids)]
+    absent = ", ".join(name for name in object_ids if name not in found)
+    raise ValueError(f"--explain: {where} has no object {absent} with a usable detection; expected an objectId of it")
+
+
+def document(runs: Sequence[Model], one: Sequences, source: str, command: str) -> tuple[dict, Explained]:
+    """Everything that an explanation says of one object, as plain values, and what to draw.
+
+    Args:
+        runs: trained models; the first that can read the object is explained.
+        one: a single object.
+        source: where it is from.
+        command: the command line.
+
+    Raises:
+        ValueError: none of the models can read the object.
+    """
+    able = [run for run in runs if run.config.n_detections <= one.n_detections[0]]
+    if not able:
+        least = min(run.config.n_detections for run in runs)
+        raise ValueError(
+            f"--explain: {one.object_id[0]} has {one.n_detections[0]} detections, expected {least} or more"
+        )
+    numbers, explained = _explain(able[0], one)
+    label = int(one.label[0])
+    found = {
+        "explain_version": EXPLAIN_VERSION,
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "source": source,
+        "object_id": str(one.object_id[0]),
+        "true_class": schema.CLASS_NAMES[label] if label >= 0 else None,
+        "detections": _detections(one),
+        "trajectory": [_answer(run, one) for run in sorted(able, key=lambda run: run.config.n_detections)],
+        "not_read_by": [run.label for run in runs if run not in able],
+        "explained": numbers,
+        "versions": provenance.versions(),
+    }
+    return found, explained
+
+
+def _detections(one: Sequences) -> list[dict]:
+    names = schema.METADATA_NAMES
+    return [
+        {
+            "candid": int(candid),
+            "days": float(jd - one.jd[0]),
+            "filter": FILTERS.get(int(fid), "unknown"),
+            "magpsf": float(values[names.index("magpsf")]),
+        }
+        for candid, jd, fid, values in zip(one.candid, one.jd, one.fid, one.metadata, strict=True)
+    ]
+
+
+def _answer(run: Model, one: Sequences) -> dict:
+    _, probabilities = predict.predict(run, one)
+    n = run.config.n_detections
+    return {
+        "run": run.label,
+        "name": run.config.name,
+        "version": model.version(run),
+        "n_detections": n,
+        "days": float(one.jd[n - 1] - one.jd[0]),
+        "probabilities": dict(zip(run.config.classes, map(float, probabilities[0]), strict=True)),
+    }
+
+
+def _explain(run: Model, one: Sequences) -> tuple[dict, Explained]:
+    chosen = inputs.examples(one, run.config)
+    batch, ask = inputs.standardised(chosen, run.statistics), partial(predict.probabilities, run)
+    p = ask(batch)
+    which = int(p[0].argmax())
+    occluded = occlusion.occlusion(ask, batch, which) if run.config.stamp.channels else None
+    numbers = {
+        "run": run.label,
+        "class": run.config.classes[which],
+        "probability": float(p[0, which]),
+        "log_odds": float(occlusion.log_odds(p, which)[0]),
+        "occlusion": occluded and _occlusion(occluded, run.config.stamp.channels),
+        "metadata": _metadata(run, chosen, ask, batch, which),
+    }
+    return numbers, Explained(one, batch.stamps[0].astype(np.float32), occluded)
+
+
+def _occlusion(found: Occlusion, channels: Sequence[str]) -> dict:
+    return {
+        "channels": list(channels),
+        "patch_pixels": found.side,
+        "places_pixels": found.places.tolist(),
+        "largest_drop": found.drop.max(axis=(2, 3)).tolist(),
+        "drop": found.drop.tolist(),
+    }
+
+
+def _metadata(
+    run: Model, chosen: inputs.Examples, ask: occlusion.Probabilities, batch: Batch, which: int
+) -> list[dict]:
+    """One entry per value that the model reads, those that count most first."""
+    changes, statistics = occlusion.ablation(ask, batch, which), run.statistics
+    groups = (
+        ("every detection", statistics.dynamic, changes.dynamic, chosen.dynamic[0].T),
+        ("object", statistics.static, changes.static, chosen.static[0][:, None]),
+    )
+    found = [
+        {
+            "name": name,
+            "of": of,
+            "unit": schema.FEATURES[name].unit,
+            "values": [float(value) for value in row],
+            "training_mean": mean,
+            "log_odds_change": float(change),
+        }
+        for of, group, all_changes, values in groups
+        for name, mean, change, row in zip(group.names, group.mean, all_changes, values, strict=True)
+    ]
+    return sorted(found, key=lambda entry: -abs(entry["log_odds_change"]))
+
+
+def write(folder: Path, found: dict, explained: Explained) -> tuple[Path, Path]:
+    """Write OBJECT.json and OBJECT.html into `folder`; returns their paths.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]", "_", found["object_id"]).lstrip(".") or "object"
+    json_path, html_path = folder / f"{stem}.json", folder / f"{stem}.html"
+    page = html(found, explained.one, explained.stamps, explained.occlusion)
+    files.write(json_path, to_json(found))
+    files.write(html_path, page)
+    return json_path, html_path

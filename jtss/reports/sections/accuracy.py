@@ -1,0 +1,69 @@
+"""The numbers of a report: scores with their intervals, as plain values ready for JSON."""
+
+import numpy as np
+
+from jtss.metrics import classification
+from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interval, wilson_interval
+from jtss.reports.evaluation import Evaluation
+
+
+def scores(evaluation: Evaluation, seed: int = 0) -> dict:
+    """All numbers of an evaluation, as plain values; undefined ones are NaN.
+
+    The intervals of accuracy, balanced accuracy and F1 are percentile bootstraps over objects. Those of precision and
+    recall, and a second one of accuracy, are Wilson's, which do not shrink to nothing where no error was seen.
+    """
+    labels, probabilities = evaluation.label, evaluation.probabilities
+    confusion = classification.confusion_matrix(labels, evaluation.predicted, len(evaluation.classes))
+    bins = classification.reliability(probabilities, labels)
+    hits = int(np.trace(confusion))
+    return {
+        "n_objects": len(labels),
+        "accuracy": {
+            "value": float(classification.accuracy(confusion)),
+            "interval": _plain(bootstrap_interval(confusion, classification.accuracy, seed=seed)),
+            "wilson_interval": _plain(wilson_interval(hits, len(labels))),
+            "confidence": CONFIDENCE,
+            "n_resamples": N_RESAMPLES,
+            "seed": seed,
+        },
+        "balanced_accuracy": _score(
+            classification.balanced_accuracy(confusion),
+            bootstrap_interval(confusion, classification.balanced_accuracy, seed=seed),
+        ),
+        "cross_entropy_nat": classification.cross_entropy(probabilities, labels),
+        "brier": classification.brier(probabilities, labels),
+        "calibration_error": bins.error,
+        "confusion_matrix": confusion.tolist(),
+        "classes": _class_numbers(confusion, evaluation.classes, seed),
+        "reliability": {name: np.asarray(values).tolist() for name, values in bins._asdict().items()},
+    }
+
+
+def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, dict]:
+    """{class: {support, precision, recall, f1: {value, interval}}}."""
+    found = classification.class_scores(confusion)
+    hits, claimed = np.diagonal(confusion), confusion.sum(axis=0)
+    f1_limits = bootstrap_interval(confusion, lambda drawn: classification.class_scores(drawn).f1, seed=seed)
+    return {
+        name: {
+            "support": int(found.support[i]),
+            "precision": _score(found.precision[i], wilson_interval(int(hits[i]), int(claimed[i]))),
+            "recall": _score(found.recall[i], wilson_interval(int(hits[i]), int(found.support[i]))),
+            "f1": _score(found.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
+        }
+        for i, name in enumerate(classes)
+    }
+
+
+def _spread(interval: Interval) -> Interval:
+    """The interval, undefined where the bootstrap saw no spread: no error at all, which is not certainty."""
+    return interval if interval.lower < interval.upper else Interval(np.float64("nan"), np.float64("nan"))
+
+
+def _score(value: np.ndarray, interval: Interval) -> dict:
+    return {"value": float(value), "interval": _plain(interval)}
+
+
+def _plain(interval: Interval) -> list[float]:
+    return [float(limit) for limit in interval]

@@ -1,0 +1,93 @@
+"""What a report says of whether probabilities mean what they say, before and after temperature scaling."""
+
+import numpy as np
+
+from jtss.inference import calibration
+from jtss.metrics import classification
+from jtss.metrics.classification import Reliability
+from jtss.reports import figures, page
+from jtss.reports.evaluation import Answers
+from jtss.reports.page import decimal, percent
+
+FITTED = "fitted to {n:,} objects of the validation split"
+NO_VALIDATION = "not fitted: there are no labelled objects of a validation split beside those evaluated"
+TOO_FEW = "not fitted: {n:,} objects of the validation split are too few"
+MEANING = (
+    "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the"
+    " logarithms of the probabilities: above 1 it makes a model less sure; no predicted class changes. All of this"
+    " holds for a sky with the classes of this test: on another, scale by the temperature first, then multiply by the"
+    " shares and normalise."
+)
+
+
+def scores(answers: Answers, validation: Answers | None) -> dict:
+    """Calibration before and after scaling, as plain values; undefined ones are NaN.
+
+    Args:
+        answers: for the objects evaluated.
+        validation: for other objects, to fit the temperature to.
+    """
+    fitted = np.nan if validation is None else calibration.fit(validation.probabilities, validation.label)
+    known = bool(np.isfinite(fitted))
+    limits = (np.nan, np.nan)
+    if known:
+        limits = calibration.interval(validation.probabilities, validation.label, fitted)
+    words = NO_VALIDATION if validation is None else (FITTED if known else TOO_FEW).format(n=len(validation.label))
+    after = calibration.scaled(answers.probabilities, fitted) if known else None
+    return {
+        "temperature": float(fitted),
+        "temperature_interval": [float(limit) for limit in limits],
+        "temperature_is": words,
+        "before": _scores(answers.probabilities, answers.label),
+        "after": None if after is None else _scores(after, answers.label),
+    }
+
+
+def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict:
+    bins = classification.reliability(probabilities, labels)
+    return {
+        "cross_entropy_nat": classification.cross_entropy(probabilities, labels),
+        "brier": classification.brier(probabilities, labels),
+        "calibration_error": bins.error,
+        "mean_confidence": float(probabilities.max(axis=1).mean(dtype=np.float64)),
+        "reliability": {name: np.asarray(values).tolist() for name, values in bins._asdict().items()},
+    }
+
+
+def section(found: dict) -> str:
+    """The numbers, as a section of the page."""
+    kinds = {name: found[name] for name in ("before", "after") if found[name]}
+    rows = [
+        [
+            (f"{name} scaling", ""),
+            (percent(of["calibration_error"]), ""),
+            (decimal(of["brier"], 4), ""),
+            (decimal(of["cross_entropy_nat"], 4), ""),
+            (percent(of["mean_confidence"]), ""),
+        ]
+        for name, of in kinds.items()
+    ]
+    pictures = [(f"Reliability diagram {name} scaling", _picture(name, of)) for name, of in kinds.items()]
+    head = ["", "calibration error", "Brier score", "cross-entropy [nat]", "mean confidence"]
+    return page.section(
+        "Calibration",
+        page.pictures(pictures),
+        page.paragraph(_temperature(found)),
+        page.table(head, rows),
+        page.paragraph(MEANING, "muted"),
+    )
+
+
+def _temperature(found: dict) -> str:
+    value, (lower, upper) = decimal(found["temperature"]), found["temperature_interval"]
+    if not np.isfinite(found["temperature"]):
+        return f"Temperature {value}: {found['temperature_is']}."
+    idle = " These objects do not tell it from 1, which changes nothing." if lower <= 1 <= upper else ""
+    return f"Temperature {value} ({decimal(lower)}–{decimal(upper)}, 95 %): {found['temperature_is']}.{idle}"
+
+
+def _picture(name: str, found: dict) -> bytes:
+    bins = {key: np.array(values) for key, values in found["reliability"].items()}
+    return figures.reliability_figure(
+        Reliability(**{**bins, "error": float(bins["error"])}), f"{name.capitalize()} scaling"
+    )

@@ -1,0 +1,243 @@
+"""Several models on the same objects: what another detection, and the days until it, are worth.
+
+[FOLDED] What a report says of several models side by side.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jtss.metrics.classification import ratio
+from jtss.metrics.comparisons import holm, mcnemar, paired_difference
+from jtss.metrics.intervals import wilson_interval
+from jtss.metrics.slices import Cut, by_edges
+from jtss.reports import page
+from jtss.reports.evaluation import Evaluation
+from jtss.reports.figures import CLASS_COLOURS, GREY, png, tidy
+from jtss.reports.page import UNDEFINED, decimal, gain, interval, percent
+
+DAYS = (1, 3, 7, 14, 30)
+
+
+class Contender(NamedTuple):
+    """A model and what it said.
+
+    Attributes:
+        run: its path or name.
+        n_detections: that it reads.
+        evaluation: of all objects that it can read.
+    """
+
+    run: str
+    n_detections: int
+    evaluation: Evaluation
+
+
+def common(evaluations: Sequence[Evaluation]) -> list[np.ndarray]:
+    """For each evaluation the rows of the objects that all of them have, in the same order of objects.
+
+    Raises:
+        ValueError: there is no such object, or an object is there twice.
+    """
+    ids = [np.asarray(one.object_id, str) for one in evaluations]
+    for names in ids:
+        twice, counts = np.unique(names, return_counts=True)
+        if counts.max(initial=0) > 1:
+            raise ValueError(f"object {twice[counts.argmax()]} is there twice, expected every object once")
+    shared = set(ids[0].tolist()).intersection(*(names.tolist() for names in ids[1:]))
+    if not shared:
+        raise ValueError("no object can be read by all of the models: their classes or detections do not meet")
+    order = sorted(shared)
+    rows = []
+    for names in ids:
+        at = {name: row for row, name in enumerate(names.tolist())}
+        rows.append(np.array([at[name] for name in order]))
+    return rows
+
+
+def scores(contenders: Sequence[Contender]) -> dict:
+    """Accuracy of every model, on what it can read and on what all can, and paired differences, as plain values.
+
+    Args:
+        contenders: in the order of their detections; each is compared with the one before it.
+    """
+    rows = common([one.evaluation for one in contenders])
+    return {
+        "common_objects": len(rows[0]),
+        "models": [_scores(*pair) for pair in zip(contenders, rows, strict=True)],
+        "differences": _differences(contenders, rows),
+    }
+
+
+def _scores(one: Contender, rows: np.ndarray) -> dict:
+    found = one.evaluation
+    right, days = found.predicted == found.label, found.properties.days[rows]
+    by_days = Cut("days", by_edges(days, DAYS, "days"))
+    return {
+        "run": one.run,
+        "n_detections": one.n_detections,
+        "classes": list(found.classes),
+        "own": _accuracy(right),
+        "common": _accuracy(right[rows]),
+        "recall": {name: _accuracy(right[rows][found.label[rows] == i]) for i, name in enumerate(found.classes)},
+        "median_days": float(np.median(days)),
+        "days": {name: _accuracy(right[rows][inside]) for name, inside in by_days.slices if inside.any()},
+    }
+
+
+def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) -> list[dict]:
+    """Each model against the one before it, on the common objects; `p_holm` is corrected for how many these are."""
+    hits = [
+        (one.evaluation.predicted == one.evaluation.label)[chosen] for one, chosen in zip(contenders, rows, strict=True)
+    ]
+    tests = [mcnemar(later, earlier) for earlier, later in pairwise(hits)]
+    corrected = holm(np.array([test.p_value for test in tests]))
+    found = []
+    for i, ((before, after), test) in enumerate(zip(pairwise(contenders), tests, strict=True)):
+        difference, interval = paired_difference(hits[i + 1], hits[i])
+        found.append(
+            {
+                "run": after.run,
+                "than": before.run,
+                "difference": float(difference),
+                "interval": [float(limit) for limit in interval],
+                "only_run": test.only_a,
+                "only_than": test.only_b,
+                "p_mcnemar": test.p_value,
+                "p_holm": float(corrected[i]),
+            }
+        )
+    return found
+
+
+def _accuracy(right: np.ndarray) -> dict:
+    hits, total = int(right.sum()), len(right)
+    return {
+        "objects": total,
+        "correct": hits,
+        "accuracy": float(ratio(hits, total)),
+        "wilson_interval": [float(limit) for limit in wilson_interval(hits, total)],
+    }
+
+
+MEANING = (
+    "All on the same objects, each model reading its first detections: the differences are the models' alone. The"
+    " intervals are of one accuracy each; whether two models differ, the paired differences below tell. In brackets"
+    " what a model reaches on all objects that it can read."
+)
+DIFFERENCES = (
+    "Each model against the one before it, object by object: the difference in accuracy with its 95 % interval"
+    " (bootstrap over objects), the objects that only one of the two gets right, and how likely so lopsided a count is"
+    " by chance (McNemar's exact test; corrected after Holm for the number of rows). It compares these trained"
+    " networks: another training of the same network would differ, too."
+)
+BY_DAYS = "By days from the first detection to the last one read; each model on the same objects."
+
+
+def text(found: dict) -> str:
+    """The accuracies, for the terminal."""
+    width = max(len(of["run"]) for of in found["models"])
+    lines = [f"on the same {found['common_objects']:,} objects:"]
+    lines += [
+        f"  {of['run']:<{width}}  n = {of['n_detections']}  {percent(of['common']['accuracy'])}"
+        f" ({interval(of['common']['wilson_interval'])})"
+        for of in found["models"]
+    ]
+    lines += [
+        f"  {of['run']} against {of['than']}: {gain(of['difference'], of['interval'])},"
+        f" p = {_p(of['p_holm'])} (corrected)"
+        for of in found["differences"]
+    ]
+    return "\n".join(lines)
+
+
+def section(found: dict) -> str:
+    """The numbers, as a section of the page."""
+    models = found["models"]
+    there = (name for of in models for name in of["classes"] if of["recall"][name]["objects"])
+    classes = list(dict.fromkeys(there))
+    rows = [
+        [
+            (of["run"], f"{of['n_detections']} detection{'s' * (of['n_detections'] > 1)}"),
+            (decimal(of["median_days"], 1), ""),
+            (percent(of["common"]["accuracy"]), interval(of["common"]["wilson_interval"])),
+            *((_recall(of, name), "") for name in classes),
+            (percent(of["own"]["accuracy"]), f"{of['own']['objects']:,} objects"),
+        ]
+        for of in models
+    ]
+    head = ["model", "median days", "accuracy", *classes, "(all it can read)"]
+    return page.section(
+        "By number of detections",
+        page.paragraph(f"{found['common_objects']:,} objects that all of these models can read."),
+        page.pictures([("Accuracy by number of detections", figure(models, classes))]),
+        page.table(head, rows),
+        page.paragraph(MEANING, "muted"),
+        _differences_table(found["differences"]),
+        _days(models),
+    )
+
+
+def _recall(of: dict, name: str) -> str:
+    recall = of["recall"].get(name)
+    return f"{recall['correct']:,} of {recall['objects']:,}" if recall and recall["objects"] else UNDEFINED
+
+
+def _differences_table(differences: Sequence[dict]) -> str:
+    rows = [
+        [
+            (of["run"], f"against {of['than']}"),
+            (gain(of["difference"], of["interval"]), ""),
+            (f"{of['only_run']:,} / {of['only_than']:,}", ""),
+            (_p(of["p_mcnemar"]), ""),
+            (_p(of["p_holm"]), ""),
+        ]
+        for of in differences
+    ]
+    head = ["model", "difference", "right alone: it / the other", "p", "p, corrected"]
+    return page.table(head, rows) + page.paragraph(DIFFERENCES, "muted")
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.001 else "below 0.001"
+
+
+def _days(models: Sequence[dict]) -> str:
+    bins = list(dict.fromkeys(name for of in models for name in of["days"]))
+    bins.sort(key=lambda name: (not name.startswith("below"), "or more" in name, _first_number(name)))
+    rows = [[(name, "")] + [_cell(of["days"].get(name)) for of in models] for name in bins]
+    return page.paragraph(BY_DAYS) + page.table(["days", *(of["run"] for of in models)], rows)
+
+
+def _first_number(name: str) -> float:
+    return next(float(word) for word in name.split() if word.isdigit())
+
+
+def _cell(found: dict | None) -> tuple[str, str]:
+    return (percent(found["accuracy"]), f"{found['correct']:,} of {found['objects']:,}") if found else (UNDEFINED, "")
+
+
+def figure(models: Sequence[dict], classes: Sequence[str]) -> bytes:
+    """Draw accuracy with its interval, and the recall of every class, against the models in their order."""
+    picture = Figure(figsize=(5.2, 4.2), layout="constrained")
+    axes = picture.add_subplot()
+    places = np.arange(len(models))
+    for name in classes:
+        recall = [100 * of["recall"].get(name, {}).get("accuracy", np.nan) for of in models]
+        axes.plot(places, recall, "o--", color=CLASS_COLOURS.get(name, GREY), linewidth=1.2, markersize=5, label=name)
+    value = np.array([100 * of["common"]["accuracy"] for of in models])
+    lower, upper = 100 * np.array([of["common"]["wilson_interval"] for of in models]).T
+    error = np.maximum([value - lower, upper - value], 0)
+    axes.errorbar(
+        places, value, yerr=error, fmt="s-", color="#222222", linewidth=2, markersize=7, capsize=4, label="all"
+    )
+    axes.set_xticks(places, [f"{of['run'].split('/')[-1]}\nn = {of['n_detections']}" for of in models], fontsize=10)
+    axes.set_xlim(-0.4, len(models) - 0.6)
+    axes.set_ylabel("accuracy and recall [%]", fontsize=12)
+    axes.set_title("The same objects, more detections", fontsize=13)
+    tidy(axes)
+    axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1, 0.5))
+    return png(picture)

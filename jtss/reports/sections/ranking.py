@@ -1,0 +1,77 @@
+"""What a report says of how well a model puts the objects of each class before all others."""
+
+import numpy as np
+
+from jtss.metrics import priors
+from jtss.metrics.classification import Ranking, ranking
+from jtss.reports import figures, page
+from jtss.reports.page import UNDEFINED, decimal
+
+POINTS = 200  # of a curve that are kept, from the ends and between at equal steps
+
+
+def scores(
+    probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], shares: np.ndarray | None
+) -> dict[str, dict]:
+    """Curves and the areas under them of every class against all others, as plain values; undefined ones are NaN.
+
+    Args:
+        probabilities: [B, L].
+        labels: [B] integers.
+        classes: L names.
+        shares: [L] of the classes on the sky, None where not known.
+    """
+    weights = None if shares is None else priors.weights(labels, shares)
+    found = {}
+    for i, name in enumerate(classes):
+        chance, positive = probabilities[:, i], labels == i
+        whole = ranking(chance, positive)
+        on_the_sky = np.nan if weights is None else ranking(chance, positive, weights).average_precision
+        found[name] = {
+            "positives": int(positive.sum()),
+            "auc": whole.auc,
+            "average_precision": whole.average_precision,
+            "average_precision_on_the_sky": float(on_the_sky),
+            **_curves(whole),
+        }
+    return found
+
+
+def _curves(whole: Ranking) -> dict:
+    """Both curves, thinned, each from its first point on; empty where undefined."""
+    kept = np.unique(np.linspace(0, len(whole.threshold) - 1, POINTS).round().astype(int))
+    roc = {"false_positive_rate": whole.false_positive_rate, "true_positive_rate": whole.recall}
+    roc = {name: [0.0, *values[kept].tolist()] for name, values in roc.items()}
+    pr = {"recall": whole.recall[kept].tolist(), "precision": whole.precision[kept].tolist()}
+    both = {"roc": roc, "precision_recall": pr}
+    return {kind: curve if _defined(curve) else {key: [] for key in curve} for kind, curve in both.items()}
+
+
+def _defined(curve: dict[str, list]) -> bool:
+    return all(np.isfinite(values).all() for values in curve.values())
+
+
+def section(found: dict[str, dict]) -> str:
+    """The numbers, as a section of the page."""
+    rows = [
+        [(name, ""), (f"{of['positives']:,}", "")]
+        + [(decimal(of[key], 4), "") for key in ("auc", "average_precision", "average_precision_on_the_sky")]
+        for name, of in found.items()
+    ]
+    head = ["class", "objects", "ROC area", "average precision", "the same on the sky"]
+    note = (
+        "Each class against all others. ROC area: the chance that an object of the class gets a higher probability of"
+        " it than one of another class. Average precision on the sky: at the shares above"
+        f" ({UNDEFINED}: not known)."
+    )
+    return page.section(
+        "Ranking",
+        page.pictures(
+            [
+                ("ROC curve of every class", figures.roc_figure(found)),
+                ("Precision–recall curve of every class", figures.precision_recall_figure(found)),
+            ]
+        ),
+        page.table(head, rows),
+        page.paragraph(note, "muted"),
+    )

@@ -1,0 +1,44 @@
+"""What a report says of accuracy in parts of the sky."""
+
+from jtss.metrics import slices
+from jtss.reports import figures, page
+from jtss.reports.evaluation import Evaluation
+from jtss.reports.page import UNDEFINED, interval, percent
+
+MEANING = (
+    "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. A"
+    " slice may look bad because it holds another mixture of classes: the numbers say how many of each class are right."
+    f" Few (hollow): fewer than {slices.FEW} objects, which says little. Intervals are Wilson's, 95 %."
+)
+ONE_DETECTION = "A model for single alerts has no days since the first detection; see the detections so far instead."
+
+
+def scores(evaluation: Evaluation, n_detections: int) -> list[dict]:
+    """The numbers of every cut, as plain values; see `slices.scores`."""
+    predicted, labels = evaluation.predicted, evaluation.label
+    every = slices.cuts(evaluation.properties, n_detections)
+    return [slices.scores(cut, predicted, labels, evaluation.classes) for cut in every]
+
+
+def section(found: list[dict], classes: tuple[str, ...], n_detections: int) -> str:
+    """The numbers, as a section of the page."""
+    parts = [page.pictures([("Accuracy of every slice with its interval", figures.slices_figure(found))])]
+    if n_detections == 1:
+        parts.append(page.paragraph(ONE_DETECTION, "muted"))
+    present = [name for name in classes if any(row["classes"][name]["objects"] for row in found[0]["slices"])]
+    rows = [row for cut in found for row in (cut["name"], *_rows(cut, present))]
+    parts.append(page.folded("All slices as numbers", page.table(["", "objects", "accuracy", *present], rows)))
+    return page.section("Where it works", *parts, page.paragraph(MEANING, "muted"))
+
+
+def _rows(cut: dict, classes: list[str]) -> list[list[tuple[str, str]]]:
+    rows = []
+    for row in cut["slices"]:
+        cells = [(_part(row["classes"][name]), "") for name in classes]
+        accuracy = (percent(row["accuracy"]), interval(row["wilson_interval"]))
+        rows.append([(row["name"], ""), (f"{row['objects']:,}", "few" if row["few"] else ""), accuracy, *cells])
+    return rows
+
+
+def _part(of_class: dict) -> str:
+    return f"{of_class['correct']:,} of {of_class['objects']:,}" if of_class["objects"] else UNDEFINED

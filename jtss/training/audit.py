@@ -1,0 +1,117 @@
+"""Whether the statistics of a run were fitted on the training split, and on nothing else.
+
+They are part of the model, so that limits and means taken from all objects are a (small) look at the test set. The
+check fits them again, which only the classifier can do, for it alone knows what a run reads and how: hence it is here,
+not in `data_prep`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import dataset
+from jtss.config.settings import Config
+from jtss.network import inputs
+from jtss.network.inputs import FITTED, Examples, Statistics
+from jtss.runs import seeds
+from jtss.runs.directory import STATISTICS, RunDirectory, open_run
+from jtss.runs.states import RunError
+from jtss.schema import SPLIT_NAMES, TIME_GAP
+
+TOLERANCE = 1e-9  # in standard deviations: sums may be taken in another order, one object in a million shows
+MOST_NAMED = 3
+SUSPECTS = (("train",), ("train", "validation"), SPLIT_NAMES, ("validation",), ("test",))
+
+
+class Verdict(NamedTuple):
+    """What was found in a run: whether it leaks, and a line that says so."""
+
+    leak: bool
+    text: str
+
+
+def check(path: Path, data_path: Path | None = None) -> list[Verdict]:
+    """Check a run directory, or every seed of a folder of repeats.
+
+    Args:
+        path: the run.
+        data_path: the data set it was trained on, where that has moved.
+
+    Raises:
+        RunError, RepeatsError: no run, or a damaged one.
+        DataError: no data set, a damaged one, or not the one that the run was trained on.
+    """
+    directories = seeds.seed_directories(path).values() if seeds.is_repeats(path) else [path]
+    return [_check_run(open_run(directory), data_path) for directory in directories]
+
+
+def _check_run(run: RunDirectory, data_path: Path | None) -> Verdict:
+    data_path = Path(data_path or run.provenance["data"])
+    found, expected = str(dataset.attributes(data_path)["content_hash"]), run.provenance["data_hash"]
+    if found != expected:
+        raise dataset.DataError(
+            f"{data_path}: content hash {found}, expected {expected}, of the data that {run.path} was trained on"
+        )
+    return judge(run.path / STATISTICS, run.statistics, labelled(data_path, run.config), run.config)
+
+
+def labelled(path: Path, config: Config) -> Examples:
+    """What `config` reads of every labelled object of a data set, without images.
+
+    Raises:
+        DataError: as `data.read`.
+    """
+    # A model reads stamps or the values of each detection, so where it reads none of these, one stands in.
+    dynamic = config.metadata.dynamic or (TIME_GAP.name,)
+    metadata = replace(config.metadata, dynamic=dynamic)
+    blind = replace(config, stamp=replace(config.stamp, channels=()), metadata=metadata)
+    batches = (inputs.examples(sequences, blind) for sequences in dataset.read(path))
+    parts = [batch.take(np.flatnonzero(batch.label >= 0)) for batch in batches]
+    found = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return found._replace(dynamic=found.dynamic[..., : len(config.metadata.dynamic)])
+
+
+def judge(name: Path, stored: Statistics, examples: Examples, config: Config) -> Verdict:
+    """Compare stored statistics with those of the training objects and, where they differ, with those of other splits.
+
+    Args:
+        name: of the file, for the text.
+        stored: what the run has.
+        examples: labelled objects of all splits.
+        config: what the run reads.
+
+    Raises:
+        RunError: the statistics are of other values than `config` reads.
+    """
+    try:
+        stored.check(config.metadata)
+    except ValueError as error:
+        raise RunError(f"{name}: {error}") from None
+    n_values = len(config.metadata.dynamic) + len(config.metadata.static)
+    n_train = int(np.sum(examples.split == SPLIT_NAMES.index("train")))
+    differences = list(_differences(stored, _fit(examples, ("train",), config)))
+    if not differences:
+        return Verdict(False, f"{name}: {n_values} values as {n_train} training objects have them")
+    twins = [splits for splits in SUSPECTS[1:] if not list(_differences(stored, _fit(examples, splits, config)))]
+    source = f"those of {' and '.join(twins[0])}" if twins else "of no union of splits"
+    named = "; ".join(differences[:MOST_NAMED]) + ("; …" if len(differences) > MOST_NAMED else "")
+    return Verdict(True, f"{name}: not of the {n_train} training objects but {source}: {named}")
+
+
+def _fit(examples: Examples, splits: tuple[str, ...], config: Config) -> Statistics:
+    chosen = examples.take(np.flatnonzero(np.isin(examples.split, [SPLIT_NAMES.index(name) for name in splits])))
+    return inputs.fit(chosen.dynamic, chosen.static, config.metadata)
+
+
+def _differences(found: Statistics, expected: Statistics) -> Iterator[str]:
+    """A text for each limit, mean or deviation that differs."""
+    for group in ("dynamic", "static"):
+        one, other = getattr(found, group), getattr(expected, group)
+        for i, name in enumerate(one.names):
+            for key in FITTED:
+                value, wanted = getattr(one, key)[i], getattr(other, key)[i]
+                if not abs(value - wanted) <= TOLERANCE * max(other.std[i], abs(wanted)):
+                    yield f"{group}.{name}.{key} {value:.9g}, expected {wanted:.9g}"

@@ -1,0 +1,192 @@
+"""Where training batches come from: a training set on the device, or one that is read from its file batch by batch.
+
+Both give the same batches to the same program, so that training comes to the same bits.
+
+[FOLDED] From a data file to what training needs of it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import jax
+import numpy as np
+
+from jtss import dataset, devices, schema
+from jtss.config.settings import Config
+from jtss.dataset import DataError, read
+from jtss.network import inputs
+from jtss.network.inputs import Examples, Statistics, examples, standardised
+from jtss.network.network import Batch
+
+# What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
+BATCH_AXIS = 2
+SHARE_OF_DEVICE = 0.5  # that a training set may take; the rest is for training
+SHARE_OF_HOST = 0.25  # loading holds it some three times
+
+
+class Labelled(NamedTuple):
+    """Objects with their classes; every leaf has the same leading axes."""
+
+    batch: Batch
+    label: jax.Array
+
+
+class Resident:
+    """A training set on the device, gathered there."""
+
+    def __init__(self, train: Examples, statistics: Statistics, n_classes: int):
+        ordered, self.class_count = _by_class(train, n_classes)
+        host = Labelled(inputs.standardised(ordered, statistics), ordered.label)
+        self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
+
+    def take(self, rows: jax.Array) -> Labelled:
+        """[R, n, B] rows → examples [R, n, B, …], divided among the devices along B."""
+        return _gather(self._data, rows)
+
+
+@jax.jit
+def _gather(everything: Labelled, rows: jax.Array) -> Labelled:
+    chosen = jax.tree.map(lambda part: part[rows], everything)
+    return jax.lax.with_sharding_constraint(chosen, devices.divided(BATCH_AXIS))
+
+
+class Streamed:
+    """A training set whose stamps stay in the data file; only metadata and labels are in memory."""
+
+    def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
+        ordered, self.class_count = _by_class(train, len(config.classes))
+        self._config, self._label = config, ordered.label
+        self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
+        self._static = inputs.standardise(ordered.static, statistics.static)
+        # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
+        self._file = h5py.File(path, "r", rdcc_nbytes=0)
+        self._first_row = self._file["object_start"][:][ordered.index]
+
+    def take(self, rows: jax.Array) -> Labelled:
+        """As `Resident.take`."""
+        chosen, sharding = np.asarray(rows), devices.divided(BATCH_AXIS)
+        side, channels = self._config.stamp.source_side, len(self._config.stamp.channels)
+        shape = (*chosen.shape, self._config.n_detections, side, side, channels)
+
+        def part_of(values: np.ndarray) -> jax.Array:
+            return devices.fill((*chosen.shape, *values.shape[1:]), sharding, lambda part: values[chosen[part[:3]]])
+
+        stamps = devices.fill(shape, sharding, lambda part: self._stamps(chosen[part[:3]]))
+        return Labelled(Batch(stamps, part_of(self._dynamic), part_of(self._static)), part_of(self._label))
+
+    def _stamps(self, rows: np.ndarray) -> np.ndarray:
+        """[..., N, S, S, C] float16 of rows [...]."""
+        stored, n = self._file["stamps"], self._config.n_detections
+        starts = self._first_row[rows.ravel()]
+        read = np.stack([stored[start : start + n] for start in starts])
+        crops = inputs.source_crops(read, self._config.stamp).astype(np.float16)
+        return crops.reshape(*rows.shape, *crops.shape[1:])
+
+
+Source = Resident | Streamed
+
+
+def fits(n_objects: int, config: Config) -> bool:
+    """Whether the stamps of so many training objects can be loaded, and fit on a device beside the training itself."""
+    side, channels = config.stamp.source_side, len(config.stamp.channels)
+    size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
+    return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
+
+
+def _by_class(train: Examples, n_classes: int) -> tuple[Examples, np.ndarray]:
+    """The examples ordered by class, and how many each class has: [L] int32."""
+    count = np.bincount(train.label, minlength=n_classes).astype(np.int32)
+    return train.take(np.argsort(train.label, kind="stable")), count
+
+
+def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
+    """Training and validation examples of a data file, by name of the split.
+
+    Without `train_stamps` the training examples have no pixels, [B, N, 0, 0, C], for a set too large for the memory.
+
+    Raises:
+        DataError: as `read`; or a class of the config has no object with n detections in one of the two splits.
+    """
+    parts: dict[str, list[Examples]] = {"train": [], "validation": []}
+    n_objects = 0
+    for sequences in read(path):
+        batch = examples(sequences, config)
+        batch = batch._replace(index=batch.index + n_objects)
+        n_objects += sequences.n_objects
+        for name, found in parts.items():
+            chosen = batch.take(np.flatnonzero((batch.label >= 0) & (batch.split == schema.SPLIT_NAMES.index(name))))
+            lean = name == "train" and not train_stamps
+            found.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
+    splits = {
+        name: Examples(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        for name, found in parts.items()
+    }
+    for name, split in splits.items():
+        counts = np.bincount(split.label, minlength=len(config.classes))
+        absent = [label for label, count in zip(config.classes, counts, strict=True) if not count]
+        if absent:
+            raise DataError(
+                f"{path}: no {name} object of class {', '.join(absent)} with {config.n_detections} detections or more"
+                f" (config {config.name} needs every one of {', '.join(config.classes)})"
+            )
+    return splits
+
+
+class ValidationChunks(NamedTuple):
+    """The validation split, [n, B] objects; `weight` is 0 for the rows that fill up the last chunk."""
+
+    examples: Labelled
+    weight: jax.Array
+
+
+def validation_chunks(validation: Examples, statistics: Statistics, size: int) -> ValidationChunks:
+    """The validation split on the device, in chunks of equal size."""
+    n_chunks = -(-len(validation.label) // size)
+    rows = np.arange(n_chunks * size)
+    weight = (rows < len(validation.label)).astype(np.float32)
+    filled = validation.take(np.where(weight > 0, rows, 0))
+    flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label), weight)
+    chunked = jax.tree.map(lambda leaf: leaf.reshape(n_chunks, size, *leaf.shape[1:]), flat)
+    return jax.tree.map(partial(devices.place, sharding=devices.divided(1)), chunked)
+
+
+class Prepared(NamedTuple):
+    """What training needs of a data file."""
+
+    path: Path
+    source: Source
+    chunks: ValidationChunks
+    statistics: Statistics
+    n_train: int
+    n_validation: int
+
+
+def prepare(
+    path: Path, config: Config, *, stream: bool, say: Callable[[str], None], statistics: Statistics | None = None
+) -> Prepared:
+    """Load a data file; the training set stays in it where it does not fit in memory.
+
+    Args:
+        path: the data file.
+        config: what will be trained.
+        stream: leave the training set in the file even where it fits.
+        say: is told where it does.
+        statistics: of the metadata, where they were fitted before.
+
+    Raises:
+        data.DataError: as `data.load`.
+    """
+    stream = stream or not fits(sum(dataset.count(path, config, "train").values()), config)
+    splits = load(path, config, train_stamps=not stream)
+    train, validation = splits["train"], splits["validation"]
+    statistics = statistics or inputs.fit(train.dynamic, train.static, config.metadata)
+    if stream:
+        say("the training set stays in its file; batches are read as they are needed")
+        source = Streamed(path, train, statistics, config)
+    else:
+        source = Resident(train, statistics, len(config.classes))
+    chunks = validation_chunks(validation, statistics, config.training.batch_size)
+    return Prepared(path, source, chunks, statistics, len(train.label), len(validation.label))

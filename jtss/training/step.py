@@ -1,0 +1,165 @@
+"""One step of one training: state is arrays only, and every draw follows from (seed, θ, step)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jtss import devices
+from jtss.config.settings import Config
+from jtss.network import network
+from jtss.network.network import Variables
+from jtss.training.batches import Labelled, ValidationChunks
+
+
+class Best(NamedTuple):
+    """The model with the lowest validation loss so far."""
+
+    step: jax.Array
+    loss: jax.Array
+    accuracy: jax.Array
+    variables: Variables
+
+
+class TrainState(NamedTuple):
+    """Everything that training carries from step to step, and in what it differs from others of the same program."""
+
+    seed: jax.Array
+    rotation_range_deg: jax.Array
+    step: jax.Array
+    variables: Variables
+    opt_state: optax.OptState
+    best: Best
+
+
+def optimizer(config: Config) -> optax.GradientTransformation:
+    """Adam with its default betas, TSC §IV-D; its learning rate is constant there, and may decay here."""
+    training = config.training
+    if training.decay == "cosine":
+        return optax.adam(optax.cosine_decay_schedule(training.learning_rate, training.iterations))
+    return optax.adam(training.learning_rate)
+
+
+def keys(seed: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The keys of the initial weights and of the steps."""
+    init_key, step_key = jax.random.split(jax.random.key(seed))
+    return init_key, step_key
+
+
+def step_keys(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The keys of one step: of its draw of objects, and of the model's rotations and dropout."""
+    draw_key, model_key = jax.random.split(jax.random.fold_in(keys(seed)[1], step))
+    return draw_key, model_key
+
+
+def shared(config: Config) -> Config:
+    """The same for all trainings that can be one program: their seeds and ranges of rotation are in their states.
+
+    A range of 0 stays: angles that are not drawn are constants of the program.
+    """
+    drawn = float(config.stamp.rotation_range_deg > 0)  # [deg]
+    stamp = replace(config.stamp, rotation_range_deg=drawn)
+    return replace(config, stamp=stamp, training=replace(config.training, seed=0))
+
+
+def init_state(config: Config) -> TrainState:
+    """The state of one training before the first step, without the axis of trainings."""
+    numbers = np.uint32(config.training.seed), np.float32(config.stamp.rotation_range_deg)
+    return _init_state(shared(config), *numbers)
+
+
+@partial(jax.jit, static_argnums=0)
+def _init_state(config: Config, seed: jax.Array, range_deg: jax.Array) -> TrainState:
+    variables = network.init(config, keys(seed)[0])
+    nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
+    opt_state = optimizer(config).init(variables["params"])
+    return TrainState(seed, range_deg, jnp.int32(0), variables, opt_state, nothing)
+
+
+def join(states: Sequence[TrainState]) -> TrainState:
+    """States of R trainings → one with a leading axis [R] on every leaf, on all devices."""
+    stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *states)
+    return jax.tree.map(partial(devices.place, sharding=devices.everywhere()), stacked)
+
+
+def part(states: TrainState, i: int) -> TrainState:
+    """The state of the i-th training."""
+    return jax.tree.map(lambda leaf: leaf[i], states)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def draw(config: Config, class_count: jax.Array, seeds: jax.Array, step: jax.Array, n_steps: int) -> jax.Array:
+    """[R, n, B] rows of the batches of n steps, for training objects ordered by class.
+
+    A class is drawn uniformly, then one of its objects; `natural`: objects are drawn uniformly.
+    """
+    class_start = jnp.cumsum(class_count) - class_count
+    shape = (config.training.batch_size,)
+
+    def one(seed: jax.Array, step: jax.Array) -> jax.Array:
+        class_key, row_key = jax.random.split(step_keys(seed, step)[0])
+        if config.training.class_balance == "natural":
+            return jax.random.randint(row_key, shape, 0, class_count.sum())
+        label = jax.random.randint(class_key, shape, 0, len(config.classes))
+        return class_start[label] + jax.random.randint(row_key, shape, 0, class_count[label])
+
+    return jax.vmap(lambda seed: jax.vmap(partial(one, seed))(step + jnp.arange(n_steps)))(seeds)
+
+
+def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Array:
+    """Cross-entropy, less the entropy of the answers where `entropy_weight` rewards it (Carrasco-Davis et al. 2021)."""
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, label).mean()
+    if not config.training.entropy_weight:
+        return loss
+    log_p = jax.nn.log_softmax(logits)
+    return loss + config.training.entropy_weight * jnp.sum(jnp.exp(log_p) * log_p, axis=-1).mean()
+
+
+def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
+    """One step of Adam on one batch [B, …]; returns the new state and the loss."""
+    model_key = step_keys(state.seed, state.step)[1]
+
+    def loss_of(params: dict) -> tuple[jax.Array, dict]:
+        variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
+        drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
+        logits, batch_stats = network.apply(config, variables, examples.batch, train=True, **drawn)
+        return training_loss(config, logits, examples.label), batch_stats
+
+    params = state.variables["params"]
+    (loss, batch_stats), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+    updates, opt_state = optimizer(config).update(gradients, state.opt_state, params)
+    variables = {"params": optax.apply_updates(params, updates), "batch_stats": batch_stats}
+    return state._replace(step=state.step + 1, variables=variables, opt_state=opt_state), loss
+
+
+def validation_sums(config: Config, variables: Variables, chunk: ValidationChunks) -> jax.Array:
+    """[3]: summed cross-entropy, correct predictions and objects of one chunk, [B, …]."""
+    logits, _ = network.apply(config, variables, chunk.examples.batch, train=False)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, chunk.examples.label)
+    correct = jnp.argmax(logits, axis=-1) == chunk.examples.label
+    return jnp.stack([jnp.sum(chunk.weight * values) for values in (losses, correct, jnp.ones_like(losses))])
+
+
+def keep_best(state: TrainState, sums: jax.Array) -> TrainState:
+    """Replace the best model where the validation loss is lower; a non-finite loss never is."""
+    loss, accuracy = sums[0] / sums[2], sums[1] / sums[2]
+    candidate = Best(state.step, loss, accuracy, state.variables)
+    best = jax.tree.map(lambda new, old: jnp.where(loss < state.best.loss, new, old), candidate, state.best)
+    return state._replace(best=best)
+
+
+def last_step(config: Config, best_step: jax.Array) -> jax.Array:
+    """Where training stops: after the planned iterations, or later where a late improvement grants more. TSC §IV-D."""
+    training, xp = config.training, jnp if isinstance(best_step, jax.Array) else np
+    granted = xp.where(best_step > training.patience_after, best_step + training.patience, 0)
+    return xp.maximum(training.iterations, granted)
+
+
+def finished(config: Config, state: TrainState) -> bool:
+    """Whether a state, of one seed or of several, needs no further step."""
+    return bool(np.all(np.asarray(state.step) >= last_step(config, np.asarray(state.best.step))))
