@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from helpers.training_program import data_file  # noqa: F401 - a fixture
+
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # tests compile by themselves and leave nothing in the home
 
 
 @pytest.fixture
 def evaluate(folder, monkeypatch, capsys, tmp_path):
-    """The script, run in an empty directory on a run in the module's `folder`; see `made_runs.caller`."""
-    from made_runs import caller  # here, because it imports JAX, which most tests do without
+    """The script, run in an empty directory on a run in the module's `folder`; see `helpers.made_runs.caller`."""
+    from helpers.made_runs import caller  # here, because it imports JAX, which most tests do without
 
     monkeypatch.chdir(tmp_path)
     return caller(folder, monkeypatch, capsys)

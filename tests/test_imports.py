@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from helpers.places import ROOT
+
 # Rooms of jtss, each a package or a file, floor by floor: who stands higher may import who stands lower, not the other
 # way round; on one floor in one direction only.
 FLOORS = (
@@ -50,7 +51,7 @@ def imports(path: Path, *, at_once: bool = False) -> set[str]:
 
 def room(module: str) -> str:
     """The room of jtss that a module is in: jtss.reports.page → reports."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def arrows(package: str, *, at_once: bool) -> dict[str, set[str]]:

@@ -5,11 +5,11 @@ import subprocess
 import sys
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from helpers.places import ROOT
+
 BUILDS_WHEELS = (70, 1)  # the first setuptools that does so alone
 
 

@@ -1,0 +1,217 @@
+"""Alerts: the same values as plain fastavro, writers' schemas of any make, and no way for bytes to do harm."""
+
+import io
+import json
+import subprocess
+import sys
+import zlib
+
+import cramjam
+import fastavro
+import numpy as np
+import pytest
+
+from data_prep.ledger import Rejection
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import CUTOUT_FIELDS, MIN_RECORD_BYTES, Block
+from data_prep.packets.containers import read_blocks
+from data_prep.packets.fits import StampError, decode_cutout
+from data_prep.packets.metadata import CANDIDATE_FIELDS
+from data_prep.simulate.packets import alert_schema, encode_file, packet
+from helpers.make_packets import CANDIDATE, alert, images
+
+NO_STAMPS = [None, None, None]
+
+
+def decode_file(path) -> list[Alert | Rejection]:
+    """All outcomes of a file, those of its framing included."""
+    items = list(read_blocks(path))
+    return [found for item in items for found in (decode_block(item) if isinstance(item, Block) else [item])]
+
+
+def decode_bytes(tmp_path, data: bytes) -> list[Alert | Rejection]:
+    (tmp_path / "some.avro").write_bytes(data)
+    return decode_file(tmp_path / "some.avro")
+
+
+def write(schema: dict, records: list[dict], codec: str = "null") -> bytes:
+    file = io.BytesIO()
+    fastavro.writer(file, schema, records, codec=codec)
+    return file.getvalue()
+
+
+def n_alerts(outcomes: list[Alert | Rejection]) -> int:
+    return sum(outcome.n_alerts if isinstance(outcome, Rejection) else 1 for outcome in outcomes)
+
+
+def small(candid: int, **candidate) -> dict:
+    """A record with stamps of 8 x 8 pixels."""
+    return packet("ZTF18aaaaaaa", candid, CANDIDATE | candidate, images(candid, shape=(8, 8)))
+
+
+def assert_same(found: Alert, record: dict) -> None:
+    """What plain fastavro reads, as far as we read it."""
+    assert (found.object_id, found.candid) == (record["objectId"], record["candid"])
+    assert (found.jd, found.fid) == (record["candidate"]["jd"], record["candidate"]["fid"])
+    expected = {name: record["candidate"][name] for name in CANDIDATE_FIELDS if name in record["candidate"]}
+    assert found.candidate == expected
+    assert found.cutouts == tuple(record[field] and record[field]["stampData"] for field in CUTOUT_FIELDS)
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+def test_alerts_are_what_fastavro_reads(tmp_path, codec):
+    data = encode_file([alert(candid=7), packet("ZTF18b", 8, CANDIDATE, NO_STAMPS, previous=[CANDIDATE] * 3)], codec)
+    for found, record in zip(decode_bytes(tmp_path, data), fastavro.reader(io.BytesIO(data)), strict=True):
+        assert_same(found, record)
+
+
+def test_real_alerts_are_what_fastavro_reads(ztf_dir):
+    n_read = 0
+    for path in sorted((ztf_dir / "alerts").glob("*.avro")):
+        with path.open("rb") as file:
+            for found, record in zip(decode_file(path), fastavro.reader(file), strict=True):
+                assert_same(found, record)
+                n_read += 1
+    assert n_read == 1421
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"objectId": ""}, "bad_object_id"),
+        ({"objectId": "ZTF\0"}, "bad_object_id"),
+        ({"objectId": "Z" * 65}, "bad_object_id"),
+        ({"candid": 0}, "bad_candid"),
+        ({"candid": -5}, "bad_candid"),
+        ({"candidate": {"jd": float("nan")}}, "bad_jd"),
+        ({"candidate": {"jd": float("inf")}}, "bad_jd"),
+        ({"candidate": {"jd": 59000.5}}, "bad_jd"),
+    ],
+)
+def test_identity_and_time_are_checked(tmp_path, change, reason):
+    good = small(11)
+    bad = good | change | {"candidate": good["candidate"] | change.get("candidate", {})}
+    before, found, after = decode_bytes(tmp_path, encode_file([good, bad, good]))
+    assert isinstance(before, Alert)
+    assert isinstance(after, Alert)
+    assert (found.reason, found.n_alerts) == (reason, 1)
+    assert found.candid == (0 if reason == "bad_candid" else 11)
+    assert found.object_id == ("" if reason == "bad_object_id" else "ZTF18aaaaaaa")
+
+
+@pytest.mark.parametrize(("kind", "value"), [("boolean", True), ("double", 11.0), ("string", "11")])
+def test_a_candid_of_another_type_is_refused(tmp_path, kind, value):
+    schema = alert_schema()
+    schema["fields"][3]["type"] = kind
+    (found,) = decode_bytes(tmp_path, write(schema, [small(1) | {"candid": value}]))
+    assert found.reason == "bad_candid"
+
+
+# Damage
+
+
+def one_block(codec: str, n_records: int = 4) -> Block:
+    file = io.BytesIO(encode_file([small(1 + i) for i in range(n_records)], codec))
+    block = next(fastavro.block_reader(file))
+    file.seek(0)
+    header = fastavro.reader(file).metadata["avro.schema"].encode()
+    payload = block.bytes_.getvalue()
+    if codec == "deflate":
+        deflater = zlib.compressobj(wbits=-15)
+        payload = deflater.compress(payload) + deflater.flush()
+    if codec == "snappy":
+        payload = bytes(cramjam.snappy.compress_raw(payload)) + zlib.crc32(payload).to_bytes(4, "big")
+    return Block("here", 0, header, codec, n_records, payload)
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+def test_cut_payloads_lose_exactly_what_is_cut(codec):
+    block = one_block(codec)
+    assert all(isinstance(outcome, Alert) for outcome in decode_block(block))
+    for end in np.random.default_rng(2).integers(len(block.payload) // 2, len(block.payload) - 4, 50):
+        outcomes = list(decode_block(block._replace(payload=block.payload[:end])))
+        assert isinstance(outcomes[-1], Rejection)
+        assert n_alerts(outcomes) == 4 or outcomes[-1].reason == "wrong_count"  # cut just between two records
+
+
+def test_miscounted_blocks_are_noted():
+    block = one_block("null")
+    *alerts, note = decode_block(block._replace(n_records=3))
+    assert (len(alerts), note.reason, note.n_alerts) == (3, "trailing_bytes", 0)
+    *alerts, note = decode_block(block._replace(n_records=500))
+    assert (len(alerts), note.reason, note.n_alerts) == (4, "wrong_count", 0)
+
+
+@pytest.mark.parametrize("codec", ["deflate", "snappy"])
+def test_payloads_that_do_not_decompress_are_lost_whole(codec):
+    block = one_block(codec)
+    damaged = bytearray(block.payload)
+    damaged[-1] ^= 1
+    for payload in (b"", b"abc", bytes(damaged) if codec == "snappy" else block.payload + b"more bytes", bytes(300)):
+        (found,) = decode_block(block._replace(payload=payload))
+        assert found.reason == "corrupt_block"
+        assert found.n_alerts == min(4, max(1, len(payload) // MIN_RECORD_BYTES))
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+def test_flipped_bits_lose_no_count(codec):
+    """Whatever is flipped in the records of a block, each of its four alerts is kept or counted as lost."""
+    block, rng = one_block(codec), np.random.default_rng(3)
+    for _ in range(300):
+        damaged = bytearray(block.payload)
+        damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        outcomes = list(decode_block(block._replace(payload=bytes(damaged))))
+        assert n_alerts(outcomes) == 4 or outcomes[-1].reason == "wrong_count"
+
+
+def test_flipped_bits_anywhere_raise_nothing(tmp_path):
+    """500 packets, each with a few bits flipped, half of them in the header: framing, records and stamps together."""
+    rng, good = np.random.default_rng(4), encode_file([alert(candid=6)])
+    n_good = 0
+    for trial in range(500):
+        damaged = bytearray(good)
+        for place in rng.integers(0, len(good) if trial % 2 else 9000, rng.integers(1, 4)):
+            damaged[place] ^= 1 << rng.integers(8)
+        outcomes = decode_bytes(tmp_path, bytes(damaged))
+        assert n_alerts(outcomes) >= 1
+        for outcome in outcomes:
+            for blob in outcome.cutouts if isinstance(outcome, Alert) else ():
+                try:
+                    n_good += decode_cutout(blob).shape == (63, 63)
+                except StampError as error:
+                    assert error.detail  # noqa: PT017
+    assert 100 < n_good < 1500
+
+
+BOMBS = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+import sys, tracemalloc, zlib, cramjam
+from data_prep.packets.alerts import decode_block
+from data_prep.packets.avro import Block
+schema = sys.stdin.buffer.read()
+deflater = zlib.compressobj(9, wbits=-15)
+zeros = b"".join(deflater.compress(bytes(1 << 20)) for _ in range(512)) + deflater.flush()
+snappy = b"\\x80\\x80\\x80\\x80\\x04" + bytes(cramjam.snappy.compress_raw(bytes(1 << 20)))[3:]  # claims 1 GiB
+for codec, payload in (("deflate", zeros), ("snappy", snappy)):
+    (found,) = decode_block(Block("bomb", 0, schema, codec, 1, payload))
+    print(found.reason)
+"""
+
+
+def test_bombs_fit_into_little_memory():
+    """512 MiB of zeros in 0.5 MB, in a process that may take 600 MB of addresses, libraries included."""
+    environment = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", BOMBS]
+    schema = json.dumps(alert_schema()).encode()
+    done = subprocess.run(command, input=schema, capture_output=True, timeout=60, env=environment, check=False)
+    assert done.stdout.decode().split() == ["block_too_large", "block_too_large"], done.stderr.decode()
+
+
+def test_images_survive(tmp_path):
+    (found,) = decode_bytes(tmp_path, encode_file([alert(candid=5)], "deflate"))
+    for blob, image in zip(found.cutouts, images(5), strict=True):
+        np.testing.assert_array_equal(decode_cutout(blob), image)

@@ -1,0 +1,207 @@
+"""Writers' schemas of any make: the same alert from each, and no way for a schema to do harm."""
+
+import io
+import json
+import subprocess
+import sys
+
+import fastavro
+import pytest
+
+from data_prep.ledger import Rejection
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import CUTOUT_FIELDS, Block, SchemaError, project_schema
+from data_prep.packets.containers import read_blocks
+from data_prep.simulate.packets import alert_schema
+from helpers.make_packets import CANDIDATE, alert
+from helpers.places import ROOT
+
+
+def decode_as(tmp_path, schema: dict, *records: dict) -> list[Alert | Rejection]:
+    """What we make of records written by a schema."""
+    file = io.BytesIO()
+    fastavro.writer(file, schema, records)
+    path = tmp_path / "some.avro"
+    path.write_bytes(file.getvalue())
+    return [outcome for block in read_blocks(path) for outcome in decode_block(block)]
+
+
+def as_broker(schema: dict) -> dict:
+    """The same fields in another order, each nullable, under other names, each record defined on its own."""
+    cutout = schema["fields"][6]["type"][0]
+
+    def rewrite(kind, name):
+        if isinstance(kind, list):
+            return ["null", rewrite(kind[0], name)]
+        if kind == cutout["name"]:
+            kind = cutout
+        if isinstance(kind, str):
+            return kind
+        if kind["type"] == "array":
+            return {"type": "array", "items": rewrite(kind["items"], name)}
+        types = {field["name"]: rewrite(field["type"], f"{name}_{field['name']}") for field in reversed(kind["fields"])}
+        fields = [{"name": n, "type": t if isinstance(t, list) else [t, "null"]} for n, t in types.items()]
+        return {"type": "record", "name": name, "namespace": "topLevelRecord", "fields": fields}
+
+    top = rewrite(schema, "top")
+    timestamp = {"type": "long", "logicalType": "timestamp-micros"}
+    extra = {"name": "timestamp", "type": [timestamp, "null"], "default": None}
+    return top | {"name": "topLevelRecord", "fields": [extra, *top["fields"]]}
+
+
+def test_a_brokers_rewrite_gives_the_same_alert(tmp_path):
+    record = alert(candid=9)
+    (expected,) = decode_as(tmp_path, alert_schema(), record)
+    (found,) = decode_as(tmp_path, as_broker(alert_schema()), record)
+    assert found == expected
+
+
+def named_first_elsewhere() -> dict:
+    """The cutout's type is defined within a field that we do not read, in a namespace that is passed on."""
+    schema = alert_schema()
+    cutout = {"type": "record", "name": "cutout", "fields": schema["fields"][6]["type"][0]["fields"]}
+    extra = {"name": "thumbnails", "type": {"type": "array", "items": cutout}, "default": []}
+    cutouts = [{"name": name, "type": ["null", "cutout"]} for name in CUTOUT_FIELDS]
+    return schema | {"name": "alert", "namespace": "a.b", "fields": [extra, *schema["fields"][:6], *cutouts]}
+
+
+def test_types_may_be_defined_in_fields_that_are_not_read(tmp_path):
+    record = alert(candid=9)
+    thumbnails = [record["cutoutScience"]] * 2
+    found = decode_as(tmp_path, named_first_elsewhere(), record | {"thumbnails": thumbnails})
+    assert found == decode_as(tmp_path, alert_schema(), record)
+
+
+def without(schema: dict, *names: str) -> dict:
+    return schema | {"fields": [field for field in schema["fields"] if field["name"] not in names]}
+
+
+def test_fields_may_be_missing_where_they_are_not_required(tmp_path):
+    schema = without(alert_schema(), "cutoutTemplate", "publisher", "schemavsn")
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")
+    candidate["type"] = without(candidate["type"], "fid", "fwhm")
+    (found,) = decode_as(tmp_path, schema, alert(candid=3))
+    assert (found.fid, found.cutouts[1]) == (0, None)
+    assert "fwhm" not in found.candidate
+    assert found.candidate["ra"] == CANDIDATE["ra"]
+
+
+@pytest.mark.parametrize("name", ["objectId", "candid", "candidate"])
+def test_another_schema_is_rejected_by_the_missing_name(tmp_path, name):
+    found = decode_as(tmp_path, without(alert_schema(), name), alert(candid=1), alert(candid=2))
+    assert {rejection.reason for rejection in found} == {"other_schema"}
+    assert sum(rejection.n_alerts for rejection in found) == 2
+    assert all(name in rejection.detail for rejection in found)
+
+
+NULLS = {"type": "array", "items": "null"}
+HUGE = {"name": "huge", "type": "fixed", "size": 0}
+FOUR_BYTES = {"name": "four", "type": "fixed", "size": 4}
+PAIR = {"type": "record", "name": "pair", "fields": [{"name": "a", "type": "boolean"}, {"name": "b", "type": "double"}]}
+HOSTILE = {
+    "not JSON": b"{",
+    "not text": b"\xff\xfe",
+    "no type": b"{}",
+    "deep": b"[" * 100_000,
+    "an array of nulls": NULLS,
+    "a map of nulls": {"type": "map", "values": {"type": "null"}},
+    "an array of empty records": {"type": "array", "items": {"type": "record", "name": "e", "fields": []}},
+    "an array of fixed 0": {"type": "array", "items": HUGE},
+    **{f"an array of {kind}": {"type": "array", "items": kind} for kind in ("boolean", "float", "double")},
+    "an array of fixed 4": {"type": "array", "items": FOUR_BYTES},
+    "an array of unchecked pairs": {"type": "array", "items": PAIR},
+    "an array of floats in an array": {"type": "array", "items": {"type": "array", "items": {"type": "float"}}},
+    "a list": {
+        "type": "record",
+        "name": "list",
+        "fields": [{"name": "next", "type": ["null", "list"]}, {"name": "other", "type": ["null", "list"]}],
+    },
+    "an unknown name": "unknown.type",
+    "a nameless record": {"type": "record", "fields": [{"name": "a", "type": "int"}]},
+    "repeated fields": {"type": "record", "name": "r", "fields": [{"name": "a", "type": "int"}] * 2},
+    "an enum without symbols": {"type": "enum", "name": "e"},
+    "a fixed of 2^62": {"type": "fixed", "name": "f", "size": 2**62},
+    "a true size": {"type": "fixed", "name": "f", "size": True},
+    "a type of no kind": {"type": 7},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_schemas_are_refused(name):
+    schema = HOSTILE[name]
+    if not isinstance(schema, bytes):
+        whole = alert_schema()
+        whole["fields"].insert(0, {"name": "extra", "type": schema})
+        schema = json.dumps(whole).encode()
+    found = project_schema(schema)
+    assert isinstance(found, SchemaError)
+    assert found.reason == "bad_schema"
+    count = b"\xfe" * 9 + b"\x01"  # an array of 2^63 items would be read for ever
+    (rejection,) = decode_block(Block("here", 0, schema, "null", 1, count + bytes(99)))
+    assert (rejection.reason, rejection.n_alerts) == ("bad_schema", 1)
+
+
+CHECKED = {
+    "int": "int",
+    "long": "long",
+    "string": "string",
+    "bytes": "bytes",
+    "enum": {"type": "enum", "name": "e", "symbols": ["a"]},
+    "union": ["null", "float"],
+    "map": {"type": "map", "values": "float"},
+    "array": {"type": "array", "items": "int"},
+    "record": {"type": "record", "name": "r", "fields": [*PAIR["fields"], {"name": "c", "type": "int"}]},
+}
+ENDLESS = """
+import json, sys
+from data_prep.packets.alerts import decode_block
+from data_prep.packets.avro import Block
+for schema in json.load(sys.stdin):
+    for payload in (b"\\x80" * 8 + b"\\x80\\x01" + bytes(99), b"\\xff" * 9 + b"\\x01" + bytes(99)):
+        (found,) = decode_block(Block("here", 0, json.dumps(schema).encode(), "null", 1, payload))
+        print(found.reason)
+"""
+
+
+@pytest.mark.parametrize("kind", ["array", "map"])
+def test_counts_without_end_stop_with_the_data(kind):
+    """Each type that is let in, claimed 2^62 times (or a negative number of times) and 99 bytes long: over at once."""
+    part = {"array": "items", "map": "values"}[kind]
+    types = list(CHECKED.values()) if kind == "array" else ["float", "boolean", FOUR_BYTES, PAIR, *CHECKED.values()]
+    schemas = []
+    for item in types:
+        schemas.append(alert_schema())
+        schemas[-1]["fields"].insert(0, {"name": "extra", "type": {"type": kind, part: item}})
+    command = [sys.executable, "-c", ENDLESS]
+    done = subprocess.run(command, input=json.dumps(schemas), capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert done.stdout.split() == ["corrupt_record"] * (2 * len(types)), done.stderr
+
+
+def test_a_schema_that_doubles_with_each_name_is_refused():
+    """Spelled out, 40 definitions that each hold the last one twice would be 2^40 types."""
+    fields = [{"name": "f0", "type": {"type": "record", "name": "r0", "fields": [{"name": "a", "type": "int"}]}}]
+    for i in range(1, 40):
+        pair = [{"name": side, "type": f"r{i - 1}"} for side in "ab"]
+        fields.append({"name": f"f{i}", "type": {"type": "record", "name": f"r{i}", "fields": pair}})
+    schema = alert_schema()
+    schema["fields"] += fields
+    assert project_schema(json.dumps(schema).encode()).reason == "bad_schema"
+
+
+def test_arrays_in_place_of_scalars_are_refused():
+    schema = alert_schema()
+    schema["fields"][2]["type"] = {"type": "array", "items": "int"}
+    found = project_schema(json.dumps(schema).encode())
+    assert found.reason == "other_schema"
+    assert "objectId" in str(found)
+
+
+@pytest.mark.parametrize("kind", ["float", ["null", "float"]])
+def test_a_time_too_coarse_is_refused(tmp_path, kind):
+    """A float32 near 2,459,000 has steps of a quarter of a day: as long as the gap that sequences are made by."""
+    schema = alert_schema()
+    (candidate,) = (field for field in schema["fields"] if field["name"] == "candidate")
+    (jd,) = (field for field in candidate["type"]["fields"] if field["name"] == "jd")
+    jd["type"] = kind
+    (found,) = decode_as(tmp_path, schema, alert())
+    assert (found.reason, "candidate.jd is a float" in found.detail) == ("other_schema", True)

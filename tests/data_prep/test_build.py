@@ -1,0 +1,152 @@
+"""Packets to a data set, end to end, by the command line."""
+
+import csv
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep import build as data_prep_build
+from data_prep.__main__ import main
+from data_prep.simulate.packets import encode_file
+from helpers.make_packets import alert, images, night, save, save_tar
+from helpers.places import ROOT
+from helpers.run_build import Builder
+from jtss.schema import SPLIT_NAMES
+
+
+@pytest.fixture
+def build(tmp_path):
+    return Builder(tmp_path)
+
+
+def test_the_order_and_packing_of_the_input_change_nothing(build, tmp_path):
+    """Also with copies of one candid that differ: the content decides, not who comes first."""
+    records = [*night(), alert("ZTF18c", 30, images(77)), alert("ZTF18c", 30, images(78))]
+    shuffled = random.Random(1).sample(records, len(records))
+    one_each = save(tmp_path / "alerts", records[:12])
+    extra = {f"deep/{i}.avro": encode_file([record], "snappy") for i, record in enumerate(records[12:])}
+    hashes = [
+        build([one_each, save_tar(tmp_path / "rest.tar", extra)]).content_hash,
+        build([tmp_path / "rest.tar", one_each]).content_hash,
+        build({"all.avro": encode_file(records)}).content_hash,
+        build({"all.avro": encode_file(shuffled, "deflate")}).content_hash,
+        build({"b.avro": encode_file(shuffled[:5], "snappy"), "a.avro": encode_file(shuffled[5:])}).content_hash,
+        build([save_tar(tmp_path / "night.tar.gz", {"x.avro": encode_file(shuffled)})], "--workers", "2").content_hash,
+    ]
+    assert len(set(hashes)) == 1
+
+
+def test_labels_allwise_and_split(build, tmp_path):
+    records = [alert(f"ZTF18{i:04d}", i + 1, ra=10.0 + i) for i in range(8)]
+    labels, allwise = tmp_path / "labels.csv", tmp_path / "allwise.csv"
+    labels.write_text("objectId,label\n" + "".join(f"ZTF18{i:04d},{'SN' if i < 4 else 'TDE'}\n" for i in range(7)))
+    allwise.write_text("ra,dec,w1mpro,w2mpro,w3mpro,w4mpro\n12.0001,2.0,15,14,12,\n11.0,2.001,1,1,1,1\n")
+    result = build({"a.avro": encode_file(records)}, "--labels", str(labels), "--allwise", str(allwise))
+    assert result.columns["label"].tolist() == [1, 1, 1, 1, -1, -1, -1, -1]
+    splits = [SPLIT_NAMES[i] if i >= 0 else "" for i in result.columns["split"]]
+    assert sorted(splits) == ["", "", "", "", "test", "train", "train", "validation"]
+    np.testing.assert_array_equal(result.columns["allwise"][2], np.float32([15, 14, 12, np.nan]))
+    assert np.isnan(result.columns["allwise"][[0, 1, 3]]).all()
+    assert result.ledger["notes"] == {
+        "objects with label TDE, not a class": 3,
+        "objects without label": 1,
+        "test objects of SN, fewer than 200": 1,
+    }
+
+
+def run(tmp_path, capsys, *options):
+    """Exit status and message of a build into `tmp_path` / out.h5."""
+    status = main(["build", "--out", str(tmp_path / "out.h5"), "--workers", "1", *map(str, options)])
+    return status, capsys.readouterr().err.splitlines()[-1]
+
+
+def test_errors_of_use_are_one_line_and_leave_no_file(tmp_path, capsys):
+    good = save(tmp_path / "alerts", night())
+    labels = tmp_path / "labels.csv"
+    labels.write_text("oid,class\n")
+    for options, message in (
+        (["--alerts", tmp_path / "nowhere"], r"error: .*nowhere: no such file or directory"),
+        (["--alerts", good, "--labels", labels], r"error: .*labels.csv: no column objectId, label; found oid, class"),
+        (["--alerts", good, "--allwise", labels], r"error: .*labels.csv: no column ra; found oid, class"),
+    ):
+        status, line = run(tmp_path, capsys, *options)
+        assert (status, bool(re.match(message, line))) == (2, True), line
+        assert sorted(os.listdir(tmp_path)) == ["alerts", "labels.csv"]
+
+
+@pytest.mark.parametrize(
+    ("out", "rejects", "message"),
+    [
+        ("nowhere/out.h5", "r", "the folder .*nowhere does not exist"),
+        ("out.h5", "nowhere/r", "the folder .*nowhere does not exist"),
+        ("folder", "r", "folder is a folder, expected the name of a file"),
+        ("out.h5", "folder", "folder is a folder, expected the name of a file"),
+        ("out.h5", "folder/../out.h5", "would hold both the data set and the rejects"),
+    ],
+)
+def test_targets_are_checked_before_anything_is_read(tmp_path, capsys, monkeypatch, out, rejects, message):
+    (tmp_path / "folder").mkdir()
+    for module, name in ((data_prep_build.labels, "load"), (data_prep_build, "ingest")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("something was read"))
+    options = ["--out", str(tmp_path / out), "--rejects", str(tmp_path / rejects), "--labels", "labels.csv", "--force"]
+    assert main(["build", "--alerts", str(tmp_path), *options]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_nothing_kept_is_an_error_but_the_rejects_are_written(tmp_path, capsys):
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    (folder / "a.avro").write_bytes(encode_file([alert()])[:-20])
+    options = ["--alerts", str(folder), "--out", str(tmp_path / "out.h5"), "--rejects", str(tmp_path / "rejects.jsonl")]
+    assert main(["build", *options, "--workers", "1"]) == 2
+    assert "no alert was kept" in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == ["alerts", "rejects.jsonl"]
+    assert json.loads((tmp_path / "rejects.jsonl").read_text())["reason"] == "bad_block"
+
+
+def test_overwriting_needs_force(tmp_path, capsys):
+    folder = save(tmp_path / "alerts", night())
+    (tmp_path / "out.h5").write_text("precious")
+    status, line = run(tmp_path, capsys, "--alerts", folder)
+    assert status == 2
+    assert "out.h5 exists" in line
+    assert (tmp_path / "out.h5").read_text() == "precious"
+    assert main(["build", "--alerts", str(folder), "--out", str(tmp_path / "out.h5"), "--workers", "1", "--force"]) == 0
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file.attrs["command"].startswith("python -m data_prep build --alerts ")
+
+
+def test_file_names_need_not_be_text(tmp_path):
+    """Bytes that are not UTF-8 in each path, by the real command line."""
+    folder = save(tmp_path / os.fsdecode(b"alerts\xff"), night())
+    out, rejects = tmp_path / os.fsdecode(b"out\xfe.h5"), tmp_path / os.fsdecode(b"rejects\xfd")
+    options = ["--alerts", folder, "--out", out, "--rejects", rejects, "--workers", "1"]
+    command = [sys.executable, "-m", "data_prep", "build", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONUTF8": "1"})
+    assert done.returncode == 0, done.stderr
+    with h5py.File(out) as file:
+        assert "alerts\\udcff" in file.attrs["command"]
+    assert "alerts\\udcff" in rejects.read_text()
+
+
+def test_real_alerts(ztf_dir, build):
+    """The whole folder; which detections are left must agree with the count made when the folder was put together."""
+    result = build([ztf_dir / "alerts"], "--labels", str(ztf_dir / "labels.csv"), "--workers", "2")
+    assert result.ledger["read"] == 1421
+    assert result.ledger["dropped"] == {"within_6_hours": 78, "beyond_first_5": 35, "stamp_shape": 16}
+    with (ztf_dir / "labels.csv").open() as file:
+        expected = {row["objectId"]: min(5, int(row["n_detections_6h"])) for row in csv.DictReader(file)}
+    at_the_edge = {reject["objectId"] for reject in result.rejects if reject["reason"] == "stamp_shape"}
+    names = [name.decode() for name in result.columns["object_id"]]
+    found = dict(zip(names, np.diff(result.columns["object_start"]), strict=True))
+    assert {name: found.get(name, 0) for name in expected.keys() - at_the_edge} == {
+        name: count for name, count in expected.items() if name not in at_the_edge
+    }

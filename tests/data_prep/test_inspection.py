@@ -1,0 +1,92 @@
+"""The summary of a data set counts right, and sees damage; the gallery draws."""
+
+import signal
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from data_prep.__main__ import main
+from data_prep.ledger import Ledger
+from helpers.made_files import some_sequences
+from helpers.unread import run_unread
+from jtss.dataset import Writer
+from jtss.schema import METADATA_NAMES
+
+AGN, SN = 0, 1
+TRAIN, TEST = 0, 2
+
+
+@pytest.fixture
+def data_set(tmp_path):
+    """Five objects: two AGN and one SN for training, one SN for test, one unlabelled."""
+    sequences = some_sequences([1, 3, 5, 2, 4])
+    sequences.label[:] = [AGN, AGN, SN, SN, -1]
+    sequences.metadata[:] = 1
+    sequences.metadata[:3, METADATA_NAMES.index("classtar")] = np.nan
+    sequences.metadata[:6, METADATA_NAMES.index("sgscore1")] = -999
+    sequences.allwise[:2] = 12.0
+    ledger = Ledger()
+    ledger.keep(15)
+    ledger.drop("stamp_shape", 4)
+    path = tmp_path / "data.h5"
+    with Writer(path, survey="ZTF", command="made by a test") as writer:
+        writer.append(sequences)
+        writer.finish(split=np.array([TRAIN, TRAIN, TRAIN, TEST, -1], np.int8), ledger=ledger.as_dict())
+    return path
+
+
+def test_summary_counts_right(data_set, capsys):
+    assert main(["inspect", str(data_set)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["AGN", "train", "2", "1", "1", "0", "0"] in lines
+    assert ["SN", "train", "1", "1", "1", "1", "1"] in lines
+    assert ["SN", "test", "1", "1", "0", "0", "0"] in lines
+    assert ["unlabelled", "none", "1", "1", "1", "1", "0"] in lines
+    assert ["classtar", "20.0%"] in lines
+    assert ["sgscore1", "40.0%"] in lines
+    assert ["fwhm", "0.0%"] in lines
+    assert ["AllWISE", "60.0%"] in lines
+    assert ["stamp_shape", "4"] in lines
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(data_set):
+    assert run_unread("-m", "data_prep", "inspect", data_set) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("column", ["stamps", "metadata", "candid", "split"])
+def test_damage_is_seen(data_set, capsys, column):
+    with h5py.File(data_set, "r+") as file:
+        file[column][-1] = file[column][0] + 1
+    assert main(["inspect", str(data_set)]) == 2
+    assert "data.h5: damaged" in capsys.readouterr().err
+
+
+def test_what_is_no_data_set_is_named(tmp_path, capsys):
+    (tmp_path / "text.h5").write_text("no")
+    h5py.File(tmp_path / "other.h5", "w").close()
+    for name, message in (
+        ("nowhere.h5", "no such file"),
+        ("text.h5", "not an HDF5 file"),
+        ("other.h5", "schema version None, expected 2, lacks stamps"),
+    ):
+        assert main(["inspect", str(tmp_path / name)]) == 2
+        error = capsys.readouterr().err
+        assert f"{name}: {message}" in error
+        assert error.count("\n") == 1
+
+
+def test_gallery_draws_each_class(data_set, tmp_path, capsys):
+    """Three classes (unlabelled is one) make a taller picture than one; the NaN of one stamp show blue."""
+    picture = tmp_path / "gallery.png"
+    assert main(["inspect", str(data_set), "--gallery", str(picture)]) == 0
+    pixels = imread(picture)[..., :3]
+    with h5py.File(data_set, "r+") as file:
+        file["label"][:] = -1
+    from data_prep.inspection import draw
+
+    draw(data_set, tmp_path / "one.png")
+    assert pixels.shape[0] > 2 * imread(tmp_path / "one.png").shape[0]
+    blue = (np.abs(pixels - [0x1F / 255, 0x77 / 255, 0xB4 / 255]) < 0.01).all(axis=-1)
+    assert 0.0001 < blue.mean() < 0.1

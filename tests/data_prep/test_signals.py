@@ -1,0 +1,96 @@
+"""Ctrl-C, SIGTERM and SIGKILL in the middle of a build: nothing is left, in the folder and among the processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data_prep import __main__
+from data_prep.simulate.packets import encode_file
+from helpers.make_packets import alert
+from helpers.places import ROOT
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A build with two workers, some way into its alerts, and the folder that it writes into."""
+    alerts, out = tmp_path / "alerts", tmp_path / "out"
+    alerts.mkdir(), out.mkdir()
+    (alerts / "0.avro").write_bytes(encode_file([alert("ZTF18a", 1)] * 250))
+    for i in range(1, 400):
+        (alerts / f"{i}.avro").symlink_to("0.avro")
+    command = [sys.executable, "-m", "data_prep", "build", "--alerts", str(alerts), "--workers", "2"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    process = subprocess.Popen([*command, "--out", str(out / "o.h5")], cwd=ROOT, start_new_session=True, **pipes)
+    wait_until(lambda: any(path.stat().st_size for path in out.glob(".o.h5.*/rows")))
+    yield process, out
+    if members(process.pid):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(holds, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds()
+
+
+def members(group: int) -> list[int]:
+    """Living processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group = path.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # ended meanwhile
+            continue
+        if int(of_group) == group and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing(running):
+    """The whole process group gets it, as from a terminal."""
+    process, out = running
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert os.listdir(out) == []
+    wait_until(lambda: members(process.pid) == [], 5)  # Python's resource tracker ends after its parent
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_nothing(running):
+    process, out = running
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert os.listdir(out) == []
+    wait_until(lambda: members(process.pid) == [], 5)
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_main_process_that_is_killed(running):
+    process, _ = running
+    assert len(members(process.pid)) >= 3
+    process.kill()
+    process.wait(timeout=10)
+    wait_until(lambda: members(process.pid) == [], 5)
+
+
+def test_ctrl_c_while_the_options_are_read_is_no_traceback(monkeypatch, capsys):
+    """The libraries of the simulator are imported then, which takes most of a second."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "_parser", interrupted)
+    assert __main__.main([]) == 130
+    assert capsys.readouterr().err == "interrupted; no data set is written\n"

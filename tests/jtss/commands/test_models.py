@@ -1,0 +1,213 @@
+"""Models that ship: made of a run, found by name, the same to the last bit, and never used where they are damaged."""
+
+import json
+import re
+import shutil
+import time
+from dataclasses import replace
+from functools import partial
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+from helpers.made_models import made_model
+from helpers.made_runs import COUNTS, LABEL, write_data
+from helpers.made_sequences import sequences
+from jtss import dataset
+from jtss.commands import models as commands_models
+from jtss.config import named
+from jtss.inference import predict
+from jtss.network import network
+from jtss.network.inputs import GroupStatistics, Statistics
+from jtss.pretrained import file, load
+from jtss.pretrained.file import ModelError, TrainedModel
+from jtss.reports import export
+from jtss.training.trained import learning_curve
+
+HERE = "tiny"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made_model(tmp_path_factory.mktemp("models"), HERE)
+
+
+def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
+    monkeypatch.chdir(tmp_path)
+    given, made = sequences(COUNTS, label=LABEL, seed=3), load.load_model(folder / "run")
+    found = load.load_model(HERE)
+    for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
+        np.testing.assert_array_equal(one, other)
+    outcomes = [[(member.seed, member.outcome) for member in run.members] for run in (found, made)]
+    assert (found.config, found.statistics, outcomes[0]) == (made.config, made.statistics, outcomes[1])
+    assert (found.label, found.folder, learning_curve(found), found.warnings) == (HERE, None, [], [])
+    assert outcomes[0][0][1].best_step == 5
+
+
+def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "run", tmp_path / HERE)
+    assert load.load_model(HERE).folder is not None
+
+
+def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
+    monkeypatch.setattr(file, "FOLDER", folder / "files")
+    with pytest.raises(ModelError, match="n9: no such run directory and no model that ships; shipped models: t"):
+        load.load_model("n9")
+    with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
+        file.load("n9", folder / "files")
+    assert file.listing(folder / "nowhere") == "shipped models: none"
+
+
+def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
+    time.sleep(1.1)  # HDF5 counts in seconds
+    report = folder / "run" / "evaluation" / "report.json"
+    export.export(folder / "run", HERE, tmp_path, reports=[report])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["SHA256SUMS", "tiny.h5", "tiny.md"]
+    assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)
+
+
+def random_model(name, n_members=1):
+    """The named network with random weights."""
+    config, rng = named.get(name), np.random.default_rng(1)
+    shapes = jax.eval_shape(partial(network.init, config), jax.random.key(0))
+    members = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), (shapes,) * n_members)
+    groups = (config.metadata.dynamic, config.metadata.static)
+    fitted = Statistics(
+        *(GroupStatistics(names, *map(tuple, rng.normal(size=(4, len(names))).tolist())) for names in groups)
+    )
+    provenance = {name: kind() for name, kind in file.PROVENANCE.items()}
+    provenance |= {"command": "π", "training": [dict.fromkeys(file.TRAINING, 7)] * n_members}
+    provenance["training_data"] = {"survey": "made", "command": "π", "objects": {}}
+    return TrainedModel(config, fitted, members, provenance, [{"a": None}])
+
+
+@pytest.mark.parametrize(
+    ("name", "n_members"),
+    [("n1_baseline", 1), ("n3_metadata", 3), ("n4_lstm", 1), ("n5_best", 1), ("n2_gamma_images", 1), ("demo", 11)],
+)
+def test_every_kind_of_network_comes_back_as_it_went(name, n_members, tmp_path):
+    made = random_model(name, n_members)
+    path = tmp_path / "model.h5"
+    path.write_bytes(file.to_bytes(made))
+    found = file.read(path)
+    assert replace(found, members=()) == replace(made, members=())
+    jax.tree.map(np.testing.assert_array_equal, found.members, made.members)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../x", "--name ../x: expected lower-case letters, digits and underscores"),
+        ("n3_best", "--name n3_best is a configuration, but the run is of demo"),
+    ],
+)
+def test_names_that_mislead_are_refused(folder, tmp_path, name, message):
+    with pytest.raises(ModelError, match=message):
+        export.export(folder / "run", name, tmp_path)
+
+
+def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_path):
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["models", *map(str, arguments), "--folder", str(tmp_path)])
+        status = commands_models.main()
+        return status, *capsys.readouterr()
+
+    report = folder / "run" / "evaluation" / "report.json"
+    assert call("export", folder / "run", "--name", "demo", "--report", report)[0] == 0
+    _, out, _ = call("list")
+    right = json.loads(report.read_text())["results"]["accuracy"]["value"]
+    validation = load.load_model(folder / "run").members[0].outcome.validation_accuracy
+    accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
+    assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
+    assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
+    status, _, err = call("card", "n9")
+    assert (status, err) == (2, "jtss.models: no shipped model is named n9; shipped models: demo\n")
+
+
+def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    for changes, message in (
+        (
+            {"model": found["model"] | {"version": "0.1.0+x"}},
+            "of model 0.1.0.x, trained on .*; expected 0.1.0.20260102T",
+        ),
+        ({"model": found["model"] | {"trained_on_hash": "77"}}, "trained on 77; expected"),
+        ({"bogus_screening": {"model": {}}}, "made with --screen-bogus"),
+        ({"report_version": 1}, "report version 1, expected one of 2, 3, 4"),
+        ({"results": {}}, r"no report.json of evaluate.py \(KeyError"),
+    ):
+        (tmp_path / "report.json").write_text(json.dumps(found | changes))
+        with pytest.raises(ModelError, match=message):
+            export.from_run(folder / "run", [tmp_path / "report.json"])
+
+
+def test_the_temperature_of_a_report_goes_into_the_file(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    found["calibration"]["temperature"] = 1.5
+    (tmp_path / "report.json").write_text(json.dumps(found))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    (tmp_path / "m.h5").write_bytes(file.to_bytes(trained))
+    assert file.read(tmp_path / "m.h5").temperature == trained.temperature == 1.5
+
+
+def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
+    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    older = {name: value for name, value in found.items() if name not in ("sky", "slices", "selective", "calibration")}
+    (tmp_path / "report.json").write_text(json.dumps(older | {"report_version": 2}))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    assert trained.temperature is None
+    assert trained.results[0]["n_objects"] == 12
+
+
+def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    found = json.loads(path.read_text())
+    del found["training_data"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
+        export.from_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("provenance.json", {"training_data": 7}, "TypeError"),
+        ("provenance.json", {"training_data": {"survey": "a", "command": "b"}}, "expected survey, command and objects"),
+        ("metrics.jsonl", {"step": 3}, "KeyError('seconds')"),
+    ],
+)
+def test_a_run_with_a_damaged_record_is_named(folder, tmp_path, file, content, message):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / file
+    found = json.loads(path.read_text()) if file.endswith("json") else {}
+    path.write_text(json.dumps(found | content) + "\n")
+    with pytest.raises(ModelError, match=r"run: provenance.json or metrics.jsonl: damaged \(") as refused:
+        export.from_run(tmp_path / "run")
+    assert message in str(refused.value)
+
+
+def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
+    write_data(tmp_path / "made.h5")
+    with h5py.File(tmp_path / "made.h5", "a") as opened:
+        del opened.attrs["survey"]
+    with pytest.raises(dataset.DataError, match=r"made.h5: the attribute survey is missing"):
+        dataset.describe(tmp_path / "made.h5", named.get("demo"))
+
+
+def test_the_time_of_a_training_in_several_lives_is_their_sum():
+    records = [{"seconds": seconds} for seconds in (3.0, 5.0, 2.0, 4.0)]
+    assert export._seconds(records) == 9.0
+    assert export._seconds([]) == 0
+
+
+def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
+    assert file.faults(file.FOLDER) == []
+    for path in file.FOLDER.glob("*.md"):
+        assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", path.read_text()), path

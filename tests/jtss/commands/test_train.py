@@ -1,0 +1,187 @@
+"""train.py as a user runs it: names, errors, a run, Ctrl-C, and going on."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.programs import ENVIRONMENT
+from helpers.training_program import command
+
+TINY = [
+    *("--set", "stamp.crop=5"),
+    *("--set", "encoder.filters=2,2,3,3,3"),
+    *("--set", "training.batch_size=8"),
+    *("--set", "training.validate_every=5"),
+]
+
+
+def run(*arguments, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=300)
+
+
+def start(*arguments, **pipes) -> subprocess.Popen:
+    given = {"stdout": subprocess.PIPE, "text": True} | pipes
+    return subprocess.Popen(command(*arguments), env=ENVIRONMENT, **given)
+
+
+def test_list_names_every_config_with_the_papers_row_and_accuracy():
+    shown = run("--list")
+    assert shown.returncode == 0
+    lines = {line.split()[0]: line for line in shown.stdout.splitlines()}
+    assert "paper: 98.33 ± 0.7 %" in lines["n3_conv1d"]
+    assert lines["n3_conv1d"].endswith("TSC Table 8, 3 alerts: conv1d Ke = 3, complete inputs")
+    expected = "paper: 93.2 ± 0.5 % TSC Table 6, 5 alerts: gru 1L 64U, images and time gaps only"
+    assert " ".join(lines["n5_gru_images"].split()[1:]) == expected
+    assert len(lines) == 63
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "n3"], "no config named 'n3'; closest: n3_rnn, "),
+        (["--config", "demo", "--set", "training.speed=9"], "no field 'speed'; valid: learning_rate"),
+        (["--config", "demo", "--data", "absent.h5"], "absent.h5: no such file"),
+        (["--resume", "absent"], "absent: no such run directory"),
+        (["--config", "demo", "--set", "n_detections=2"], "temporal.kernel=3 does not fit n_detections=2"),
+    ],
+)
+def test_errors_of_use_are_one_line(arguments, message, tmp_path):
+    failed = run(*arguments, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert message in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_not_in_the_data_is_refused_before_a_run_exists(data_file, tmp_path):
+    failed = run("--config", "demo", "--data", data_file, "--set", "classes=AGN,bogus", "--out", tmp_path / "run")
+    assert failed.returncode == 2
+    assert "no train object of class bogus with 3 detections" in failed.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_detections_than_the_file_has_are_refused(data_file, tmp_path):
+    failed = run("--config", "n5_best", "--data", data_file, "--out", tmp_path / "run")
+    assert failed.returncode == 2
+    assert "no train object of class AGN, SN, VS with 5 detections or more" in failed.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def whole(data_file, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A run of 400 steps that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    done = run(*IMAGES, "--data", data_file, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+IMAGES = ["--config", "demo", *TINY, "--set", "training.iterations=400"]
+METADATA = ["--config", "n3_metadata", *TINY[4:], "--set", "training.learning_rate=1e-3"]
+
+
+@pytest.mark.slow
+def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alone(data_file, tmp_path):
+    """Three seeds are one program; each has a run directory of its own."""
+    options = [*METADATA, "--data", data_file, "--set", "training.iterations=4000"]
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    done = run(*options, "--seeds", 3, "--out", whole)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[-6:-1]] == ["0", "1", "2", "mean", "±"]
+    assert f"next: python evaluate.py --ckpt {whole}" in done.stdout
+
+    started = start(*options, "--seeds", 3, "--out", halved)
+    wait_for_metrics(started, halved / "seed-2")
+    started.terminate()
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert f"go on with: python train.py --resume {halved}" in output
+    assert run("--resume", halved).returncode == 0
+    for seed in range(3):
+        assert comparable(halved / f"seed-{seed}", 4000) == comparable(whole / f"seed-{seed}", 4000)
+
+    again = run("--resume", whole)
+    assert again.returncode == 0
+    assert "finished at step 4000" in again.stdout
+
+    assert run(*options, "--set", "training.seed=1", "--out", tmp_path / "alone").returncode == 0
+    alone, among = (comparable(folder, 4000)[0] for folder in (tmp_path / "alone", whole / "seed-1"))
+    assert among["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_training_set_left_in_its_file_gives_the_same_metrics(whole, data_file, tmp_path):
+    streamed = run(*IMAGES, "--data", data_file, "--stream", "--out", tmp_path)
+    assert "the training set stays in its file" in streamed.stdout
+    assert "the training set stays in its file" not in whole[1].stdout
+    assert comparable(tmp_path) == comparable(whole[0])
+
+
+@pytest.mark.slow
+def test_sigterm_does_not_wait_for_a_step_that_takes_minutes(data_file, tmp_path):
+    options = ["--config", "n3_conv1d", "--data", data_file, "--set", "training.batch_size=384"]
+    started = start(*options, "--out", tmp_path / "run", stderr=subprocess.DEVNULL)
+    while "for a CPU there is" not in (line := started.stdout.readline()):
+        assert line, "it ended"
+    time.sleep(2)
+    started.terminate()
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert "stopped at step 0" in output
+    assert (tmp_path / "run" / "checkpoints" / "0").is_dir()
+
+
+@pytest.mark.slow
+def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(whole, data_file, tmp_path):
+    """Ctrl-C saves, exits with 130 and says how to go on; what follows is the same training, bit for bit."""
+    halved = tmp_path / "halved"
+    started = start(*IMAGES, "--data", data_file, "--out", halved)
+    wait_for_metrics(started, halved)
+    started.send_signal(signal.SIGINT)
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert f"go on with: python train.py --resume {halved}" in output
+
+    assert run("--resume", halved).returncode == 0
+    assert comparable(halved) == comparable(whole[0])
+
+
+def wait_for_metrics(process: subprocess.Popen, directory: Path) -> None:
+    deadline = time.monotonic() + 240
+    while not (directory / "metrics.jsonl").exists() or not (directory / "metrics.jsonl").read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+def comparable(directory: Path, last: int = 400) -> list[dict]:
+    """The metrics to their last digit, but for the clock and the training loss, whose mean begins anew on resuming."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(5, last + 1, 5))
+    return [{name: value for name, value in line.items() if name not in ("seconds", "train_loss")} for line in lines]
+
+
+@pytest.mark.slow
+def test_a_run_says_where_it_comes_from_and_refuses_other_data(whole, data_file, tmp_path):
+    directory, done = shutil.copytree(whole[0], tmp_path / "run"), whole[1]
+    assert "will take about" in done.stdout or os.environ.get("JAX_PLATFORMS") == "cuda"
+    provenance = json.loads((directory / "provenance.json").read_text())
+    assert str(data_file) in provenance["command"]
+    assert provenance["data"] == str(data_file)
+    assert len(provenance["data_hash"]) == 32
+    assert {"jax", "flax", "orbax-checkpoint", "jtss", "python"} <= set(provenance["versions"])
+
+    again = run(*IMAGES, "--data", data_file, "--out", directory)
+    assert again.returncode == 2
+    assert "go on with it by --resume" in again.stderr
+
+    (directory / "provenance.json").write_text(json.dumps({**provenance, "data_hash": "0" * 32}))
+    other = run("--resume", directory)
+    assert other.returncode == 2
+    assert "content hash" in other.stderr

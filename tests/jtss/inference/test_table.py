@@ -1,0 +1,116 @@
+"""The table of predictions: what goes in comes out, in every format, and no object is lost."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from helpers.made_sequences import FIRST_CANDID, sequences
+from jtss.inference import table
+
+CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
+
+
+def rows(notes=None):
+    probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0.0]], np.float32)
+    made = table.classified_rows(
+        CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {}, np.zeros(3, bool)
+    )
+    return [*made, *table.rejected_rows(CLASSIFIER, {"ZTF9": "stamp_gzip"})]
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    with open(path, newline="") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file]
+        none = {"candid": int, "n_detections": int, "probability": float, "ranking": int, "class_name": str}
+        kinds = {name: none.get(name, str) for name in table.COLUMN_NAMES}
+        return [
+            {name: (kinds[name](text) if text or name == "note" else None) for name, text in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_rows_by_hand():
+    head = ("n2_test", "0.1.0")
+    assert [tuple(row) for row in rows({"ZTF2": "padded_edge"})] == [
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "AGN", pytest.approx(0.2), 2, ""),
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "SN", pytest.approx(0.7), 1, ""),
+        ("ZTF0", FIRST_CANDID + 1, 2, *head, "VS", pytest.approx(0.1), 3, ""),
+        ("ZTF1", FIRST_CANDID + 3, 1, *head, None, None, None, "too_few_detections: 1, needs 2"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "AGN", 0.5, 1, "padded_edge"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "SN", 0.5, 2, "padded_edge"),
+        ("ZTF2", FIRST_CANDID + 5, 2, *head, "VS", 0.0, 3, "padded_edge"),
+        ("ZTF9", None, 0, *head, None, None, None, "stamp_gzip"),
+    ]
+
+
+def test_rankings_are_permutations_in_order_of_probability():
+    p = np.random.default_rng(0).dirichlet(np.ones(5), 100)
+    ranks = table.rankings(p)
+    np.testing.assert_array_equal(np.sort(ranks, axis=1), np.tile(np.arange(1, 6), (100, 1)))
+    np.testing.assert_array_equal(np.argmax(p, axis=1), np.argmin(ranks, axis=1))
+    assert (np.diff(np.take_along_axis(p, np.argsort(ranks, axis=1), axis=1), axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("extension", [".csv", ".parquet", ".jsonl"])
+def test_every_format_gives_the_rows_back(tmp_path, extension):
+    path = tmp_path / f"predictions{extension}"
+    with table.open_table(path) as write:
+        for row in rows():
+            write([row])
+    found = read(path)
+    assert [tuple(row) for row in found] == [table.COLUMN_NAMES] * len(found)
+    for row, expected in zip(found, rows(), strict=True):
+        assert row == {**expected._asdict(), "probability": pytest.approx(expected.probability)}
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_parquet_types_are_kept(tmp_path):
+    path = tmp_path / "p.parquet"
+    with table.open_table(path) as write:
+        write(rows())
+    assert pq.read_schema(path).equals(table.ROW_TYPES)
+
+
+@pytest.mark.parametrize("extension", [".csv", ".parquet", ".jsonl"])
+def test_a_table_without_rows_can_be_read(tmp_path, extension):
+    path = tmp_path / f"none{extension}"
+    with table.open_table(path):
+        pass
+    assert read(path) == []
+
+
+@pytest.mark.parametrize("extension", [".csv", ".parquet", ".jsonl"])
+def test_an_error_leaves_the_old_table_and_no_scraps(tmp_path, extension):
+    path = tmp_path / f"p{extension}"
+    path.write_text("old")
+
+    def fail_after_writing():
+        with table.open_table(path) as write:
+            write(rows())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_writing()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_awkward_text_survives_csv(tmp_path):
+    path = tmp_path / "p.csv"
+    with table.open_table(path) as write:
+        write(table.rejected_rows(CLASSIFIER, {'Z,"F': "a\nb"}))
+    found = read(path)
+    assert (found[0]["oid"], found[0]["note"]) == ('Z,"F', "a\nb")
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p", "p.CSV.gz"])
+def test_unknown_extension_names_the_three(tmp_path, name):
+    with pytest.raises(ValueError, match=r"\.csv, \.parquet, \.jsonl"), table.open_table(tmp_path / name):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,224 @@
+"""`python -m jtss.experiments realism` from files to numbers."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from helpers.made_runs import TINY, make_run, write_data
+from helpers.made_sequences import sequences
+from jtss.commands import paper as commands_paper
+from jtss.config import named as config_named
+from jtss.config import settings
+from jtss.realism import two_sample
+from jtss.schema import CLASS_NAMES
+
+COUNTS = [1] * 44 + [3, 4, 2]
+LABEL = [i % 4 for i in range(44)] + [1, -1, 2]
+LABELLED = [i for i, label in enumerate(LABEL) if label >= 0]
+FIRST = settings.override(
+    config_named.get("n1_enhanced"),
+    ["stamp.crop=11", "stamp.copies=1", "encoder.filters=2,2,2,2,2", "encoder.units=4"],
+)
+
+
+def first_candids():
+    made = sequences(COUNTS)
+    return made.candid[made.object_start[:-1]]
+
+
+def write_votes(path, names, objects, classes=CLASS_NAMES):
+    """Certain votes for the class `names[i]` of object i."""
+    rows = [[first_candids()[i], *(int(name == names[i]) for name in classes)] for i in objects]
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([["candid", *classes], *rows])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("realism")
+    none = [-1] * len(COUNTS)
+    write_data(folder / "real.h5", COUNTS, label=LABEL, split=none)
+    write_data(folder / "sim.h5", [1] * 90, label=[i % 3 for i in range(90)], split=[0] * 90, seed=1, prefix="SIM")
+    make_run(folder / "always_sn", FIRST, folder / "sim.h5", favoured="SN")
+    make_run(folder / "three", TINY, folder / "sim.h5", favoured="VS")
+    truth = [CLASS_NAMES[label] for label in LABEL]
+    write_votes(folder / "right.csv", truth, range(len(COUNTS)))
+    write_votes(folder / "some.csv", truth, LABELLED[4:])
+    write_votes(folder / "others.csv", truth, [LABEL.index(-1)])
+    return folder
+
+
+@pytest.fixture
+def call(folder, capsys, tmp_path):
+    def call(*words, real="real.h5"):
+        """Words with a dot are files of the folder; returns status, document (None where it failed), stdout, stderr."""
+        arguments = [str(folder / word) if word in on_disk else word for word in words]
+        try:
+            status = commands_paper.main(
+                ["realism", "--real", str(folder / real), *map(named, arguments), "--out", str(tmp_path / "out")]
+            )
+        except SystemExit as leaving:
+            status = leaving.code
+        document = json.loads((tmp_path / "out" / "realism.json").read_text()) if status == 0 else None
+        return status, document, *capsys.readouterr()
+
+    def named(word):
+        name, equals, path = word.partition("=")
+        return f"{name}={folder / path}" if equals else word
+
+    on_disk = {path.name for path in folder.iterdir()}
+    return call
+
+
+@pytest.fixture
+def _no_training(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("trained before everything was checked")
+
+    monkeypatch.setattr(two_sample, "compare", refuse)
+
+
+def test_transfer_from_files_to_numbers(call, tmp_path):
+    words = "--ckpt always_sn --ckpt three --predictions theirs=right.csv --predictions half=some.csv"  # each adds
+    status, found, out, err = call(*words.split())
+    assert (status, "lacks 4 of 46 labelled first detections, such as ZTF0" in err) == (0, True)
+    first = found["transfer"]["first_detection"]
+    assert (first["n_labelled"], first["n_common"]) == (46, 42)
+    ours, theirs = first["models"]["always_sn"], first["models"]["theirs"]
+    assert (ours["n_answered"], first["models"]["half"]["n_answered"]) == (46, 42)
+    assert [ours["common"]["recall"][name]["value"] for name in CLASS_NAMES] == [0, 1, 0, 0, None]
+    assert ours["common"]["balanced_accuracy"]["AGN, SN, VS"]["value"] == pytest.approx(1 / 3)
+    assert theirs["common"]["balanced_accuracy"]["AGN, SN, VS, asteroid"]["value"] == 1
+    assert [(each["model"], each["other"]) for each in first["differences"]] == [
+        ("always_sn", "theirs"),
+        ("always_sn", "half"),
+    ]
+    assert first["differences"][0]["AGN, SN, VS, asteroid"] == {"value": -0.75, "interval": [-0.75, -0.75]}
+    assert "46 labelled objects (11 AGN, 12 SN, 12 VS, 11 asteroid)" in out
+    assert "always_sn − theirs" in out
+
+
+def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
+    _, found, out, _ = call("--ckpt", "always_sn", "three")
+    wrong = {(each["true"], each["called"]): each["objects"] for each in found["transfer"]["mistakes"]["always_sn"]}
+    assert {pair: len(objects) for pair, objects in wrong.items()} == {
+        ("VS", "SN"): 12,
+        ("AGN", "SN"): 11,
+        ("asteroid", "SN"): 11,
+    }
+    assert set(wrong["VS", "SN"]) == {
+        f"ZTF{i}" for i, label in enumerate(LABEL) if CLASS_NAMES[label] == "VS" and label >= 0
+    }
+    assert found["transfer"]["mistakes"]["three"] == [{"true": "SN", "called": "VS", "objects": {"ZTF44": 1.0}}]
+    for pair in ("VS_called_SN", "AGN_called_SN", "asteroid_called_SN"):
+        assert (tmp_path / "out" / f"always_sn_{pair}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"always_sn_{pair}.png" in out
+    assert (tmp_path / "out" / "three_SN_called_VS.png").exists()
+
+
+def test_the_few_sequences_are_listed_one_by_one(call):
+    _, found, out, _ = call("--ckpt", "three")
+    assert found["transfer"]["first_detection"] is None
+    (only,) = found["transfer"]["sequences"]["three"]["objects"]  # another has no label, and another too few
+    made = sequences(COUNTS)
+    assert (only["object_id"], only["label"], only["predicted"]) == ("ZTF44", "SN", "VS")
+    assert only["candid"] == made.candid[made.object_start[44] + 2]
+    assert only["probabilities"] == {"AGN": 0, "SN": 0, "VS": 1}
+    assert "three reads 3 detections; labelled objects that have them: 1" in out
+
+
+def test_the_table_has_the_numbers_of_the_document(call, tmp_path):
+    _, found, _, _ = call("--ckpt", "always_sn", "--predictions", "theirs=right.csv")
+    rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
+    for name, model in found["transfer"]["first_detection"]["models"].items():
+        for label, score in model["common"]["recall"].items():
+            row = [
+                r
+                for r in rows
+                if (r["measure"], r["subject"], r["part"], r["class"]) == ("recall", name, "common", label)
+            ]
+            assert [float(r["value"]) for r in row] == ([score["value"]] if score["n_objects"] else [])
+    differences = [row for row in rows if row["measure"] == "balanced accuracy difference"]
+    assert {row["subject"] for row in differences} == {"always_sn - theirs"}
+
+
+@pytest.mark.slow
+def test_the_two_sample_test_from_files_to_numbers(call, monkeypatch, tmp_path):
+    for name, value in (("IMAGE_STEPS", 2), ("VALUE_STEPS", 60), ("SHUFFLES", 1)):
+        monkeypatch.setattr(two_sample, name, value)
+    status, found, out, err = call("--simulated", "sim.h5")
+    assert status == 0
+    assert "asteroid is not compared: 11 labelled objects in" in err
+    assert "bogus is not compared: 0 labelled objects in" in err
+    assert "transfer" not in found
+    classes = found["two_sample"]["classes"]
+    assert {name: each["n_each"] for name, each in classes.items()} == {"AGN": 11, "SN": 12, "VS": 12}
+    assert found["simulated"]["objects"] == {"AGN": 11, "SN": 12, "VS": 12}
+    rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
+    areas = {(row["subject"], row["class"]): float(row["value"]) for row in rows if row["measure"].endswith(": auc")}
+    assert len(areas) == 3 * (len(two_sample.VIEWS) + 1)
+    assert areas["metadata", "SN"] == classes["SN"]["metadata"]["auc"]["value"]
+    assert "stamps, source masked" in out
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "nothing to measure: give --simulated, --ckpt or --predictions"),
+        (("--simulated", "sim.h5", "--predictions", "x=others.csv"), "others.csv: has none of the 46 labelled first"),
+        (("--simulated", "sim.h5", "--predictions", "x=none.csv"), "none.csv"),
+        (("--simulated", "sim.h5", "--ckpt", "sim.h5"), "sim.h5"),
+        (("--predictions", "x=right.csv", "x=some.csv"), "x is the name of more than one model"),
+        (("--ckpt", "three", "--predictions", "three=some.csv"), "three is the name of more than one model"),
+        (("--predictions", "right.csv"), "expected NAME=F.csv"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_trained(call, words, message, tmp_path):
+    status, _, out, err = call(*words)
+    assert (status, out) == (2, "")
+    assert message in err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_that_real_alerts_lack_is_named(call, folder):
+    write_data(folder / "two.h5", [1] * 20, label=[1, 2] * 10, split=[-1] * 20)
+    status, found, out, err = call("--ckpt", "always_sn", real="two.h5")
+    assert status == 0
+    assert "two.h5: no labelled object of class AGN, asteroid: what needs them is undefined" in err
+    scored = found["transfer"]["first_detection"]["models"]["always_sn"]["common"]
+    assert scored["balanced_accuracy"]["AGN, SN, VS"]["value"] is None
+    assert scored["recall"]["SN"]["value"] == 1
+    line = next(line for line in out.splitlines() if line.startswith("always_sn "))
+    assert line.split()[1:5] == ["20", "–", "–", "100.0"]
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_samples_without_a_class_in_common_are_refused(call, folder):
+    write_data(folder / "bogus.h5", [1] * 20, label=[4] * 20, split=[0] * 20)
+    status, _, _, err = call("--simulated", str(folder / "bogus.h5"))
+    assert status == 2
+    assert "bogus.h5: no labelled object of class AGN, SN, VS, asteroid" in err
+    write_data(folder / "few.h5", [1] * 6, label=[0] * 6, split=[0] * 6)
+    status, _, _, err = call("--simulated", str(folder / "few.h5"))
+    assert status == 2
+    assert "AGN is not compared: 11 labelled objects in" in err
+    assert "have no class in common with objects enough" in err
+
+
+def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
+    """The published images-only network on strong labels, to the two digits that were measured by other code."""
+    from data_prep.build import build
+
+    with open(ztf_dir / "labels.csv") as file:
+        strong = [f"{row['objectId']},{row['label']}" for row in csv.DictReader(file) if row["grade"] == "strong"]
+    (tmp_path / "labels.csv").write_text("\n".join(["objectId,label", *dict.fromkeys(strong)]) + "\n")
+    build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
+    table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
+    words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
+    assert commands_paper.main(["realism", *words]) == 0
+    found = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
+    recall = [found["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
+    np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)

@@ -1,0 +1,85 @@
+"""The card of a model says what it is made of, and what was not done."""
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.made_models import made_model
+from jtss.config import named
+from jtss.pretrained import file
+from jtss.reports import card, export
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made_model(tmp_path_factory.mktemp("cards"), "tiny")
+
+
+def made_card(folder, **changes):
+    found = file.read(folder / "files" / "tiny.h5")
+    return card.text("tiny", replace(found, **changes), "77ab")
+
+
+def test_the_card_says_what_it_is_made_of(folder):
+    found = made_card(folder)
+    assert "| train | 4 | 4 | 4 |" in found
+    for words in (
+        "SHA-256 `77ab`",
+        "`python train.py`",
+        "Alerts of the survey made",
+        "Real test split",
+        "of 12 objects",
+    ):
+        assert words in found
+    assert "Simulated alerts only" not in found
+    assert "--ckpt run`" in found  # the report's command without the folders of this machine
+    assert str(folder) not in found
+
+
+def test_the_card_names_every_difference_from_the_registry(folder):
+    found = made_card(folder)
+    assert "**Not the complete configuration `demo`**" in found
+    assert "  - stamp.copies: here 1, there 2" in found
+    assert "  - encoder.units: here (4), there (64)" in found
+    whole = made_card(folder, config=named.get("demo"))
+    assert "The configuration `demo` as it is in the registry." in whole
+
+
+def test_the_card_is_honest_about_what_was_not_done(folder):
+    found = file.read(folder / "files" / "tiny.h5")
+    assert "not been measured on real alerts" not in made_card(folder)
+    assert "not been measured on real alerts" in made_card(folder, results=[])
+    training = found.provenance["training"]
+    early = found.provenance | {"training": [training[0] | {"steps": 7}]}
+    assert "stopped before its end" in made_card(folder, provenance=early)
+    assert "stopped before its end" not in made_card(folder)
+    simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}
+    assert "no real alert was a training example" in made_card(
+        folder, provenance=found.provenance | {"training_data": simulated}
+    )
+
+
+@pytest.mark.parametrize(
+    ("survey", "split", "title"),
+    [
+        ("ZTF (simulated)", "test", "simulated test split"),
+        ("ZTF (simulated)", "all", "simulated alerts"),
+        ("ZTF", "all", "real alerts"),
+        ("ZTF", "validation", "real validation split"),
+    ],
+)
+def test_titles_come_from_the_data(survey, split, title):
+    assert export.title({"survey": survey, "split": split}) == title
+
+
+def test_the_simulator_still_calls_its_survey_simulated():
+    dataset = pytest.importorskip("data_prep.simulate.dataset")
+    assert dataset.SURVEY.endswith(card.SIMULATED)
+
+
+def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
+    assert export.command(
+        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
+    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
+    assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
+    assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"

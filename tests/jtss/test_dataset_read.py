@@ -1,0 +1,164 @@
+"""From the file to the model's arrays: the file and memory agree, and a file that does not fit is refused."""
+
+import re
+import tracemalloc
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep.ledger import Ledger
+from helpers.made_sequences import sequences
+from jtss import dataset, schema
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.dataset import Writer
+from jtss.network import inputs
+from jtss.training import batches
+
+DEMO = named.get("demo")
+COUNTS = (3, 1, 5, 4, 3, 2, 3, 3, 4)
+LABELS = (0, 1, 2, 0, 1, 2, 1, 2, 4)
+SPLITS = (0, 0, 0, 1, 0, 1, 1, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return sequences(COUNTS, label=LABELS, split=SPLITS)
+
+
+@pytest.fixture
+def path(tmp_path, made):
+    with Writer(tmp_path / "f.h5", survey="test", command="test") as writer:
+        writer.append(made)
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
+    return tmp_path / "f.h5"
+
+
+def test_the_file_gives_back_what_was_written_whatever_the_batches(path, made, monkeypatch):
+    monkeypatch.setattr(dataset, "OBJECTS_PER_READ", 4)
+    parts = list(dataset.read(path))
+    assert [batch.n_objects for batch in parts] == [4, 4, 1]
+    for name in schema.COLUMNS:
+        if name != "object_start":
+            joined = np.concatenate([getattr(batch, name) for batch in parts])
+            np.testing.assert_array_equal(joined, getattr(made, name))
+    for batch in parts:
+        schema.check(batch)
+
+
+def test_examples_are_the_first_n_detections_of_those_who_have_them(made):
+    chosen = inputs.examples(made, DEMO)
+    assert chosen.index.tolist() == [i for i, count in enumerate(COUNTS) if count >= 3]
+    assert chosen.stamps.shape == (7, 3, 31, 31, 2)
+    third = made.object_start[2]
+    np.testing.assert_array_equal(chosen.dynamic[1, :, 1:], made.metadata[third : third + 3, :9])
+    np.testing.assert_array_equal(chosen.static[1, :14], made.metadata[third + 2, 9:23])
+    assert chosen.label.tolist() == [0, 2, 0, 1, 1, 2, -1]  # bogus is no class of this config
+
+
+def test_labels_follow_the_order_of_the_configs_classes(made):
+    turned = inputs.examples(made, override(DEMO, ["classes=bogus,VS,SN,AGN"]))
+    assert turned.label.tolist() == [3, 1, 3, 2, 2, 1, 0]
+
+
+def test_stamps_are_cropped_scaled_again_and_without_nan(made):
+    stamps = made.stamps.copy()
+    stamps[0, 31, 30, 0] = np.nan
+    chosen = inputs.examples(replace(made, stamps=stamps), DEMO).stamps
+    assert chosen.dtype == np.float16
+    assert np.all(np.isfinite(chosen))
+    assert chosen[0, 0, 15, 14, 0] == 0
+    assert chosen[..., 0].min() == 0
+    assert chosen[..., 0].max() == 1
+    crop = made.stamps[1, 16:47, 16:47, 1].astype(np.float32)
+    np.testing.assert_allclose(chosen[0, 1, ..., 1], (crop - crop.min()) / np.ptp(crop), atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", ["science,template", "difference,science", ""])
+def test_pixels_that_no_network_sees_are_not_copied(made, channels):
+    config = override(DEMO, [f"stamp.channels={channels}", "stamp.crop=9"])
+    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_detections >= 3]]
+    tracemalloc.start()
+    chosen = inputs.examples(made, config)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.5 * made.stamps[rows].nbytes
+    np.testing.assert_array_equal(
+        chosen.stamps, inputs.source_crops(made.stamps[rows], config.stamp).astype(np.float16)
+    )
+
+
+def test_an_unlabelled_object_has_no_class(made):
+    assert inputs.examples(sequences((3,)), DEMO).label.tolist() == [-1]
+
+
+def test_load_keeps_labelled_objects_of_training_and_validation(path):
+    splits = batches.load(path, DEMO)
+    assert sorted(splits["train"].label) == [0, 1, 2]
+    assert sorted(splits["validation"].label) == [0, 1, 2]
+
+
+def test_a_class_without_examples_is_refused_before_training(path):
+    message = (
+        "no train object of class asteroid with 3 detections or more (config demo needs every one of AGN, asteroid)"
+    )
+    with pytest.raises(dataset.DataError, match=re.escape(message)):
+        batches.load(path, override(DEMO, ["classes=AGN,asteroid"]))
+
+
+def test_a_flipped_value_is_found(path):
+    with h5py.File(path, "r+") as file:
+        file["metadata"][3, 4] = 1.5
+    with pytest.raises(dataset.DataError, match="damaged: content hash"):
+        list(dataset.read(path))
+
+
+def _remove_jd(file):
+    del file["jd"]
+
+
+def _rename_feature(file):
+    names = list(file.attrs["feature_names"])
+    file.attrs["feature_names"] = ["psfmag", *names[1:]]
+
+
+def _cut_metadata(file):
+    values = file["metadata"][:, :-1]
+    del file["metadata"]
+    file["metadata"] = values
+
+
+def _shift_starts(file):
+    file["object_start"][1] = 0
+
+
+def _age(file):
+    file.attrs["schema_version"] = 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_remove_jd, "jd missing"),
+        (_rename_feature, "feature_names"),
+        (_cut_metadata, "metadata has shape"),
+        (_shift_starts, "object_start does not divide"),
+        (_age, f"schema version 0, this program reads {schema.SCHEMA_VERSION}"),
+    ],
+)
+def test_a_file_that_breaks_the_contract_is_refused_by_name(path, damage, message):
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(dataset.DataError, match=message) as error:
+        dataset.attributes(path)
+    assert str(path) in str(error.value)
+
+
+def test_no_file_and_no_hdf5_file(tmp_path):
+    with pytest.raises(dataset.DataError, match="no such file"):
+        dataset.attributes(tmp_path / "absent.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(dataset.DataError, match="not a readable HDF5 file"):
+        dataset.attributes(tmp_path / "text.h5")

@@ -1,0 +1,161 @@
+"""One step of training by an independent road; sampling, the loss, the stop rule."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers.made_training import TINY, TRAIN, chunks_of, leaves, source_of
+from jtss import devices
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.network import network
+from jtss.training import batches
+from jtss.training import step as training
+
+
+def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
+    return np.asarray(training.draw(config, np.int32(class_count), np.uint32([seed]), step, 1))[0, 0]
+
+
+@pytest.mark.slow
+def test_a_step_is_adam_written_out():
+    """First step of Adam: every parameter moves by the learning rate against the sign of its gradient.
+
+    The range of rotation is written out in the configuration here, and comes from the state there.
+    """
+    config = override(TINY, ["head.dropout=0,0", "training.class_balance=natural"])
+    state = training.init_state(config)
+    _, model_key = jax.random.split(jax.random.fold_in(training.keys(np.uint32(0))[1], 0))
+    rows = training.draw(config, np.int32([30, 30, 30]), np.uint32([0]), 0, 1)
+    examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(config).take(rows))
+
+    def loss_of(params):
+        variables = {**state.variables, "params": params}
+        logits, _ = network.apply(config, variables, examples.batch, train=True, key=model_key)
+        return -jax.nn.log_softmax(logits)[jnp.arange(16), examples.label].mean()
+
+    before = state.variables["params"]
+    loss, gradients = jax.jit(jax.value_and_grad(loss_of))(before)
+    after, found = jax.jit(training.train_step, static_argnums=0)(training.shared(config), state, examples)
+    assert found == pytest.approx(float(loss), rel=1e-5)
+    assert (int(after.step), int(after.best.step)) == (1, 0)
+    for new, old, gradient in zip(leaves(after.variables["params"]), leaves(before), leaves(gradients), strict=True):
+        clear = np.abs(gradient) > 1e-5
+        expected = -config.training.learning_rate * np.sign(gradient)
+        np.testing.assert_allclose((new - old)[clear], expected[clear], rtol=2e-2)
+
+
+def test_seeds_and_ranges_of_rotation_share_a_program_but_angles_that_are_not_drawn_are_constants_of_another():
+    alike = ["training.seed=3", "stamp.rotation_range_deg=7.2", "stamp.rotation_range_deg=360"]
+    assert {training.shared(override(TINY, [setting])) for setting in alike} == {training.shared(TINY)}
+    for setting in ("stamp.rotation_range_deg=0", "stamp.copies=3", "head.dropout=0.1,0"):
+        assert training.shared(override(TINY, [setting])) != training.shared(TINY)
+
+
+@pytest.mark.parametrize(("decay", "rates"), [("none", [1, 1, 1, 1]), ("cosine", [1, 0.75, 0.25, 0])])
+def test_the_learning_rate_is_constant_or_falls_to_nothing(decay, rates):
+    """Adam moves by the learning rate where the gradient stays the same."""
+    config = override(TINY, [f"training.decay={decay}", "training.patience=0", "training.learning_rate=0.01",
+                             "training.iterations=3", "training.validate_every=1"])  # fmt: skip
+    adam = training.optimizer(config)
+    state, moves = adam.init(jnp.float32(0)), []
+    for _ in range(4):
+        move, state = adam.update(jnp.float32(2), state)
+        moves.append(-100 * float(move))
+    np.testing.assert_allclose(moves, rates, atol=1e-5)
+
+
+def test_uniform_batches_hold_every_class_alike_and_natural_ones_as_they_come():
+    label = np.repeat([0, 1, 2], [30, 3, 2])
+    config = override(TINY, ["training.batch_size=6000"])
+    uniform = drawn(config, [30, 3, 2])
+    np.testing.assert_allclose(np.bincount(label[uniform]) / 6000, 1 / 3, atol=0.03)
+    assert set(uniform) == set(range(35))
+    natural = drawn(override(config, ["training.class_balance=natural"]), [30, 3, 2])
+    np.testing.assert_allclose(np.bincount(label[natural]) / 6000, np.array([30, 3, 2]) / 35, atol=0.03)
+
+
+def test_a_draw_depends_on_seed_and_step_alone():
+    together = np.asarray(training.draw(TINY, np.int32([30, 30, 30]), np.uint32([3, 8]), 5, 4))
+    assert together.shape == (2, 4, 16)
+    for i, seed in enumerate((3, 8)):
+        for j in range(4):
+            np.testing.assert_array_equal(together[i, j], drawn(TINY, [30, 30, 30], seed=seed, step=5 + j))
+    assert len({tuple(rows) for rows in together.reshape(8, 16)}) == 8
+
+
+def test_a_batch_is_what_its_rows_say():
+    """The source orders the objects by class; labels and stamps stay together."""
+    ordered = TRAIN.take(np.argsort(TRAIN.label, kind="stable"))
+    rows = jnp.array([[[5, 40, 89]]])
+    found = source_of(TINY).take(rows)
+    np.testing.assert_array_equal(found.label[0, 0], [0, 1, 2])
+    np.testing.assert_array_equal(found.batch.stamps[0, 0], ordered.stamps[[5, 40, 89]])
+
+
+def test_the_entropy_term_rewards_doubt():
+    logits, label = jnp.array([[2.0, 0, -1], [0.5, 0.1, 0]]), jnp.array([0, 2])
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    cross_entropy = -np.log(p[[0, 1], [0, 2]]).mean()
+    entropy = -(p * np.log(p)).sum(axis=1).mean()
+    assert training.training_loss(TINY, logits, label) == pytest.approx(cross_entropy, rel=1e-6)
+    rewarded = override(TINY, ["training.entropy_weight=0.5"])
+    assert training.training_loss(rewarded, logits, label) == pytest.approx(cross_entropy - 0.5 * entropy, rel=1e-6)
+
+
+def test_validation_in_chunks_counts_every_object_once():
+    variables = training.init_state(TINY).variables
+    validate = jax.jit(training.validation_sums, static_argnums=0)
+    sums = []
+    for size in (7, 64):
+        chunks = chunks_of(TINY, size=size)
+        assert chunks.weight.shape == (-(-40 // size), size)
+        parts = [jax.tree.map(lambda leaf, i=i: leaf[i], chunks) for i in range(len(chunks.weight))]
+        sums.append(sum(validate(TINY, variables, chunk) for chunk in parts))
+    assert sums[0][2] == 40
+    np.testing.assert_allclose(sums[0], sums[1], rtol=1e-5)
+
+
+def test_a_loss_that_is_no_number_never_becomes_the_best():
+    state = training.init_state(TINY)
+    kept = training.keep_best(state, jnp.array([jnp.nan, 3.0, 4.0]))
+    assert float(kept.best.loss) == np.inf
+    better = training.keep_best(state, jnp.array([2.0, 3.0, 4.0]))
+    assert float(better.best.loss) == 0.5
+    worse = training.keep_best(better, jnp.array([3.0, 4.0, 4.0]))
+    assert (float(worse.best.loss), float(worse.best.accuracy)) == (0.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("best_step", "expected"), [(0, 30_000), (19_990, 30_000), (20_000, 30_000), (20_010, 30_010), (29_000, 39_000)]
+)
+def test_the_stop_rule(best_step, expected):
+    assert training.last_step(named.get("n3_conv1d"), best_step) == expected
+
+
+@pytest.mark.slow
+def test_the_network_computes_in_the_precision_that_is_asked_for():
+    """bfloat16 has 8 bits: near to float32, and not the same; weights, gradients and result stay float32."""
+    state = training.init_state(TINY)
+    examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(TINY).take(jnp.arange(16)[None, None]))
+    step = jax.jit(training.train_step, static_argnums=0)
+    coarse_config = override(TINY, ["precision=bfloat16"])
+    (fine, fine_loss), (coarse, coarse_loss) = (step(config, state, examples) for config in (TINY, coarse_config))
+    assert float(fine_loss) != float(coarse_loss)
+    assert float(coarse_loss) == pytest.approx(float(fine_loss), rel=0.02)
+    for leaf in jax.tree.leaves((coarse.variables, coarse.opt_state)):
+        assert leaf.dtype != jnp.bfloat16
+    del fine
+
+
+@pytest.mark.parametrize(
+    ("device", "host", "expected"), [(1, 1, False), (10, 1, False), (1, 10, False), (10, 10, True)]
+)
+def test_a_training_set_that_is_too_large_for_device_or_host_is_not_held(monkeypatch, device, host, expected):
+    size = 90 * 3 * 9 * 9 * 2 * 2  # objects, detections, pixels, channels, bytes
+    assert TINY.stamp.source_side == 9
+    monkeypatch.setattr(devices, "memory_bytes", lambda: device * size)
+    monkeypatch.setattr(devices, "host_memory_bytes", lambda: host * size)
+    assert batches.fits(90, TINY) is expected
+    assert batches.fits(90, override(TINY, ["stamp.channels="]))
