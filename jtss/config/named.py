@@ -17,6 +17,7 @@ from jtss.config.settings import (
     TemporalConfig,
 )
 from jtss.config.tsc import TABLE_2, TABLE_6, TABLE_7, TABLE_8
+from jtss.invocation import spelled
 
 FIRST_ALERT_CLASSES = schema.CLASS_NAMES
 DROPOUT = 0.5
@@ -122,5 +123,5 @@ def get(name: str) -> Config:
     if name not in CONFIGS:
         close = ", ".join(get_close_matches(name, CONFIGS, n=4, cutoff=0.4))
         hint = f"; closest: {close}" if close else ""
-        raise ConfigError(f"no config named {name!r}{hint}; all of them: python train.py --list")
+        raise ConfigError(f"no config named {name!r}{hint}; all of them: {spelled('train', '--list')}")
     return CONFIGS[name]
