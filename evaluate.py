@@ -3,8 +3,8 @@
 import sys
 
 from jtss import invocation
-from jtss.commands.main import main
+from jtss.commands.main import program
 
 if __name__ == "__main__":
     invocation.called_as("script", "python", sys.argv[0])
-    sys.exit(main(verb="script", prog="evaluate.py"))
+    sys.exit(program(verb="script", prog="evaluate.py"))

@@ -3,12 +3,23 @@
 import sys
 
 from jtss import invocation
-from jtss.commands.main import main
+from jtss.commands import common
+from jtss.commands import main as verbs
 
-PROGRAM = ("python", "-m", "data_prep")
+WORDS = ("python", "-m", "data_prep")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the verb `data`, or `audit`; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    invocation.called_as("data", *WORDS)
+    invocation.called_as("audit", *WORDS, "audit")
+    if arguments[:1] == ["audit"]:
+        return verbs.main(arguments[1:], verb="audit", prog=" ".join([*WORDS, "audit"]))
+    return verbs.main(arguments, verb="data", prog=" ".join(WORDS))
+
 
 if __name__ == "__main__":
-    verb = "audit" if sys.argv[1:2] == ["audit"] else "data"
-    invocation.called_as(verb, *PROGRAM, *["audit"] * (verb == "audit"))
-    prog = " ".join(PROGRAM)
-    sys.exit(main(sys.argv[1 + (verb == "audit") :], verb=verb, prog=f"{prog} audit" if verb == "audit" else prog))
+    common.outlive_readers()
+    common.heed_signals()
+    sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from jtss.commands.main import main
+from jtss.commands.main import program
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m jtss"))
+    sys.exit(program(prog="python -m jtss"))

@@ -2,7 +2,7 @@
 
 import sys
 
-from jtss.commands.main import main
+from jtss.commands.main import program
 
 if __name__ == "__main__":
-    sys.exit(main(verb="audit", prog="python -m jtss.audit"))
+    sys.exit(program(verb="audit", prog="python -m jtss.audit"))

@@ -2,11 +2,11 @@
 
 import sys
 
-from jtss.commands.main import main
+from jtss.commands.main import program
 
 PROGRAM = "python -m jtss.experiments"
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["realism"]:
-        sys.exit(main(sys.argv[2:], verb="realism", prog=f"{PROGRAM} realism"))
-    sys.exit(main(verb="paper", prog=PROGRAM))
+        sys.exit(program(sys.argv[2:], verb="realism", prog=f"{PROGRAM} realism"))
+    sys.exit(program(verb="paper", prog=PROGRAM))

@@ -18,6 +18,13 @@ Early classification of astronomical alerts. To begin with:
 """
 
 
+def program(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> int:
+    """`main` as a process of its own: it heeds signals, and outlives the readers of its output."""
+    common.outlive_readers()
+    common.heed_signals()
+    return main(arguments, verb=verb, prog=prog)
+
+
 def main(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> int:
     """Run a verb.
 
@@ -29,16 +36,17 @@ def main(arguments: list[str] | None = None, *, verb: str | None = None, prog: s
     Returns:
         The exit status: 0, 1 for a leak (audit), 2 for an error in one line on stderr, 128 + number for a signal.
     """
-    common.outlive_readers()
-    common.heed_signals()
     arguments = sys.argv[1:] if arguments is None else arguments
+    return common.run(prog, lambda: _do(arguments, verb, prog))
+
+
+def _do(arguments: list[str], verb: str | None, prog: str) -> int | None:
     parser = parser_of(module_of(verb), prog) if verb else whole_parser(prog)
     _complete(parser)
     options = parser.parse_args(arguments)
     verb, words = (verb, arguments) if verb else (arguments[0], arguments[1:])
-    options.command_line = common.printable(invocation.spelled(verb, *words))
-    options.prog = prog if verb in prog else f"{prog} {verb}"
-    return common.run(prog, lambda: module_of(verb).run(options))
+    options.command_line, options.prog = common.printable(invocation.spelled(verb, *words)), prog
+    return module_of(verb).run(options)
 
 
 def module_of(verb: str) -> ModuleType:
@@ -74,4 +82,4 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -94,8 +94,7 @@ def test_mistakes_get_one_line(evaluate, tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--alerts", ".", *PRIORS], "--priors: only without --alerts"),
-        (["two", "--alerts", "."], "--ckpt: found 2 models, expected one with --alerts"),
+        (["two", "--alerts", "."], "--ckpt: 2 models, expected one with --alerts"),
     ],
 )
 def test_options_that_do_not_go_together(evaluate, arguments, message):

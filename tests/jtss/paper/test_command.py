@@ -14,9 +14,9 @@ from data_prep.ledger import Ledger
 from helpers.made_experiments import MadeLaboratory
 from helpers.made_sequences import sequences
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT
+from helpers.programs import ENVIRONMENT, jtss
 from jtss import dataset
-from jtss.commands import paper as commands_paper
+from jtss.commands import paper
 from jtss.dataset import Writer
 from jtss.paper import durations, experiments, grids
 from jtss.paper.experiments import EXPERIMENTS
@@ -78,11 +78,7 @@ def handlers():
 def call(folder, laboratory, handlers, tmp_path, capsys):
     def call(name, file, *options):
         """Exit status, stdout, stderr."""
-        try:
-            arguments = [name, "--data", str(folder / file), "--out", str(tmp_path / "out"), *options]
-            status = commands_paper.main(arguments)
-        except SystemExit as leaving:
-            status = leaving.code
+        status = jtss("paper", name, "--data", folder / file, "--out", tmp_path / "out", *options)
         return status, *capsys.readouterr()
 
     return call
@@ -115,7 +111,7 @@ def call(folder, laboratory, handlers, tmp_path, capsys):
 def test_a_file_that_lacks_something_is_refused_before_any_training(call, laboratory, tmp_path, name, file, message):
     status, out, err = call(name, file)
     assert (status, out) == (2, "")
-    assert err.startswith("error: ")
+    assert err.startswith("jtss: error: ")
     assert message in err
     assert err.count("\n") == 1
     assert laboratory.trained == []
@@ -139,7 +135,7 @@ def test_options_that_mean_nothing_are_refused(call, options, message):
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("1h30m", 5400)])
 def test_a_budget_is_a_time(text, seconds):
-    assert commands_paper._duration(text) == seconds
+    assert paper._duration(text) == seconds
 
 
 def test_a_dry_run_says_what_is_missing_and_trains_nothing(call, laboratory, tmp_path):
@@ -292,7 +288,7 @@ def test_the_other_tables_scaled_down_are_trained_from_a_simulated_sky(handlers,
     }
     for name, options in narrowed.items():
         options = [*options, "--seeds", "2", *(part for setting in scaled for part in ("--set", setting))]
-        assert commands_paper.main([name, "--data", str(sky), "--out", str(out), *options]) == 0
+        assert jtss("paper", name, "--data", sky, "--out", out, *options) == 0
         printed = capsys.readouterr().out
         assert "MISSING" not in printed
         assert f"{name}.html" in printed

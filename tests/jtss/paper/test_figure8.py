@@ -8,8 +8,8 @@ import pytest
 from data_prep.ledger import Ledger
 from helpers.made_experiments import made_result
 from helpers.made_sequences import sequences
+from helpers.programs import jtss
 from jtss import dataset
-from jtss.commands import paper as commands_paper
 from jtss.dataset import Writer
 from jtss.inference import other_classifiers
 from jtss.inference.other_classifiers import PredictionsError
@@ -92,7 +92,7 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
     right = {"truth": "01201", "predicted": "01201", "confusion": [[2, 0, 0], [0, 2, 0], [0, 0, 1]]}
     Store(tmp_path / "table8.jsonl").append(made_result(cell, 1.0, **right))
     words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert commands_paper.main(list(map(str, words))) == 0
+    assert jtss("paper", *words) == 0
     out = capsys.readouterr().out
     with open(tmp_path / "figure8.csv") as file:
         two, three, *_ = csv.DictReader(file)
@@ -108,5 +108,5 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
 def test_a_table_of_other_objects_is_refused(made, tmp_path, capsys):
     write_table(tmp_path / "lc.csv", rows_of("ZTF_elsewhere", {"E": 1.0}))
     words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert commands_paper.main(list(map(str, words))) == 2
+    assert jtss("paper", *words) == 2
     assert "lc.csv: has none of the 5 test objects, such as" in capsys.readouterr().err

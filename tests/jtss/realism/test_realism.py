@@ -8,7 +8,7 @@ import pytest
 
 from helpers.made_runs import TINY, make_run, write_data
 from helpers.made_sequences import sequences
-from jtss.commands import paper as commands_paper
+from helpers.programs import jtss
 from jtss.config import named as config_named
 from jtss.config import settings
 from jtss.realism import two_sample
@@ -55,12 +55,7 @@ def call(folder, capsys, tmp_path):
     def call(*words, real="real.h5"):
         """Words with a dot are files of the folder; returns status, document (None where it failed), stdout, stderr."""
         arguments = [str(folder / word) if word in on_disk else word for word in words]
-        try:
-            status = commands_paper.main(
-                ["realism", "--real", str(folder / real), *map(named, arguments), "--out", str(tmp_path / "out")]
-            )
-        except SystemExit as leaving:
-            status = leaving.code
+        status = jtss("realism", "--real", folder / real, *map(named, arguments), "--out", tmp_path / "out")
         document = json.loads((tmp_path / "out" / "realism.json").read_text()) if status == 0 else None
         return status, document, *capsys.readouterr()
 
@@ -218,7 +213,7 @@ def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
     build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
     table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
     words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
-    assert commands_paper.main(["realism", *words]) == 0
+    assert jtss("realism", *words) == 0
     found = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
     recall = [found["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
     np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)
