@@ -1,7 +1,4 @@
-"""What a data set holds, as text: counts, missing values, ledger; checked against its hash.
-
-[FOLDED] A picture of what is in a data set: stamps of a few objects of each class.
-"""
+"""What a data set holds: as text (counts, missing values, ledger, checked against its hash) and as stamps of each class."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
-"""The same object on two sides: by its id, its place on the sky, or one of its alerts.
+"""Objects and detections that a data set should not have: one object in two splits, or a sequence that breaks the rules.
 
-[FOLDED] Detections that a sequence should not have: too many, out of order, too close, or twice the same.
+One object is told by its id, its place on the sky, or one of its alerts. A sequence can be too long, out of order, too
+dense, or have an alert twice.
 """
 
 from collections import defaultdict

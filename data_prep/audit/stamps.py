@@ -1,13 +1,9 @@
-"""Stamps of one split that are copies of stamps of another: the same bytes, or nearly the same image.
-
-[FOLDED] Hashes of many images at once.
-
-[FOLDED] A few numbers that tell whether two stamps are copies, and do not mind that all stars look alike.
+"""Stamps of one split that are near-duplicates of stamps of another: the same bytes, or nearly the same image.
 
 Stars of one brightness have the same image but for the noise, so what tells one image from another is the noise: pixels
 less the mean of their neighbours, cut at three standard deviations. Of two different images it correlates like that of
-random numbers, of copies strongly, also when they were scaled, rounded or made slightly noisier. A copy that is shifted
-is not known again; means of blocks would know it, but also take any two bright stars for copies.
+random numbers, of near-duplicates strongly, also when they were scaled, rounded or made slightly noisier. A duplicate
+that is shifted is not known again; means of blocks would know it, but also take any two bright stars for duplicates.
 """
 
 import hashlib

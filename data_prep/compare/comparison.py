@@ -1,7 +1,4 @@
-"""Two folders of alert packets to a report, tables and pictures of how they differ.
-
-[FOLDED] Pictures of a class: real stamps over simulated ones, channel by channel.
-"""
+"""Two folders of alert packets to a report, tables and pictures of how they differ."""
 
 from itertools import chain
 from pathlib import Path

@@ -1,6 +1,7 @@
 """What can be measured in the three stamps of an alert, in DN and pixels.
 
-[FOLDED] A circular Gaussian fitted to many small images at once.
+The circular Gaussian is fitted by our own Levenberg–Marquardt, because it fits thousands of small images at once, where
+scipy's would be called for each.
 """
 
 from typing import NamedTuple

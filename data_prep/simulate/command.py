@@ -1,7 +1,4 @@
-"""`python -m data_prep simulate`.
-
-[FOLDED] Where the simulated data set that is used by default is kept.
-"""
+"""`python -m data_prep simulate`, and where the simulated data set that is used by default is kept."""
 
 import argparse
 import hashlib

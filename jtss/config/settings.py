@@ -1,6 +1,6 @@
-"""Configurations: frozen dataclasses, and what must hold among their settings. The named ones are in `registry`.
+"""Configurations: frozen dataclasses, what must hold among their settings, and settings as text.
 
-[FOLDED] Configurations as text: `--set a.b=v` overrides, and JSON both ways.
+As text they are `--set a.b=value` overrides, and JSON both ways. The named configurations are in `jtss.config.named`.
 """
 
 import dataclasses

@@ -1,8 +1,9 @@
 """How far a measured number can be trusted: intervals for what a finite set of objects tells.
 
-[FOLDED] Bootstrap intervals of what is compared on the same objects, and of how well two samples are separated.
-
-Objects are drawn with replacement within each class, so that the sizes of the classes, which somebody chose, stay.
+Bootstraps draw objects with replacement. They are our own, because what is resampled here is counts: one multinomial
+draw over the cells of a confusion matrix has the same distribution as drawing its objects, at a cost that does not grow
+with their number. Where several models or samples are compared, objects are drawn within each class, so that the sizes
+of the classes, which somebody chose, stay.
 """
 
 import math

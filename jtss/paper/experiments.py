@@ -1,10 +1,5 @@
-"""The experiments by name: their extent, grid and table.
-
-[FOLDED] An experiment from its request to its tables.
-
-[FOLDED] Whether a data file has what an experiment reads; asked before anything is trained.
-
-[FOLDED] What must stand under every table: which data, what is altered, what is missing, and why.
+"""The experiments by name, and how one is made: from its request, through a check of the data, to its tables and the notes
+that must stand under them.
 """
 
 import time

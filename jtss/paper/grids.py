@@ -1,8 +1,5 @@
-"""The grids: every configuration that an experiment of the paper trains, those that the paper found best first.
-
-[FOLDED] How much of an experiment is asked for: the whole grid of the paper, or less, or with other settings.
-
-[FOLDED] A cell: one configuration trained with one seed on one data set, and the name that tells it from all others.
+"""The grids: every configuration that an experiment trains, those that the paper found best first, and how much of it is
+asked for.
 """
 
 import hashlib

@@ -1,6 +1,5 @@
-"""What came of one cell, as a line of the store.
-
-[FOLDED] What the repeats of a configuration come to: mean, spread over seeds, and how far the test objects carry it.
+"""What a training of an experiment came to, as a line of the store; and what the seeds of a configuration come to: mean,
+spread over seeds, and how far the test objects carry it.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The numbers of realism.json as text.
-
-[FOLDED] The numbers of realism.json as one long table, a row per number.
-"""
+"""The numbers of realism.json for readers: tables for the terminal, and one long CSV with a row per number."""
 
 import csv
 import io

@@ -1,7 +1,4 @@
-"""From a trained model and a data file to a report: loads, evaluates, warns and writes.
-
-[FOLDED] What an evaluation is about: the model, the data, and what to beware of, in plain values for the report.
-"""
+"""From a trained model and a data file to a report: loads, evaluates, describes, warns and writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

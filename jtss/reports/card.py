@@ -1,8 +1,6 @@
 """The model card: what a trained model is, what it learnt from, how good it is, and where it must not be trusted.
 
-After Mitchell et al. 2019, "Model Cards for Model Reporting".
-
-[FOLDED] The results of a model card: per evaluation a line of accuracy, a table of classes, and what it was measured on.
+After Mitchell et al. 2019, "Model Cards for Model Reporting", arXiv:1810.03993.
 """
 
 import math

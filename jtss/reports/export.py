@@ -1,8 +1,7 @@
-"""From a run directory, or from repeats, to the files that ship.
+"""From a run directory, or an ensemble of seeds, to the files that ship: the model, its card and their sums.
 
-[FOLDED] What a model file keeps of an evaluation: the scores of a report.json, and what they were measured on.
-
-[FOLDED] Commands and paths without the folders of the machine where they were used, which mean nothing elsewhere.
+A model file keeps the scores of its evaluations, and the commands without the folders of the machine where they were
+given, which mean nothing elsewhere.
 """
 
 import hashlib

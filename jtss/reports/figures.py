@@ -1,7 +1,4 @@
-"""Pictures of numbers, as PNG bytes. Figures are objects: nothing is shown and no global state is touched.
-
-[FOLDED] Pictures of what lies beyond one accuracy: coverage, slices, ROC and precision–recall curves.
-"""
+"""Pictures of numbers, as PNG bytes. Figures are objects: nothing is shown and no global state is touched."""
 
 from collections.abc import Sequence
 from io import BytesIO

@@ -1,6 +1,6 @@
 """The report of an evaluation: report.json has every number, report.html shows them.
 
-[FOLDED] The page of a report: one section per question, in the order in which a reader asks them.
+One section per question, in the order in which a reader asks them.
 """
 
 import math

@@ -1,7 +1,4 @@
-"""The page that explains one object.
-
-[FOLDED] Pictures of an explanation: scores by detection, what a patch takes away, what a value does.
-"""
+"""The page that explains one object: probabilities by detection, what a patch takes away, what a value does."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""Several models on the same objects: what another detection, and the days until it, are worth.
-
-[FOLDED] What a report says of several models side by side.
-"""
+"""What a report says of several models on the same objects: what another detection, and the days until it, are worth."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,6 +1,6 @@
-"""What the evaluations of several seeds say: mean and spread over the repeats, and all seeds as one model.
+"""What a report says of the seeds of an ensemble: each by itself, their mean and spread, and the ensemble beside them.
 
-[FOLDED] What a report of averaged seeds says of each seed by itself: how much of the result is luck of the training.
+The spread tells how much of a result is luck of the training.
 """
 
 from collections.abc import Mapping, Sequence
