@@ -1,4 +1,4 @@
-"""What a data set holds: as text (counts, missing values, ledger, checked against its hash) and as stamps of each class."""
+"""What a data set holds, checked against its hash: counts, missing values and ledger as text, stamps as a picture."""
 
 import json
 from collections.abc import Iterator

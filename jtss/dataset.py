@@ -1,4 +1,4 @@
-"""The HDF5 file of sequences: written batch by batch, complete or not at all; read back in batches; counted and described.
+"""The HDF5 file of sequences: written batch by batch, complete or not at all; read back, counted and described.
 
 Its layout is `schema.COLUMNS`.
 """

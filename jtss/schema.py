@@ -1,7 +1,7 @@
 """The contract between `data_prep`, which knows the sky, and `jtss`, which knows arrays. Imports nothing of ours.
 
-Classes, the metadata catalogue with its limits, the layout of the HDF5 file, and `Sequences`, the same arrays in memory,
-with what takes parts of them and joins them.
+Classes, the metadata catalogue with its limits, the layout of the HDF5 file, and `Sequences`, the same arrays in
+memory, with what takes parts of them and joins them.
 """
 
 import hashlib

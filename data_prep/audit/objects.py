@@ -1,4 +1,4 @@
-"""Objects and detections that a data set should not have: one object in two splits, or a sequence that breaks the rules.
+"""What a data set should not have: one object in two splits, or a sequence that breaks the rules.
 
 One object is told by its id, its place on the sky, or one of its alerts. A sequence can be too long, out of order, too
 dense, or have an alert twice.

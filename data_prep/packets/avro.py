@@ -1,4 +1,4 @@
-"""Avro object container files: their framing, and the reader's schema that cuts a writer's down to the fields that we use.
+"""Avro object container files: their framing, and the reader's schema, the writer's cut down to the fields we use.
 
 Nothing is believed before it is bounded, and bad content becomes a `Rejection`, never an exception. Memory holds one
 block at a time. ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything

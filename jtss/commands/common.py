@@ -1,8 +1,8 @@
 """What all commands share: readers of the output that go away early, and a cache of compiled programs.
 
-JAX keeps compiled programs under a hash of the program, its options and the compiler's version. It writes them without a
-temporary name, so a full disk, a kill or two writers can leave a damaged one, which it would then complain of at every
-start: here such a file is removed, and made again. What is loaded computes the same bits as what is compiled.
+JAX keeps compiled programs under a hash of the program, its options and the compiler's version. It writes them without
+a temporary name, so a full disk, a kill or two writers can leave a damaged one, which it would then complain of at
+every start: here such a file is removed, and made again. What is loaded computes the same bits as what is compiled.
 """
 
 import glob

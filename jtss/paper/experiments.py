@@ -1,5 +1,6 @@
-"""The experiments by name, and how one is made: from its request, through a check of the data, to its tables and the notes
-that must stand under them.
+"""The experiments by name, and how one is made, from its request to its tables.
+
+The data are checked before anything is trained, and under every table stands what a reader must know of it.
 """
 
 import time

@@ -1,5 +1,6 @@
-"""The grids: every configuration that an experiment trains, those that the paper found best first, and how much of it is
-asked for.
+"""The grids: every configuration that an experiment trains, and how much of a grid is asked for.
+
+Those that the paper found best come first.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
-"""What a training of an experiment came to, as a line of the store; and what the seeds of a configuration come to: mean,
-spread over seeds, and how far the test objects carry it.
+"""What a training of an experiment came to, as a line of the store, and what the seeds of a configuration come to.
+
+Of several seeds: their mean, the spread over seeds, and how far the test objects carry it.
 """
 
 import json

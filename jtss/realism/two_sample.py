@@ -1,7 +1,7 @@
 """Can a small network tell simulated first detections from real ones? What it cannot tell, a classifier cannot learn.
 
-An area of 0.5 under the ROC curve, and a balanced accuracy of 50 %, mean that it cannot. Each class is tested by itself,
-with as many simulated as real objects, and every object is scored by a network that was trained without it.
+An area of 0.5 under the ROC curve, and a balanced accuracy of 50 %, mean that it cannot. Each class is tested by
+itself, with as many simulated as real objects, and every object is scored by a network that was trained without it.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545.
 """

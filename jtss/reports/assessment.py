@@ -135,7 +135,7 @@ def assess(
         OSError: the report cannot be written.
     """
     run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
-    sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
+    sky = priors.class_priors(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
     selective.check_purity(request.purity)
     data_path = request.data or training_data(run)
     if not data_path.exists():

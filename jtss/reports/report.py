@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jtss.inference.views import Card
-from jtss.metrics.priors import Sky
+from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
 from jtss.reports.evaluation import EVALUATED, Answers, Evaluation
 from jtss.reports.page import UNDEFINED, interval, percent
@@ -159,7 +159,7 @@ def document(
     command: str,
     warnings: Sequence[str],
     screener: dict | None = None,
-    sky: Sky | None = None,
+    sky: ClassPriors | None = None,
     purity: float = PURITY,
     compared: dict | None = None,
     seeds: dict | None = None,
@@ -181,7 +181,7 @@ def document(
         seeds: what the seeds whose probabilities are averaged say by themselves, see `repeat_scores.summarise`; None
             where that was not asked.
     """
-    screened, shares = evaluation.screened, None if sky is None else sky.shares
+    screened, shares = evaluation.screened, None if sky is None else sky.proportions
     answers = Answers(evaluation.label, evaluation.probabilities)
     return {
         "report_version": REPORT_VERSION,

@@ -1,4 +1,4 @@
-"""Files that survive a crash: replaced whole or not at all, locked by one process at a time, checked by SHA-256 sums."""
+"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums."""
 
 import fcntl
 import hashlib

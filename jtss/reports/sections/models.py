@@ -1,4 +1,4 @@
-"""What a report says of several models on the same objects: what another detection, and the days until it, are worth."""
+"""What a report says of several models on the same objects: what another detection, and the wait for it, are worth."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -4,7 +4,7 @@ import numpy as np
 
 from jtss.metrics import classification, priors
 from jtss.metrics.intervals import CONFIDENCE, wilson_interval
-from jtss.metrics.priors import Sky
+from jtss.metrics.priors import ClassPriors
 from jtss.reports import page
 from jtss.reports.page import interval, percent
 
@@ -27,7 +27,7 @@ def scores(
     probabilities: np.ndarray,
     labels: np.ndarray,
     classes: tuple[str, ...],
-    sky: Sky,
+    sky: ClassPriors,
 ) -> dict:
     """Purity, completeness and accuracy on a sky with given shares, as plain values; undefined ones are NaN.
 

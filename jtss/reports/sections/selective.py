@@ -73,7 +73,7 @@ def _threshold(
     chance, true = chosen_by.probabilities[claimed, i], chosen_by.label[claimed] == i
     threshold = classification.threshold_for_purity(chance, true, weights, wanted)
     support = np.bincount(answers.label, minlength=n_classes)
-    called = classification.called_by_threshold(answers.probabilities, answers.label, i, threshold, n_classes)
+    called = classification.predicted_above(answers.probabilities, answers.label, i, threshold, n_classes)
     these = support / support.sum() if shares is None else shares
     undefined = not np.isfinite(threshold)
     limits = (np.nan, np.nan) if undefined else wilson_interval(int(called[i]), int(support[i]))

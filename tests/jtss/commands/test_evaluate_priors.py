@@ -79,7 +79,7 @@ def test_several_models_in_one_report(evaluate, folder, tmp_path):
     ("arguments", "message"),
     [
         (["--priors", "AGN=.5,SN=.5"], "--priors: found AGN, SN, the model has AGN, SN, VS"),
-        (["--priors", "AGN=.5,SN=.4,VS=.3"], "the shares add up to 1.2, expected 1"),
+        (["--priors", "AGN=.5,SN=.4,VS=.3"], "the fractions add up to 1.2, expected 1"),
         (["--purity", "95"], "--purity 95: expected more than 0, at most 1"),
         (["nowhere"], "nowhere: no such run directory and no model that ships"),
     ],

@@ -78,7 +78,7 @@ def report_page():
         curve=[{"step": 20, "train_loss": 0.8, "validation_loss": 0.9, "validation_accuracy": 0.5}],
         command="python evaluate.py --ckpt " + "x" * 200,
         warnings=["beware"],
-        sky=priors.sky_of(None, CLASSES, True),
+        sky=priors.class_priors(None, CLASSES, True),
         compared=models.scores(contenders),
         seeds=seeds.summarise(dict.fromkeys(range(3), alone)),
     )

@@ -151,7 +151,7 @@ def numbers_of(value):
 
 def test_every_percentage_of_the_page_is_in_the_json(evaluated):
     """Also those of what is reckoned at other shares, in slices and at thresholds."""
-    sky = priors.Sky(np.array([0.3, 0.2, 0.5]), "made", True)
+    sky = priors.ClassPriors(np.array([0.3, 0.2, 0.5]), "made", True)
     found = make(evaluated, sky=sky, purity=0.8)
     words = " ".join(Strict(report.html(found, evaluated)).words)
     shown = re.findall(r"(\d+\.\d)(?:–(\d+\.\d))? %", words)
