@@ -70,9 +70,9 @@ def parse_arguments() -> argparse.Namespace:
     data.add_argument("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
     data.add_argument(
         "--priors",
-        metavar="CLASS=SHARE,…",
-        help="shares of the classes on the sky, for purity there (default for AGN, SN, VS: the paper's counts,"
-        " AGN=.318,SN=.017,VS=.665)",
+        metavar="CLASS=FRACTION,…",
+        help="class priors at which purity is computed (default for AGN, SN, VS: the proportions of the paper's"
+        " labelled sample, AGN=.318,SN=.017,VS=.665)",
     )
     data.add_argument("--purity", metavar="P", type=float, help="choose thresholds for this purity (default: 0.95)")
     alerts = parser.add_argument_group("classify alert packets")
@@ -144,7 +144,7 @@ def evaluate_data(arguments: argparse.Namespace) -> int:
         others=tuple(arguments.others),
     )
     if seeds.is_repeats(arguments.ckpt):
-        summary, paths = assessment.assess_repeats(arguments.ckpt, request, arguments.out, warn, print)
+        summary, paths = assessment.assess_ensemble(arguments.ckpt, request, arguments.out, warn, print)
         print(f"\n{sections_seeds.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
     else:
         found, (json_path, html_path) = assessment.assess(arguments.ckpt, request, arguments.out, warn)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss.inference.model import Model, version
+from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
-from jtss.inference.views import Card, card
 from jtss.schema import Sequences
 
 SHOWN_PER_CLASS = 3
@@ -27,7 +27,7 @@ class Tally(NamedTuple):
 
     by_class: Counter
     unclassified: Counter
-    shown: list[Card]
+    shown: list[Portrait]
 
 
 def classify(
@@ -81,7 +81,7 @@ def _count(
         name = classifier.classes[int(chances.argmax())]
         if tally.by_class[name] < SHOWN_PER_CLASS:
             note = notes.get(str(sequences.object_id[i]), "")
-            tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
+            tally.shown.append(portrait(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
         tally.by_class[name] += 1
 
 

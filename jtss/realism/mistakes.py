@@ -8,13 +8,13 @@ import numpy as np
 from jtss import dataset, schema
 from jtss.inference import predict
 from jtss.inference.model import Model
-from jtss.inference.views import Card, card
+from jtss.inference.portraits import Portrait, portrait
 from jtss.reports.stamps import sheet_picture
 from jtss.schema import take
 
 MOST_SHOWN = 12  # of a pair
 
-Pairs = dict[tuple[str, str], list[Card]]  # (true class, called) → objects, the most confident first
+Pairs = dict[tuple[str, str], list[Portrait]]  # (true class, called) → objects, the most confident first
 
 
 def find(model: Model, path: str | Path) -> Pairs:
@@ -28,7 +28,7 @@ def find(model: Model, path: str | Path) -> Pairs:
         for i, chances in zip(*predict.predict(model, labelled), strict=True):
             true, called = schema.CLASS_NAMES[labelled.label[i]], model.config.classes[int(chances.argmax())]
             if called != true and true in model.config.classes:
-                shown = card(labelled, i, model.config.classes, chances, model.config.n_detections, true_class=true)
+                shown = portrait(labelled, i, model.config.classes, chances, model.config.n_detections, true_class=true)
                 pairs[true, called].append(shown)
     ordered = sorted(pairs.items(), key=lambda item: (-len(item[1]), item[0]))
     return {pair: sorted(cards, key=lambda shown: -shown.probabilities.max()) for pair, cards in ordered}

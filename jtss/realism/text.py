@@ -15,35 +15,37 @@ VALUES_SHOWN = 8  # of a class; realism.csv has all
 
 def transfer(document: dict) -> str:
     """How well models do on the real sky."""
-    found = document["transfer"]
+    document = document["transfer"]
     parts = []
-    if found["first_detection"]:
-        parts += _first_detection(found["first_detection"], document["real"])
-    for name, sequences in found["sequences"].items():
+    if document["first_detection"]:
+        parts += _first_detection(document["first_detection"], document["real"])
+    for name, sequences in document["sequences"].items():
         parts.append(_sequences(name, sequences))
     return "\n\n".join(parts)
 
 
-def _first_detection(found: dict, real: dict) -> list[str]:
+def _first_detection(document: dict, real: dict) -> list[str]:
     counts = ", ".join(f"{n} {name}" for name, n in real["objects"].items())
     head = (
-        f"Transfer to {real['path']}: {found['n_labelled']} labelled objects ({counts}), one vote per object by its"
-        f" first detection; {found['n_common']} have a vote of every model, and these are scored."
+        f"Transfer to {real['path']}: {document['n_labelled']} labelled objects ({counts}), one vote per object by its"
+        f" first detection; {document['n_common']} have a vote of every model, and these are scored."
     )
-    common = {name: model["common"] for name, model in found["models"].items()}
+    common = {name: model["common"] for name, model in document["models"].items()}
     parts = [head, _scores(common)]
-    more = {name: model["answered"] for name, model in found["models"].items() if _answers_more(model, found)}
+    more = {name: model["answered"] for name, model in document["models"].items() if _answers_more(model, document)}
     if more:
         parts.append(f"On all objects that a model has a vote for:\n\n{_scores(more)}")
-    if found["differences"]:
-        parts.append(f"Differences on the same objects, with paired bootstrap:\n\n{_differences(found['differences'])}")
+    if document["differences"]:
+        parts.append(
+            f"Differences on the same objects, with paired bootstrap:\n\n{_differences(document['differences'])}"
+        )
     parts += [_confusion(name, scored) for name, scored in common.items()]
-    parts += [_strata(key, found["models"]) for key in ("epoch", "magnitude")]
+    parts += [_strata(key, document["models"]) for key in ("epoch", "magnitude")]
     return parts
 
 
-def _answers_more(model: dict, found: dict) -> bool:
-    return model["n_answered"] > found["n_common"]
+def _answers_more(model: dict, document: dict) -> bool:
+    return model["n_answered"] > document["n_common"]
 
 
 def _scores(scored: dict[str, dict]) -> str:
@@ -110,27 +112,27 @@ def _of(score: dict) -> str:
     return f"{score['hits']} of {score['n_objects']}" if score["n_objects"] else UNDEFINED
 
 
-def _sequences(name: str, found: dict) -> str:
-    head = f"{name} reads {found['n_detections']} detections; labelled objects that have them: {len(found['objects'])}"
-    if not found["objects"]:
+def _sequences(name: str, model: dict) -> str:
+    head = f"{name} reads {model['n_detections']} detections; labelled objects that have them: {len(model['objects'])}"
+    if not model["objects"]:
         return head
-    classes = list(found["objects"][0]["probabilities"])
+    classes = list(model["objects"][0]["probabilities"])
     rows = [
         [each["object_id"], each["label"], each["predicted"], *(f"{each['probabilities'][c]:.3f}" for c in classes)]
-        for each in found["objects"]
+        for each in model["objects"]
     ]
     return f"{head}\n\n{aligned([['object', 'label', 'called', *classes], *rows])}"
 
 
 def two_sample(document: dict) -> str:
     """How well simulation is told from reality."""
-    found = document["two_sample"]
+    document = document["two_sample"]
     head = (
         f"Real or simulated? {document['real']['path']} against {document['simulated']['path']}: area under the curve"
-        f" of networks that did not see the object, 0.5 is perfect; {found['folds']} folds. The source is what lies"
-        f" within {found['core_radius_pix']:g} pixels of the centre of {found['side_pix']}."
+        f" of networks that did not see the object, 0.5 is perfect; {document['folds']} folds. The source is what lies"
+        f" within {document['core_radius_pix']:g} pixels of the centre of {document['side_pix']}."
     )
-    classes = found["classes"]
+    classes = document["classes"]
     rows = [["", *(f"{name} (2 × {values['n_each']})" for name, values in classes.items())]]
     for kind in next(iter(classes.values()))["images"]:
         rows.append([f"stamps, {kind}", *(_area(values["images"][kind]) for values in classes.values())])
@@ -139,9 +141,9 @@ def two_sample(document: dict) -> str:
     return "\n\n".join([*parts, *(_values(name, each["metadata"]["values"]) for name, each in classes.items())])
 
 
-def _area(found: dict) -> str:
-    lower, upper = found["auc"]["interval"]
-    return f"{found['auc']['value']:.2f} ({lower:.2f}–{upper:.2f})"
+def _area(document: dict) -> str:
+    lower, upper = document["auc"]["interval"]
+    return f"{document['auc']['value']:.2f} ({lower:.2f}–{upper:.2f})"
 
 
 def _accuracies(classes: dict) -> list[Row]:
@@ -197,8 +199,8 @@ def _cell(value: object) -> object:
     return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
-def _transfer(found: dict | None) -> Iterator[TableRow]:
-    first = found and found["first_detection"]
+def _transfer(document: dict | None) -> Iterator[TableRow]:
+    first = document and document["first_detection"]
     if not first:
         return
     for name, model in first["models"].items():
@@ -225,8 +227,8 @@ def _row(measure: str, subject: str, part: str, label: str, score: dict, n_objec
     return measure, subject, part, label, score["value"], *score["interval"], n_objects
 
 
-def _two_sample(found: dict | None) -> Iterator[TableRow]:
-    for label, each in (found or {"classes": {}})["classes"].items():
+def _two_sample(document: dict | None) -> Iterator[TableRow]:
+    for label, each in (document or {"classes": {}})["classes"].items():
         tests = {f"stamps, {name}": test for name, test in each["images"].items()} | {"metadata": each["metadata"]}
         for subject, test in tests.items():
             for measure in ("auc", "balanced_accuracy"):

@@ -246,11 +246,8 @@ def test_thresholds_agree_with_trying_every_one():
     weights = priors.weights(label, proportions)
     for i in range(3):
         predicted = p.argmax(axis=1) == i
-        enough = [
-            t
-            for t in np.unique(p[predicted, i])
-            if (weights * (label == i))[predicted & (p[:, i] >= t)].sum()
-            >= 0.9 * weights[predicted & (p[:, i] >= t)].sum()
-        ]
+        kept = {t: predicted & (p[:, i] >= t) for t in np.unique(p[predicted, i])}
+        true = weights * (label == i)
+        enough = [t for t, rows in kept.items() if true[rows].sum() >= 0.9 * weights[rows].sum()]
         threshold = classification.threshold_for_purity(p[predicted, i], label[predicted] == i, weights[predicted], 0.9)
         assert threshold == pytest.approx(min(enough)) if enough else np.isnan(threshold)
