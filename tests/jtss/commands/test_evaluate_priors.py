@@ -35,14 +35,14 @@ def test_three_classes_get_the_papers_priors_others_only_what_is_given(evaluate,
     )
     status, out, _ = evaluate("--out", tmp_path / "given", *PRIORS)
     assert (status, report_of(tmp_path / "given")["sky"]["shares"]) == (0, {"AGN": 0.3, "SN": 0.1, "VS": 0.6})
-    assert "on a sky of AGN 30.0 %, SN 10.0 %, VS 60.0 % (--priors):" in out
+    assert "at the class priors AGN 30.0 %, SN 10.0 %, VS 60.0 % (--priors):" in out
     assert evaluate("--out", tmp_path / "five", ckpt="one")[0] == 0
     assert report_of(tmp_path / "five")["sky"] is None
     five = "AGN=.2,SN=.2,VS=.2,asteroid=.4,bogus=0"
     assert evaluate("--out", tmp_path / "five", "--priors", five, ckpt="one")[0] == 0
     found = report_of(tmp_path / "five")["sky"]["as_classified"]["classes"]
     assert found["AGN"]["purity"]["value"] is None  # never predicted, and no asteroid was tried
-    assert "give them by --priors" not in (tmp_path / "five" / "report.html").read_text()
+    assert "give them with --priors" not in (tmp_path / "five" / "report.html").read_text()
 
 
 def test_validation_objects_choose_and_are_not_evaluated(evaluate, folder, tmp_path):
