@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         others=tuple(others),
     )
     if is_repeats(first):
-        summary, paths = assessment.assess_repeats(first, request, options.out, common.warn, print)
+        summary, paths = assessment.assess_ensemble(first, request, options.out, common.warn, print)
         print(f"\n{seeds.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
     else:
         document, (json_path, html_path) = assessment.assess(first, request, options.out, common.warn)

@@ -8,10 +8,10 @@ import numpy as np
 
 from jtss.errors import InputError
 from jtss.inference.model import Model, version
+from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
-from jtss.inference.views import Card, card
 from jtss.invocation import spelled
 from jtss.metrics import priors
 from jtss.schema import Sequences
@@ -30,7 +30,7 @@ class Tally(NamedTuple):
 
     by_class: Counter
     unclassified: Counter
-    shown: list[Card]
+    shown: list[Portrait]
 
 
 def classify(
@@ -84,7 +84,7 @@ def _count(
         name = classifier.classes[int(chances.argmax())]
         if tally.by_class[name] < SHOWN_PER_CLASS:
             note = notes.get(str(sequences.object_id[i]), "")
-            tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
+            tally.shown.append(portrait(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
         tally.by_class[name] += 1
 
 

@@ -1,10 +1,6 @@
-"""The experiments by name: their extent, grid and table.
+"""The experiments by name, and how one is made, from its request to its tables.
 
-[FOLDED] An experiment from its request to its tables.
-
-[FOLDED] Whether a data file has what an experiment reads; asked before anything is trained.
-
-[FOLDED] What must stand under every table: which data, what is altered, what is missing, and why.
+The data are checked before anything is trained, and under every table stands what a reader must know of it.
 """
 
 import time

@@ -1,8 +1,6 @@
-"""The grids: every configuration that an experiment of the paper trains, those that the paper found best first.
+"""The grids: every configuration that an experiment trains, and how much of a grid is asked for.
 
-[FOLDED] How much of an experiment is asked for: the whole grid of the paper, or less, or with other settings.
-
-[FOLDED] A cell: one configuration trained with one seed on one data set, and the name that tells it from all others.
+Those that the paper found best come first.
 """
 
 import hashlib

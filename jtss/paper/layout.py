@@ -1,9 +1,4 @@
-"""Tables as values: what stands in a cell, and how it is written. How a whole table is set is `typesetting`'s.
-
-[FOLDED] A document as text for the terminal, as CSV, as LaTeX and as an HTML page.
-
-[FOLDED] The mean confusion matrix of the repeats of a configuration, as a table and as a picture.
-"""
+"""Documents of tables and pictures, and how they are written: text for the terminal, CSV, LaTeX and an HTML page."""
 
 import csv
 import io

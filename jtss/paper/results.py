@@ -1,6 +1,6 @@
-"""What came of one cell, as a line of the store.
+"""What a training of an experiment came to, as a line of the store, and what the seeds of a configuration come to.
 
-[FOLDED] What the repeats of a configuration come to: mean, spread over seeds, and how far the test objects carry it.
+Of several seeds: their mean, the spread over seeds, and how far the test objects carry it.
 """
 
 import json

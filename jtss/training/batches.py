@@ -1,8 +1,7 @@
-"""Where training batches come from: a training set on the device, or one that is read from its file batch by batch.
+"""From a data file to what training needs of it: training batches, chunks of the validation split, statistics.
 
-Both give the same batches to the same program, so that training comes to the same bits.
-
-[FOLDED] From a data file to what training needs of it.
+The training set stands on the device, or is read from its file batch by batch. Both give the same batches to the same
+program, so that training comes to the same bits.
 """
 
 from collections.abc import Callable
