@@ -11,7 +11,7 @@ import numpy as np
 from jtss import dataset
 from jtss.config.settings import Config
 from jtss.inference import predict
-from jtss.inference.model import Model, version
+from jtss.inference.model import Model, refuse_own_sky, version
 from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, report
@@ -19,7 +19,7 @@ from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
-from jtss.runs import provenance
+from jtss.runs import files, provenance
 from jtss.runs.seeds import seed_directories
 from jtss.training.trained import learning_curve
 
@@ -80,6 +80,10 @@ def assess(
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
+    for one in (run, *others):
+        refuse_own_sky(one, data_path, described["made_by"])
+    folder = out or _folder(run, described, request)
+    files.require_writable(folder)
     warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *beware(described)]
     for other in others:
         theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
@@ -105,7 +109,7 @@ def assess(
         comparison=comparison,
         ensemble=ensemble,
     )
-    return document, report.write(out or _folder(run, described, request), document, evaluated)
+    return document, report.write(folder, document, evaluated)
 
 
 def assess_ensemble(

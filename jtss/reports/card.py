@@ -275,11 +275,18 @@ def _calibration(trained: TrainedModel) -> list[str]:
     if trained.temperature is None:
         return []
     text = (
-        f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
+        f"- Temperature {trained.temperature:.3f}, fitted to {_fitted_to(trained)}: dividing the"
         " logarithms of the probabilities by it, and normalising, makes mean confidence match accuracy there. It is"
-        " applied only on request: `evaluate.py --alerts … --calibrated`."
+        " applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
     )
     return [_section("Calibration", [text])]
+
+
+def _fitted_to(trained: TrainedModel) -> str:
+    calibrated = trained.provenance.get("calibration")
+    if calibrated is None:
+        return "the validation split of the training data"
+    return f"the validation split of another data set (made by `{calibrated['made_by']}`)"
 
 
 def _limits(trained: TrainedModel) -> list[str]:
@@ -304,7 +311,7 @@ def _limits(trained: TrainedModel) -> list[str]:
 
 
 def _intended_use(name: str) -> list[str]:
-    command = f"python evaluate.py --ckpt {name} --alerts PATH --out predictions.csv"
+    command = f"jtss classify ALERTS -m {name} --out predictions.csv"
     return [INTENDED_USE, "", "```", command, "```"]
 
 
