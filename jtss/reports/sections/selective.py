@@ -4,7 +4,7 @@ import numpy as np
 
 from jtss.metrics import classification, priors
 from jtss.metrics.classification import ratio
-from jtss.metrics.intervals import CONFIDENCE, wilson_interval
+from jtss.metrics.intervals import CONFIDENCE, wilson_interval, with_interval
 from jtss.reports import figures, page
 from jtss.reports.evaluation import Answers
 from jtss.reports.page import UNDEFINED, decimal, interval, percent
@@ -80,17 +80,15 @@ def _threshold(
     return {
         "threshold": threshold,
         "kept": int(kept.sum()),
-        "purity": _score(priors.purity(kept, support, these, i), priors.purity_interval(kept, support, these, i)),
-        "completeness": _score(np.nan if undefined else ratio(kept[i], support[i]), limits),
+        "purity": with_interval(
+            priors.purity(kept, support, these, i), priors.purity_interval(kept, support, these, i)
+        ),
+        "completeness": with_interval(np.nan if undefined else ratio(kept[i], support[i]), limits),
     }
 
 
 def _weights(labels: np.ndarray, n_classes: int, proportions: np.ndarray | None) -> np.ndarray:
     return np.ones(len(labels)) if proportions is None else priors.weights(labels, proportions)
-
-
-def _score(value, limits) -> dict:
-    return {"value": float(value), "interval": [float(limit) for limit in limits]}
 
 
 def section(scores: dict) -> str:
