@@ -168,9 +168,9 @@ def _screen(screen: Screen, whole: Sequences, what: np.ndarray) -> Screened:
     """Screen the labelled objects of the split, and change in place what becomes of those that would be evaluated."""
     asked = np.flatnonzero((what != OTHER_SPLIT) & (what != UNLABELLED))
     verdict = screen(take(whole, asked))
-    wanted = what[asked] == EVALUATED
-    what[asked[wanted & verdict.rejected]] = REJECTED
-    return Screened(whole.label[asked], wanted, verdict)
+    evaluable = what[asked] == EVALUATED
+    what[asked[evaluable & verdict.rejected]] = REJECTED
+    return Screened(whole.label[asked], evaluable, verdict)
 
 
 def _labels(sequences: Sequences, classes: tuple[str, ...]) -> np.ndarray:
