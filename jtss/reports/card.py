@@ -233,9 +233,8 @@ def _ensemble(trainings: Sequence[dict]) -> list[str]:
     if len(trainings) == 1:
         return []
     numbers = ", ".join(str(training["seed"]) for training in trainings)
-    return [
-        f"- An ensemble of {len(trainings)} trainings with different seeds ({numbers}), whose probabilities are averaged."
-    ]
+    text = f"- An ensemble of {len(trainings)} trainings with different seeds ({numbers})"
+    return [f"{text}, whose probabilities are averaged."]
 
 
 def _training(training: dict, trained: TrainedModel) -> list[str]:
