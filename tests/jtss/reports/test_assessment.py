@@ -28,24 +28,24 @@ def data(split="test", trained_on="77"):
     [("train", "memorisation"), ("all", "trained on most of these"), ("validation", "optimistic"), ("test", "")],
 )
 def test_a_split_that_the_model_was_trained_with_is_a_warning_on_the_same_file_only(split, words):
-    warnings = assessment.beware(data(split))
+    warnings = assessment.split_warnings(data(split))
     assert len(warnings) == bool(words)
     assert all(words in warning for warning in warnings)
-    assert assessment.beware(data(split, trained_on="78")) == []
+    assert assessment.split_warnings(data(split, trained_on="78")) == []
 
 
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
         ((30, 30, 30), []),
-        ((30, 30, 0), ["No object of class VS was evaluated: the numbers say nothing about this class."]),
+        ((30, 30, 0), ["No objects of VS were evaluated: the numbers say nothing about them."]),
         ((29, 30, 1), ["Fewer than 30 objects of AGN (29) and VS (1): read the intervals, not the values alone."]),
-        ((0, 5, 0), ["No object of class AGN and VS", "Fewer than 30 objects of SN (5)"]),
+        ((0, 5, 0), ["No objects of AGN and VS", "Fewer than 30 objects of SN (5)"]),
     ],
 )
 def test_classes_with_few_objects_or_none_are_named(counts, expected):
     label = np.repeat(np.arange(3), counts)
-    warnings = assessment.beware_of_few(SimpleNamespace(label=label, classes=("AGN", "SN", "VS")))
+    warnings = assessment.class_warnings(SimpleNamespace(label=label, classes=("AGN", "SN", "VS")))
     assert len(warnings) == len(expected)
     assert all(warning.startswith(words) for warning, words in zip(warnings, expected, strict=True))
 
