@@ -75,7 +75,7 @@ def test_errors_are_the_most_confident_ones_worst_first():
 
 
 def test_a_classifier_that_leaves_an_object_out_is_caught():
-    with pytest.raises(ValueError, match="answered for 3 of 4"):
+    with pytest.raises(ValueError, match="probabilities for 3 of 4 objects, expected all"):
         evaluation.evaluate(FakeClassifier(5), [sequences([5, 5, 4, 5], label=[0] * 4)], CLASSES, 4, "all")
 
 

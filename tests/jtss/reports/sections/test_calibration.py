@@ -2,18 +2,8 @@
 
 import numpy as np
 
-from jtss.reports.evaluation import Answers
+from helpers.made_predictions import honest
 from jtss.reports.sections.calibration import scores, section
-
-
-def honest(n=6000, seed=0, sharpened=1.0):
-    """Labels drawn from probabilities that are then stated `sharpened` times too confident."""
-    rng = np.random.default_rng(seed)
-    logits = 2 * rng.normal(size=(n, 3))
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (rng.random((n, 1)) > np.cumsum(p, axis=1)).sum(axis=1).clip(max=2)
-    stated = np.exp(sharpened * logits)
-    return Answers(labels, (stated / stated.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def test_a_fit_on_other_objects_mends_the_calibration():
