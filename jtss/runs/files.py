@@ -1,4 +1,7 @@
-"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums."""
+"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums.
+
+The sums are in the format of `sha256sum`, so that either checks what the other wrote; hashlib does the work.
+"""
 
 import fcntl
 import hashlib
