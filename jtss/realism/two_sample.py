@@ -64,7 +64,7 @@ def _start(network: nn.Module, key: jax.Array, inputs: jax.Array) -> tuple:
     return params, OPTIMISER.init(params)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=GRADIENT_OPTIONS)
 def _step(network: nn.Module, params: dict, memory: tuple, inputs: jax.Array, real: jax.Array) -> tuple:
     def loss(params: dict) -> jax.Array:
         return optax.sigmoid_binary_cross_entropy(network.apply(params, inputs), real).mean()
