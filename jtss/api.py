@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import groupby
@@ -245,7 +245,8 @@ class Model:
         Returns:
             A row per object: object_id, candid (of the last detection read; masked where there is none), n_detections,
             class ("" where not classified), probability (of that class), P_… of each class (NaN where not classified),
-            note ("" or a remark, or why the object is not classified). `meta` says which model made it.
+            note ("" or a remark, or why the object is not classified). `meta` says which model made it (model,
+            version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
 
         Raises:
             InputError: as `read_alerts`; or the model has no temperature.
@@ -272,10 +273,10 @@ class Model:
         table = _table(rows, self.classes)
         table.meta = {
             "model": self.name,
-            "model_version": classifier.version,
-            "jtss_version": __version__,
-            "alerts_read": read.ledger["read"],
-            "alerts_kept": read.ledger["kept"],
+            "version": classifier.version,
+            "jtss": __version__,
+            "read": read.ledger["read"],
+            "kept": read.ledger["kept"],
         }
         if set(self.trained.config.metadata.static) & set(COLOUR_NAMES):
             table.meta["allwise"] = f"{matched['yes']} of {matched.total()} objects matched"
@@ -331,7 +332,9 @@ def _table(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
     columns = [
         Column(np.array(ids, str), "object_id"),
         MaskedColumn(
-            np.array([candid or 0 for candid in candids], np.int64), "candid", mask=[candid is None for candid in candids]
+            np.array([candid or 0 for candid in candids], np.int64),
+            "candid",
+            mask=[candid is None for candid in candids],
         ),
         Column(np.array(counts, np.int32), "n_detections"),
         Column(np.array(best, str), "class"),
@@ -357,24 +360,30 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
 
 
 def list_models() -> Table:
-    """The pretrained models: name, n_detections, classes, size [MB], and their accuracy on which test objects.
-
-    Where a model was tested on real alerts, that is the accuracy shown; its card has them all.
-    """
+    """The pretrained models: name, n_detections, classes, size [MB], accuracy on simulated and on real test objects."""
     from jtss.reports import card
 
     rows = []
     for name in file.names(file.FOLDER):
         trained = file.load(name, file.FOLDER)
-        results = sorted(trained.results, key=card.is_real, reverse=True)
-        accuracy, on = (results[0]["accuracy"]["value"], results[0]["title"]) if results else (np.nan, "")
+        scores = [
+            _score(trained.results, lambda result, real=real: card.is_real(result) is real) for real in (False, True)
+        ]
         size = file.path_of(name, file.FOLDER).stat().st_size / 1e6
-        n_objects = results[0]["n_objects"] if results else 0
-        rows.append((name, trained.config.n_detections, ", ".join(trained.config.classes), size, accuracy, n_objects, on))
-    names = ("name", "n_detections", "classes", "size", "accuracy", "n_objects", "tested_on")
+        rows.append(
+            (name, trained.config.n_detections, ", ".join(trained.config.classes), size, *scores[0], *scores[1])
+        )
+    names = ("name", "n_detections", "classes", "size", "accuracy", "n_objects", "accuracy_real", "n_real")
     table = Table(rows=rows or None, names=names)
-    table["size"].unit, table["size"].format, table["accuracy"].format = "Mbyte", ".1f", ".3f"
+    table["size"].unit, table["size"].format = "Mbyte", ".1f"
+    table["accuracy"].format = table["accuracy_real"].format = ".3f"
     return table
+
+
+def _score(results: Iterable[dict], which: Callable[[dict], bool]) -> tuple[float, int]:
+    """Accuracy, and of how many objects, of the result with the most of them; NaN of 0 where there is none."""
+    chosen = max(filter(which, results), key=lambda result: result["n_objects"], default=None)
+    return (chosen["accuracy"]["value"], chosen["n_objects"]) if chosen else (np.nan, 0)
 
 
 def get_config(name: str, **changes: object) -> Config:

@@ -23,7 +23,7 @@ class Missing(NamedTuple):
     """What N objects lack of what a model reads.
 
     Attributes:
-        blank: [N] bool; the model reads images, and none of them has a pixel in the crop: there is nothing to answer by.
+        blank: [N] bool; the model reads images, and none of them has a pixel in the crop: nothing to answer by.
         notes: N remarks, "" where nothing or little is missing, and where there are too few detections to read.
     """
 

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from jtss import schema
+from jtss.backend import GRADIENT_OPTIONS
 from jtss.metrics.intervals import Interval, auc, auc_interval, percentiles, resampled_recalls
 from jtss.network.encoder import max_pool
 from jtss.network.inputs import fit_group, standardise

@@ -14,9 +14,9 @@ from data_prep import ingest as data_prep_ingest
 from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
+from data_prep.packets.containers import read_blocks
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
-from data_prep.packets.containers import read_blocks
 from data_prep.simulate.packets import alert_schema, encode_file
 from helpers.make_packets import CANDIDATE, alert, images, night, save, save_tar
 from jtss.schema import CHANNEL_NAMES, METADATA_NAMES, check

@@ -54,7 +54,9 @@ def test_a_note_names_the_empty_images():
     ]
 
 
-@pytest.mark.parametrize(("n_missing", "note"), [(5, ""), (6, "metadata_missing 6 of 23"), (20, "metadata_missing 20 of 23")])
+@pytest.mark.parametrize(
+    ("n_missing", "note"), [(5, ""), (6, "metadata_missing 6 of 23"), (20, "metadata_missing 20 of 23")]
+)
 def test_a_note_counts_the_values_where_more_than_a_quarter_is_missing(n_missing, note):
     made = sequences((1, 1))
     made.metadata[1, :n_missing] = np.nan
