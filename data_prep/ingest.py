@@ -300,7 +300,7 @@ def ingest_items(
 
 
 def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:
-    """`workers.ordered_map`; where nobody says how many workers, a few tasks are done sooner than workers would start."""
+    """`workers.ordered_map`; unless told how many workers, do a few tasks here: others would only start meanwhile."""
     few = [] if workers else list(islice(tasks, TASKS_ALONE + 1))
     alone = workers is None and len(few) <= TASKS_ALONE
     return ordered_map(function, chain(few, tasks), 1 if alone else workers or available_cores())

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import groupby
@@ -366,13 +366,10 @@ def list_models() -> Table:
     rows = []
     for name in file.names(file.FOLDER):
         trained = file.load(name, file.FOLDER)
-        scores = [
-            _score(trained.results, lambda result, real=real: card.is_real(result) is real) for real in (False, True)
-        ]
-        size = file.path_of(name, file.FOLDER).stat().st_size / 1e6
-        rows.append(
-            (name, trained.config.n_detections, ", ".join(trained.config.classes), size, *scores[0], *scores[1])
-        )
+        real = [result for result in trained.results if card.is_real(result)]
+        simulated = [result for result in trained.results if not card.is_real(result)]
+        size, classes = file.path_of(name, file.FOLDER).stat().st_size / 1e6, ", ".join(trained.config.classes)
+        rows.append((name, trained.config.n_detections, classes, size, *_score(simulated), *_score(real)))
     names = ("name", "n_detections", "classes", "size", "accuracy", "n_objects", "accuracy_real", "n_real")
     table = Table(rows=rows or None, names=names)
     table["size"].unit, table["size"].format = "Mbyte", ".1f"
@@ -380,9 +377,9 @@ def list_models() -> Table:
     return table
 
 
-def _score(results: Iterable[dict], which: Callable[[dict], bool]) -> tuple[float, int]:
+def _score(results: Iterable[dict]) -> tuple[float, int]:
     """Accuracy, and of how many objects, of the result with the most of them; NaN of 0 where there is none."""
-    chosen = max(filter(which, results), key=lambda result: result["n_objects"], default=None)
+    chosen = max(results, key=lambda result: result["n_objects"], default=None)
     return (chosen["accuracy"]["value"], chosen["n_objects"]) if chosen else (np.nan, 0)
 
 

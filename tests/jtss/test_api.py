@@ -58,7 +58,8 @@ def test_everything_that_is_offered_is_there():
 
 def test_classifying_loads_no_optimizer_no_pictures_and_starts_no_process(tmp_path):
     save(tmp_path / "night", [alert()])
-    code = f"import jtss, sys; table = jtss.load_model('n1_enhanced').classify({str(tmp_path / 'night')!r}); print(len(table),"
+    code = f"import jtss, sys; folder = {str(tmp_path / 'night')!r};"
+    code += " table = jtss.load_model('n1_enhanced').classify(folder); print(len(table),"
     code += " sorted({'optax', 'orbax', 'matplotlib', 'scipy.spatial', 'multiprocessing.spawn'} & set(sys.modules)))"
     assert python(code) == "1 []\n"
 
@@ -270,16 +271,12 @@ def test_a_simulated_survey_trains_a_model(tmp_path):
 @pytest.mark.slow
 def test_an_unguarded_script_runs_once_however_many_alerts(tmp_path, ztf_dir):
     script = tmp_path / "script.py"
+    alerts = str(ztf_dir / "alerts")
     script.write_text(
-        f"import jtss\nprint('begins')\nprint(len(jtss.load_model('n1_enhanced').classify({str(ztf_dir / 'alerts')!r})))\n"
+        f"import jtss\nprint('begins')\nprint(len(jtss.load_model('n1_enhanced').classify({alerts!r})))\n"
     )
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "begins\n1282\n", done.stderr
 
 
