@@ -243,10 +243,10 @@ class Model:
             calibrated: scale the probabilities by the temperature of the model.
 
         Returns:
-            A row per object: object_id, candid (of the last detection read; masked where there is none), n_detections,
-            class ("" where not classified), probability (of that class), P_… of each class (NaN where not classified),
-            note ("" or a remark, or why the object is not classified). `meta` says which model made it (model,
-            version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
+            A row per object: object_id, candid (of the last detection read; masked where there is none), class (""
+            where not classified), probability (of that class), n_detections, P_… of each class (NaN where not
+            classified), note ("" or a remark, or why the object is not classified). `meta` says which model made it
+            (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
 
         Raises:
             InputError: as `read_alerts`; or the model has no temperature.
@@ -336,11 +336,11 @@ def _table(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
             "candid",
             mask=[candid is None for candid in candids],
         ),
-        Column(np.array(counts, np.int32), "n_detections"),
         Column(np.array(best, str), "class"),
         Column(
             np.array([of.get(name, nothing) for of, name in zip(chances, best, strict=True)], np.float32), "probability"
         ),
+        Column(np.array(counts, np.int32), "n_detections"),
         *(Column(np.array([of.get(name, nothing) for of in chances], np.float32), f"P_{name}") for name in classes),
         Column(np.array(notes, str), "note"),
     ]

@@ -15,6 +15,8 @@ from jtss.schema import Sequences
 
 NO_PIXELS = "no_usable_pixels"
 EMPTY_CROP = "no_pixels_in_crop"
+NO_SOURCE = "no_pixels_at_source"
+SOURCE_SIDE = 5  # pixels; a source fills about so many
 FEW_VALUES = "metadata_missing"
 MUCH = 0.25  # of the metadata; real alerts have all of it, and a model is used to a value or two that are missing
 
@@ -36,25 +38,28 @@ def missing(config: Config, sequences: Sequences) -> Missing:
     n = config.n_detections
     index = np.flatnonzero(sequences.n_detections >= n)
     rows = sequences.object_start[index, None] + np.arange(n)
-    empty = _empty(config.stamp, sequences.stamps, rows)
+    empty = _empty(config.stamp, sequences.stamps, rows, config.stamp.crop)
+    no_source = _empty(config.stamp, sequences.stamps, rows, SOURCE_SIDE) & ~empty
     absent, n_values = _absent(config.metadata, sequences.metadata[rows])
     blank, notes = np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects
     if config.stamp.channels:
         blank[index] = empty.all(axis=(1, 2))
-    for i, of_images, n_absent in zip(index, empty, absent, strict=True):
+    for i, nowhere, not_there, n_absent in zip(index, empty, no_source, absent, strict=True):
         remarks = []
-        if of_images.any() and not blank[i]:
-            remarks.append(f"{EMPTY_CROP}: {_where(of_images, config.stamp.channels)}")
+        if nowhere.any() and not blank[i]:
+            remarks.append(f"{EMPTY_CROP}: {_where(nowhere, config.stamp.channels)}")
+        if not_there.any():
+            remarks.append(f"{NO_SOURCE}: {_where(not_there, config.stamp.channels)}")
         if n_absent > MUCH * n_values:
             remarks.append(f"{FEW_VALUES} {n_absent} of {n_values}")
         notes[i] = "; ".join(remarks)
     return Missing(blank, notes)
 
 
-def _empty(config: StampConfig, stamps: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """[B, N, C] bool: no pixel of this image is in the crop of a × a."""
+def _empty(config: StampConfig, stamps: np.ndarray, rows: np.ndarray, side: int) -> np.ndarray:
+    """[B, N, C] bool: this image has no pixel in its central square."""
     channels = [schema.CHANNEL_NAMES.index(name) for name in config.channels]
-    seen = centre_crop(stamps, config.crop)[..., channels]
+    seen = centre_crop(stamps, side)[..., channels]
     return np.isnan(seen).all(axis=(1, 2))[rows]
 
 

@@ -70,9 +70,9 @@ def test_a_table_has_a_row_for_every_object_and_its_reason(model, tmp_path):
     assert table.colnames == [
         "object_id",
         "candid",
-        "n_detections",
         "class",
         "probability",
+        "n_detections",
         *(f"P_{c}" for c in CLASSES),
         "note",
     ]
@@ -92,6 +92,17 @@ def test_a_table_has_a_row_for_every_object_and_its_reason(model, tmp_path):
         "read": 13,
         "kept": 10,
     }
+
+
+def test_the_first_example_runs_and_shows_the_class(tmp_path):
+    save(tmp_path / "TONIGHT", night())
+    example = "\n".join(line[4:] for line in jtss.__doc__.splitlines() if line.startswith("    "))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert {"object_id", "candid", "class", "probability", "note"} <= set(done.stdout.split())
+    assert "ZTF18e" in done.stdout
 
 
 def test_alerts_come_in_any_form(model, tmp_path):

@@ -38,6 +38,12 @@ def test_a_crop_without_a_pixel_is_blank_and_one_with_a_pixel_is_not():
     assert not missing(ONE, without(made, [1], half=15)).blank.any()
 
 
+def test_a_masked_source_is_noted_where_there_is_sky_around_it():
+    names = "science, template, difference"
+    assert missing(ONE, without(sequences((1,)), [0], half=2)).notes == [f"no_pixels_at_source: {names}"]
+    assert missing(ONE, without(sequences((1,)), [0], half=1)).notes == [""]
+
+
 def test_images_that_are_not_read_do_not_count():
     made = without(sequences((2,)), [0, 1])
     assert not missing(TWO, made).blank.any()  # reads no images
