@@ -275,8 +275,8 @@ def _calibration(trained: TrainedModel) -> list[str]:
         return []
     text = (
         f"- Temperature {trained.temperature:.3f}, fitted to {_fitted_to(trained)}: dividing the"
-        " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates them. It is"
-        " applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
+        " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates"
+        " them. It is applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
     )
     return [_section("Calibration", [text])]
 

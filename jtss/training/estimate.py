@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jtss.backend import GRADIENT_OPTIONS
 from jtss.config.settings import Config
 from jtss.network.encoder import StampEncoder
 
@@ -31,7 +32,8 @@ def training_seconds(config: Config, iterations: int, n_validation: int) -> floa
         return encoder.apply(params, stamps).sum()
 
     stamps_per_object = config.n_detections * config.stamp.copies
-    step = _seconds_per_stamp(jax.jit(jax.grad(total)), params) * config.training.batch_size
+    gradient = jax.jit(jax.grad(total), compiler_options=GRADIENT_OPTIONS)
+    step = _seconds_per_stamp(gradient, params) * config.training.batch_size
     validation = _seconds_per_stamp(jax.jit(total), params) * n_validation / config.training.validate_every
     return (step + validation) * stamps_per_object * iterations
 
