@@ -1,8 +1,8 @@
 """All devices of all processes as one: the batch is divided among them, everything else is the same on each.
 
 One device is the same code with nothing to divide. CPUs give the same bits for the same program and numbers, so that a
-resumed training is the same one; GPUs promise so only with XLA_FLAGS=--xla_gpu_deterministic_ops=true, and other devices,
-or another number of them, add up in another order.
+resumed training is the same one; GPUs promise so only with XLA_FLAGS=--xla_gpu_deterministic_ops=true, and other
+devices, or another number of them, add up in another order.
 """
 
 import os
