@@ -1,6 +1,7 @@
 """How long a training will take on this machine."""
 
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ def training_seconds(config: Config, iterations: int, n_validation: int) -> floa
     params = jax.jit(encoder.init)(jax.random.key(0), stamps[0])
 
     def total(params: dict) -> jax.Array:
-        return encoder.apply(params, stamps).sum()
+        return jax.vmap(partial(encoder.apply, params))(stamps).sum()
 
     stamps_per_object = config.n_detections * config.stamp.copies
     gradient = jax.jit(jax.grad(total), compiler_options=GRADIENT_OPTIONS)
