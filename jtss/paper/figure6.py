@@ -39,10 +39,8 @@ def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Doc
     rows, pictures = [], []
     for n in choice.n:
         of_n = [setup for setup in setups if setup.row[0] == n]
-        rows += [
-            _row(setup, measured, setup in marked)
-            for setup in sorted(of_n, key=lambda s: choice.models.index(s.row[1]))
-        ]
+        by_model = sorted(of_n, key=lambda setup: choice.models.index(setup.row[1]))
+        rows += [_row(setup, measured, setup in marked) for setup in by_model]
         drawn = [setup for setup in of_n if measured.of(setup)]
         if drawn:
             caption = f"TSC Figure 6, {n} alerts: test accuracy against inference time; bars: ± sd over seeds"
