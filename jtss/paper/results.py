@@ -194,9 +194,8 @@ class Measured:
         n, results = len(setup.config.classes), self.of(setup)
         if not results:
             return None
-        counts = np.array(
-            [confusion_matrix(_digits(each.truth), _digits(each.predicted), n) for each in results], float
-        )
+        matrices = [confusion_matrix(_digits(each.truth), _digits(each.predicted), n) for each in results]
+        counts = np.array(matrices, float)
         return counts.mean(axis=0), deviation(counts)
 
     def milliseconds(self, setup: Setup) -> float | None:

@@ -1,7 +1,7 @@
 """Who trains what: take what is missing and nobody holds, train it, test it, until there is nothing more to take.
 
-A training is a run directory as `jtss train` makes it. Its lock is held by who trains it, its checkpoints are how far it
-is, and test.json, which is written last, is what it came to. So any number of processes and machines share a folder.
+A training is a run directory as `jtss train` makes it. Who trains it holds its lock, its checkpoints are how far it is,
+and test.json, which is written last, is what it came to. So any number of processes and machines share a folder.
 """
 
 import datetime
@@ -179,7 +179,7 @@ class Runner:
             return None
 
     def _train(self, trials: Sequence[Trial], prepared: Prepared) -> dict[str, str]:
-        """Train some as one program and test those that get to their end; returns all of them, and why, where it fails."""
+        """Train some as one program, and test those that get to their end; returns which failed, and why."""
         try:
             runs = [self._run(trial, prepared.statistics) for trial in trials]
             states = trainer.train_group(runs, prepared, self.stop, warn=self.warn, watch=self._watch)

@@ -1,4 +1,4 @@
-"""How long a training takes at least on this machine, from what most of its time goes into; one compilation for each."""
+"""How long a training takes at least on this machine, from a measurement of what most of its time goes into."""
 
 import time
 from collections.abc import Callable, Sequence

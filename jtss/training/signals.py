@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: remembered, agreed on by all processes, and obeyed without waiting for what takes long."""
+"""Ctrl-C, SIGTERM, SIGHUP: remembered, agreed on by all processes, obeyed without waiting for what takes long."""
 
 import os
 import signal
