@@ -142,7 +142,8 @@ class Runner:
         """
         began, trials = time.monotonic(), self._at_one_step(list(locks))
         prepared = self._prepare(trials)
-        trials = trials[: seeds.fitting([trial.config for trial in trials], prepared.source, prepared.chunks)]
+        configs, may_break_off = [trial.config for trial in trials], self.stop.may_break_off
+        trials = trials[: seeds.fitting(configs, prepared.source, prepared.chunks, may_break_off)]
         for trial in locks.keys() - trials:
             locks[trial].close()
         self.say(f"{in_words(trials)} …")

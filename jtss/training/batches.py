@@ -164,7 +164,7 @@ class Prepared(NamedTuple):
 
 
 def view(config: Config) -> tuple:
-    """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of equal views."""
+    """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of a view."""
     stamp = config.stamp
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
     return config.n_detections, config.classes, pixels, config.metadata, config.training.batch_size
