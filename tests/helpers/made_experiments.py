@@ -59,10 +59,10 @@ class MadeTrainer:
     """
 
     def __init__(self, monkeypatch, most=100, failing=(), before=lambda runs: None):
-        self.programs, self.tested = [], []
+        self.prepared, self.programs, self.tested = [], [], []
         self.most, self.failing, self.before = most, failing, before
         prepared = SimpleNamespace(source=None, chunks=None, statistics=STATISTICS)
-        monkeypatch.setattr(runner.batches, "prepare", lambda *_, **__: prepared)
+        monkeypatch.setattr(runner.batches, "prepare", lambda *given, **_: self.prepared.append(given) or prepared)
         monkeypatch.setattr(runner.seeds, "fitting", lambda configs, *_: min(len(configs), self.most))
         monkeypatch.setattr(runner.trainer, "train_group", self._train)
         monkeypatch.setattr(runner.Runner, "_test", self._test)

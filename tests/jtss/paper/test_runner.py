@@ -80,6 +80,13 @@ def test_every_training_is_done_once_and_its_seeds_as_one_program(make, monkeypa
     assert len(made.trained) == 24
 
 
+def test_one_prepared_data_set_serves_all_networks_that_read_the_same(make, monkeypatch):
+    made = MadeTrainer(monkeypatch)
+    setups = grids.temporal_models(choose("table6", EXPERIMENTS["table6"].extent, n=[2, 3], models=["rnn"], seeds=1))
+    make(sorted(setups, key=lambda setup: setup.row)).run()
+    assert (len(made.programs), len(made.prepared)) == (2 * 12, 2)
+
+
 def rotations_in_one_dispatch():
     """Table 2's grid for two seeds; without images, since with them a CPU trains one after another."""
     settings = ["stamp.channels=", "metadata.dynamic=magpsf", "metadata.static=ra", "classes=AGN,SN,VS"]
