@@ -107,5 +107,5 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
 
 def test_a_table_of_other_objects_is_refused(made, tmp_path):
     write_table(tmp_path / "lc.csv", rows_of("ZTF_elsewhere", {"E": 1.0}))
-    with pytest.raises(PredictionsError, match="lc.csv: has none of the 5 test objects, such as"):
+    with pytest.raises(PredictionsError, match=r"lc\.csv: has none of the 5 test objects, such as"):
         compare(tmp_path)

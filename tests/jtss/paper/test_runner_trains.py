@@ -1,4 +1,4 @@
-"""Trainings of an experiment that are really trained, very small ones: what is left of them, and that nothing is lost."""
+"""Trainings of an experiment that are really trained, very small ones: what they leave, and that nothing is lost."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ from jtss.paper.results import Measured, best, over_objects
 
 
 def made(name, accuracy_of, **narrowed):
-    """The document of an experiment whose trainings have the accuracies `accuracy_of(setup, seed)`; None: not measured."""
+    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
     experiment = EXPERIMENTS[name]
     choice = choose(name, experiment.extent, **narrowed)
     setups = experiment.grid(choice)
