@@ -1,7 +1,4 @@
-"""AllWISE magnitudes from a local catalogue file: the nearest source within two arcseconds.
-
-[FOLDED] Objects that are one source: ZTF now and then gives the same place on the sky two ids.
-"""
+"""Matches on the sky: AllWISE magnitudes from a local catalogue file, and objects that are one source under two ids."""
 
 from pathlib import Path
 from typing import NamedTuple

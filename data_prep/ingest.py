@@ -1,9 +1,8 @@
 """Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
 
-Serves `build`, which stores the sequences, and classification, which does not. Images stay on disk; memory holds some
-numbers of each alert: 150 to 220 bytes at the peak, when the sequences are chosen.
-
-[FOLDED] What is read goes to disk until it is known which detections are kept; memory holds a few numbers each.
+Serves `build`, which stores the sequences, and classification, which does not. Images stay on disk until it is known
+which detections are kept; memory holds some numbers of each alert: 150 to 220 bytes at the peak, when the sequences are
+chosen.
 """
 
 import json

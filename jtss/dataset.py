@@ -1,6 +1,6 @@
-"""Write the HDF5 file of sequences: batch by batch, complete or not at all.
+"""The HDF5 file of sequences: written batch by batch, complete or not at all; read back, counted and described.
 
-[FOLDED] From the HDF5 file, or from `Sequences` in memory, to the arrays that a model reads.
+Its layout is `schema.COLUMNS`.
 """
 
 import json

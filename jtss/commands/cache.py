@@ -17,7 +17,6 @@ from pathlib import Path
 
 import jax
 
-
 LEAST_SECONDS = 0.1  # of compilation, for a program to be kept
 LEAST_FREE = 2**28  # [byte] on the disk, for programs to be kept
 TROUBLE = re.compile(r"Error (?:reading|writing) persistent compilation cache entry for '([^']+)'")

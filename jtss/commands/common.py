@@ -5,6 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+from jtss.errors import InputError
 
 FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
 SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
@@ -25,6 +28,42 @@ def warn(message: str) -> None:
 def say(message: str) -> None:
     """Print at once, also where a file takes it."""
     print(message, flush=True)
+
+
+def printable(text: object) -> str:
+    """`text` with bytes that are not UTF-8, which file names may hold, spelled out."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def check_outputs(paths: dict[str, Path | None]) -> None:
+    """Make sure, before hours go into them, that files can be written and that no two of them are one.
+
+    Args:
+        paths: file by the option that names it; None: not asked for.
+
+    Raises:
+        InputError: two options name one file, or a folder stands in its place.
+        FileNotFoundError: the folder of a file does not exist.
+        PermissionError: it cannot be written.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError(f"{option} {path}: a folder, expected the name of a file to write")
+        check_folder(path.parent, path)
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(f"{other} and {option} name the same file {path}; expected two")
+
+
+def check_folder(folder: Path, wanted: Path) -> None:
+    """Raise FileNotFoundError or PermissionError where the folder that is to hold `wanted` cannot take it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{wanted}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{wanted}: the folder {folder} cannot be written")
 
 
 def run(prog: str, action: Callable[[], int | None]) -> int:
@@ -53,8 +92,8 @@ def one_line(error: Exception) -> str:
     if "Unable to initialize backend" in text or "unknown backend" in text.lower():
         wanted = os.environ.get("JAX_PLATFORMS", "")
         return (
-            f"JAX_PLATFORMS={wanted}: JAX cannot use this kind of device here ({text[:200]}); unset JAX_PLATFORMS for the"
-            " CPU, or install JAX for a GPU: pip install 'jtss[cuda]'"
+            f"JAX_PLATFORMS={wanted}: JAX cannot use this kind of device here ({text[:200]});"
+            " unset JAX_PLATFORMS for the CPU, or install JAX for a GPU: pip install 'jtss[cuda]'"
         )
     return text
 
@@ -83,12 +122,12 @@ class _Unread(io.FileIO):
 def outlive_readers() -> None:
     """Let this program do its work to the end in silence when the reader of its output has seen enough, as `head`.
 
-    Replaces `sys.stdout` and `sys.stderr`. What their encoding lacks is spelled out (\\u2013). SIGPIPE would end the program in the middle of what it was started for, and
-    an exception be taken for a failure of that.
+    Replaces `sys.stdout` and `sys.stderr`; what their encoding lacks is spelled out (\\u2013). SIGPIPE would end the
+    program in the middle of what it was started for, and an exception be taken for a failure of that.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None:  # closed by who started the program
+        if isinstance(stream, io.TextIOWrapper) and hasattr(stream, "buffer"):  # not closed, and no notebook's
             stream.flush()
             raw = _Unread(stream.fileno(), "w", closefd=False)
             setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), **_manner(stream)))

@@ -1,7 +1,4 @@
-"""Somebody else's probabilities: a CSV with the column candid and one column per class.
-
-[FOLDED] What another classifier says of objects: a CSV in the long form of ALeRCE's database.
-"""
+"""Predictions of other classifiers, from CSV: a column per class by candid, or the long form of ALeRCE's database."""
 
 import csv
 import math

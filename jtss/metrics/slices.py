@@ -1,4 +1,4 @@
-"""Accuracy in parts of the sky: by magnitude, filter, latitude, host, history, catalogue and missing pixels."""
+"""Accuracy in slices of a test set: by magnitude, filter, latitude, host, history, catalogue and missing pixels."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -45,8 +45,8 @@ def by_edges(values: np.ndarray, edges: tuple[float, ...], unit: str = "", absen
     names = [f"below {edges[0]:g}{end}"]
     names += [f"{low:g} to {high:g}{end}" for low, high in pairwise(edges)]
     names += [f"{edges[-1]:g}{end} or more"]
-    found = [Slice(name, known & (where == i)) for i, name in enumerate(names)]
-    return [*found, Slice(absent, ~known)]
+    slices = [Slice(name, known & (where == i)) for i, name in enumerate(names)]
+    return [*slices, Slice(absent, ~known)]
 
 
 def by_value(values: np.ndarray, names: dict[int, str]) -> list[Slice]:
@@ -54,21 +54,21 @@ def by_value(values: np.ndarray, names: dict[int, str]) -> list[Slice]:
     return [Slice(name, values == value) for value, name in names.items()]
 
 
-def cuts(found: Properties, n_detections: int) -> list[Cut]:
+def cuts(properties: Properties, n_detections: int) -> list[Cut]:
     """All slices of B objects; those by days only of models that read more than one detection."""
-    seen = by_edges(found.seen_before, (2, 6, 21, 101))
+    seen = by_edges(properties.seen_before, (2, 6, 21, 101))
     missing = {NO_PIXEL_MISSING: "none", OUTSIDE: "outside the central 21 × 21", INSIDE: "inside the central 21 × 21"}
     every = [
-        Cut("magnitude", by_edges(found.magnitude_mag, (17, 18, 19, 20), "mag")),
-        Cut("filter", by_value(found.fid, {1: "g", 2: "r", 3: "i", 0: "unknown"})),
-        Cut("galactic latitude", by_edges(found.gal_b_deg, (10, 20, 40), "°")),
-        Cut("host offset (distpsnr1)", by_edges(found.host_arcsec, (0.5, 1.5, 5), "″", "no source")),
+        Cut("magnitude", by_edges(properties.magnitude_mag, (17, 18, 19, 20), "mag")),
+        Cut("filter", by_value(properties.fid, {1: "g", 2: "r", 3: "i", 0: "unknown"})),
+        Cut("galactic latitude", by_edges(properties.gal_b_deg, (10, 20, 40), "°")),
+        Cut("host offset (distpsnr1)", by_edges(properties.host_arcsec, (0.5, 1.5, 5), "″", "no source")),
         Cut("detections so far (ndethist)", [slice_._replace(name=_whole(slice_.name)) for slice_ in seen]),
-        Cut("AllWISE colours", by_value(found.has_allwise.astype(int), {1: "there", 0: "missing"})),
-        Cut("missing pixels", by_value(found.missing, missing)),
+        Cut("AllWISE colours", by_value(properties.has_allwise.astype(int), {1: "present", 0: "missing"})),
+        Cut("missing pixels", by_value(properties.missing, missing)),
     ]
     if n_detections > 1:
-        every.insert(0, Cut("days since first detection", by_edges(found.days, (1, 3, 7, 14, 30), "days")))
+        every.insert(0, Cut("days since first detection", by_edges(properties.days, (1, 3, 7, 14, 30), "days")))
     return every
 
 

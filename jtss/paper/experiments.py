@@ -19,10 +19,10 @@ from jtss.dataset import DataError
 from jtss.inference.screening import BOGUS, N_SCREENED
 from jtss.paper import bogus, figure6, grids, layout, runner, table2, table6, table7, table8
 from jtss.paper.grids import Choice, Extent, Setup, Trial, choose
-from jtss.paper.layout import Document
+from jtss.paper.layout import Column, Document, Table
 from jtss.paper.results import Measured, Results
 from jtss.paper.runner import Deadline, Left, Runner
-from jtss.runs import directory
+from jtss.runs import directory, files
 from jtss.training import estimate, trainer
 
 Say = Callable[[str], None]
@@ -200,7 +200,20 @@ def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> list[P
     left = Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command).run()
     document = _document(bench, left)
     say("\n" + layout.text(document))
-    return layout.write(request.out, document)
+    index = request.out / f"{request.name}-trainings.csv"
+    files.write(index, layout.as_csv(_index(bench)))
+    return [*layout.write(request.out, document), index]
+
+
+def _index(bench: Bench) -> Table:
+    """The run directory of each training that is measured."""
+    rows = []
+    for setup in bench.plan():
+        for each in bench.measured.of(setup):
+            percents = f"{100 * each.validation_accuracy:.2f}", f"{100 * each.accuracy:.2f}"
+            rows.append((setup.label, str(each.seed), *percents, f"{TRAININGS}/{each.id}"))
+    heads = ("configuration", "seed", "validation accuracy [%]", "test accuracy [%]", "run directory")
+    return Table("trainings", "Trainings", tuple(map(Column, heads)), rows)
 
 
 def _document(bench: Bench, left: Left) -> Document:

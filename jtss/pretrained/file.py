@@ -1,13 +1,11 @@
-"""A trained model as one HDF5 file: data only, so that reading it runs nothing.
+"""A trained model as one HDF5 file, `files/NAME.h5`: data only, so that reading it runs nothing.
 
 /0/params/…, /0/batch_stats/…   variables, float32, by their path in the tree of `jtss.network.network.init`
 /1/…                            of a second training, whose probabilities are averaged with the first one's, and so on
 attributes                      format_version, jtss_version, schema_version; and as JSON class_names, config,
                                 statistics, provenance, results; where one was fitted, temperature
 
-Two writings of the same model give the same bytes.
-
-[FOLDED] The models that ship, by name: `files/NAME.h5`, its card `files/NAME.md`, and the sums of all.
+Two writings of the same model give the same bytes. Beside it lie its model card `NAME.md` and the sums of all files.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""A trained model by what a user calls it: the path of a run directory or of an ensemble, or the name of one that ships."""
+"""A trained model by what a user calls it: the path of a run or of an ensemble, or the name of a pretrained one."""
 
 from pathlib import Path
 

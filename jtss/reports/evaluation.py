@@ -9,9 +9,9 @@ import numpy as np
 
 from jtss import schema
 from jtss.inference import screening
+from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
 from jtss.inference.screening import Screen, Screened
-from jtss.inference.views import Card, card
 from jtss.metrics import properties
 from jtss.metrics.properties import Properties
 from jtss.schema import Sequences, take
@@ -61,7 +61,7 @@ class Evaluation(NamedTuple):
     label: np.ndarray
     probabilities: np.ndarray
     counts: dict[str, int]
-    errors: list[Card]
+    errors: list[Portrait]
     sample: Sequences | None
     longest: int
     screened: Screened | None
@@ -193,17 +193,17 @@ def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:
 
 
 def _worst(
-    errors: list[Card],
+    errors: list[Portrait],
     sequences: Sequences,
     label: np.ndarray,
     probabilities: np.ndarray,
     classes: tuple[str, ...],
     n_detections: int,
-) -> list[Card]:
+) -> list[Portrait]:
     """The most confident wrong predictions among those so far and those of one more batch."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != label)
     wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:N_ERRORS_SHOWN]
-    new = [card(sequences, i, classes, probabilities[i], n_detections, true_class=classes[label[i]]) for i in wrong]
+    new = [portrait(sequences, i, classes, probabilities[i], n_detections, true_class=classes[label[i]]) for i in wrong]
     return sorted(errors + new, key=lambda shown: -shown.probabilities.max())[:N_ERRORS_SHOWN]
 
 

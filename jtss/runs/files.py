@@ -1,9 +1,4 @@
-"""Files that are either the old or the new one, never half of one.
-
-[FOLDED] A lock that one process holds at a time; the kernel frees it when the process ends, however it ends.
-
-[FOLDED] SHA-256 sums of a folder, in the format of `sha256sum`, and what they say is wrong with it.
-"""
+"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums."""
 
 import fcntl
 import hashlib

@@ -20,16 +20,13 @@ def leave(status: int) -> NoReturn:
 
 
 class StopSignals:
-    """Remembers these signals instead of breaking off in the middle of a step; a second one does break off.
-
-    A SIGHUP that is ignored, as under nohup, stays ignored.
-    """
+    """Remembers these signals instead of breaking off in the middle of a step; a second one does break off."""
 
     def __init__(self):
         self.number = 0  # of the signal that this process got
         self.agreed = 0  # what all processes stop for
         for number in EXIT_CODES:
-            if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
                 signal.signal(number, self._remember)
 
     def _remember(self, number: int, _frame) -> None:

@@ -1,4 +1,4 @@
-"""The numbers of a report: scores with their intervals, as plain values ready for JSON."""
+"""The scores that a report opens with: accuracy, the scores of each class, and their intervals, ready for JSON."""
 
 import numpy as np
 
@@ -42,15 +42,15 @@ def scores(evaluation: Evaluation, seed: int = 0) -> dict:
 
 def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, dict]:
     """{class: {support, precision, recall, f1: {value, interval}}}."""
-    found = classification.class_scores(confusion)
-    hits, claimed = np.diagonal(confusion), confusion.sum(axis=0)
+    scores = classification.class_scores(confusion)
+    hits, predicted = np.diagonal(confusion), confusion.sum(axis=0)
     f1_limits = bootstrap_interval(confusion, lambda drawn: classification.class_scores(drawn).f1, seed=seed)
     return {
         name: {
-            "support": int(found.support[i]),
-            "precision": _score(found.precision[i], wilson_interval(int(hits[i]), int(claimed[i]))),
-            "recall": _score(found.recall[i], wilson_interval(int(hits[i]), int(found.support[i]))),
-            "f1": _score(found.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
+            "support": int(scores.support[i]),
+            "precision": _score(scores.precision[i], wilson_interval(int(hits[i]), int(predicted[i]))),
+            "recall": _score(scores.recall[i], wilson_interval(int(hits[i]), int(scores.support[i]))),
+            "f1": _score(scores.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
         }
         for i, name in enumerate(classes)
     }

@@ -15,8 +15,8 @@ import pytest
 from helpers.made_models import made_model
 from helpers.made_runs import COUNTS, LABEL, write_data
 from helpers.made_sequences import sequences
+from helpers.programs import jtss
 from jtss import dataset
-from jtss.commands import models as commands_models
 from jtss.config import named
 from jtss.inference import predict
 from jtss.network import network
@@ -114,8 +114,7 @@ def test_names_that_mislead_are_refused(folder, tmp_path, name, message):
 
 def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_path):
     def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["models", *map(str, arguments), "--folder", str(tmp_path)])
-        status = commands_models.main()
+        status = jtss("models", *arguments, "--folder", tmp_path)
         return status, *capsys.readouterr()
 
     report = folder / "run" / "evaluation" / "report.json"
@@ -127,7 +126,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")
-    assert (status, err) == (2, "jtss.models: no shipped model is named n9; shipped models: demo\n")
+    assert (status, err) == (2, "jtss: error: no shipped model is named n9; shipped models: demo\n")
 
 
 def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path):

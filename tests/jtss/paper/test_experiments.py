@@ -193,6 +193,17 @@ def test_without_time_the_table_says_what_is_missing(call, made):
     assert "Stopped before the end; the same command goes on." in table(said)
 
 
+def test_the_run_directory_of_each_training_is_listed(call, made, tmp_path):
+    call("table7", "whole.h5", n=(2,), seeds=2)
+    with open(tmp_path / "out" / "table7-trainings.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run directory"] for row in rows] == [f"{TRAININGS}/{name}" for name in made.trained]
+    assert [(row["configuration"], row["seed"]) for row in rows[:3:2]] == [
+        ("2 alerts, without AllWISE", "0"),
+        ("2 alerts, with AllWISE", "0"),
+    ]
+
+
 def test_what_failed_stands_under_the_table(call, made):
     made.failing = [(2, 0)]
     said, warned = call("table7", "whole.h5", n=(2,), seeds=2)

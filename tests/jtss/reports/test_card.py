@@ -16,13 +16,13 @@ def folder(tmp_path_factory):
 
 
 def made_card(folder, **changes):
-    found = file.read(folder / "files" / "tiny.h5")
-    return card.text("tiny", replace(found, **changes), "77ab")
+    trained = file.read(folder / "files" / "tiny.h5")
+    return card.text("tiny", replace(trained, **changes), "77ab")
 
 
 def test_the_card_says_what_it_is_made_of(folder):
-    found = made_card(folder)
-    assert "| train | 4 | 4 | 4 |" in found
+    text = made_card(folder)
+    assert "| train | 4 | 4 | 4 |" in text
     for words in (
         "SHA-256 `77ab`",
         "`python train.py`",
@@ -30,32 +30,32 @@ def test_the_card_says_what_it_is_made_of(folder):
         "Real test split",
         "of 12 objects",
     ):
-        assert words in found
-    assert "Simulated alerts only" not in found
-    assert "--ckpt run`" in found  # the report's command without the folders of this machine
-    assert str(folder) not in found
+        assert words in text
+    assert "Simulated alerts only" not in text
+    assert "--ckpt run`" in text  # the report's command without the folders of this machine
+    assert str(folder) not in text
 
 
-def test_the_card_names_every_difference_from_the_registry(folder):
-    found = made_card(folder)
-    assert "**Not the complete configuration `demo`**" in found
-    assert "  - stamp.copies: here 1, there 2" in found
-    assert "  - encoder.units: here (4), there (64)" in found
+def test_the_card_names_every_difference_from_the_named_configuration(folder):
+    text = made_card(folder)
+    assert "**Not the named configuration `demo`**" in text
+    assert "  - stamp.copies: this model 1, named configuration 2" in text
+    assert "  - encoder.units: this model (4), named configuration (64)" in text
     whole = made_card(folder, config=named.get("demo"))
-    assert "The configuration `demo` as it is in the registry." in whole
+    assert "The named configuration `demo`, unchanged." in whole
 
 
 def test_the_card_is_honest_about_what_was_not_done(folder):
-    found = file.read(folder / "files" / "tiny.h5")
+    trained = file.read(folder / "files" / "tiny.h5")
     assert "not been measured on real alerts" not in made_card(folder)
     assert "not been measured on real alerts" in made_card(folder, results=[])
-    training = found.provenance["training"]
-    early = found.provenance | {"training": [training[0] | {"steps": 7}]}
+    training = trained.provenance["training"]
+    early = trained.provenance | {"training": [training[0] | {"steps": 7}]}
     assert "stopped before its end" in made_card(folder, provenance=early)
     assert "stopped before its end" not in made_card(folder)
-    simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}
+    simulated = trained.provenance["training_data"] | {"survey": "ZTF (simulated)"}
     assert "no real alert was a training example" in made_card(
-        folder, provenance=found.provenance | {"training_data": simulated}
+        folder, provenance=trained.provenance | {"training_data": simulated}
     )
 
 

@@ -10,10 +10,10 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from helpers.made_sequences import CLASSES, sequences
-from jtss.inference import views
+from jtss.inference import portraits
 from jtss.metrics import classification
 from jtss.reports import figures
-from jtss.reports.stamps import GAP, NO_DATA, card_picture, mosaic, sheet_picture, stretch
+from jtss.reports.stamps import GAP, NO_DATA, mosaic, portrait_picture, sheet_picture, stretch
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -27,7 +27,7 @@ def has_colour(png: bytes, colour: str) -> bool:
 
 def shown(n=2, index=0, **changes):
     made = sequences((n, n))
-    return views.card(made, index, CLASSES, np.array([0.9, 0.05, 0.05]), n, true_class="SN")._replace(**changes)
+    return portraits.portrait(made, index, CLASSES, np.array([0.9, 0.05, 0.05]), n, true_class="SN")._replace(**changes)
 
 
 @pytest.mark.parametrize("confusion", [np.diag([5, 3, 0]), np.zeros((3, 3), int), np.full((3, 3), 10**6)])
@@ -56,10 +56,10 @@ def test_learning_curve_with_validation_at_some_steps_only():
     assert has_colour(png, figures.VERMILION)
 
 
-def test_cards_of_one_to_five_detections():
-    heights = [pixels(card_picture(shown(n))).shape[0] for n in (1, 3, 5)]
+def test_portraits_of_one_to_five_detections():
+    heights = [pixels(portrait_picture(shown(n))).shape[0] for n in (1, 3, 5)]
     assert heights == sorted(set(heights))
-    assert has_colour(card_picture(shown()), figures.CLASS_COLOURS["AGN"])
+    assert has_colour(portrait_picture(shown()), figures.CLASS_COLOURS["AGN"])
 
 
 def test_mosaic_puts_every_stamp_in_its_place():
@@ -74,9 +74,9 @@ def test_mosaic_puts_every_stamp_in_its_place():
 
 def test_missing_pixels_are_tinted():
     stamps = shown().stamps
-    assert not has_colour(card_picture(shown()), NO_DATA)
+    assert not has_colour(portrait_picture(shown()), NO_DATA)
     stamps[:, :, :20] = np.nan
-    assert has_colour(card_picture(shown(stamps=stamps)), NO_DATA)
+    assert has_colour(portrait_picture(shown(stamps=stamps)), NO_DATA)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_missing_pixels_are_tinted():
     ],
 )
 def test_stretch_stays_between_0_and_1_and_keeps_nan(stamp):
-    found = stretch(stamp)
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(stamp))
-    seen = found[np.isfinite(found)]
+    stretched = stretch(stamp)
+    np.testing.assert_array_equal(np.isnan(stretched), np.isnan(stamp))
+    seen = stretched[np.isfinite(stretched)]
     assert ((seen >= 0) & (seen <= 1)).all()
 
 
@@ -100,8 +100,8 @@ def test_stretch_keeps_the_order_and_shows_faint_and_bright():
     rng = np.random.default_rng(1)
     stamp = rng.normal(0, 1, (63, 63))
     stamp[31, 31], stamp[10, 10] = 5000, 30
-    found = stretch(stamp)
-    assert found[31, 31] >= found[10, 10] > 0.6 > np.median(found) > 0.05
+    stretched = stretch(stamp)
+    assert stretched[31, 31] >= stretched[10, 10] > 0.6 > np.median(stretched) > 0.05
 
 
 def test_sheet_of_one_and_of_many():
@@ -114,7 +114,7 @@ def test_sheet_of_one_and_of_many():
 
 def test_awkward_text_is_drawn_as_text():
     """A dollar sign is matplotlib's mathematics."""
-    card_picture(shown(object_id=r"$\frac{$", note=r"$x_$"))
+    portrait_picture(shown(object_id=r"$\frac{$", note=r"$x_$"))
 
 
 def test_pyplot_is_never_imported():
@@ -123,4 +123,4 @@ def test_pyplot_is_never_imported():
 
 
 def test_the_same_picture_has_the_same_bytes():
-    assert card_picture(shown()) == card_picture(shown())
+    assert portrait_picture(shown()) == portrait_picture(shown())

@@ -7,7 +7,7 @@ import numpy as np
 from jtss.schema import Sequences
 
 
-class Card(NamedTuple):
+class Portrait(NamedTuple):
     """One object to draw.
 
     Attributes:
@@ -31,7 +31,7 @@ class Card(NamedTuple):
     note: str = ""
 
 
-def card(
+def portrait(
     sequences: Sequences,
     index: int,
     classes: tuple[str, ...],
@@ -40,11 +40,11 @@ def card(
     *,
     true_class: str = "",
     note: str = "",
-) -> Card:
+) -> Portrait:
     """Take the first `n_detections` of object `index` and its probabilities [L] for drawing."""
     start = int(sequences.object_start[index])
     rows = slice(start, start + n_detections)
-    return Card(
+    return Portrait(
         str(sequences.object_id[index]),
         sequences.stamps[rows].astype(np.float32),
         sequences.jd[rows],
