@@ -200,9 +200,9 @@ def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> list[P
     left = Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command).run()
     document = _document(bench, left)
     say("\n" + layout.text(document))
-    index = request.out / f"{request.name}-trainings.csv"
+    paths, index = layout.write(request.out, document), request.out / f"{request.name}-trainings.csv"
     files.write(index, layout.as_csv(_index(bench)))
-    return [*layout.write(request.out, document), index]
+    return [*paths, index]
 
 
 def _index(bench: Bench) -> Table:
