@@ -140,11 +140,13 @@ def prepare(request: Request, warn: Say) -> Bench:
 
 
 def name_old_results(out: Path, warn: Say) -> None:
-    """Say which results an earlier version left in the folder, in one file for an experiment: they are not used."""
+    """Say what an earlier version left in the folder: its results have no weights, and none of it is used."""
     for path in sorted(out.glob("*.jsonl")):
         if path.stem in EXPERIMENTS:
             n = sum(bool(line.strip()) for line in path.read_bytes().splitlines())
-            warn(f"{n} results of an earlier version in {path} are not used: their weights were not kept")
+            warn(f"{n} results of an earlier version in {path} are not used")
+    if (begun := out / "under_way").is_dir():
+        warn(f"what an earlier version began in {begun} is not gone on with")
 
 
 def dry_run(request: Request, say: Say, warn: Say) -> None:
@@ -162,7 +164,7 @@ def dry_run(request: Request, say: Say, warn: Say) -> None:
     took, total = in_words(estimate.grid_seconds(going, n_validation)), sum(setup.seeds for setup in plan)
     how = "one after another; loading, compiling and what patience adds not counted"
     say(f"{len(steps)} of {total} trainings are missing: at least {took} here, {how}")
-    if bench.experiment.finalists is table2.finalists and len(plan) == len(bench.setups):
+    if bench.experiment.finalists is not _nothing_more and len(plan) == len(bench.setups):
         say("when the grid is complete, the best and the baseline get more seeds")
 
 

@@ -131,8 +131,9 @@ class Results:
                 if trial.id not in self._damaged:
                     self._warn(f"{self.run(trial) / TEST}: damaged ({error}); the training is tested again")
                 self._damaged.add(trial.id)
-            else:
-                self.known |= {trial.id: result} if result else {}
+                continue
+            if result is not None:
+                self.known[trial.id] = result
 
 
 def as_digits(classes: np.ndarray) -> str:

@@ -234,11 +234,15 @@ def test_experiments_share_their_trainings(call, made):
     assert len(made.trained) == 2
 
 
-def test_results_of_an_earlier_version_are_named(call, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "table7.jsonl").write_text("{}\n{}\n")
-    _, (warning,) = call("table7", "whole.h5", n=(2,), seeds=1)
-    assert warning.startswith(f"2 results of an earlier version in {tmp_path}/out/table7.jsonl are not used")
+def test_what_an_earlier_version_left_is_named(call, tmp_path):
+    out = tmp_path / "out"
+    (out / "under_way").mkdir(parents=True)
+    (out / "table7.jsonl").write_text("{}\n{}\n")
+    _, warnings = call("table7", "whole.h5", n=(2,), seeds=1)
+    assert warnings == [
+        f"2 results of an earlier version in {out}/table7.jsonl are not used",
+        f"what an earlier version began in {out}/under_way is not gone on with",
+    ]
 
 
 @pytest.mark.slow
