@@ -163,6 +163,13 @@ class Prepared(NamedTuple):
     n_validation: int
 
 
+def view(config: Config) -> tuple:
+    """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of a view."""
+    stamp = config.stamp
+    pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
+    return config.n_detections, config.classes, pixels, config.metadata, config.training.batch_size
+
+
 def prepare(
     path: Path, config: Config, *, stream: bool, say: Callable[[str], None], statistics: Statistics | None = None
 ) -> Prepared:

@@ -17,7 +17,9 @@ def with_seed(config: Config, seed: int) -> Config:
     return override(config, [f"training.seed={seed}"])
 
 
-def fitting(configs: Sequence[Config], source: Source, chunks: ValidationChunks) -> int:
+def fitting(
+    configs: Sequence[Config], source: Source, chunks: ValidationChunks, stop_asked: Callable[[], bool] = lambda: False
+) -> int:
     """How many of the trainings can be one program, found out by trying: all, or half of them, or a quarter, …
 
     One on a CPU with images: convolutions with other weights for each take 1.5 (JAX 0.10) to 3 (JAX 0.12) times as long
@@ -27,6 +29,7 @@ def fitting(configs: Sequence[Config], source: Source, chunks: ValidationChunks)
         configs: what is trained, of the same `step.shared`.
         source: the training set.
         chunks: the validation set.
+        stop_asked: where it holds, the trial is broken off, and what it was tried with is the answer.
     """
     if not loop.in_one_dispatch(configs[0]):
         return 1
@@ -34,7 +37,7 @@ def fitting(configs: Sequence[Config], source: Source, chunks: ValidationChunks)
     while together > 1:
         states = step.join([step.init_state(config) for config in configs[:together]])
         try:
-            next(loop.run(configs[0], states, source, chunks))
+            next(loop.run(configs[0], states, source, chunks, stop_asked), None)
             return together
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):

@@ -97,14 +97,7 @@ def start(
     for folder, its_config in configs.items():
         directory.require_new(folder, its_config, content_hash)
     prepared = prepare(data, config, stream=stream, say=say)
-    record = {
-        "command": command,
-        "data": str(data.resolve()),
-        "data_hash": content_hash,
-        "training_data": dataset.describe(data, config),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **about_this_machine(),
-    }
+    record = provenance_of(command, data, config)
     at_once = fitting(list(configs.values()), prepared.source, prepared.chunks)
     directories = [
         directory.create(folder, its_config, prepared.statistics, record) for folder, its_config in configs.items()
@@ -146,6 +139,22 @@ def resume(run: Path, *, say: Say, warn: Say, data: Path | None = None, stream: 
         warn(f"the run may come to other bits than where it began: {'; '.join(differences)}")
     prepared = prepare(path, first.config, stream=stream, say=say, statistics=first.statistics)
     return Training(run, directories, at_once, prepared)
+
+
+def provenance_of(command: str, data: Path, config: Config) -> dict:
+    """What provenance.json says of a run that begins now.
+
+    Raises:
+        InputError: data that cannot be read.
+    """
+    return {
+        "command": command,
+        "data": str(data.resolve()),
+        "data_hash": str(dataset.attributes(data)["content_hash"]),
+        "training_data": dataset.describe(data, config),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **about_this_machine(),
+    }
 
 
 def about_this_machine() -> dict:
