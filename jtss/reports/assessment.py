@@ -20,7 +20,7 @@ from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import files, provenance
-from jtss.runs.seeds import seed_directories
+from jtss.runs.ensemble import seed_directories
 from jtss.training.trained import learning_curve
 
 Say = Callable[[str], None]
