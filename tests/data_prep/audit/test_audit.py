@@ -56,7 +56,7 @@ PLANTED = (
 )
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 @given(st.integers(0, 2**32 - 1))
 def test_the_order_of_the_objects_changes_nothing(tmp_path_factory, seed):
     """With most leaks at once, near-duplicate stamps among them."""

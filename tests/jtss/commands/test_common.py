@@ -22,7 +22,7 @@ common.heed_signals()
 def wait():
     try:
         os.write(1, b"ready\\n")  # whole, whenever the signal comes
-        time.sleep(60)
+        time.sleep(600)
     finally:
         print("cleaned up", flush=True)
 
@@ -40,17 +40,17 @@ def test_a_signal_leaves_through_the_clean_up(number):
     with start(WAITING) as running:
         assert running.stdout.readline() == "ready\n"
         running.send_signal(number)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=300)
     assert (out, err, running.returncode) == ("cleaned up\n", "waiting: interrupted\n", 128 + number)
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored():
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    code = ignoring + WAITING.replace("time.sleep(60)", "sys.stdin.readline()")
+    code = ignoring + WAITING.replace("time.sleep(600)", "sys.stdin.readline()")
     with start(code, stdin=subprocess.PIPE) as running:
         assert running.stdout.readline() == "ready\n"
         running.send_signal(signal.SIGHUP)
-        out, err = running.communicate("go on\n", timeout=60)
+        out, err = running.communicate("go on\n", timeout=300)
     assert (out, err, running.returncode) == ("cleaned up\n", "", 0)
 
 
