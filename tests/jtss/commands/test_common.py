@@ -8,9 +8,8 @@ import sys
 import pytest
 
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT, jtss
+from helpers.programs import ENVIRONMENT
 from jtss.commands import common
-from jtss.commands.main import VERBS, module_of
 from jtss.errors import InputError
 
 WAITING = """
@@ -89,33 +88,6 @@ def test_two_outputs_of_one_name_are_refused(tmp_path, monkeypatch):
         common.check_outputs({"--out": tmp_path})
     with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
         common.check_outputs({"--out": tmp_path / "nowhere" / "a.csv"})
-
-
-def test_classification_refuses_two_outputs_of_one_name_before_anything_is_read(tmp_path, capsys):
-    out = tmp_path / "a.csv"
-    assert jtss("classify", tmp_path / "nowhere", "--out", out, "--rejects", out) == 2
-    assert capsys.readouterr().err == f"jtss: error: --out and --rejects name the same file {out}; expected two\n"
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_its_help(verb, capsys):
-    assert jtss(verb, "--help") == 0
-    out = capsys.readouterr().out
-    assert out.startswith(f"usage: jtss {verb} ")
-    assert module_of(verb).HELP[0].islower()
-
-
-def test_the_help_fits_a_screen_and_shows_how_to_begin(capsys):
-    assert jtss("--help") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 30
-    assert any("jtss classify ALERTS -m n1_enhanced" in line for line in lines)
-    assert max(map(len, lines)) <= 100
-
-
-def test_unknown_verbs_are_refused_by_name(capsys):
-    assert jtss("clasify", "alerts") == 2
-    assert "invalid choice: 'clasify'" in capsys.readouterr().err
 
 
 def test_an_error_of_several_lines_is_printed_in_one():

@@ -1,0 +1,27 @@
+"""The door of all verbs."""
+
+import pytest
+
+from helpers.programs import jtss
+from jtss.commands.main import VERBS, module_of
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_help(verb, capsys):
+    assert jtss(verb, "--help") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: jtss {verb} ")
+    assert module_of(verb).HELP[0].islower()
+
+
+def test_the_help_fits_a_screen_and_shows_how_to_begin(capsys):
+    assert jtss("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 30
+    assert any("jtss classify ALERTS -m n1_enhanced" in line for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_unknown_verbs_are_refused_by_name(capsys):
+    assert jtss("clasify", "alerts") == 2
+    assert "invalid choice: 'clasify'" in capsys.readouterr().err
