@@ -9,32 +9,16 @@ import pytest
 from data_prep import crossmatch
 from data_prep import labels as data_prep_labels
 from data_prep.ingest import ingest
-from data_prep.simulate import archive, simulate, simulate_chunk
+from data_prep.simulate import archive, simulate
 from data_prep.simulate.archive import simulate_packets
-from data_prep.simulate.dataset import chunks
-from jtss.schema import CLASS_NAMES, COLUMNS, check
+from jtss.schema import CLASS_NAMES, COLUMNS
 
 N_OBJECTS, SEED = 60, 8  # a seed with edges, masks and fill values among its alerts
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("simulated") / "all.h5"
-    content_hash = simulate(path, N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
-    return path, content_hash
-
-
-@pytest.fixture(scope="module")
-def chunk():
-    """128 objects each of AGN, SN, VS: metadata [M, 26], label and detection number [M], AllWISE [N, 4]."""
-    parts = [simulate_chunk(task)[0] for task in chunks(384, 11, ("AGN", "SN", "VS"))]
-    for part in parts:
-        check(part)
-    return parts
-
-
-def test_packets_built_give_the_same_arrays(simulated, tmp_path):
-    path, _ = simulated
+def test_packets_built_give_the_same_arrays(tmp_path):
+    path = tmp_path / "all.h5"
+    simulate(path, N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
     simulate_packets(tmp_path / "packets", N_OBJECTS, SEED, CLASS_NAMES, workers=2, progress=False)
     (tmp_path / "work").mkdir()
     read = ingest([tmp_path / "packets" / "alerts"], workdir=tmp_path / "work", workers=1, progress=False)

@@ -11,22 +11,7 @@ from data_prep.simulate.blobs import (
     outer_sum,
     render,
 )
-from jtss.schema import STAMP_SIDE
-
-SIDE, MIDDLE = STAMP_SIDE, STAMP_SIDE // 2
-
-
-ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
-
-
-RADIUS = np.hypot(COLUMNS - MIDDLE, ROWS - MIDDLE)
-
-
-TYPICAL = moffat(np.array([MOFFAT_BETA]))
-
-
-def point(fwhm, x=MIDDLE, y=MIDDLE, flux=1.0, psf=TYPICAL):
-    return render(np.array([[x]]), np.array([[y]]), np.zeros(1), np.array([[flux]]), np.array([fwhm]), SIDE, psf)[0]
+from helpers.made_stamps import COLUMNS, MIDDLE, RADIUS, ROWS, SIDE, TYPICAL, point
 
 
 @pytest.mark.parametrize(

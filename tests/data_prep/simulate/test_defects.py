@@ -5,10 +5,9 @@ import pytest
 
 from data_prep.simulate import cadence, defects, objects
 from data_prep.simulate.blobs import (
-    MOFFAT_BETA,
-    moffat,
     render,
 )
+from helpers.made_stamps import TYPICAL
 
 
 def artefacts_of(kind, n=6000):
@@ -36,9 +35,6 @@ def test_peaks_of_the_noise_are_as_bright_as_the_noise_allows():
     assert above.min() >= 0
     assert np.median(above) == pytest.approx(0.5 * np.log(2), abs=0.03)
     assert np.mean(change < 0) == pytest.approx(0.5, abs=0.05)
-
-
-TYPICAL = moffat(np.array([MOFFAT_BETA]))
 
 
 def test_a_ghost_is_an_even_disc_or_ring_on_which_the_alert_is():

@@ -1,15 +1,9 @@
 """The field around an object: its light, and what catalogues list of it."""
 
 import numpy as np
-import pytest
 
 from data_prep.simulate import survey
 from jtss.schema import CLASS_NAMES
-
-
-@pytest.fixture(scope="module", params=range(4), ids=CLASS_NAMES[:4])
-def observed(request):
-    return survey.observe(np.random.SeedSequence(17, spawn_key=(request.param,)), request.param, 40)
 
 
 def test_fields_are_crowded_near_the_plane():

@@ -11,22 +11,12 @@ from data_prep.simulate.blobs import (
 )
 from data_prep.simulate.cadence import DIFFERENCE_NOISE, READ_VARIANCE, VARIANCE_PER_DN
 from data_prep.simulate.images import POINT, Exposures, correlated, stamps, template_grain
-from jtss.schema import STAMP_SIDE
-
-SIDE, MIDDLE = STAMP_SIDE, STAMP_SIDE // 2
-
+from helpers.made_stamps import MIDDLE, SIDE, point
 
 SCIENCE, TEMPLATE, DIFFERENCE = range(3)
 
 
 NO_BLOBS = Blobs(*np.zeros((3, 0)), np.zeros((0, 3)), np.zeros(0, int))
-
-
-TYPICAL = moffat(np.array([MOFFAT_BETA]))
-
-
-def point(fwhm, x=MIDDLE, y=MIDDLE, flux=1.0, psf=TYPICAL):
-    return render(np.array([[x]]), np.array([[y]]), np.zeros(1), np.array([[flux]]), np.array([fwhm]), SIDE, psf)[0]
 
 
 def exposures(n, **changes):

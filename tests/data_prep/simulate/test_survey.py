@@ -5,30 +5,13 @@ import pytest
 
 from data_prep.simulate import survey
 from data_prep.simulate.blobs import (
-    MOFFAT_BETA,
     moffat,
-    render,
 )
 from data_prep.simulate.defects import MASKED_SHARE
-from jtss.schema import CLASS_NAMES, STAMP_SIDE
-
-SIDE, MIDDLE = STAMP_SIDE, STAMP_SIDE // 2
-
+from helpers.made_stamps import MIDDLE, RADIUS, point
+from jtss.schema import CLASS_NAMES
 
 SCIENCE, TEMPLATE, DIFFERENCE = range(3)
-
-
-ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
-
-
-RADIUS = np.hypot(COLUMNS - MIDDLE, ROWS - MIDDLE)
-
-
-TYPICAL = moffat(np.array([MOFFAT_BETA]))
-
-
-def point(fwhm, x=MIDDLE, y=MIDDLE, flux=1.0, psf=TYPICAL):
-    return render(np.array([[x]]), np.array([[y]]), np.zeros(1), np.array([[flux]]), np.array([fwhm]), SIDE, psf)[0]
 
 
 def flux_by_psf(observed, row, image, channel):

@@ -81,3 +81,14 @@ def test_images_of_nested_maps_are_one_convolution():
     assert text.count("= convolve[") == 3  # forward, back to the images, and in the loop over parts
     assert ":f32[24,7,7,5] = convolve[" in text
     assert ":f32[24,7,7,2] = convolve[" in text
+
+
+def test_seeds_in_one_program_have_the_gradients_of_each():
+    """Kernels and images of each seed, stamps mapped within."""
+    x, kernels = drawn((2, 3, 1, 5, 5, 2), (2, 3, 3, 2, 4))
+
+    def gradient(x, kernel):
+        return jax.grad(lambda kernel: jnp.sum(jax.vmap(lambda x: sines(convolve, x, kernel))(x)))(kernel)
+
+    for i, found in enumerate(jax.vmap(gradient)(x, kernels)):
+        assert_close(found, gradient(x[i], kernels[i]))

@@ -8,7 +8,6 @@ import pytest
 from jax import lax
 
 from jtss.config.settings import EncoderConfig
-from jtss.network.convolution import convolve
 from jtss.network.encoder import StampEncoder, max_pool
 
 CONFIG = EncoderConfig(filters=(4, 5, 6, 7, 8), units=(9,))
@@ -66,29 +65,6 @@ def test_the_mapped_encoder_is_that_of_one_stamp():
     mapped = jax.vmap(jax.vmap(lambda stamp: encoder.apply(params, stamp)))(stamps)
     for found, stamp in zip(mapped.reshape(6, 9), stamps.reshape(6, 18, 18, 2), strict=True):
         np.testing.assert_allclose(found, encoder.apply(params, stamp), rtol=1e-5, atol=1e-6)
-
-
-SETTINGS = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
-
-
-def drawn(*shapes: tuple[int, ...]) -> list[np.ndarray]:
-    rng = np.random.default_rng(2)
-    return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
-
-
-def sines(function, x, kernel):
-    return jnp.sum(jnp.sin(function(x, kernel, (1, 1), "SAME", **SETTINGS)))
-
-
-def test_seeds_in_one_program_have_the_gradients_of_each():
-    """Kernels and images of each seed, stamps mapped within."""
-    x, kernels = drawn((2, 3, 1, 5, 5, 2), (2, 3, 3, 2, 4))
-
-    def gradient(x, kernel):
-        return jax.grad(lambda kernel: jnp.sum(jax.vmap(lambda x: sines(convolve, x, kernel))(x)))(kernel)
-
-    for i, found in enumerate(jax.vmap(gradient)(x, kernels)):
-        assert_close(found, gradient(x[i], kernels[i]))
 
 
 @pytest.mark.parametrize("shape", [(6, 6, 3), (7, 6, 3), (6, 9, 1), (2, 3, 2)])

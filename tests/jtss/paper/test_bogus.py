@@ -1,16 +1,10 @@
 """The table of bogus from results that are known."""
 
-from helpers.made_experiments import DATA_HASH, made_result
-from jtss.paper import grids, layout
+from helpers.made_experiments import DATA_HASH, made_result, rows_of
+from jtss.paper import grids
 from jtss.paper.experiments import EXPERIMENTS
 from jtss.paper.grids import choose
 from jtss.paper.results import Measured
-
-
-def rows_of(document, i=0):
-    table = document.tables[i]
-    kinds = [column.kind for column in table.columns]
-    return [tuple(map(layout.shown, row, kinds)) for row in table.rows]
 
 
 def test_bogus_counts_the_screened_by_class():

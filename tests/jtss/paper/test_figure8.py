@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.ledger import Ledger
 from helpers.made_experiments import write_result
+from helpers.made_predictions import classifier_rows, write_table
 from helpers.made_sequences import sequences
 from jtss import dataset
 from jtss.dataset import Writer
@@ -15,9 +16,6 @@ from jtss.paper import figure8, grids, layout
 from jtss.paper.experiments import EXPERIMENTS, TRAININGS
 from jtss.paper.grids import choose
 
-HEAD = ("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking")
-
-
 COUNTS = [5, 5, 5, 2, 2, 1, 5]
 
 
@@ -25,16 +23,6 @@ LABEL = [0, 1, 2, 0, 1, 2, 3]
 
 
 SPLIT = 7 * [2]
-
-
-def write_table(path, rows, head=HEAD):
-    with open(path, "w", newline="") as file:
-        csv.writer(file).writerows([head, *rows])
-    return path
-
-
-def rows_of(oid, chances, classifier="lc_classifier"):
-    return [(oid, classifier, "1.0", name, p, i + 1) for i, (name, p) in enumerate(chances.items())]
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def compare(folder):
 
 def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(made, tmp_path):
     said = ["VS", "SN", "VS", "AGN"]  # of the five objects with two detections, the first wrongly, the last not at all
-    rows = [row for oid, name in zip(made.object_id, said, strict=False) for row in rows_of(oid, {name: 1.0})]
+    rows = [row for oid, name in zip(made.object_id, said, strict=False) for row in classifier_rows(oid, {name: 1.0})]
     write_table(tmp_path / "lc.csv", rows)
     data_hash = str(dataset.attributes(tmp_path / "sky.h5")["content_hash"])
     setups = grids.complete_models(choose("table8", EXPERIMENTS["table8"].extent))
@@ -71,6 +59,6 @@ def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(mad
 
 
 def test_a_table_of_other_objects_is_refused(made, tmp_path):
-    write_table(tmp_path / "lc.csv", rows_of("ZTF_elsewhere", {"E": 1.0}))
+    write_table(tmp_path / "lc.csv", classifier_rows("ZTF_elsewhere", {"E": 1.0}))
     with pytest.raises(PredictionsError, match=r"lc\.csv: has none of the 5 test objects, such as"):
         compare(tmp_path)

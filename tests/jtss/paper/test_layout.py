@@ -2,26 +2,9 @@
 
 import pytest
 
-from helpers.made_experiments import DATA_HASH, made_result
-from jtss.paper import grids, layout
-from jtss.paper.experiments import EXPERIMENTS
-from jtss.paper.grids import choose
+from helpers.made_experiments import made_document
+from jtss.paper import layout
 from jtss.paper.layout import Column, Document, Table
-from jtss.paper.results import Measured
-
-
-def made(name, accuracy_of, **narrowed):
-    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
-    experiment = EXPERIMENTS[name]
-    choice = choose(name, experiment.extent, **narrowed)
-    setups = experiment.grid(choice)
-    known = {}
-    for setup in setups:
-        for trial in grids.trials(setup._replace(seeds=20), DATA_HASH):
-            accuracy = accuracy_of(setup, trial.seed)
-            if accuracy is not None:
-                known[trial.id] = made_result(trial, accuracy, 100)
-    return experiment.document(setups, Measured(known, DATA_HASH), choice)
 
 
 def test_latex_has_no_sign_that_breaks_it():
@@ -44,7 +27,7 @@ def test_latex_has_no_sign_that_breaks_it():
 
 
 def test_the_page_holds_tables_notes_and_pictures(tmp_path):
-    document = made("table8", lambda setup, seed: 0.9, n=[2], seeds=2)
+    document = made_document("table8", lambda setup, seed: 0.9, n=[2], seeds=2)
     paths = {path.name for path in layout.write(tmp_path, document)}
     assert paths == {
         "table8.html",

@@ -1,31 +1,7 @@
 """Table 2 from results that are known."""
 
-from helpers.made_experiments import DATA_HASH, made_result
+from helpers.made_experiments import made_document, rows_of
 from jtss.config import tsc
-from jtss.paper import grids, layout
-from jtss.paper.experiments import EXPERIMENTS
-from jtss.paper.grids import choose
-from jtss.paper.results import Measured
-
-
-def made(name, accuracy_of, **narrowed):
-    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
-    experiment = EXPERIMENTS[name]
-    choice = choose(name, experiment.extent, **narrowed)
-    setups = experiment.grid(choice)
-    known = {}
-    for setup in setups:
-        for trial in grids.trials(setup._replace(seeds=20), DATA_HASH):
-            accuracy = accuracy_of(setup, trial.seed)
-            if accuracy is not None:
-                known[trial.id] = made_result(trial, accuracy, 100)
-    return experiment.document(setups, Measured(known, DATA_HASH), choice)
-
-
-def rows_of(document, i=0):
-    table = document.tables[i]
-    kinds = [column.kind for column in table.columns]
-    return [tuple(map(layout.shown, row, kinds)) for row in table.rows]
 
 
 def grid_of_table_2(setup, seed):
@@ -36,7 +12,7 @@ def grid_of_table_2(setup, seed):
 
 
 def test_table_2_ranks_the_grid_and_compares_the_best_with_more_seeds():
-    document = made("table2", grid_of_table_2)
+    document = made_document("table2", grid_of_table_2)
     assert [table.name for table in document.tables] == [
         "table2",
         "table2-own-rows",
@@ -60,6 +36,6 @@ def test_table_2_ranks_the_grid_and_compares_the_best_with_more_seeds():
 
 
 def test_table_2_with_an_unfinished_grid_has_no_final():
-    document = made("table2", lambda setup, seed: None if setup.row[0] == 39 else 0.9)
+    document = made_document("table2", lambda setup, seed: None if setup.row[0] == 39 else 0.9)
     assert [table.name for table in document.tables] == ["table2", "table2-own-rows"]
     assert rows_of(document, 1)[3][4:] == ("a 39, k 8, θ 28.8°", "missing", "missing", "missing", "missing")

@@ -3,25 +3,8 @@
 import csv
 import io
 
-from helpers.made_experiments import DATA_HASH, made_result
-from jtss.paper import grids, layout
-from jtss.paper.experiments import EXPERIMENTS
-from jtss.paper.grids import choose
-from jtss.paper.results import Measured
-
-
-def made(name, accuracy_of, **narrowed):
-    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
-    experiment = EXPERIMENTS[name]
-    choice = choose(name, experiment.extent, **narrowed)
-    setups = experiment.grid(choice)
-    known = {}
-    for setup in setups:
-        for trial in grids.trials(setup._replace(seeds=20), DATA_HASH):
-            accuracy = accuracy_of(setup, trial.seed)
-            if accuracy is not None:
-                known[trial.id] = made_result(trial, accuracy, 100)
-    return experiment.document(setups, Measured(known, DATA_HASH), choice)
+from helpers.made_experiments import made_document
+from jtss.paper import layout
 
 
 def table7_partly(setup, seed):
@@ -46,11 +29,11 @@ alerts  paper: without AllWISE [%]  paper: with [%]  paper: p  here: without All
 
 
 def test_table_7_as_text():
-    assert layout.text(made("table7", table7_partly, n=[2, 3, 4], seeds=3)) == GOLDEN
+    assert layout.text(made_document("table7", table7_partly, n=[2, 3, 4], seeds=3)) == GOLDEN
 
 
 def test_table_7_as_csv_has_numbers_as_numbers_and_nothing_for_what_is_missing():
-    (table,) = made("table7", table7_partly, n=[2, 4], seeds=3).tables
+    (table,) = made_document("table7", table7_partly, n=[2, 4], seeds=3).tables
     two, four = csv.DictReader(io.StringIO(layout.as_csv(table)))
     assert (two["paper: with [%]"], two["paper: p"]) == ("98.0 ± 0.56", "0.01")
     assert [float(two[f"here: with [%]{more}"]) for more in ("", " sd", " seeds")] == [96, 1, 3]
