@@ -19,13 +19,9 @@ MODULES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for half in HALVES for path in (ROOT / "tests" / half).rglob("*.py"))
 
 
-def tests_of(module: Path) -> list[Path]:
-    """test_STEM.py and test_STEM_more.py."""
-    return [path for path in TESTS if path.parent == Path("tests") / module.parent and _is_of(path.stem, module.stem)]
-
-
-def _is_of(test: str, module: str) -> bool:
-    return f"{test}_".startswith(f"test_{module}_")
+def is_of(test: Path, module: Path) -> bool:
+    """test_STEM.py and test_STEM_more.py, in the mirrored folder."""
+    return test.parent.parts[1:] == module.parent.parts and f"{test.stem}_".startswith(f"test_{module.stem}_")
 
 
 def functions(path: Path) -> list[str]:
@@ -36,20 +32,13 @@ def functions(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_every_module_has_its_test(module):
-    assert any(functions(path) for path in tests_of(module)), f"no tests/{module.parent}/test_{module.stem}*.py"
+    tests = [path for path in TESTS if is_of(path, module)]
+    assert any(map(functions, tests)), f"there is no test in tests/{module.parent}/test_{module.stem}*.py"
 
 
 @pytest.mark.parametrize("path", TESTS, ids=str)
 def test_every_test_is_of_a_module(path):
-    if path.name == "conftest.py":
-        return
-    modules = [module for module in MODULES if path in tests_of(module)]
-    assert modules, f"{path}: there is no module {path.parent.relative_to('tests')}/{path.stem.removeprefix('test_')}"
-    assert functions(path), f"{path}: no test in it"
-
-
-def test_names_of_tests_say_one_thing_each():
-    for path in TESTS:
-        names = functions(path)
-        twice = {name for name in names if names.count(name) > 1}
-        assert not twice, f"{path}: {', '.join(sorted(twice))} hides a test of the same name"
+    assert any(is_of(path, module) for module in MODULES), f"{path} is named after no module"
+    names = functions(path)
+    assert names, f"there is no test in {path}"
+    assert len({*names}) == len(names), f"{path}: of two tests of one name the first is never run"

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classify")
     write_data(folder / "made.h5")
     make_run(folder / "run", TINY, folder / "made.h5")
-    make_run(folder / "run1", FIRST, folder / "made.h5")
+    make_run(folder / "run1", FIRST, folder / "made.h5", certainty=0.005)
     export.export(folder / "run1", "plain", folder / "files")
     warm = replace(export.from_run(folder / "run1"), temperature=2.0)
     file.path_of("warm", folder / "files").write_bytes(file.to_bytes(warm))

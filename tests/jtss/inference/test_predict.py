@@ -19,7 +19,7 @@ from jtss.pretrained import load
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict")
     write_data(folder / "made.h5")
-    make_run(folder / "run", TINY, folder / "made.h5")
+    make_run(folder / "run", TINY, folder / "made.h5", certainty=0.002)
     return load.load_model(folder / "run")
 
 
@@ -35,7 +35,8 @@ def test_only_objects_with_enough_detections_are_answered_for(model):
 def test_they_are_the_softmax_of_the_network(model):
     made = sequences([3] * 5)
     batch = standardised(examples(made, model.config), model.statistics)
-    logits, _ = network.apply(model.config, model.members[0].variables, batch, train=False)
+    apply = jax.jit(lambda variables: network.apply(model.config, variables, batch, train=False)[0])
+    logits = apply(model.members[0].variables)
     np.testing.assert_allclose(predict.predict(model, made)[1], jax.nn.softmax(logits), rtol=1e-5)
 
 
