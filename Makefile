@@ -1,6 +1,7 @@
 # Everything here is a command that you could type; each target sets up .venv by itself.
 PYTHON ?= python3
 RUN := .venv/bin/python
+JTSS := .venv/bin/jtss
 DEMO := demo
 
 # The models that ship: `make models` trains them all by the full recipe (a GPU's work), SETTINGS="--set …" changes it.
@@ -21,20 +22,20 @@ AVERAGED := --seeds 3 --set encoder.kernels=4,3,3,3,3 --set stamp.copies=4 --set
 	--set training.decay=cosine --set training.iterations=13000 --set training.validate_every=200 --set training.patience=0
 SEQUENCES := --set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN) --set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4
 
-.PHONY: demo models test test-slow lint bench clean
+.PHONY: demo models test test-slow test-gpu fuzz docs lint bench clean
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	@touch $@
 
 demo: .venv/ready
 	rm -rf $(DEMO) && mkdir $(DEMO)
-	$(RUN) -m data_prep simulate --objects 60 --seed 2 --packets $(DEMO)/packets
-	$(RUN) evaluate.py --ckpt n3_best --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
-		--out $(DEMO)/shipped.csv --picture $(DEMO)/shipped.png
-	$(RUN) -m data_prep simulate --objects 4500 --seed 1 --out $(DEMO)/sky.h5
+	$(JTSS) data simulate --objects 60 --seed 2 --packets $(DEMO)/packets
+	$(JTSS) classify $(DEMO)/packets -m n3_best --allwise $(DEMO)/packets/allwise.csv \
+		--out $(DEMO)/pretrained.csv --picture $(DEMO)/pretrained.png
+	$(JTSS) data simulate --objects 4500 --seed 1 --out $(DEMO)/sky.h5
 	$(RUN) train.py --config demo --data $(DEMO)/sky.h5 --out $(DEMO)/run
 	$(RUN) evaluate.py --ckpt $(DEMO)/run
 	$(RUN) evaluate.py --ckpt $(DEMO)/run --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
@@ -47,14 +48,27 @@ models: .venv/ready
 		case $$name in n1_enhanced) more="$(FIRST_ALERT) $(AVERAGED)";; n1_*) more="$(FIRST_ALERT)";; *) more="$(SEQUENCES)";; esac; \
 		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $$more $(SETTINGS) && \
 		$(RUN) evaluate.py --ckpt models/$$name && \
-		$(RUN) -m jtss.models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \
+		$(JTSS) models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \
 	done
 
 test: .venv/ready
-	$(RUN) -m pytest -m "not slow and not gpu"
+	$(RUN) -m pytest -n auto -m "not slow and not gpu"
 
 test-slow: .venv/ready
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -n auto -m slow
+
+# On a machine with a GPU and JAX for it.
+test-gpu: .venv/ready
+	$(RUN) -m pytest -m gpu
+
+# Coverage-guided fuzzing of every reader of foreign bytes; what it finds is kept in fuzz/found.
+MINUTES := 5
+fuzz: .venv/ready
+	$(RUN) -m pip install --quiet --disable-pip-version-check '.[fuzz]'
+	$(RUN) fuzz/run.py --minutes $(MINUTES)
+
+docs: .venv/ready
+	.venv/bin/sphinx-build -q -W --keep-going docs build/docs
 
 lint: .venv/ready
 	$(RUN) -m ruff check .

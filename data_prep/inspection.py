@@ -1,7 +1,4 @@
-"""What a data set holds, as text: counts, missing values, ledger; checked against its hash.
-
-[FOLDED] A picture of what is in a data set: stamps of a few objects of each class.
-"""
+"""What a data set holds, checked against its hash: counts, missing values and ledger as text, stamps as a picture."""
 
 import json
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""Labels of objects from a CSV file.
-
-[FOLDED] Training, validation and test sets: by object, so that no object is on two sides.
-"""
+"""Labels of objects from a CSV file, and their splits: by object, so that no object is in two of them."""
 
 import csv
 import hashlib

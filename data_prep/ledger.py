@@ -1,7 +1,4 @@
-"""The ledger: every alert read is either kept or dropped for a named reason; nothing is lost in silence.
-
-[FOLDED] What went wrong with what the user gave, in one line.
-"""
+"""The ledger: every alert read is either kept or dropped for a named reason; nothing is lost in silence."""
 
 from collections import Counter
 from typing import NamedTuple

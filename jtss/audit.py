@@ -1,9 +1,8 @@
-"""`python -m jtss.audit`: as before; see `jtss.commands.audit`."""
+"""`python -m jtss.audit`: as `jtss audit`."""
 
 import sys
 
-from jtss.commands import audit, common
+from jtss.commands.main import program
 
 if __name__ == "__main__":
-    common.outlive_readers()
-    sys.exit(audit.main())
+    sys.exit(program(verb="audit", prog="python -m jtss.audit"))

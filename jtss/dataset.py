@@ -1,6 +1,6 @@
-"""Write the HDF5 file of sequences: batch by batch, complete or not at all.
+"""The HDF5 file of sequences: written batch by batch, complete or not at all; read back, counted and described.
 
-[FOLDED] From the HDF5 file, or from `Sequences` in memory, to the arrays that a model reads.
+Its layout is `schema.COLUMNS`.
 """
 
 import json
@@ -303,3 +303,13 @@ def describe(path: str | Path, config: Config) -> dict:
         "command": str(found["command"]),
         "objects": {split: count(path, config, split) for split in ("train", "validation")},
     }
+
+
+def n_objects(path: str | Path) -> int:
+    """How many objects a data file has.
+
+    Raises:
+        DataError: as `attributes`.
+    """
+    with _open(path) as file:
+        return len(file["object_id"])

@@ -1,9 +1,12 @@
-"""`python -m jtss.experiments`: as before; see `jtss.commands.paper`."""
+"""`python -m jtss.experiments table2 | … | realism`: as `jtss paper` and `jtss realism`."""
 
 import sys
 
-from jtss.commands import common, paper
+from jtss.commands.main import program
+
+PROGRAM = "python -m jtss.experiments"
 
 if __name__ == "__main__":
-    common.outlive_readers()
-    sys.exit(paper.main())
+    if sys.argv[1:2] == ["realism"]:
+        sys.exit(program(sys.argv[2:], verb="realism", prog=f"{PROGRAM} realism"))
+    sys.exit(program(verb="paper", prog=PROGRAM))

@@ -1,9 +1,8 @@
-"""`python -m jtss.models`: as before; see `jtss.commands.models`."""
+"""`python -m jtss.models`: as `jtss models`."""
 
 import sys
 
-from jtss.commands import common, models
+from jtss.commands.main import program
 
 if __name__ == "__main__":
-    common.outlive_readers()
-    sys.exit(models.main())
+    sys.exit(program(verb="models", prog="python -m jtss.models"))

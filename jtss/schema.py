@@ -1,8 +1,7 @@
-"""The contract between `data_prep`, which knows the sky, and `jtss`, which knows arrays.
+"""The contract between `data_prep`, which knows the sky, and `jtss`, which knows arrays. Imports nothing of ours.
 
-Classes, the metadata catalogue with its limits, and the layout of the HDF5 file. Imports nothing of ours.
-
-[FOLDED] Parts of `Sequences`: some of the objects, or one detection of each; and one of several parts.
+Classes, the metadata catalogue with its limits, the layout of the HDF5 file, and `Sequences`, the same arrays in
+memory, with what takes parts of them and joins them.
 """
 
 import hashlib

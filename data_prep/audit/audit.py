@@ -1,4 +1,4 @@
-"""All checks of a data set, and their report."""
+"""The audit of a data set: all checks, and their report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,18 +13,18 @@ from data_prep.inspection import open_checked
 from jtss.errors import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
-# What is said where a check finds nothing, in the order of the report.
+# Each with what is said where it has no findings, in the order of the report.
 CHECKS: dict[str, tuple[Callable[[Columns], list[Finding]], str]] = {
     "object ids": (objects.same_ids, "each once"),
     "positions": (objects.same_places, f"no two objects within {objects.RADIUS_ARCSEC:g}″ in different splits"),
     "alerts": (objects.same_alerts, "no candid in two splits"),
     "sequences": (objects.sequences, "in time order, as many and as far apart as allowed"),
 }
-NO_COPIES = "no copies in different splits"
+NO_DUPLICATES = "no near-duplicates across splits"
 
 
 class Audit(NamedTuple):
-    """What was found in a data set, and a line that says what it is."""
+    """The findings of a data set, and a line that says what it is."""
 
     title: str
     findings: tuple[Finding, ...]
@@ -43,8 +43,8 @@ def audit(path: str | Path) -> Audit:
     """Look for what would make accuracies measured with a data set too good to be true.
 
     Reads the stamps once, if there are splits to compare. What it cannot see: neighbours farther than 2″, whose stamps
-    share some sky; copies that are shifted; labels that were made from the values that a model reads; damage, which
-    `inspect` sees by the hash.
+    share some sky; near-duplicates that are shifted; labels that were made from the values that a model reads; damage,
+    which `inspect` sees by the hash.
 
     Raises:
         InputError: not a data set, columns that break the contract, or a file that cannot be read to its end.
@@ -58,7 +58,7 @@ def audit(path: str | Path) -> Audit:
             if not (columns.split != NO_SPLIT).any():
                 findings.append(Finding(NOTE, "splits", "none: nothing to compare"))
                 return Audit(_title(path, columns), tuple(findings))
-            findings += _or_ok(stamps.stamps(file, columns), "stamps", NO_COPIES)
+            findings += _or_ok(stamps.stamps(file, columns), "stamps", NO_DUPLICATES)
             return Audit(_title(path, columns), (*findings, *shortcuts.shortcuts(columns)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a complete data set") from error

@@ -1,4 +1,4 @@
-"""The small columns of a data set, those that fit in memory whatever its size."""
+"""The small columns of a data set, which fit in memory whatever its size; checked against the contract."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +58,8 @@ def read(file: h5py.File) -> Columns:
     """Read them from an open data set.
 
     Raises:
-        InputError: columns whose shapes, labels or splits break the contract; names file, found, expected.
+        InputError: columns whose shapes, labels or splits break the contract; names the file, what is there and what
+            is expected.
     """
     check_layout(file)
     parts = [rows[:, [METADATA_NAMES.index(name) for name in FROM_METADATA]] for rows in blocks(file["metadata"])]

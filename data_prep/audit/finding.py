@@ -1,4 +1,4 @@
-"""What a check of the audit has to say."""
+"""A finding: one line of what a check of the audit has to say."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,9 +12,9 @@ class Finding(NamedTuple):
 
     Attributes:
         level: `LEAK`: accuracies measured with this file cannot be trusted; `WARNING`: look at it; `NOTE`: a number to
-            know, or what could not be judged; `OK`: looked for and not found.
+            know, or what could not be judged; `OK`: looked for and absent.
         check: what was looked at, in a word or two.
-        text: what was found.
+        text: what is the case.
         count: how many of what `text` names.
         examples: a few of them, the first by name.
     """
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
         return f"{self.level:<8} {self.check:<12} {self.text}{count}{examples}"
 
 
-def found(level: str, check: str, text: str, cases: Iterable[str]) -> list[Finding]:
+def counted(level: str, check: str, text: str, cases: Iterable[str]) -> list[Finding]:
     """The finding that counts `cases`, one text each in any order; none where there are none."""
     cases = sorted(cases)
     return [Finding(level, check, text, len(cases), tuple(cases[:MOST_EXAMPLES]))] if cases else []

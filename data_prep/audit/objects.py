@@ -1,6 +1,7 @@
-"""The same object on two sides: by its id, its place on the sky, or one of its alerts.
+"""What a data set should not have: one object in two splits, or a sequence that breaks the rules.
 
-[FOLDED] Detections that a sequence should not have: too many, out of order, too close, or twice the same.
+One object is told by its id, its place on the sky, or one of its alerts. A sequence can be too long, out of order, too
+dense, or have an alert twice.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from data_prep.audit.columns import Columns
-from data_prep.audit.finding import LEAK, WARNING, Finding, found
+from data_prep.audit.finding import LEAK, WARNING, Finding, counted
 from data_prep.crossmatch import RADIUS_ARCSEC, chord
 from data_prep.packets.metadata import unit_vectors
 from data_prep.sequences import GAP_TOLERANCE_DAYS
@@ -23,8 +24,8 @@ def same_ids(columns: Columns) -> list[Finding]:
     groups = _groups(columns.object_id, range(len(columns.object_id)))
     across, within = _across_and_within(groups, columns.split)
     return [
-        *found(LEAK, "object ids", "in more than one split", map(str, across)),
-        *found(WARNING, "object ids", "more than once in the same split", map(str, within)),
+        *counted(LEAK, "object ids", "in more than one split", map(str, across)),
+        *counted(WARNING, "object ids", "more than once in the same split", map(str, within)),
     ]
 
 
@@ -34,7 +35,7 @@ def same_alerts(columns: Columns) -> list[Finding]:
     _, inverse, counts = np.unique(columns.candid[known], return_inverse=True, return_counts=True)
     shared = known[counts[inverse] > 1]
     across, _ = _across_and_within(_groups(columns.candid[shared], columns.owner[shared]), columns.split)
-    return found(LEAK, "alerts", "candid in more than one split", map(str, across))
+    return counted(LEAK, "alerts", "candid in more than one split", map(str, across))
 
 
 def same_places(columns: Columns) -> list[Finding]:
@@ -52,7 +53,7 @@ def same_places(columns: Columns) -> list[Finding]:
     findings = []
     for one, other in combinations(sorted(trees), 2):
         text = f"objects of {SPLIT_NAMES[other]} within {RADIUS_ARCSEC:g}″ of one of {SPLIT_NAMES[one]}"
-        findings += found(LEAK, "positions", text, _neighbours(columns, trees[other], trees[one]))
+        findings += counted(LEAK, "positions", text, _neighbours(columns, trees[other], trees[one]))
     return findings
 
 
@@ -116,7 +117,7 @@ def sequences(columns: Columns) -> list[Finding]:
     return [
         finding
         for text, chosen in with_objects.items()
-        for finding in found(LEAK, "sequences", text, map(columns.name, np.flatnonzero(chosen)))
+        for finding in counted(LEAK, "sequences", text, map(columns.name, np.flatnonzero(chosen)))
     ]
 
 

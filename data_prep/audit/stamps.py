@@ -1,16 +1,13 @@
-"""Stamps of one split that are copies of stamps of another: the same bytes, or nearly the same image.
-
-[FOLDED] Hashes of many images at once.
-
-[FOLDED] A few numbers that tell whether two stamps are copies, and do not mind that all stars look alike.
+"""Stamps of one split that are near-duplicates of stamps of another: the same bytes, or nearly the same image.
 
 Stars of one brightness have the same image but for the noise, so what tells one image from another is the noise: pixels
 less the mean of their neighbours, cut at three standard deviations. Of two different images it correlates like that of
-random numbers, of copies strongly, also when they were scaled, rounded or made slightly noisier. A copy that is shifted
-is not known again; means of blocks would know it, but also take any two bright stars for copies.
+random numbers, of near-duplicates strongly, also when they were scaled, rounded or made slightly noisier. A duplicate
+that is shifted is not known again; means of blocks would know it, but also take any two bright stars for duplicates.
 """
 
 import hashlib
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,8 +16,15 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from data_prep.audit.columns import Columns
-from data_prep.audit.finding import LEAK, NOTE, Finding, found
+from data_prep.audit.finding import LEAK, NOTE, Finding, counted
 from jtss.schema import CHANNEL_NAMES, NO_SPLIT, SPLIT_NAMES, STAMP_SIDE
+
+ROWS_PER_READ = 256  # 6 MB, some 30 MB while they are looked at
+SCIENCE = CHANNEL_NAMES.index("science")  # an exposure of its own; two objects may share a template
+RADIUS = 0.3  # between fingerprints of near-duplicates: a correlation of 0.95; those of others are 1.4 apart
+LEAST_CORRELATION = 0.8  # of near-duplicates; that of others is 0.5 at most, of bright stars
+MOST_VERIFIED = 2_000  # pairs; each is read from the file
+TRAIN = SPLIT_NAMES.index("train")
 
 N_NUMBERS = 16  # more make a search in a tree slow, fewer let chance in
 SIDE = STAMP_SIDE - 2  # a pixel at the edge lacks neighbours
@@ -28,95 +32,6 @@ CUT = 3.0  # standard deviations
 LEAST_BUSY = 0.25  # of the pixels must differ from the next
 SIGMA_OF_MEDIAN = 1.4826  # standard deviation over median of absolute values, for a normal distribution
 N_TURNS = 8  # orientations of a square
-
-
-def busy(images: np.ndarray) -> np.ndarray:
-    """Which images [B, S, S] hold something: not constant, nor empty, nor mostly NaN.
-
-    Returns:
-        [B] bool: at least `LEAST_BUSY` of the pixels are there and differ from the next one.
-    """
-    some = images[:, ::4]  # rows; as good, and four times as fast
-    one, other = some[:, :, 1:], some[:, :, :-1]
-    return ((one < other) | (one > other)).mean(axis=(1, 2)) >= LEAST_BUSY  # neither holds of NaN
-
-
-def noise(images: np.ndarray) -> np.ndarray:
-    """What is left of images [B, S, S] without all that is smooth or bright, with mean square 1.
-
-    Returns:
-        [B, S - 2, S - 2] float32; 0 where a pixel or a neighbour is NaN.
-    """
-    images = images.astype(np.float32)
-    around = images[:, :-2, 1:-1] + images[:, 2:, 1:-1] + images[:, 1:-1, :-2] + images[:, 1:-1, 2:]
-    rough = images[:, 1:-1, 1:-1] - around / 4
-    rough[np.isnan(rough)] = 0
-    # of every third pixel: as good, and three times as fast
-    sigma = SIGMA_OF_MEDIAN * np.median(np.abs(rough.reshape(len(rough), -1)[:, ::3]), axis=1)[:, None, None]
-    cut = np.clip(rough, -CUT * sigma, CUT * sigma)
-    power = np.sqrt(np.mean(cut**2, axis=(1, 2), keepdims=True))
-    return cut / np.where(power > 0, power, 1)
-
-
-def turned(images: np.ndarray) -> np.ndarray:
-    """[8, B, S, S]: images in all orientations of a square, turned and mirrored; the first is as it was."""
-    quarter_turns = [np.rot90(images, k, axes=(1, 2)) for k in range(4)]
-    return np.stack([*quarter_turns, *(image[:, :, ::-1] for image in quarter_turns)])
-
-
-def _signs() -> np.ndarray:
-    """[8, S², 16] random signs, for an image in each orientation; to turn them spares turning the images.
-
-    The distance of two images is that of their 16 sums with random signs, but for chance (Johnson & Lindenstrauss
-    1984). They are fixed, so that two runs agree.
-    """
-    signs = np.random.default_rng(0).choice(np.float32([-1, 1]), (SIDE * SIDE, N_NUMBERS))
-    places = turned(np.arange(SIDE * SIDE).reshape(1, SIDE, SIDE)).reshape(N_TURNS, -1)
-    return np.stack([signs[np.argsort(place)] for place in places]) / np.float32(SIDE * N_NUMBERS**0.5)
-
-
-_SIGNS = _signs()
-_SIDE_BY_SIDE = np.concatenate(_SIGNS, axis=-1)
-
-
-def fingerprints(rough: np.ndarray) -> np.ndarray:
-    """[B, 16] float32 of what `noise` gives; about of length 1."""
-    return rough.reshape(-1, SIDE * SIDE) @ _SIGNS[0]
-
-
-def turned_fingerprints(rough: np.ndarray) -> np.ndarray:
-    """[8, B, 16]: the fingerprints of `turned` images."""
-    numbers = rough.reshape(-1, SIDE * SIDE) @ _SIDE_BY_SIDE
-    return np.moveaxis(numbers.reshape(len(rough), N_TURNS, N_NUMBERS), 1, 0)
-
-
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of two images that `noise` gave, [S - 2, S - 2], the second in whichever orientation it is highest."""
-    return float(max((one * way[0]).mean() for way in turned(other[None])))
-
-
-def hashes(channels: np.ndarray) -> np.ndarray:
-    """A hash of the bytes of each image.
-
-    Of a million different images two share one by chance in 1 of 18 million data sets.
-
-    Args:
-        channels: [C, B, S, S], contiguous.
-
-    Returns:
-        [B, C] uint64, never 0.
-    """
-    digests = [[hashlib.blake2b(image.data, digest_size=8).digest() for image in images] for images in channels]
-    joined = b"".join(digest for row in digests for digest in row)
-    return np.frombuffer(joined, "<u8").reshape(channels.shape[:2]).T | np.uint64(1)
-
-
-ROWS_PER_READ = 256  # 6 MB, some 30 MB while they are looked at
-SCIENCE = CHANNEL_NAMES.index("science")  # an exposure of its own; two objects may share a template
-RADIUS = 0.3  # between fingerprints of copies: a correlation of 0.95; those of others are 1.4 apart
-LEAST_CORRELATION = 0.8  # of copies; that of others is 0.5 at most, of bright stars
-MOST_VERIFIED = 2_000  # pairs; each is read from the file
-TRAIN = SPLIT_NAMES.index("train")
 
 
 class Prints(NamedTuple):
@@ -142,12 +57,12 @@ class Prints(NamedTuple):
 
 
 def stamps(file: h5py.File, columns: Columns) -> list[Finding]:
-    """Copies across splits; memory does not grow but for 100 bytes a stamp, 640 more for one that is held out."""
+    """Near-duplicates across splits; memory grows by 100 bytes a stamp, and 640 more for one that is held out."""
     if len(np.unique(columns.split[columns.split != NO_SPLIT])) < 2:
         return []
     prints = collect(file["stamps"], columns)
-    copies, copied = _exact(prints, columns)
-    return [*copies, *_similar(prints, columns, file["stamps"], copied)]
+    findings, identical = _exact(prints, columns)
+    return [*findings, *_similar(prints, columns, file["stamps"], identical)]
 
 
 def collect(dataset: h5py.Dataset, columns: Columns) -> Prints:
@@ -189,11 +104,11 @@ def _exact(prints: Prints, columns: Columns) -> tuple[list[Finding], np.ndarray]
         values = prints.hashes[:, channel]
         shared = _in_two_splits(values, prints.split) & (values != 0)
         if channel == SCIENCE:
-            copied = shared
+            identical = shared
         objects = np.unique(columns.owner[prints.rows[shared]])
-        text = f"objects with a {name} stamp that is also, byte for byte, in another split"
-        findings += found(LEAK, "stamps", text, map(columns.name, objects))
-    return findings, copied
+        text = f"objects with a {name} stamp that also occurs, byte for byte, in another split"
+        findings += counted(LEAK, "stamps", text, map(columns.name, objects))
+    return findings, identical
 
 
 def _in_two_splits(values: np.ndarray, split: np.ndarray) -> np.ndarray:
@@ -205,13 +120,13 @@ def _in_two_splits(values: np.ndarray, split: np.ndarray) -> np.ndarray:
     return (lowest < highest)[group]
 
 
-def _similar(prints: Prints, columns: Columns, dataset: h5py.Dataset, copied: np.ndarray) -> list[Finding]:
+def _similar(prints: Prints, columns: Columns, dataset: h5py.Dataset, identical: np.ndarray) -> list[Finding]:
     """Science stamps that are nearly, but not byte for byte, one of another split.
 
-    Of 400 simulated stamps to which noise was added, 399 were found where it had a fifth of the deviation of their own
-    noise, 257 with three tenths, 12 with a half.
+    Of 400 simulated stamps to which noise was added, 399 were recognised where it had a fifth of the deviation of their
+    own noise, 257 with three tenths, 12 with a half.
     """
-    usable = prints.busy & ~copied
+    usable = prints.busy & ~identical
     findings = []
     for one, other in combinations(range(len(SPLIT_NAMES)), 2):
         known = np.flatnonzero(usable & (prints.split == one))
@@ -220,14 +135,14 @@ def _similar(prints: Prints, columns: Columns, dataset: h5py.Dataset, copied: np
             continue
         pairs = _candidates(prints, known, asked)
         cases = {}
-        for row, twin, value in _verified(dataset, pairs[:MOST_VERIFIED]):
-            owner, twin_owner = columns.owner[[row, twin]]
-            case = f"{columns.name(owner)} and {columns.name(twin_owner)}, correlation {value:.2f}"
+        for row, other_row, value in _verified(dataset, pairs[:MOST_VERIFIED]):
+            owner, other_owner = columns.owner[[row, other_row]]
+            case = f"{columns.name(owner)} and {columns.name(other_owner)}, correlation {value:.2f}"
             cases[owner] = max(case, cases.get(owner, ""))
-        text = f"objects of {SPLIT_NAMES[other]} with nearly the science stamp of one of {SPLIT_NAMES[one]}"
-        findings += found(LEAK, "stamps", text, cases.values())
+        text = f"objects of {SPLIT_NAMES[other]} whose science stamp is a near-duplicate of one of {SPLIT_NAMES[one]}"
+        findings += counted(LEAK, "stamps", text, cases.values())
         if len(pairs) > MOST_VERIFIED:
-            text = f"of {len(pairs)} pairs that look alike only the {MOST_VERIFIED} most alike were compared"
+            text = f"of {len(pairs)} pairs of similar stamps only the {MOST_VERIFIED} most similar were compared"
             findings.append(Finding(NOTE, "stamps", text, len(pairs)))
     return findings
 
@@ -235,14 +150,14 @@ def _similar(prints: Prints, columns: Columns, dataset: h5py.Dataset, copied: np
 def _candidates(prints: Prints, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Pairs of detections [P, 2], asked and nearest known, whose fingerprints are close; the closest first."""
     tree = cKDTree(prints.numbers[known])
-    best, twin = np.full(len(asked), np.inf), np.zeros(len(asked), int)
+    best, partner = np.full(len(asked), np.inf), np.zeros(len(asked), int)
     for way in prints.turned:
         distance, nearest = tree.query(way[asked], distance_upper_bound=RADIUS)
         closer = distance < best
-        best[closer], twin[closer] = distance[closer], nearest[closer]
+        best[closer], partner[closer] = distance[closer], nearest[closer]
     close = np.flatnonzero(np.isfinite(best))
     close = close[np.argsort(best[close], kind="stable")]
-    return np.stack([prints.rows[prints.held_out[asked[close]]], prints.rows[known[twin[close]]]], axis=-1)
+    return np.stack([prints.rows[prints.held_out[asked[close]]], prints.rows[known[partner[close]]]], axis=-1)
 
 
 def _verified(dataset: h5py.Dataset, pairs: np.ndarray) -> list[tuple[int, int, float]]:
@@ -254,3 +169,81 @@ def _verified(dataset: h5py.Dataset, pairs: np.ndarray) -> list[tuple[int, int, 
         if value >= LEAST_CORRELATION:
             kept.append((*map(int, pair), value))
     return kept
+
+
+def busy(images: np.ndarray) -> np.ndarray:
+    """Which images [B, S, S] hold something: not constant, nor empty, nor mostly NaN.
+
+    Returns:
+        [B] bool: at least `LEAST_BUSY` of the pixels are there and differ from the next one.
+    """
+    some = images[:, ::4]  # rows; as good, and four times as fast
+    one, other = some[:, :, 1:], some[:, :, :-1]
+    return ((one < other) | (one > other)).mean(axis=(1, 2)) >= LEAST_BUSY  # neither holds of NaN
+
+
+def noise(images: np.ndarray) -> np.ndarray:
+    """What is left of images [B, S, S] without all that is smooth or bright, with mean square 1.
+
+    Returns:
+        [B, S - 2, S - 2] float32; 0 where a pixel or a neighbour is NaN.
+    """
+    images = images.astype(np.float32)
+    around = images[:, :-2, 1:-1] + images[:, 2:, 1:-1] + images[:, 1:-1, :-2] + images[:, 1:-1, 2:]
+    rough = images[:, 1:-1, 1:-1] - around / 4
+    rough[np.isnan(rough)] = 0
+    # of every third pixel: as good, and three times as fast
+    sigma = SIGMA_OF_MEDIAN * np.median(np.abs(rough.reshape(len(rough), -1)[:, ::3]), axis=1)[:, None, None]
+    cut = np.clip(rough, -CUT * sigma, CUT * sigma)
+    power = np.sqrt(np.mean(cut**2, axis=(1, 2), keepdims=True))
+    return cut / np.where(power > 0, power, 1)
+
+
+def turned(images: np.ndarray) -> np.ndarray:
+    """[8, B, S, S]: images in all orientations of a square, turned and mirrored; the first is as it was."""
+    quarter_turns = [np.rot90(images, k, axes=(1, 2)) for k in range(4)]
+    return np.stack([*quarter_turns, *(image[:, :, ::-1] for image in quarter_turns)])
+
+
+@cache
+def _signs() -> np.ndarray:
+    """[8, S², 16] random signs, for an image in each orientation; to turn them spares turning the images.
+
+    The distance of two images is that of their 16 sums with random signs, but for chance (Johnson & Lindenstrauss
+    1984). They are fixed, so that two runs agree.
+    """
+    signs = np.random.default_rng(0).choice(np.float32([-1, 1]), (SIDE * SIDE, N_NUMBERS))
+    places = turned(np.arange(SIDE * SIDE).reshape(1, SIDE, SIDE)).reshape(N_TURNS, -1)
+    return np.stack([signs[np.argsort(place)] for place in places]) / np.float32(SIDE * N_NUMBERS**0.5)
+
+
+def fingerprints(rough: np.ndarray) -> np.ndarray:
+    """[B, 16] float32 of what `noise` gives; about of length 1."""
+    return rough.reshape(-1, SIDE * SIDE) @ _signs()[0]
+
+
+def turned_fingerprints(rough: np.ndarray) -> np.ndarray:
+    """[8, B, 16]: the fingerprints of `turned` images."""
+    numbers = rough.reshape(-1, SIDE * SIDE) @ np.concatenate(_signs(), axis=-1)
+    return np.moveaxis(numbers.reshape(len(rough), N_TURNS, N_NUMBERS), 1, 0)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two images that `noise` gave, [S - 2, S - 2], the second in whichever orientation it is highest."""
+    return float(max((one * way[0]).mean() for way in turned(other[None])))
+
+
+def hashes(channels: np.ndarray) -> np.ndarray:
+    """A hash of the bytes of each image.
+
+    Of a million different images two share one by chance in 1 of 18 million data sets.
+
+    Args:
+        channels: [C, B, S, S], contiguous.
+
+    Returns:
+        [B, C] uint64, never 0.
+    """
+    digests = [[hashlib.blake2b(image.data, digest_size=8).digest() for image in images] for images in channels]
+    joined = b"".join(digest for row in digests for digest in row)
+    return np.frombuffer(joined, "<u8").reshape(channels.shape[:2]).T | np.uint64(1)

@@ -1,4 +1,7 @@
-"""Distances between two weighted samples, and how large they are by chance."""
+"""Distances between two weighted samples, and how large they are by chance.
+
+Quantiles, the distance of Kolmogorov and Smirnov and the rank correlation are our own, because scipy's take no weights.
+"""
 
 import numpy as np
 from scipy.stats import wasserstein_distance
@@ -37,8 +40,8 @@ def ks_distance(a: np.ndarray, a_weights: np.ndarray, b: np.ndarray, b_weights: 
 
 def _cumulative(values: np.ndarray, weights: np.ndarray, places: np.ndarray) -> np.ndarray:
     order = np.argsort(values)
-    share = np.concatenate([[0.0], np.cumsum(weights[order]) / weights.sum()])
-    return share[np.searchsorted(values[order], places, side="right")]
+    fraction = np.concatenate([[0.0], np.cumsum(weights[order]) / weights.sum()])
+    return fraction[np.searchsorted(values[order], places, side="right")]
 
 
 def ks_by_chance(n: int, m: int) -> float:
@@ -46,8 +49,8 @@ def ks_by_chance(n: int, m: int) -> float:
     return KS_95 * np.sqrt((n + m) / (n * m))
 
 
-def share_by_chance(p: float, n: int, q: float, m: int) -> float:
-    """The difference that shares p of n and q of m, if the same in truth, exceed once in 20 times."""
+def fraction_by_chance(p: float, n: int, q: float, m: int) -> float:
+    """The difference that fractions p of n and q of m, if the same in truth, exceed once in 20 times."""
     pooled = (p * n + q * m) / (n + m)
     return NORMAL_95 * np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
 

@@ -1,4 +1,4 @@
-"""A folder of labelled alert packets to a table of numbers, one row an alert."""
+"""From a folder of labelled alert packets to a table of numbers, one row an alert."""
 
 import csv
 from collections import Counter
@@ -70,8 +70,8 @@ def read_sample(folder: str | Path) -> Sample:
         raise FileNotFoundError(f"{folder}: no such folder (expected alert packets and labels.csv)")
     known = _graded_labels(folder / "labels.csv")
     ledger, parts = Ledger(), []
-    wanted = _wanted(_outcomes(folder), known, ledger)
-    tasks = iter(lambda: list(islice(wanted, ALERTS_PER_TASK)), [])
+    alerts = _labelled(_outcomes(folder), known, ledger)
+    tasks = iter(lambda: list(islice(alerts, ALERTS_PER_TASK)), [])
     for part in ordered_map(measure, tasks, available_cores()):
         parts.append(part)
         ledger.keep(len(part.object_ids))
@@ -96,7 +96,7 @@ def read_sample(folder: str | Path) -> Sample:
 def read_stamps(folder: str | Path, chosen: Iterable[tuple[str, int]]) -> dict[tuple[str, int], np.ndarray]:
     """Stamps [3, H, W] float32 of those alerts of a folder that are chosen by objectId and candid."""
     chosen = set(chosen)
-    alerts = (found for found in _outcomes(Path(folder)) if (found.object_id, found.candid) in chosen)
+    alerts = (alert for alert in _outcomes(Path(folder)) if (alert.object_id, alert.candid) in chosen)
     return {(alert.object_id, alert.candid): np.stack(decode_stamps(alert.cutouts)) for alert in alerts}
 
 
@@ -113,7 +113,7 @@ def measure(alerts: list[Alert]) -> _Measured:
     empty = np.full((len(CHANNEL_NAMES), STAMP_SIDE, STAMP_SIDE), np.nan, np.float32)
     images = [stamp if fits else empty for stamp, fits in zip(stamps, full, strict=True)]
     values = _metadata(kept) | {"other_shape": ~full}
-    values |= {name: np.where(full, found, np.nan) for name, found in _statistics(images).items()}
+    values |= {name: np.where(full, measured, np.nan) for name, measured in _statistics(images).items()}
     table = np.stack([np.asarray(values[name], float) for name in VALUE_NAMES], axis=-1)
     return _Measured(table, [alert.object_id for alert in kept], [alert.candid for alert in kept], rejections)
 
@@ -143,7 +143,7 @@ def _outcomes(folder: Path) -> Iterator[Alert | Rejection]:
     return chain.from_iterable(items)
 
 
-def _wanted(outcomes: Iterable[Alert | Rejection], known: dict[str, str], ledger: Ledger) -> Iterator[Alert]:
+def _labelled(outcomes: Iterable[Alert | Rejection], known: dict[str, str], ledger: Ledger) -> Iterator[Alert]:
     for outcome in outcomes:
         if isinstance(outcome, Rejection):
             ledger.drop(outcome.reason, outcome.n_alerts)

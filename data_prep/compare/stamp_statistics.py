@@ -1,6 +1,7 @@
 """What can be measured in the three stamps of an alert, in DN and pixels.
 
-[FOLDED] A circular Gaussian fitted to many small images at once.
+The circular Gaussian is fitted by our own Levenberg–Marquardt, because it fits thousands of small images at once, where
+scipy's would be called for each.
 """
 
 from typing import NamedTuple
@@ -9,74 +10,6 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
-
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-ITERATIONS = 25
-START_SIGMA_PIX = 1.0
-LOG_SIGMA_LIMITS = (np.log(0.2), np.log(10.0))
-
-
-class Gaussians(NamedTuple):
-    """[K] each: amplitude in the unit of the image; centre relative to the middle pixel and FWHM [pix]."""
-
-    amplitude: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    fwhm: np.ndarray
-
-
-def fit_gaussians(images: np.ndarray) -> Gaussians:
-    """Least-squares fit of amplitude * exp(-r^2 / 2 sigma^2) by Levenberg and Marquardt's method.
-
-    Args:
-        images: [K, S, S] with S odd, background subtracted, with a positive pixel each; NaN pixels are left out.
-    """
-    size = images.shape[-1]
-    grid = np.arange(size) - size // 2
-    x, y = np.tile(grid, size), np.repeat(grid, size)
-    pixels = images.reshape(len(images), -1).astype(float)
-    valid = np.isfinite(pixels)
-    pixels = np.where(valid, pixels, 0)
-    brightest = pixels.argmax(axis=1)
-    scale = pixels.max(axis=1)
-    pixels = pixels / scale[:, None]
-    found = np.stack([np.ones(len(images)), x[brightest], y[brightest], np.full(len(images), np.log(START_SIGMA_PIX))])
-    found = _iterate(found.T.astype(float), pixels, valid, x, y)
-    return Gaussians(found[:, 0] * scale, found[:, 1], found[:, 2], FWHM_PER_SIGMA * np.exp(found[:, 3]))
-
-
-def _iterate(found: np.ndarray, pixels: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    damping = np.full(len(found), 1e-2)
-    reach = np.abs(x).max()
-    residual, slopes = _model(found, pixels, valid, x, y)
-    for _ in range(ITERATIONS):
-        curvature = slopes.transpose(0, 2, 1) @ slopes
-        diagonal = np.einsum("kii->ki", curvature)
-        diagonal *= 1 + damping[:, None]
-        diagonal += 1e-9
-        step = np.linalg.solve(curvature, slopes.transpose(0, 2, 1) @ residual[..., None])[..., 0]
-        tried = found + step
-        tried[:, 1:3] = tried[:, 1:3].clip(-reach, reach)
-        tried[:, 3] = tried[:, 3].clip(*LOG_SIGMA_LIMITS)
-        new_residual, new_slopes = _model(tried, pixels, valid, x, y)
-        better = (new_residual**2).sum(axis=1) < (residual**2).sum(axis=1)
-        found[better], residual[better], slopes[better] = tried[better], new_residual[better], new_slopes[better]
-        damping = np.where(better, damping / 5, damping * 5).clip(1e-7, 1e7)
-    return found
-
-
-def _model(
-    found: np.ndarray, pixels: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """[K, P] image minus model, and [K, P, 4] the model's derivatives by amplitude, x, y and log sigma."""
-    amplitude, centre_x, centre_y, log_sigma = found.T[:, :, None]
-    inverse = np.exp(-2 * log_sigma)
-    dx, dy = x - centre_x, y - centre_y
-    shape = np.exp(-0.5 * (dx**2 + dy**2) * inverse) * valid
-    model = amplitude * shape
-    slopes = np.stack([shape, model * dx * inverse, model * dy * inverse, model * (dx**2 + dy**2) * inverse], axis=-1)
-    return pixels - model, slopes
-
 
 SCIENCE, TEMPLATE, DIFFERENCE = range(len(CHANNEL_NAMES))
 CENTRE = STAMP_SIDE // 2
@@ -113,6 +46,12 @@ OTHERS = (
 )
 STAMP_STATISTICS = (*(f"{name}_{channel}" for name in PER_CHANNEL for channel in CHANNEL_NAMES), *OTHERS)
 
+# the fit of a Gaussian
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+ITERATIONS = 25
+START_SIGMA_PIX = 1.0
+LOG_SIGMA_LIMITS = (np.log(0.2), np.log(10.0))
+
 
 def stamp_statistics(images: np.ndarray) -> dict[str, np.ndarray]:
     """Measure stamps.
@@ -142,13 +81,13 @@ def stamp_statistics(images: np.ndarray) -> dict[str, np.ndarray]:
     noise = SIGMA_PER_MAD * median(np.abs(ring - background[..., None]))
     noise = np.where(noise > 0, noise, np.nan)
     light = images - background[..., None, None]
-    found = _of_channels(background, noise, light) | _between_channels(background, noise, light)
-    found |= {
+    statistics = _of_channels(background, noise, light) | _between_channels(background, noise, light)
+    statistics |= {
         "nan_share": lost.mean(axis=(1, 2, 3)),
         "any_nan": lost.any(axis=(1, 2, 3)),
         "any_fill": fills.any(axis=(1, 2, 3)),
     }
-    return {name: found[name].astype(float) for name in STAMP_STATISTICS}
+    return {name: statistics[name].astype(float) for name in STAMP_STATISTICS}
 
 
 def _of_channels(background: np.ndarray, noise: np.ndarray, light: np.ndarray) -> dict[str, np.ndarray]:
@@ -163,8 +102,8 @@ def _of_channels(background: np.ndarray, noise: np.ndarray, light: np.ndarray) -
         "fwhm": fwhm,
         "concentration": np.where(bright, _sum(light, RADIUS <= CORE_PIX) / _sum(light, RADIUS <= WHOLE_PIX), np.nan),
     } | _neighbour_correlations(light, signal)
-    found = {f"{name}_{channel}": v[:, i] for name, v in measured.items() for i, channel in enumerate(CHANNEL_NAMES)}
-    return found | {
+    channels = list(enumerate(CHANNEL_NAMES))
+    return {f"{name}_{channel}": v[:, i] for name, v in measured.items() for i, channel in channels} | {
         "sources_science": _sources(signal[:, SCIENCE]),
         "sources_template": _sources(signal[:, TEMPLATE]),
         "dipole": _dipole(light[:, DIFFERENCE]),
@@ -221,12 +160,12 @@ def _neighbour_correlations(light: np.ndarray, signal: np.ndarray) -> dict[str, 
     level -= np.where(sky[:, None], _mean(level, sky)[..., None, None], 0)
     variance = _mean(level**2, sky)
     variance = np.where(variance > 0, variance, np.nan)
-    found = {}
+    correlations = {}
     for name, (rows, columns) in SHIFTS.items():
         ends = (slice(rows, None), slice(columns, None)), (slice(STAMP_SIDE - rows), slice(STAMP_SIDE - columns))
         product, both = (np.multiply(*(array[..., *end] for end in ends)) for array in (level, sky))
-        found[name] = _mean(product, both) / variance
-    return found
+        correlations[name] = _mean(product, both) / variance
+    return correlations
 
 
 def _mean(values: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -277,3 +216,66 @@ def _neighbour(template: np.ndarray, difference: np.ndarray, noise: np.ndarray) 
         "neighbour_positive": _extreme(np.fmax, left) / scale,
         "neighbour_negative": -_extreme(np.fmin, left) / scale,
     }
+
+
+class Gaussians(NamedTuple):
+    """[K] each: amplitude in the unit of the image; centre relative to the middle pixel and FWHM [pix]."""
+
+    amplitude: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    fwhm: np.ndarray
+
+
+def fit_gaussians(images: np.ndarray) -> Gaussians:
+    """Least-squares fit of amplitude * exp(-r^2 / 2 sigma^2) by Levenberg and Marquardt's method.
+
+    Args:
+        images: [K, S, S] with S odd, background subtracted, with a positive pixel each; NaN pixels are left out.
+    """
+    size = images.shape[-1]
+    grid = np.arange(size) - size // 2
+    x, y = np.tile(grid, size), np.repeat(grid, size)
+    pixels = images.reshape(len(images), -1).astype(float)
+    valid = np.isfinite(pixels)
+    pixels = np.where(valid, pixels, 0)
+    brightest = pixels.argmax(axis=1)
+    scale = pixels.max(axis=1)
+    pixels = pixels / scale[:, None]
+    start = [np.ones(len(images)), x[brightest], y[brightest], np.full(len(images), np.log(START_SIGMA_PIX))]
+    parameters = _iterate(np.stack(start, axis=-1).astype(float), pixels, valid, x, y)
+    amplitude, centre_x, centre_y, log_sigma = parameters.T
+    return Gaussians(amplitude * scale, centre_x, centre_y, FWHM_PER_SIGMA * np.exp(log_sigma))
+
+
+def _iterate(parameters: np.ndarray, pixels: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    damping = np.full(len(parameters), 1e-2)
+    reach = np.abs(x).max()
+    residual, slopes = _model(parameters, pixels, valid, x, y)
+    for _ in range(ITERATIONS):
+        curvature = slopes.transpose(0, 2, 1) @ slopes
+        diagonal = np.einsum("kii->ki", curvature)
+        diagonal *= 1 + damping[:, None]
+        diagonal += 1e-9
+        step = np.linalg.solve(curvature, slopes.transpose(0, 2, 1) @ residual[..., None])[..., 0]
+        tried = parameters + step
+        tried[:, 1:3] = tried[:, 1:3].clip(-reach, reach)
+        tried[:, 3] = tried[:, 3].clip(*LOG_SIGMA_LIMITS)
+        new_residual, new_slopes = _model(tried, pixels, valid, x, y)
+        better = (new_residual**2).sum(axis=1) < (residual**2).sum(axis=1)
+        parameters[better], residual[better], slopes[better] = tried[better], new_residual[better], new_slopes[better]
+        damping = np.where(better, damping / 5, damping * 5).clip(1e-7, 1e7)
+    return parameters
+
+
+def _model(
+    parameters: np.ndarray, pixels: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """[K, P] image minus model, and [K, P, 4] the model's derivatives by amplitude, x, y and log sigma."""
+    amplitude, centre_x, centre_y, log_sigma = parameters.T[:, :, None]
+    inverse = np.exp(-2 * log_sigma)
+    dx, dy = x - centre_x, y - centre_y
+    shape = np.exp(-0.5 * (dx**2 + dy**2) * inverse) * valid
+    model = amplitude * shape
+    slopes = np.stack([shape, model * dx * inverse, model * dy * inverse, model * (dx**2 + dy**2) * inverse], axis=-1)
+    return pixels - model, slopes

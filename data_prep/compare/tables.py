@@ -10,10 +10,10 @@ import numpy as np
 from data_prep.compare.distances import (
     NORMAL_95,
     correlation_gap,
+    fraction_by_chance,
     ks_by_chance,
     ks_distance,
     quantiles,
-    share_by_chance,
     spearman,
     wasserstein_in_iqr,
 )
@@ -57,7 +57,7 @@ class ValueRow(NamedTuple):
     """One value of one class; pairs are real, simulated.
 
     Attributes:
-        objects: with the value. missing: share of objects (alerts, one vote per object) without it.
+        objects: with the value. missing: fraction of objects (alerts, one vote per object) without it.
         ks, wasserstein: distances of the values that are there; wasserstein in interquartile ranges of the real ones.
         ks_chance, missing_chance: what ks and the difference in missing exceed once in 20 times though nothing differs.
         excess: by how much ks, or the difference in missing, is beyond chance: what the table is sorted by.
@@ -99,8 +99,7 @@ def compare_pairs(real: Sample, simulated: Sample, label: str) -> list[PairRow]:
     """Every correlation of PAIRS for one class, worst first, the unmeasurable last."""
     rows = []
     for names in PAIRS:
-        found = [_correlation(sample, label, names) for sample in (real, simulated)]
-        (r, n), (s, m) = found
+        (r, n), (s, m) = (_correlation(sample, label, names) for sample in (real, simulated))
         rows.append(PairRow(label, names, (n, m), (r, s), correlation_gap(r, n, s, m)))
     return sorted(rows, key=lambda row: -np.nan_to_num(abs(row.gap), nan=-1.0))
 
@@ -124,7 +123,7 @@ def _value_row(real: Sample, simulated: Sample, label: str, name: str) -> ValueR
         missing,
         ks=ks_distance(a, a_weights, b, b_weights) if enough else np.nan,
         ks_chance=ks_by_chance(*objects) if enough else np.nan,
-        missing_chance=share_by_chance(missing[0], totals[0], missing[1], totals[1]),
+        missing_chance=fraction_by_chance(missing[0], totals[0], missing[1], totals[1]),
         wasserstein=wasserstein_in_iqr(b, b_weights, a, a_weights) if enough else np.nan,
         quantiles=(quantiles(a, a_weights, LEVELS), quantiles(b, b_weights, LEVELS)),
     )
@@ -136,7 +135,7 @@ def _correlation(sample: Sample, label: str, names: tuple[str, str]) -> tuple[fl
 
 
 def _present(sample: Sample, label: str, names: Iterable[str]) -> tuple[list[np.ndarray], np.ndarray, int, float]:
-    """The values of a class where all `names` are there, their weights, number of objects, and the share missing."""
+    """The values of a class where all `names` are there, their weights, number of objects, and the fraction missing."""
     of_class = sample.label == label
     there = of_class & np.all([np.isfinite(sample.values[name]) for name in names], axis=0)
     missing = 1 - sample.weight[there].sum() / sample.weight[of_class].sum()
@@ -162,8 +161,8 @@ def values_text(rows: list[ValueRow]) -> str:
     for row in beyond:
         start = f"{row.name:<30}{_short(row.ks, 6)}{_short(row.ks_chance, 8)}{_short(row.wasserstein, 8)}"
         for title, lead, i in (("real", start, 0), ("sim", " " * len(start), 1)):
-            found = "".join(f"{value:>11.4g}" if np.isfinite(value) else f"{'-':>11}" for value in row.quantiles[i])
-            lines.append(f"{lead}{title:>6}{row.missing[i]:>8.2f}{found}")
+            numbers = "".join(f"{value:>11.4g}" if np.isfinite(value) else f"{'-':>11}" for value in row.quantiles[i])
+            lines.append(f"{lead}{title:>6}{row.missing[i]:>8.2f}{numbers}")
     return "\n".join(lines)
 
 

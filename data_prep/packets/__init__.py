@@ -1,0 +1,1 @@
+"""Bytes to records: containers, Avro, FITS and the metadata of alert packets."""

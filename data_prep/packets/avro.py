@@ -1,14 +1,10 @@
-"""The framing of Avro object container files: a header with the schema, then blocks of still encoded records.
+"""Avro object container files: their framing, and the reader's schema, the writer's cut down to the fields we use.
 
 Nothing is believed before it is bounded, and bad content becomes a `Rejection`, never an exception. Memory holds one
-block at a time.
-
-[FOLDED] What to read of a packet: a writer's Avro schema, which comes from outside, cut down to the fields that we use.
-
-ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything nullable), so the
-reader's schema is made from the writer's own, field by field. Both are made safe to decode by: names are spelled out,
-each value takes at least one byte, and no array has items whose end fastavro would overlook, so that the bytes bound
-the work.
+block at a time. ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything
+nullable), so the reader's schema is made from the writer's own, field by field. Both are made safe to decode by: names
+are spelled out, each value takes at least one byte, and no array has items whose end fastavro would overlook, so that
+the bytes bound the work.
 """
 
 import json

@@ -4,7 +4,7 @@
 fastavro, writes the packets themselves.
 """
 
-from data_prep.simulate.command import cached_path
+from data_prep.simulate.cache import cached_path
 from data_prep.simulate.dataset import simulate, simulate_chunk
 
 __all__ = ["cached_path", "simulate", "simulate_chunk"]

@@ -1,40 +1,42 @@
-"""python -m jtss.audit RUN [--data F.h5]: whether a run's statistics are of its training objects alone."""
+"""`jtss audit FILE|RUN`: leaks between the splits of a data set, or from them into a run."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from jtss.commands import common
 
-EXIT_LEAKS, EXIT_FAILED = 1, 2
+HELP = "look for leaks in a data set or in a run"
+DESCRIPTION = (
+    "Of a data set: an object, alert or near-duplicate stamp in two splits, sequences that break the rules, classes"
+    " that place, date or number of visits alone give away. Of a run: whether the statistics of its metadata are of its"
+    " training objects alone. Exit status: 0 no leak, 1 a leak, 2 an error."
+)
+LEAKS = 1
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0: no leak, 1: a leak, 2: an error, in one line on stderr."""
-    options = _parser().parse_args(arguments)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path", metavar="FILE|RUN", type=Path, help="data set, run directory, or folder of several seeds"
+    )
+    parser.add_argument("--data", metavar="F.h5", type=Path, help="of a run: where its data set is now, if it moved")
+
+
+def run(options: argparse.Namespace) -> int:
+    return _audit_run(options) if options.path.is_dir() else _audit_file(options.path)
+
+
+def _audit_run(options: argparse.Namespace) -> int:
     from jtss.training import audit
 
-    try:
-        verdicts = audit.check(options.run, options.data)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+    verdicts = audit.check(options.path, options.data)
     for verdict in verdicts:
-        print(f"{'LEAK' if verdict.leak else 'ok':<8} statistics   {verdict.text}")
-    return EXIT_LEAKS if any(verdict.leak for verdict in verdicts) else 0
+        common.say(f"{'LEAK' if verdict.leak else 'ok':<8} statistics   {verdict.text}")
+    return LEAKS if any(verdict.leak for verdict in verdicts) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m jtss.audit",
-        description="Fit the statistics of the metadata again on the training split of the data set that a run was "
-        "trained on, and compare. Exit status: 0 no leak, 1 a leak, 2 an error.",
-    )
-    parser.add_argument("run", metavar="RUN", type=Path, help="run directory, or a folder of repeats")
-    parser.add_argument("--data", metavar="F.h5", type=Path, help="where the data set is now, if it moved")
-    return parser
+def _audit_file(path: Path) -> int:
+    from data_prep.audit.audit import audit
 
-
-if __name__ == "__main__":
-    common.outlive_readers()
-    sys.exit(main())
+    report = audit(path)
+    common.say(common.printable(str(report)))
+    return LEAKS if report.leaks else 0

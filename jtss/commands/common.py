@@ -1,24 +1,104 @@
-"""What a program prints, where its reader may go away.
+"""What all verbs share: errors in one line, exit statuses, signals, and output whose reader may go away."""
 
-[FOLDED] Compiled programs are kept in the user's cache folder, so that a program compiled once starts at once ever after.
-
-JAX keeps them under a hash of the program, its options and the compiler's version. It writes them without a temporary
-name, so a full disk, a kill or two writers can leave a damaged one, which it would then complain of at every start:
-here such a file is removed, and made again. What is loaded computes the same bits as what is compiled.
-"""
-
-import glob
-import hashlib
 import io
-import os
-import platform
-import re
-import shutil
+import signal
 import sys
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
-import jax
+from jtss.errors import InputError
+from jtss.runs import files
+
+FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
+SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
+
+
+class Interrupted(BaseException):
+    """SIGINT, SIGTERM or SIGHUP: leaves by the same way as an error, so that temporary files are deleted."""
+
+    def __init__(self, number: int):
+        self.status = 128 + number
+
+
+def warn(message: str) -> None:
+    """Say on stderr what a reader must know before believing a result."""
+    print(f"WARNING: {message}", file=sys.stderr, flush=True)
+
+
+def say(message: str) -> None:
+    """Print at once, also where a file takes it."""
+    print(message, flush=True)
+
+
+def printable(text: object) -> str:
+    """`text` with bytes that are not UTF-8, which file names may hold, spelled out."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def check_outputs(paths: dict[str, Path | None]) -> None:
+    """Make sure, before hours go into them, that files can be written and that no two of them are one.
+
+    Args:
+        paths: file by the option that names it; None: not asked for.
+
+    Raises:
+        InputError: two options name one file, or a folder stands in its place.
+        FileNotFoundError: the folder of a file does not exist.
+        PermissionError: it cannot be written.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError(f"{option} {path}: a folder, expected the name of a file to write")
+        check_folder(path.parent, path)
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(f"{other} and {option} name the same file {path}; expected two")
+
+
+def check_folder(folder: Path, wanted: Path) -> None:
+    """Raise FileNotFoundError or PermissionError where the folder that is to hold `wanted` cannot take it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{wanted}: the folder {folder} does not exist")
+    files.require_writable(folder)
+
+
+def run(prog: str, action: Callable[[], int | None]) -> int:
+    """Do what a verb does, and return the exit status of the program.
+
+    Bad input, a file that cannot be read or written, and a loss that is no number are one line on stderr and status 2;
+    a signal is 128 + its number.
+
+    Args:
+        prog: how the program is called, before its errors.
+        action: the work; returns an exit status, None for 0.
+    """
+    try:
+        return action() or 0
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return getattr(stopped, "status", INTERRUPTED)
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
+def heed_signals() -> None:
+    """Let SIGTERM and SIGHUP raise `Interrupted`; a SIGHUP that is ignored, as under nohup, stays ignored."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise Interrupted(number)
+
+    signal.signal(signal.SIGTERM, leave)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, leave)
 
 
 class _Unread(io.FileIO):
@@ -34,86 +114,17 @@ class _Unread(io.FileIO):
 def outlive_readers() -> None:
     """Let this program do its work to the end in silence when the reader of its output has seen enough, as `head`.
 
-    Replaces `sys.stdout` and `sys.stderr`. SIGPIPE would end the program in the middle of what it was started for, and
-    an exception be taken for a failure of that.
+    Replaces `sys.stdout` and `sys.stderr`; what their encoding lacks is spelled out (\\u2013). SIGPIPE would end the
+    program in the middle of what it was started for, and an exception be taken for a failure of that.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None:  # closed by who started the program
+        if isinstance(stream, io.TextIOWrapper) and hasattr(stream, "buffer"):  # not closed, and no notebook's
             stream.flush()
             raw = _Unread(stream.fileno(), "w", closefd=False)
             setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), **_manner(stream)))
 
 
 def _manner(stream: io.TextIOWrapper) -> dict:
-    names = ("encoding", "errors", "line_buffering", "write_through")
-    return {name: getattr(stream, name) for name in names}
-
-
-LEAST_SECONDS = 0.1  # of compilation, for a program to be kept
-LEAST_FREE = 2**28  # [byte] on the disk, for programs to be kept
-TROUBLE = re.compile(r"Error (?:reading|writing) persistent compilation cache entry for '([^']+)'")
-
-
-def folder() -> Path:
-    """Where programs for this machine are kept, in $XDG_CACHE_HOME/jtss or ~/.cache/jtss; nothing is created.
-
-    A program for a CPU uses its instructions and its number of cores, and one home may serve many machines.
-    """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    machine = hashlib.blake2b(_machine().encode(), digest_size=6).hexdigest()
-    return root / "jtss" / f"compiled_{machine}"
-
-
-def _machine() -> str:
-    """What a program for the CPU depends on, in words."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = ("model name", "flags", "Features", "CPU part")
-    found = {line for line in lines if line.partition(":")[0].strip() in names}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return "\n".join([platform.machine(), platform.processor(), str(cores), *sorted(found)])
-
-
-def enable() -> None:
-    """Keep compiled programs from here on; call it before the first compilation.
-
-    Where the environment variable JAX_COMPILATION_CACHE_DIR names a folder, or JAX_ENABLE_COMPILATION_CACHE=0 wants
-    none, JAX follows those by itself. A folder that cannot be used is named on stderr, and programs are compiled anew.
-    """
-    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
-        return
-    path = folder()
-    try:
-        _require_usable(path)
-    except OSError as error:
-        print(f"compiled programs are not kept: {error}", file=sys.stderr)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
-    jax.config.update("jax_raise_persistent_cache_errors", False)
-    _remove_what_is_damaged(path)
-
-
-def _require_usable(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can write there can run code as the user
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise PermissionError(f"{path} cannot be written")
-    free = shutil.disk_usage(path).free
-    if free < LEAST_FREE:
-        raise OSError(f"{path}: {free / 2**20:.0f} MiB free on the disk, {LEAST_FREE / 2**20:.0f} MiB wanted")
-
-
-def _remove_what_is_damaged(path: Path) -> None:
-    """Turn JAX's warnings about a file in the folder into its removal; other warnings are shown as before."""
-    show = warnings.showwarning
-
-    def showwarning(message, category, filename, lineno, file=None, line=None):
-        trouble = TROUBLE.match(str(message))
-        if trouble is None:
-            show(message, category, filename, lineno, file, line)
-            return
-        for damaged in path.glob(f"{glob.escape(trouble[1])}-*-cache"):
-            damaged.unlink(missing_ok=True)
-
-    warnings.showwarning = showwarning
+    names = ("encoding", "line_buffering", "write_through")
+    return {name: getattr(stream, name) for name in names} | {"errors": "backslashreplace"}

@@ -17,26 +17,28 @@ from jtss.config.settings import (
     TemporalConfig,
 )
 from jtss.config.tsc import TABLE_2, TABLE_6, TABLE_7, TABLE_8
+from jtss.invocation import spelled
 
 FIRST_ALERT_CLASSES = schema.CLASS_NAMES
 DROPOUT = 0.5
 
 
-def architecture(cell: TemporalConfig) -> str:
+def architecture(temporal: TemporalConfig) -> str:
     """The sizes of a temporal model as the paper's tables write them: "1L 128U", "Ke = 2"."""
-    sizes = {"conv1d": f"Ke = {cell.kernel}", "gamma": f"k = {cell.taps}", "tdnn": f"V = {cell.window}"}
-    return sizes.get(cell.kind, f"{cell.layers}L {cell.units}U")
+    sizes = {"conv1d": f"Ke = {temporal.kernel}", "gamma": f"k = {temporal.taps}", "tdnn": f"V = {temporal.window}"}
+    return sizes.get(temporal.kind, f"{temporal.layers}L {temporal.units}U")
 
 
 def _complete(n: int, kind: str) -> Config:
-    cell = TABLE_6[n][kind][0]
+    temporal = TABLE_6[n][kind][0]
     in_table_8, accuracy = TABLE_8[n]
+    table = 8 if kind == in_table_8 else 6
     return Config(
         name=f"n{n}_{kind}",
-        origin=f"TSC Table {8 if kind == in_table_8 else 6}, {n} alerts: {kind} {architecture(cell)}, complete inputs",
+        origin=f"TSC Table {table}, {n} alerts: {kind} {architecture(temporal)}, complete inputs",
         paper_accuracy=accuracy if kind == in_table_8 else "",
         n_detections=n,
-        temporal=cell,
+        temporal=temporal,
     )
 
 
@@ -98,16 +100,16 @@ def _demo() -> Config:
 
 def _all() -> list[Config]:
     baseline, enhanced = StampConfig(crop=21, copies=4, rotation_range_deg=0), StampConfig()
-    found = [
+    configs = [
         _first_alert("n1_baseline", baseline, "M_b: the original stamp classifier", TABLE_2["M_b"].accuracy),
         _first_alert("n1_enhanced", enhanced, "M_1: the enhanced stamp classifier", TABLE_2["M_1"].accuracy),
     ]
     for n, (kind, _) in TABLE_8.items():
-        found.append(replace(_complete(n, kind), name=f"n{n}_best"))
-        found += [_complete(n, kind) for kind in TABLE_6[n]]
-        found += [_images(n, kind) for kind in TABLE_6[n]]
-        found += [_metadata(n, allwise=True), _metadata(n, allwise=False)]
-    return [*found, _demo()]
+        configs.append(replace(_complete(n, kind), name=f"n{n}_best"))
+        configs += [_complete(n, kind) for kind in TABLE_6[n]]
+        configs += [_images(n, kind) for kind in TABLE_6[n]]
+        configs += [_metadata(n, allwise=True), _metadata(n, allwise=False)]
+    return [*configs, _demo()]
 
 
 CONFIGS = {config.name: config for config in _all()}
@@ -122,5 +124,5 @@ def get(name: str) -> Config:
     if name not in CONFIGS:
         close = ", ".join(get_close_matches(name, CONFIGS, n=4, cutoff=0.4))
         hint = f"; closest: {close}" if close else ""
-        raise ConfigError(f"no config named {name!r}{hint}; all of them: python train.py --list")
+        raise ConfigError(f"no config named {name!r}{hint}; all of them: {spelled('train', '--list')}")
     return CONFIGS[name]

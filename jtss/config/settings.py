@@ -1,6 +1,6 @@
-"""Configurations: frozen dataclasses, and what must hold among their settings. The named ones are in `registry`.
+"""Configurations: frozen dataclasses, what must hold among their settings, and settings as text.
 
-[FOLDED] Configurations as text: `--set a.b=v` overrides, and JSON both ways.
+As text they are `--set a.b=value` overrides, and JSON both ways. The named configurations are in `jtss.config.named`.
 """
 
 import dataclasses
@@ -13,6 +13,11 @@ from itertools import chain
 
 from jtss import schema
 from jtss.errors import InputError
+
+TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
+DECAYS = ("none", "cosine")
+CLASS_BALANCES = ("uniform", "natural")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class ConfigError(InputError):
@@ -88,7 +93,7 @@ class TrainingConfig:
     patience_after: int = 20_000  # …that comes later than this
     validate_every: int = 10
     class_balance: str = "uniform"  # or "natural"
-    entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain answer is rewarded
+    entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain prediction is rewarded
     seed: int = 0
 
 
@@ -113,10 +118,50 @@ class Config:
         _check(self)
 
 
-DECAYS = ("none", "cosine")
-CLASS_BALANCES = ("uniform", "natural")
-PRECISIONS = ("auto", "float32", "bfloat16")
-TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
+def override(config: Config, assignments: list[str]) -> Config:
+    """`config` with "a.b=value" assignments applied.
+
+    Raises:
+        ConfigError: an assignment without "=", a field that does not exist (lists the valid ones), a value of another
+            type, or settings that contradict each other.
+    """
+    values = to_dict(config)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}: expected field=value")
+        _assign(values, Config, path.strip(), text.strip())
+    return from_dict(values)
+
+
+def to_dict(config: Config) -> dict:
+    """Plain values, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict) -> Config:
+    """The inverse of `to_dict`.
+
+    Raises:
+        ConfigError: an unknown or a missing field, or settings that contradict each other.
+    """
+    return _build(Config, values)
+
+
+def differences(one: dict, other: dict, sides: tuple[str, str]) -> list[str]:
+    """Where two nested dicts of settings differ: "temporal.kernel: checkpoint 3, config.json 2".
+
+    Args:
+        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ.
+        sides: what to call them.
+    """
+    one, other = dict(_flat(one)), dict(_flat(other))
+    names = [name for name in {**one, **other} if name not in ("origin", "paper_accuracy")]
+    return [
+        f"{name}: {sides[0]} {_shown(one, name)}, {sides[1]} {_shown(other, name)}"
+        for name in names
+        if name not in one or name not in other or one[name] != other[name]
+    ]
 
 
 def _check(config: Config) -> None:
@@ -233,22 +278,6 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
 
 
-def override(config: Config, assignments: list[str]) -> Config:
-    """`config` with "a.b=value" assignments applied.
-
-    Raises:
-        ConfigError: an assignment without "=", a field that does not exist (lists the valid ones), a value of another
-            type, or settings that contradict each other.
-    """
-    values = to_dict(config)
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {assignment}: expected field=value")
-        _assign(values, Config, path.strip(), text.strip())
-    return from_dict(values)
-
-
 def _assign(values: dict, cls: type, path: str, text: str) -> None:
     *parents, leaf = path.split(".")
     for name in parents:
@@ -279,20 +308,19 @@ def _parse(kind: type, text: str, path: str):
         raise ConfigError(f"--set {path}={text}: expected {getattr(kind, '__name__', kind)}") from None
 
 
-def differences(one: dict, other: dict, sides: tuple[str, str]) -> list[str]:
-    """Where two nested dicts of settings differ: "temporal.kernel: checkpoint 3, config.json 2".
-
-    Args:
-        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ.
-        sides: what to call them.
-    """
-    one, other = dict(_flat(one)), dict(_flat(other))
-    names = [name for name in {**one, **other} if name not in ("origin", "paper_accuracy")]
-    return [
-        f"{name}: {sides[0]} {_shown(one, name)}, {sides[1]} {_shown(other, name)}"
-        for name in names
-        if name not in one or name not in other or one[name] != other[name]
-    ]
+def _build(cls: type, values: dict):
+    arguments = {}
+    for item in dataclasses.fields(cls):
+        if item.name not in values:
+            raise ConfigError(f"{cls.__name__}: field {item.name!r} is missing")
+        value = values[item.name]
+        if dataclasses.is_dataclass(item.type):
+            value = _build(item.type, value)
+        arguments[item.name] = tuple(value) if isinstance(value, list) else value
+    unknown = sorted(set(values) - set(arguments))
+    if unknown:
+        raise ConfigError(f"{cls.__name__}: unknown fields {unknown}; valid: {', '.join(arguments)}")
+    return cls(**arguments)
 
 
 def _flat(values: dict, path: str = "") -> Iterator[tuple[str, object]]:
@@ -308,32 +336,3 @@ def _shown(values: dict, name: str) -> str:
         return "has none"
     value = values[name]
     return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
-
-
-def to_dict(config: Config) -> dict:
-    """Plain values, ready for JSON."""
-    return dataclasses.asdict(config)
-
-
-def from_dict(values: dict) -> Config:
-    """The inverse of `to_dict`.
-
-    Raises:
-        ConfigError: an unknown or a missing field, or settings that contradict each other.
-    """
-    return _build(Config, values)
-
-
-def _build(cls: type, values: dict):
-    arguments = {}
-    for item in dataclasses.fields(cls):
-        if item.name not in values:
-            raise ConfigError(f"{cls.__name__}: field {item.name!r} is missing")
-        value = values[item.name]
-        if dataclasses.is_dataclass(item.type):
-            value = _build(item.type, value)
-        arguments[item.name] = tuple(value) if isinstance(value, list) else value
-    unknown = sorted(set(values) - set(arguments))
-    if unknown:
-        raise ConfigError(f"{cls.__name__}: unknown fields {unknown}; valid: {', '.join(arguments)}")
-    return cls(**arguments)

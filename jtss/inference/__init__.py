@@ -1,0 +1,1 @@
+"""From a trained model and alerts to probabilities: loading, prediction, calibration and bogus screening."""

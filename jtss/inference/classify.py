@@ -1,16 +1,20 @@
 """Classify objects in batches as they come from alert packets, and lose none."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from jtss.errors import InputError
+from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
+from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
-from jtss.inference.views import Card, card
+from jtss.invocation import spelled
+from jtss.metrics import priors
 from jtss.schema import Sequences
 
 SHOWN_PER_CLASS = 3
@@ -27,7 +31,7 @@ class Tally(NamedTuple):
 
     by_class: Counter
     unclassified: Counter
-    shown: list[Card]
+    shown: list[Portrait]
 
 
 def classify(
@@ -53,20 +57,37 @@ def classify(
     """
     tally, seen = Tally(Counter(), Counter(), []), set()
     for sequences in batches:
-        bogus = screen(sequences).rejected
+        bogus, lack = screen(sequences).rejected, _lack(classifier, sequences)
+        blank = lack.blank & ~bogus
         indices, probabilities = predict(sequences)
-        indices, probabilities = indices[~bogus[indices]], probabilities[~bogus[indices]]
-        write(classified_rows(classifier, sequences, indices, probabilities, notes, bogus))
+        answered = ~(bogus | blank)[indices]
+        indices, probabilities = indices[answered], probabilities[answered]
+        reasons = dict.fromkeys(np.flatnonzero(bogus), SCREENED) | dict.fromkeys(np.flatnonzero(blank), NO_PIXELS)
+        remarks = _remarks(sequences, notes, lack.notes)
+        write(classified_rows(classifier, sequences, indices, probabilities, remarks, reasons))
         seen.update(map(str, sequences.object_id))
-        n_bogus = int(bogus.sum())
-        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus
+        n_bogus, n_blank = int(bogus.sum()), int(blank.sum())
+        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus - n_blank
+        tally.unclassified.update({NO_PIXELS: n_blank} if n_blank else {})
         if screen is not no_screening:
             tally.unclassified[SCREENED] += n_bogus
-        _count(tally, sequences, indices, probabilities, classifier, notes)
+        _count(tally, sequences, indices, probabilities, classifier, remarks)
     lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
     write(rejected_rows(classifier, lost))
     tally.unclassified.update(lost.values())
     return tally
+
+
+def _lack(classifier: Classifier, sequences: Sequences) -> Missing:
+    if classifier.reads is None:
+        return Missing(np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects)
+    return missing(classifier.reads, sequences)
+
+
+def _remarks(sequences: Sequences, notes: Mapping[str, str], lack: Sequence[str]) -> dict[str, str]:
+    """Remarks by object id: those given, then what is missing."""
+    both = ((str(oid), notes.get(str(oid), ""), more) for oid, more in zip(sequences.object_id, lack, strict=True))
+    return {oid: "; ".join(filter(None, remarks)) for oid, *remarks in both if any(remarks)}
 
 
 def _count(
@@ -81,7 +102,7 @@ def _count(
         name = classifier.classes[int(chances.argmax())]
         if tally.by_class[name] < SHOWN_PER_CLASS:
             note = notes.get(str(sequences.object_id[i]), "")
-            tally.shown.append(card(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
+            tally.shown.append(portrait(sequences, i, classifier.classes, chances, classifier.n_detections, note=note))
         tally.by_class[name] += 1
 
 
@@ -98,6 +119,34 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
 
 
+def learnt_priors(model: Model) -> np.ndarray:
+    """[L]: the class priors that a model was trained with: equal ones, or those of its training objects.
+
+    Raises:
+        InputError: it was trained on the class proportions of its data, which its provenance does not tell.
+    """
+    classes = model.config.classes
+    if model.config.training.class_balance == "uniform":
+        return np.full(len(classes), 1 / len(classes))
+    try:
+        counts = np.array([model.provenance["training_data"]["objects"]["train"][name] for name in classes], float)
+    except KeyError:
+        raise InputError(
+            f"--priors: {model.label} does not say how many objects of each class it learnt from"
+        ) from None
+    return counts / counts.sum()
+
+
+def with_priors(predict: Predict, wanted: np.ndarray, learnt: np.ndarray) -> Predict:
+    """A classifier for other class priors [L] than those it learnt with; see `jtss.metrics.priors.reweighted`."""
+
+    def reweighted_predict(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        indices, probabilities = predict(sequences)
+        return indices, priors.reweighted(probabilities, wanted, learnt).astype(np.float32)
+
+    return reweighted_predict
+
+
 def classifier(run: Model, calibrated: bool = False) -> Classifier:
     """Name, version, classes and reach of a trained model; where its probabilities are calibrated, its version says so.
 
@@ -109,7 +158,7 @@ def classifier(run: Model, calibrated: bool = False) -> Classifier:
         if run.temperature is None:
             raise ValueError(
                 f"--calibrated: {run.label} has no temperature, expected a model that was exported with the report of"
-                " its own test split: python -m jtss.models export RUN --report REPORT.json"
+                f" its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
             )
         name += f".t{run.temperature:.4g}"
-    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections)
+    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections, run.config)

@@ -1,0 +1,1 @@
+"""Pure functions from labels and probabilities to numbers, and how far to trust them."""

@@ -1,7 +1,8 @@
 """Is one model better than another? Tests and intervals of differences, paired wherever the objects are the same.
 
-What varies decides which to read. Repeats of a training with other seeds: `permutation_test` of their accuracies. Two
-trained networks on one test set: `mcnemar` and `paired_difference`. Several comparisons in one table: `holm`.
+What varies decides which to read. Trainings with other seeds: `permutation_test` of their accuracies. Two trained
+networks on one test set: `mcnemar` and `paired_difference`. Several comparisons in one table: `holm`, our own, because
+scipy has no such correction.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval
+from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, percentiles
 
 EXACT_PERMUTATIONS = 200_000  # all of two samples of 10 (184,756); beyond, as many are drawn
 TIE_DIGITS = 12  # differences equal to so many, relative to the largest value, are ties
@@ -33,10 +34,10 @@ def permutation_test(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
     """How likely two means as far apart as these are, were it by chance which value is in which sample.
 
     All divisions of the pooled values are counted where there are at most `EXACT_PERMUTATIONS`, else that many random
-    ones. Three repeats against three cannot give less than 0.1, four against four 0.029, five against five 0.008.
+    ones. Three seeds against three cannot give less than 0.1, four against four 0.029, five against five 0.008.
 
     Args:
-        a: [P] values, such as the accuracies of repeats with other seeds; two or more.
+        a: [P] values, such as the accuracies of trainings with other seeds; two or more.
         b: [Q] values; two or more.
         seed: of the random divisions.
 
@@ -59,7 +60,7 @@ def permutation_test(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
         # rounded, for divisions that tie with the observed one must not be lost to the order of a sum
         return np.round((one.mean(axis) - other.mean(axis)) / size, TIE_DIGITS)
 
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         samples,
         statistic,
         vectorized=True,
@@ -67,7 +68,7 @@ def permutation_test(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
         batch=10_000,
         random_state=np.random.default_rng(seed),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def mcnemar(hits_a: np.ndarray, hits_b: np.ndarray) -> McNemar:
@@ -96,8 +97,8 @@ def paired_difference(
 ) -> tuple[float, Interval]:
     """Accuracy of a less that of b on the same objects, with its percentile bootstrap over objects.
 
-    An object counts only as "a alone", "b alone" or neither, so drawing N objects with replacement is one multinomial
-    draw over three cells: the same distribution, at a cost that does not grow with N.
+    An object counts only as "a alone correct", "b alone correct" or neither, so drawing N objects with replacement is
+    one multinomial draw over these three: the same distribution, at a cost that does not grow with N.
 
     Args:
         hits_a, hits_b: [N] bool; whether each model is right about each object, in the same order.
@@ -120,8 +121,7 @@ def paired_difference(
         return math.nan, Interval(np.float64("nan"), np.float64("nan"))
     cells = np.array([only_a, only_b, n - only_a - only_b]) / n
     drawn = np.random.default_rng(seed).multinomial(n, cells, size=n_resamples)
-    tails = [50 * (1 - confidence), 50 * (1 + confidence)]
-    return (only_a - only_b) / n, Interval(*np.percentile((drawn[:, 0] - drawn[:, 1]) / n, tails))
+    return (only_a - only_b) / n, percentiles((drawn[:, 0] - drawn[:, 1]) / n, confidence)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ def _discordant(hits_a: np.ndarray, hits_b: np.ndarray) -> tuple[int, int]:
     """Objects that only a, and that only b, gets right."""
     for name, hits in (("hits_a", hits_a), ("hits_b", hits_b)):
         if np.ndim(hits) != 1 or len(hits) != len(hits_a) or np.asarray(hits).dtype != bool:
-            found = f"{np.asarray(hits).dtype} {np.shape(hits)}"
-            raise ValueError(f"{name}: {found}, expected bool, one per object of both models {np.shape(hits_a)}")
+            given = f"{np.asarray(hits).dtype} {np.shape(hits)}"
+            raise ValueError(f"{name}: {given}, expected bool, one per object of both models {np.shape(hits_a)}")
     hits_a, hits_b = np.asarray(hits_a), np.asarray(hits_b)
     return int((hits_a & ~hits_b).sum()), int((hits_b & ~hits_a).sum())

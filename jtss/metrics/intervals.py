@@ -1,21 +1,22 @@
 """How far a measured number can be trusted: intervals for what a finite set of objects tells.
 
-[FOLDED] Bootstrap intervals of what is compared on the same objects, and of how well two samples are separated.
-
-Objects are drawn with replacement within each class, so that the sizes of the classes, which somebody chose, stay.
+Bootstraps draw objects with replacement. They are our own, because what is resampled here is counts: one multinomial
+draw over the cells of a confusion matrix has the same distribution as drawing its objects, at a cost that does not grow
+with their number. Where several models or samples are compared, objects are drawn within each class, so that the sizes
+of the classes, which somebody chose, stay.
 """
 
-import math
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from jtss.metrics.classification import ratio
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 10_000
+AUC_RESAMPLES = 2_000
 
 
 class Interval(NamedTuple):
@@ -26,7 +27,7 @@ class Interval(NamedTuple):
 
 
 def deviation(values: np.ndarray) -> np.ndarray:
-    """Sample standard deviation over repeats, the first axis; NaN for a single one. FIDELITY, Statistics."""
+    """Sample standard deviation (ddof = 1) over seeds, the first axis; NaN for a single one."""
     return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
 
 
@@ -77,11 +78,10 @@ def bootstrap_interval(
     values = np.asarray(statistic(resample_confusion(confusion, n_resamples, seed)))
     columns = values.reshape(n_resamples, -1)
     limits = np.full((2, columns.shape[1]), np.nan)
-    tails = [50 * (1 - confidence), 50 * (1 + confidence)]
     for i, column in enumerate(columns.T):
         defined = column[np.isfinite(column)]
         if defined.size:
-            limits[:, i] = np.percentile(defined, tails)
+            limits[:, i] = percentiles(defined, confidence)
     return Interval(*limits.reshape(2, *values.shape[1:]))
 
 
@@ -99,16 +99,8 @@ def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> In
         raise ValueError(f"{hits} hits of {total}: expected 0 to {total}")
     if not total:
         return Interval(np.float64("nan"), np.float64("nan"))
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = hits / total
-    centre = (p + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z / (1 + z**2 / total) * math.sqrt(p * (1 - p) / total + z**2 / (4 * total**2))
-    lower = 0.0 if hits == 0 else centre - half  # exact there; rounding would leave the fraction itself outside
-    upper = 1.0 if hits == total else centre + half
-    return Interval(np.float64(lower), np.float64(upper))
-
-
-AUC_RESAMPLES = 2_000
+    limits = stats.binomtest(hits, total).proportion_ci(confidence, method="wilson")
+    return Interval(np.float64(limits.low), np.float64(limits.high))
 
 
 def recalls(hits: np.ndarray, label: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
@@ -149,11 +141,6 @@ def resampled_recalls(
     return drawn
 
 
-def percentiles(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
-    """The central part of resampled values [R]; NaN where one of them is."""
-    return Interval(*np.percentile(values, [50 * (1 - confidence), 50 * (1 + confidence)]))
-
-
 def auc(higher: np.ndarray, lower: np.ndarray) -> float:
     """Probability that one of `higher` [P] exceeds one of `lower` [Q], ties counted half; 0.5 where nothing differs.
 
@@ -169,6 +156,22 @@ def auc_interval(higher: np.ndarray, lower: np.ndarray, n_resamples: int = AUC_R
     often_p, often_q = (rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) for n in (p, q))
     values = np.einsum("rq,rq->r", often_p @ _wins(higher, lower), often_q) / (p * q)
     return percentiles(values)
+
+
+def percentiles(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
+    """The central part of resampled values [R]; NaN where one of them is."""
+    return Interval(*np.percentile(values, [50 * (1 - confidence), 50 * (1 + confidence)]))
+
+
+def with_interval(value: float, limits: Interval | tuple) -> dict:
+    """{value, interval} as plain values, ready for JSON."""
+    return {"value": float(value), "interval": [float(limit) for limit in limits]}
+
+
+def hit_rate(hits: int, total: int) -> dict:
+    """{objects, correct, accuracy, wilson_interval} of objects that are classified correctly or not, ready for JSON."""
+    limits = [float(limit) for limit in wilson_interval(hits, total)]
+    return {"objects": total, "correct": hits, "accuracy": float(ratio(hits, total)), "wilson_interval": limits}
 
 
 def _wins(higher: np.ndarray, lower: np.ndarray) -> np.ndarray:

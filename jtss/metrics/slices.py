@@ -1,12 +1,11 @@
-"""Accuracy in parts of the sky: by magnitude, filter, latitude, host, history, catalogue and missing pixels."""
+"""Accuracy in slices of a test set: by magnitude, filter, latitude, host, history, catalogue and missing pixels."""
 
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from jtss.metrics.classification import ratio
-from jtss.metrics.intervals import wilson_interval
+from jtss.metrics.intervals import hit_rate
 from jtss.metrics.properties import INSIDE, NO_PIXEL_MISSING, OUTSIDE, Properties
 
 FEW = 30  # objects; below, the interval of an accuracy near 90 % spans more than 20 points
@@ -45,8 +44,8 @@ def by_edges(values: np.ndarray, edges: tuple[float, ...], unit: str = "", absen
     names = [f"below {edges[0]:g}{end}"]
     names += [f"{low:g} to {high:g}{end}" for low, high in pairwise(edges)]
     names += [f"{edges[-1]:g}{end} or more"]
-    found = [Slice(name, known & (where == i)) for i, name in enumerate(names)]
-    return [*found, Slice(absent, ~known)]
+    slices = [Slice(name, known & (where == i)) for i, name in enumerate(names)]
+    return [*slices, Slice(absent, ~known)]
 
 
 def by_value(values: np.ndarray, names: dict[int, str]) -> list[Slice]:
@@ -54,21 +53,21 @@ def by_value(values: np.ndarray, names: dict[int, str]) -> list[Slice]:
     return [Slice(name, values == value) for value, name in names.items()]
 
 
-def cuts(found: Properties, n_detections: int) -> list[Cut]:
+def cuts(properties: Properties, n_detections: int) -> list[Cut]:
     """All slices of B objects; those by days only of models that read more than one detection."""
-    seen = by_edges(found.seen_before, (2, 6, 21, 101))
+    seen = by_edges(properties.seen_before, (2, 6, 21, 101))
     missing = {NO_PIXEL_MISSING: "none", OUTSIDE: "outside the central 21 × 21", INSIDE: "inside the central 21 × 21"}
     every = [
-        Cut("magnitude", by_edges(found.magnitude_mag, (17, 18, 19, 20), "mag")),
-        Cut("filter", by_value(found.fid, {1: "g", 2: "r", 3: "i", 0: "unknown"})),
-        Cut("galactic latitude", by_edges(found.gal_b_deg, (10, 20, 40), "°")),
-        Cut("host offset (distpsnr1)", by_edges(found.host_arcsec, (0.5, 1.5, 5), "″", "no source")),
+        Cut("magnitude", by_edges(properties.magnitude_mag, (17, 18, 19, 20), "mag")),
+        Cut("filter", by_value(properties.fid, {1: "g", 2: "r", 3: "i", 0: "unknown"})),
+        Cut("galactic latitude", by_edges(properties.gal_b_deg, (10, 20, 40), "°")),
+        Cut("host offset (distpsnr1)", by_edges(properties.host_arcsec, (0.5, 1.5, 5), "″", "no source")),
         Cut("detections so far (ndethist)", [slice_._replace(name=_whole(slice_.name)) for slice_ in seen]),
-        Cut("AllWISE colours", by_value(found.has_allwise.astype(int), {1: "there", 0: "missing"})),
-        Cut("missing pixels", by_value(found.missing, missing)),
+        Cut("AllWISE colours", by_value(properties.has_allwise.astype(int), {1: "present", 0: "missing"})),
+        Cut("missing pixels", by_value(properties.missing, missing)),
     ]
     if n_detections > 1:
-        every.insert(0, Cut("days since first detection", by_edges(found.days, (1, 3, 7, 14, 30), "days")))
+        every.insert(0, Cut("days since first detection", by_edges(properties.days, (1, 3, 7, 14, 30), "days")))
     return every
 
 
@@ -89,26 +88,23 @@ def scores(cut: Cut, predicted: np.ndarray, labels: np.ndarray, classes: tuple[s
     Returns:
         {name, slices: [{name, objects, correct, accuracy, wilson_interval, few, classes: {class: {objects, correct}}}]}
     """
-    right = predicted == labels
+    correct = predicted == labels
     rows = []
     for name, inside in cut.slices:
-        total, hits = int(inside.sum()), int((inside & right).sum())
+        total, hits = int(inside.sum()), int((inside & correct).sum())
         if not total:
             continue
         of_class = {
             label: {
                 "objects": int(np.sum(inside & (labels == i))),
-                "correct": int(np.sum(inside & right & (labels == i))),
+                "correct": int(np.sum(inside & correct & (labels == i))),
             }
             for i, label in enumerate(classes)
         }
         rows.append(
             {
                 "name": name,
-                "objects": total,
-                "correct": hits,
-                "accuracy": float(ratio(hits, total)),
-                "wilson_interval": [float(limit) for limit in wilson_interval(hits, total)],
+                **hit_rate(hits, total),
                 "few": total < FEW,
                 "classes": of_class,
             }

@@ -1,0 +1,1 @@
+"""The network of the paper: inputs, rotated copies, stamp encoder and temporal model."""

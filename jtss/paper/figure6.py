@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from jtss.config import named
-from jtss.paper import results as paper_results
 from jtss.paper.grids import Choice, Setup
 from jtss.paper.layout import Column, Document, Picture, Table
-from jtss.paper.results import Measured
+from jtss.paper.results import Measured, best
 from jtss.reports import figures
 
 COLOURS = {
@@ -36,17 +35,16 @@ NOTES = (
 
 def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Document:
     """One row for each size of each model, one picture for each number of detections."""
-    best = {paper_results.best([s for s in setups if s.row == row], measured) for row in {s.row for s in setups}}
+    marked = {best([s for s in setups if s.row == row], measured) for row in {s.row for s in setups}}
     rows, pictures = [], []
     for n in choice.n:
         of_n = [setup for setup in setups if setup.row[0] == n]
-        rows += [
-            _row(setup, measured, setup in best) for setup in sorted(of_n, key=lambda s: choice.models.index(s.row[1]))
-        ]
+        by_model = sorted(of_n, key=lambda setup: choice.models.index(setup.row[1]))
+        rows += [_row(setup, measured, setup in marked) for setup in by_model]
         drawn = [setup for setup in of_n if measured.of(setup)]
         if drawn:
             caption = f"TSC Figure 6, {n} alerts: test accuracy against inference time; bars: ± sd over seeds"
-            pictures.append(Picture(f"figure6-n{n}", caption, _scatter(drawn, best, measured, n)))
+            pictures.append(Picture(f"figure6-n{n}", caption, _scatter(drawn, marked, measured, n)))
     title = "TSC Figure 6: accuracy against inference time"
     return Document("figure6", title, [Table("figure6", "Results", COLUMNS, rows)], pictures, list(NOTES))
 
@@ -57,11 +55,11 @@ def _row(setup: Setup, measured: Measured, is_best: bool) -> tuple:
     return str(n), kind, size, measured.accuracy(setup), measured.milliseconds(setup), "best" if is_best else None
 
 
-def _scatter(setups: Sequence[Setup], best: set[Setup | None], measured: Measured, n: int) -> bytes:
+def _scatter(setups: Sequence[Setup], marked: set[Setup | None], measured: Measured, n: int) -> bytes:
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     axes = figure.add_subplot()
     for setup in setups:
-        accuracy, is_best = measured.accuracy(setup), setup in best
+        accuracy, is_best = measured.accuracy(setup), setup in marked
         axes.errorbar(
             measured.milliseconds(setup),
             100 * accuracy.mean,

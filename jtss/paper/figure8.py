@@ -11,12 +11,11 @@ from jtss import dataset, schema
 from jtss.inference import other_classifiers
 from jtss.inference.other_classifiers import PredictionsError
 from jtss.metrics import comparisons
-from jtss.paper import experiments, layout
-from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper import experiments, grids, layout
+from jtss.paper.experiments import EXPERIMENTS, TRAININGS
 from jtss.paper.grids import Setup, choose
 from jtss.paper.layout import Column, Document, Picture, Table
-from jtss.paper.results import Measured, as_digits, over_objects
-from jtss.paper.store import Store
+from jtss.paper.results import Measured, Results, as_digits, over_objects
 from jtss.reports import figures
 from jtss.schema import CLASS_NAMES
 
@@ -56,7 +55,7 @@ def compare(
     Args:
         path: data file.
         predictions: name and CSV of each classifier.
-        out: folder in which the results of `table8` are, where they are.
+        out: folder of `table8`'s trainings, where they are.
         settings: with which these were trained.
         warn: takes what is wrong with these results.
 
@@ -65,12 +64,10 @@ def compare(
         OSError: a file cannot be read.
     """
     objects, data_hash = _objects(path), str(dataset.attributes(path)["content_hash"])
-    experiment, store = EXPERIMENTS["table8"], Store(out / "table8.jsonl")
-    found, damaged = store.read()
-    for line, reason in damaged:
-        warn(f"{store.path}, line {line}: damaged ({reason}); passed over")
+    experiment, results = EXPERIMENTS["table8"], Results(out / TRAININGS, warn)
     setups = experiment.grid(choose("table8", experiment.extent, settings=settings))
-    measured = Measured(found, data_hash)
+    results.read(trial for setup in setups for trial in grids.trials(setup, data_hash))
+    measured = Measured(results.known, data_hash)
     rows, confusions, pictures = [], [], []
     for name, file in predictions:
         said = other_classifiers.predicted(file, name, objects.ids)
@@ -83,7 +80,7 @@ def compare(
         confusions.append(table._replace(rows=[row for row in table.rows if row[0] in CLASSES]))
         pictures.append(Picture(f"figure8-{name}", title, figures.confusion_figure(matrix, CLASS_NAMES)))
     title = "TSC Figures 8 and 9: other classifiers on the test objects"
-    footnotes = [*experiments.on_what(path, found, data_hash), *NOTES]
+    footnotes = [*experiments.on_what(path, data_hash), *NOTES]
     return Document("figure8", title, [Table("figure8", "Accuracy", COLUMNS, rows), *confusions], pictures, footnotes)
 
 

@@ -1,8 +1,6 @@
-"""The grids: every configuration that an experiment of the paper trains, those that the paper found best first.
+"""The grids: every configuration that an experiment trains, and how much of a grid is asked for.
 
-[FOLDED] How much of an experiment is asked for: the whole grid of the paper, or less, or with other settings.
-
-[FOLDED] A cell: one configuration trained with one seed on one data set, and the name that tells it from all others.
+Those that the paper found best come first.
 """
 
 import hashlib
@@ -16,7 +14,7 @@ from typing import NamedTuple
 from jtss.config import named, settings, tsc
 from jtss.config.settings import Config, ConfigError, TemporalConfig
 from jtss.errors import InputError
-from jtss.training import seeds
+from jtss.training.seeds import with_seed
 
 
 class Setup(NamedTuple):
@@ -26,7 +24,7 @@ class Setup(NamedTuple):
         row: where it belongs in the table; hashable.
         label: the same in words.
         config: what is trained; its seed does not count.
-        seeds: how many repeats are wanted; their seeds are 0, 1, …
+        seeds: how many trainings are wanted; their seeds are 0, 1, …
     """
 
     row: tuple
@@ -35,11 +33,11 @@ class Setup(NamedTuple):
     seeds: int
 
 
-class Cell(NamedTuple):
-    """One training: `config` has its seed."""
+class Trial(NamedTuple):
+    """One training of an experiment: a configuration of its grid with one seed, on one data set."""
 
     setup: Setup
-    config: Config
+    config: Config  # with the seed
     data_hash: str
 
     @property
@@ -59,16 +57,16 @@ def identity(config: Config, data_hash: str) -> str:
     Returns:
         16 hexadecimal digits, the same on every machine.
     """
-    nameless = replace(config, name="cell", origin="", paper_accuracy="")
+    nameless = replace(config, name="trial", origin="", paper_accuracy="")
     values = json.loads(json.dumps(settings.to_dict(nameless)), parse_int=float)  # 0 and 0.0 are the same setting
     text = json.dumps([values, data_hash], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @cache
-def of(setup: Setup, data_hash: str) -> tuple[Cell, ...]:
-    """The cells of a configuration, one for each seed."""
-    return tuple(Cell(setup, seeds.with_seed(setup.config, seed), data_hash) for seed in range(setup.seeds))
+def trials(setup: Setup, data_hash: str) -> tuple[Trial, ...]:
+    """The trainings of a configuration, one for each seed."""
+    return tuple(Trial(setup, with_seed(setup.config, seed), data_hash) for seed in range(setup.seeds))
 
 
 COUNTED = {"training.seed": "--seeds", "n_detections": "--n"}  # settings that the grids vary, and how to narrow them
@@ -83,7 +81,7 @@ class Extent:
     """What an experiment of the paper consists of.
 
     Attributes:
-        seeds: repeats of each configuration.
+        seeds: trainings of each configuration.
         n: numbers of detections; empty where the experiment has no choice of them.
         models: models, by name; empty likewise.
     """
@@ -185,13 +183,13 @@ def _rotation(row: tuple[int, int, float]) -> Config:
 
 def temporal_models(choice: Choice) -> list[Setup]:
     """TSC Table 5 for each number of detections: six temporal models with their sizes, images and time gaps only."""
-    found = [(n, kind, cell) for n in choice.n for kind in choice.models for cell in temporal_cells(kind, n)]
+    searched = [(n, kind, size) for n in choice.n for kind in choice.models for size in temporal_sizes(kind, n)]
     best = {(n, kind, tsc.TABLE_6[n][kind][0]) for n in choice.n for kind in choice.models}
-    ordered = sorted(found, key=lambda row: row not in best)  # stable: the paper's best first, the others by n
+    ordered = sorted(searched, key=lambda row: row not in best)  # stable: the paper's best first, the others by n
     return _checked([_temporal(*row, choice.seeds) for row in ordered], choice)
 
 
-def temporal_cells(kind: str, n: int) -> list[TemporalConfig]:
+def temporal_sizes(kind: str, n: int) -> list[TemporalConfig]:
     """The sizes that are searched of one temporal model. TSC Table 5."""
     if kind in RECURRENT:
         sizes = product(tsc.LAYERS, tsc.UNITS)
@@ -203,9 +201,9 @@ def temporal_cells(kind: str, n: int) -> list[TemporalConfig]:
     return [TemporalConfig(kind=kind, kernel=kernel) for kernel in range(2, n + 1)]
 
 
-def _temporal(n: int, kind: str, cell: TemporalConfig, seeds: int) -> Setup:
-    config = replace(named.get(f"n{n}_{kind}_images"), temporal=cell)
-    return Setup((n, kind), f"{n} alerts, {kind} {named.architecture(cell)}", config, seeds)
+def _temporal(n: int, kind: str, size: TemporalConfig, seeds: int) -> Setup:
+    config = replace(named.get(f"n{n}_{kind}_images"), temporal=size)
+    return Setup((n, kind), f"{n} alerts, {kind} {named.architecture(size)}", config, seeds)
 
 
 def metadata_models(choice: Choice) -> list[Setup]:
@@ -220,11 +218,11 @@ def metadata_models(choice: Choice) -> list[Setup]:
 
 def complete_models(choice: Choice) -> list[Setup]:
     """TSC Table 8: the complete network of each number of detections."""
-    found = [(n, named.get(f"n{n}_best")) for n in choice.n]
-    setups = [
-        Setup((n,), f"{n} alerts, {config.temporal.kind} {named.architecture(config.temporal)}", config, choice.seeds)
-        for n, config in found
-    ]
+    setups = []
+    for n in choice.n:
+        config = named.get(f"n{n}_best")
+        label = f"{n} alerts, {config.temporal.kind} {named.architecture(config.temporal)}"
+        setups.append(Setup((n,), label, config, choice.seeds))
     return _checked(setups, choice)
 
 
@@ -234,7 +232,7 @@ def screeners(choice: Choice) -> list[Setup]:
 
 
 def more_seeds(setups: Iterable[Setup], seeds: int) -> list[Setup]:
-    """The same configurations with more repeats."""
+    """The same configurations with more seeds."""
     return [setup._replace(seeds=max(seeds, setup.seeds)) for setup in setups]
 
 

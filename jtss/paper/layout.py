@@ -1,9 +1,4 @@
-"""Tables as values: what stands in a cell, and how it is written. How a whole table is set is `typesetting`'s.
-
-[FOLDED] A document as text for the terminal, as CSV, as LaTeX and as an HTML page.
-
-[FOLDED] The mean confusion matrix of the repeats of a configuration, as a table and as a picture.
-"""
+"""Documents of tables and pictures, and how they are written: text for the terminal, CSV, LaTeX and an HTML page."""
 
 import csv
 import io
@@ -268,13 +263,13 @@ class Confusion(NamedTuple):
     pictures: list[Picture]
 
 
-def of(name: str, title: str, setup: Setup, measured: Measured) -> Confusion:
-    """Mean counts over the repeats that are there, ± their standard deviation."""
-    found, seeds = measured.confusion(setup), len(measured.of(setup))
+def mean_confusion(name: str, title: str, setup: Setup, measured: Measured) -> Confusion:
+    """Mean counts over the seeds that are there, ± their standard deviation."""
+    counts, seeds = measured.confusion(setup), len(measured.of(setup))
     caption = f"{title}: mean of {seeds} of {setup.seeds} seeds"
-    if found is None:
+    if counts is None:
         return Confusion(confusion(name, caption, None, setup.config.classes), [])
-    matrix, deviation = found
+    matrix, deviation = counts
     table = confusion(name, caption, matrix, setup.config.classes, deviation)
     picture = figures.confusion_figure(matrix, setup.config.classes, deviation)
     return Confusion(table, [Picture(name, caption, picture)])

@@ -1,64 +1,63 @@
-"""What came of one cell, as a line of the store.
+"""What a training came to, as test.json in its run directory says, and what the seeds of a configuration come to.
 
-[FOLDED] What the repeats of a configuration come to: mean, spread over seeds, and how far the test objects carry it.
+Of several seeds: their mean, the spread over seeds, and how far the test objects carry it.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from jtss.config.settings import Config, from_dict, to_dict
 from jtss.metrics import comparisons
 from jtss.metrics.classification import confusion_matrix
 from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, deviation
 from jtss.paper import grids
-from jtss.paper.grids import Setup
+from jtss.paper.grids import Setup, Trial
 from jtss.reports import page
+from jtss.runs import files
+
+TEST = "test.json"
+SUM = "sha256"  # of the rest of the file, in the form of `_sum`
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one cell.
+    """What came of one training.
 
     Attributes:
-        id: of the cell; see `cells.identity`.
-        config: settings, with the seed.
+        id: of the training; see `grids.identity`.
         seed: of the training.
         data, data_hash: the data file, and the hash of its content.
         truth, predicted: class of each test object, one digit each, in the order of the file.
-        confusion: [L][L] counts; true class in rows.
         accuracy: of the test split.
         validation_accuracy, best_step: of the weights kept.
         steps: trained in all.
-        seconds: of training, in all sittings; shared by the `together` cells that trained as one program in the last.
         inference: as `evaluation.inference_time` says.
-        screened: by class, objects that were screened for bogus and how many were called bogus; None without.
-        device, versions, commit, finished: what it was made with, and when; several devices or commits where it was
-            stopped and went on with others.
+        screened: by class, objects that were screened for bogus and how many were called bogus; None where the network
+            does not read first detections or does not know bogus.
+        device, commit: that it was made with; several where it was begun with others.
+        versions, finished: of Python and packages, and when it was tested.
     """
 
     id: str
-    config: dict
     seed: int
     data: str
     data_hash: str
     truth: str
     predicted: str
-    confusion: list[list[int]]
     accuracy: float
     validation_accuracy: float
     best_step: int
     steps: int
-    seconds: float
-    together: int
     inference: dict
     screened: dict | None
     device: str
-    versions: dict
     commit: str
+    versions: dict
     finished: str
 
     @property
@@ -67,51 +66,74 @@ class Result:
         return _digits(self.truth) == _digits(self.predicted)
 
 
-def settings(config: Config) -> dict:
-    """A configuration as it comes back from JSON."""
-    return page.plain(to_dict(config))
-
-
-def to_line(result: Result) -> str:
-    """One line of JSON, without its end."""
-    return json.dumps(page.plain(asdict(result)), allow_nan=False, ensure_ascii=False)
-
-
-def from_line(line: str) -> Result:
-    """The inverse of `to_line`.
+def write(run: Path, result: Result) -> None:
+    """Write test.json into a run directory, whole or not at all.
 
     Raises:
-        ValueError: not such a line, or one whose parts contradict each other; says which.
+        OSError: it cannot be written, mostly because the disk is full; names the file.
+    """
+    values = page.plain(asdict(result))
+    text = json.dumps(values | {SUM: _sum(values)}, allow_nan=False, ensure_ascii=False, indent=2)
+    files.write(run / TEST, text + "\n")
+
+
+def read(run: Path, trial: Trial) -> Result | None:
+    """The result of a training; None where it is not tested yet.
+
+    Raises:
+        ValueError: test.json is damaged, or that of another training; says what is wrong.
+        OSError: it cannot be read.
     """
     try:
-        values = json.loads(line)
+        values = json.loads((run / TEST).read_bytes())
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise ValueError(f"no JSON ({error})") from None
-    names = [item.name for item in fields(Result)]
-    if not isinstance(values, dict) or sorted(values) != sorted(names):
-        raise ValueError(f"expected the fields {', '.join(names)}")
-    result = Result(**values)
-    try:
-        _check(result)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"a field has another type than expected ({error!r})") from None
-    return result
+    names = {item.name for item in fields(Result)}
+    if not isinstance(values, dict) or values.keys() != {*names, SUM}:
+        raise ValueError(f"expected the fields {', '.join(sorted(names))}, {SUM}")
+    if values.pop(SUM) != _sum(values):
+        raise ValueError(f"its {SUM} does not fit what it says")
+    if values["id"] != trial.id:
+        raise ValueError(f"it is of training {values['id']}")
+    return Result(**values)
 
 
-def _check(result: Result) -> None:
-    config = from_dict(result.config)
-    expected = grids.identity(config, result.data_hash)
-    if result.id != expected:
-        raise ValueError(f"id {result.id} does not belong to its config, data hash and seed, expected {expected}")
-    if result.seed != config.training.seed:
-        raise ValueError(f"seed {result.seed}, its config has {config.training.seed}")
-    if not result.truth or len(result.truth) != len(result.predicted):
-        raise ValueError(f"{len(result.truth)} true and {len(result.predicted)} predicted classes")
-    counted = confusion_matrix(_digits(result.truth), _digits(result.predicted), len(config.classes)).tolist()
-    if counted != result.confusion:
-        raise ValueError(f"confusion matrix {result.confusion}, its predictions give {counted}")
-    if abs(result.accuracy - result.hits.mean()) > 1e-9:
-        raise ValueError(f"accuracy {result.accuracy}, its predictions give {result.hits.mean()}")
+def _sum(values: dict) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+class Results:
+    """The results of the run directories FOLDER/ID, each read once.
+
+    Attributes:
+        folder: of the run directories.
+        known: the results read so far, by id.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None]):
+        self.folder, self.known = folder, {}
+        self._warn, self._damaged = warn, set()
+
+    def run(self, trial: Trial) -> Path:
+        """Its run directory, whether or not there is one."""
+        return self.folder / trial.id
+
+    def read(self, trials: Iterable[Trial]) -> None:
+        """Look for results that are not known yet; one that is damaged is named, once, and as if it were not there."""
+        for trial in trials:
+            if trial.id in self.known:
+                continue
+            try:
+                result = read(self.run(trial), trial)
+            except ValueError as error:
+                if trial.id not in self._damaged:
+                    self._warn(f"{self.run(trial) / TEST}: damaged ({error}); the training is tested again")
+                self._damaged.add(trial.id)
+                continue
+            if result is not None:
+                self.known[trial.id] = result
 
 
 def as_digits(classes: np.ndarray) -> str:
@@ -124,12 +146,12 @@ def _digits(text: str) -> np.ndarray:
 
 
 class Spread(NamedTuple):
-    """An accuracy over repeats.
+    """An accuracy over seeds.
 
     Attributes:
         mean: 0 to 1.
         sd: sample standard deviation over seeds (ddof = 1); NaN for one seed.
-        seeds, wanted: repeats that are there, and that were asked for.
+        seeds, wanted: how many seeds are there, and that were asked for.
         interval: 95 %, over test objects.
     """
 
@@ -141,47 +163,49 @@ class Spread(NamedTuple):
 
 
 class Measured:
-    """The results of one data set, found by configuration."""
+    """The results of one data set, by configuration."""
 
     def __init__(self, results: Mapping[str, Result], data_hash: str):
         self._results, self.data_hash = results, data_hash
 
     def of(self, setup: Setup) -> list[Result]:
-        """The repeats that are there, in the order of their seeds."""
-        wanted = grids.of(setup, self.data_hash)
-        return [self._results[cell.id] for cell in wanted if cell.id in self._results]
+        """Of the seeds that are there, in their order."""
+        wanted = grids.trials(setup, self.data_hash)
+        return [self._results[trial.id] for trial in wanted if trial.id in self._results]
 
     def is_complete(self, setup: Setup) -> bool:
         return len(self.of(setup)) == setup.seeds
 
     def accuracy(self, setup: Setup) -> Spread | None:
         """Test accuracy; None where nothing is measured."""
-        found = self.of(setup)
-        if not found:
+        results = self.of(setup)
+        if not results:
             return None
-        values = _accuracies(found)
+        values = _accuracies(results)
         sd = float(deviation(values))
-        return Spread(float(values.mean()), sd, len(values), setup.seeds, over_objects(_rates(found)))
+        return Spread(float(values.mean()), sd, len(values), setup.seeds, over_objects(_rates(results)))
 
     def validation_accuracy(self, setup: Setup) -> float:
-        """Mean over repeats, by which configurations are chosen; -1 where nothing is measured."""
-        found = self.of(setup)
-        return float(np.mean([result.validation_accuracy for result in found])) if found else -1.0
+        """Mean over seeds, by which configurations are chosen; -1 where nothing is measured."""
+        results = self.of(setup)
+        return float(np.mean([result.validation_accuracy for result in results])) if results else -1.0
 
     def confusion(self, setup: Setup) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and standard deviation over repeats of the test counts, [L, L] float64 each; that of one is NaN."""
-        counts = np.array([result.confusion for result in self.of(setup)], float)
-        if not len(counts):
+        """Mean and standard deviation over seeds of the test counts, [L, L] float64 each; that of one is NaN."""
+        n, results = len(setup.config.classes), self.of(setup)
+        if not results:
             return None
+        matrices = [confusion_matrix(_digits(each.truth), _digits(each.predicted), n) for each in results]
+        counts = np.array(matrices, float)
         return counts.mean(axis=0), deviation(counts)
 
     def milliseconds(self, setup: Setup) -> float | None:
-        """Inference time per object [ms]: the median over repeats."""
-        found = self.of(setup)
-        return 1000 * float(np.median([result.inference["median_s_per_object"] for result in found])) if found else None
+        """Inference time per object [ms]: the median over seeds."""
+        seconds = [result.inference["median_s_per_object"] for result in self.of(setup)]
+        return 1000 * float(np.median(seconds)) if seconds else None
 
     def p_value(self, setup: Setup, reference: Setup) -> float | None:
-        """Permutation test of the accuracies of all repeats; None where either has fewer than two."""
+        """Permutation test of the accuracies of all seeds; None where either has fewer than two."""
         one, other = self.of(setup), self.of(reference)
         if min(len(one), len(other)) < 2:
             return None
@@ -219,10 +243,10 @@ def over_objects(values: np.ndarray, seed: int = 0) -> Interval:
     return Interval(*np.percentile(drawn @ distinct / len(values), tails))
 
 
-def _accuracies(found: Sequence[Result]) -> np.ndarray:
-    return np.array([result.accuracy for result in found])
+def _accuracies(results: Sequence[Result]) -> np.ndarray:
+    return np.array([result.accuracy for result in results])
 
 
-def _rates(found: Sequence[Result]) -> np.ndarray:
-    """[N] float64: share of the repeats that are right about each object."""
-    return np.mean([result.hits for result in found], axis=0)
+def _rates(results: Sequence[Result]) -> np.ndarray:
+    """[N] float64: share of the seeds that are right about each object."""
+    return np.mean([result.hits for result in results], axis=0)

@@ -14,7 +14,7 @@ from jtss.paper.results import Measured, best, ranking
 
 N_TOP = 5
 BASELINE = tsc.TABLE_2["M_b"][:3]
-FINAL_REPEATS = 4  # times the seeds of the grid: 20 in the paper
+FINAL_SEEDS = 4  # times the seeds of the grid: 20 in the paper
 COLUMNS = (
     Column("model"),
     Column("paper: hyperparameters"),
@@ -42,7 +42,7 @@ def finalists(setups: Sequence[Setup], measured: Measured, choice: Choice) -> li
         return []
     winner = best([setup for setup in setups if setup.row != BASELINE], measured)
     chosen = [setup for setup in setups if setup.row == BASELINE] + ([winner] if winner else [])
-    return grids.more_seeds(chosen, FINAL_REPEATS * choice.seeds) if len(chosen) == 2 else []
+    return grids.more_seeds(chosen, FINAL_SEEDS * choice.seeds) if len(chosen) == 2 else []
 
 
 def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Document:
@@ -62,7 +62,7 @@ def _notes(complete: int, setups: Sequence[Setup], choice: Choice) -> list[str]:
     seeds = choice.seeds
     least = 2 / math.comb(2 * seeds, seeds)
     power = f"{seeds} seeds against {seeds} cannot give less than {min(least, 1):.2g}"
-    final = f"{FINAL_REPEATS * seeds} repeats, of which {seeds} took part in the choice, by validation accuracy"
+    final = f"{FINAL_SEEDS * seeds} seeds, of which {seeds} took part in the choice, by validation accuracy"
     ranked = f"M_1 to M_5 are the best of {complete} complete configurations (of {len(setups)})"
     return [
         f"{ranked}, ranked by mean validation accuracy, as in the paper; accuracy and p are of the test split."
@@ -84,10 +84,10 @@ PValues = dict[Setup, tuple[float, float]]  # as it is, and after Holm
 def _p_values(setups: Sequence[Setup], measured: Measured) -> PValues:
     baseline = next((setup for setup in setups if setup.row == BASELINE), None)
     others = [setup for setup in setups if setup is not baseline and measured.is_complete(setup)]
-    found = {setup: measured.p_value(setup, baseline) for setup in others if baseline}
-    found = {setup: p for setup, p in found.items() if p is not None}
-    corrected = comparisons.holm(np.array(list(found.values())))
-    return {setup: (p, float(holm)) for (setup, p), holm in zip(found.items(), corrected, strict=True)}
+    alone = {setup: measured.p_value(setup, baseline) for setup in others if baseline}
+    alone = {setup: p for setup, p in alone.items() if p is not None}
+    corrected = comparisons.holm(np.array(list(alone.values())))
+    return {setup: (p, float(holm)) for (setup, p), holm in zip(alone.items(), corrected, strict=True)}
 
 
 def _top(setups: Sequence[Setup], measured: Measured, p_values: PValues) -> list[tuple]:
@@ -100,8 +100,8 @@ def _top(setups: Sequence[Setup], measured: Measured, p_values: PValues) -> list
 
 
 def _own(setups: Sequence[Setup], measured: Measured, p_values: PValues) -> list[tuple]:
-    found = {setup.row: setup for setup in setups}
-    rows = {name: found.get(row[:3]) for name, row in tsc.TABLE_2.items()}
+    by_row = {setup.row: setup for setup in setups}
+    rows = {name: by_row.get(row[:3]) for name, row in tsc.TABLE_2.items()}
     return [_row(name, setup, measured, p_values) for name, setup in rows.items() if setup]
 
 
@@ -139,8 +139,8 @@ def _final(setups: Sequence[Setup], measured: Measured) -> tuple[list[Table], li
         ),
     ]
     more = [
-        layout.of("table2-confusion-baseline", "TSC Figure 2, baseline", baseline, measured),
-        layout.of("table2-confusion-best", "TSC Figure 4, best", winner, measured),
+        layout.mean_confusion("table2-confusion-baseline", "TSC Figure 2, baseline", baseline, measured),
+        layout.mean_confusion("table2-confusion-best", "TSC Figure 4, best", winner, measured),
     ]
     title = "The best against the baseline, with more seeds"
     tables = [Table("table2-final", title, FINAL_COLUMNS, rows), *(confusion.table for confusion in more)]

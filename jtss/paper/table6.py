@@ -38,13 +38,13 @@ NOTES = (
 
 def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Document:
     """One row for each number of detections and model."""
-    found, rows = [], []
+    compared, rows = [], []
     for n in choice.n:
         chosen = {kind: best(_sizes(setups, n, kind), measured) for kind in choice.models}
-        found += [(n, kind, chosen[kind], chosen.get(REFERENCE)) for kind in choice.models]
-    p_values = [_p_value(*row[1:], measured) for row in found]
+        compared += [(n, kind, chosen[kind], chosen.get(REFERENCE)) for kind in choice.models]
+    p_values = [_p_value(*row[1:], measured) for row in compared]
     corrected = iter(comparisons.holm(np.array([p for p in p_values if isinstance(p, float)])))
-    for (n, kind, setup, reference), p in zip(found, p_values, strict=True):
+    for (n, kind, setup, reference), p in zip(compared, p_values, strict=True):
         holm = float(next(corrected)) if isinstance(p, float) else p
         sizes = _sizes(setups, n, kind)
         tried = f"{len(ranking(sizes, measured))} of {len(sizes)}"
@@ -58,8 +58,8 @@ def _sizes(setups: Sequence[Setup], n: int, kind: str) -> list[Setup]:
 
 
 def _paper(n: int, kind: str) -> tuple[str, ...]:
-    cell, accuracy = tsc.TABLE_6[n][kind]
-    return named.architecture(cell), accuracy, tsc.TABLE_6_P[n][kind], tsc.TABLE_6_TIME[n][kind]
+    size, accuracy = tsc.TABLE_6[n][kind]
+    return named.architecture(size), accuracy, tsc.TABLE_6_P[n][kind], tsc.TABLE_6_TIME[n][kind]
 
 
 def _p_value(kind: str, setup: Setup | None, reference: Setup | None, measured: Measured) -> float | str | None:

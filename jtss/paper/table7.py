@@ -21,9 +21,9 @@ COLUMNS = (
 
 def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Document:
     """One row for each number of detections."""
-    found, rows = {setup.row: setup for setup in setups}, []
+    by_row, rows = {setup.row: setup for setup in setups}, []
     for n in choice.n:
-        without, with_colours = found[n, False], found[n, True]
+        without, with_colours = by_row[n, False], by_row[n, True]
         rows.append(
             (
                 str(n),

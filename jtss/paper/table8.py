@@ -26,7 +26,7 @@ def document(setups: Sequence[Setup], measured: Measured, choice: Choice) -> Doc
         architecture, paper = named.architecture(temporal), tsc.TABLE_8[n][1]
         accuracy, time = measured.accuracy(setup), measured.milliseconds(setup)
         rows.append((str(n), temporal.kind, architecture, paper, accuracy, time))
-        more = layout.of(f"table8-confusion-n{n}", f"TSC Figure 7, {setup.label}", setup, measured)
+        more = layout.mean_confusion(f"table8-confusion-n{n}", f"TSC Figure 7, {setup.label}", setup, measured)
         tables.append(more.table)
         pictures += more.pictures
     title = "TSC Table 8: the complete network"

@@ -1,4 +1,4 @@
-"""Simulation against reality: reads what is asked for, checks that it fits, measures, and writes the numbers."""
+"""Simulation against reality, from files to numbers: reads what is asked for, checks that it fits, measures, writes."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def measure(request: Request, say: Say, warn: Say) -> Findings:
     others = {name: _predicted(path, real, warn) for name, path in request.predictions}
     absent = [name for name in transfer.CLASSES if name not in real.counts()]
     if absent and (runs or others):
-        warn(f"{request.real}: no labelled object of class {', '.join(absent)}: what needs them is undefined")
+        warn(f"{request.real}: no labelled object of class {', '.join(absent)}: scores that need them are undefined")
     pair = _pair(request, real, warn)
     document = {
         "command": request.command,
@@ -90,13 +90,13 @@ def measure(request: Request, say: Say, warn: Say) -> Findings:
     return Findings(document, pictures)
 
 
-def write(folder: Path, found: Findings) -> list[Path]:
+def write(folder: Path, findings: Findings) -> list[Path]:
     """realism.json, realism.csv and the pictures; what is there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"realism.json": to_json(found.document), "realism.csv": text.table(found.document)}
-    for name, content in (texts | found.pictures).items():
+    texts = {"realism.json": to_json(findings.document), "realism.csv": text.table(findings.document)}
+    for name, content in (texts | findings.pictures).items():
         files.write(folder / name, content)
-    return [folder / name for name in texts | found.pictures]
+    return [folder / name for name in texts | findings.pictures]
 
 
 def _runs(request: Request, warn: Say) -> dict[str, Model]:
@@ -114,9 +114,9 @@ def _runs(request: Request, warn: Say) -> dict[str, Model]:
 
 
 def _predicted(path: Path, real: Sample, warn: Say) -> Votes:
-    found = other_classifiers.read(path)
-    votes = Votes(found.classes, other_classifiers.matched(found, real.candid))
-    absent = np.flatnonzero(votes.said == transfer.NO_VOTE)
+    predictions = other_classifiers.read(path)
+    votes = Votes(predictions.classes, other_classifiers.matched(predictions, real.candid))
+    absent = np.flatnonzero(votes.predicted == transfer.NO_VOTE)
     if len(absent) == len(real.label):
         raise PredictionsError(
             f"{path}: has none of the {len(real.label)} labelled first detections, such as candid {real.candid[0]}"
@@ -131,8 +131,8 @@ def _pair(request: Request, real: Sample, warn: Say) -> tuple[Sample, Sample] | 
     """As many real as simulated objects of each class that both files have enough of; None where none is asked for."""
     if request.simulated is None:
         return None
-    wanted = {name: min(n, two_sample.MOST_PER_CLASS) for name, n in real.counts().items()}
-    simulated = samples.read(request.simulated, wanted)
+    most = {name: min(n, two_sample.MOST_PER_CLASS) for name, n in real.counts().items()}
+    simulated = samples.read(request.simulated, most)
     n_real, n_simulated = real.counts(), simulated.counts()
     both = {}
     for name in schema.CLASS_NAMES:
@@ -145,7 +145,9 @@ def _pair(request: Request, real: Sample, warn: Say) -> tuple[Sample, Sample] | 
                 f" {request.simulated}, expected {two_sample.LEAST_PER_CLASS} or more of each"
             )
     if not both:
-        raise ValueError(f"{request.real} and {request.simulated} have no class in common with objects enough")
+        raise ValueError(
+            f"{request.real} and {request.simulated} have no class in common of which both have enough objects"
+        )
     return samples.thinned(real, both), samples.thinned(simulated, both)
 
 

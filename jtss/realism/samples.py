@@ -51,7 +51,7 @@ def read(path: str | Path, most: dict[str, int] | None = None, seed: int = 0) ->
         seed: of that draw.
 
     Raises:
-        data.DataError: as `data.read`; or no object has a label.
+        dataset.DataError: as `dataset.read`; or no object has a label.
     """
     rng, parts = np.random.default_rng(seed), []
     for sequences in dataset.read(path):

@@ -1,7 +1,4 @@
-"""The numbers of realism.json as text.
-
-[FOLDED] The numbers of realism.json as one long table, a row per number.
-"""
+"""The numbers of realism.json for readers: tables for the terminal, and one long CSV with a row per number."""
 
 import csv
 import io
@@ -11,46 +8,45 @@ from collections.abc import Iterator
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import CLASS_NAMES
 
-Row = list[str]
-
 VALUES_SHOWN = 8  # of a class; realism.csv has all
+COLUMNS = ("measure", "subject", "part", "class", "value", "lower", "upper", "n_objects")  # of realism.csv
+
+Row = list[str]
+TableRow = tuple
 
 
 def transfer(document: dict) -> str:
-    """How well models do on the real sky."""
-    found = document["transfer"]
+    """How well models classify real alerts."""
+    measured = document["transfer"]
     parts = []
-    if found["first_detection"]:
-        parts += _first_detection(found["first_detection"], document["real"])
-    for name, sequences in found["sequences"].items():
-        parts.append(_sequences(name, sequences))
+    if measured["first_detection"]:
+        parts += _first_detection(measured["first_detection"], document["real"])
+    parts += [_sequences(name, model) for name, model in measured["sequences"].items()]
     return "\n\n".join(parts)
 
 
-def _first_detection(found: dict, real: dict) -> list[str]:
+def _first_detection(comparison: dict, real: dict) -> list[str]:
     counts = ", ".join(f"{n} {name}" for name, n in real["objects"].items())
     head = (
-        f"Transfer to {real['path']}: {found['n_labelled']} labelled objects ({counts}), one vote per object by its"
-        f" first detection; {found['n_common']} have a vote of every model, and these are scored."
+        f"Transfer to {real['path']}: {comparison['n_labelled']} labelled objects ({counts}), one prediction per object"
+        f" from its first detection; {comparison['n_common']} are predicted by every model, and these are scored."
     )
-    common = {name: model["common"] for name, model in found["models"].items()}
+    models = comparison["models"]
+    common = {name: model["common"] for name, model in models.items()}
     parts = [head, _scores(common)]
-    more = {name: model["answered"] for name, model in found["models"].items() if _answers_more(model, found)}
+    more = {name: model["answered"] for name, model in models.items() if model["n_answered"] > comparison["n_common"]}
     if more:
-        parts.append(f"On all objects that a model has a vote for:\n\n{_scores(more)}")
-    if found["differences"]:
-        parts.append(f"Differences on the same objects, with paired bootstrap:\n\n{_differences(found['differences'])}")
-    parts += [_confusion(name, scored) for name, scored in common.items()]
-    parts += [_strata(key, found["models"]) for key in ("epoch", "magnitude")]
+        parts.append(f"On all objects that a model has a prediction for:\n\n{_scores(more)}")
+    if comparison["differences"]:
+        table = _differences(comparison["differences"])
+        parts.append(f"Differences on the same objects, with paired bootstrap:\n\n{table}")
+    parts += [_confusion(name, scores) for name, scores in common.items()]
+    parts += [_strata(key, models) for key in ("epoch", "magnitude")]
     return parts
 
 
-def _answers_more(model: dict, found: dict) -> bool:
-    return model["n_answered"] > found["n_common"]
-
-
-def _scores(scored: dict[str, dict]) -> str:
-    first = next(iter(scored.values()))
+def _scores(models: dict[str, dict]) -> str:
+    first = next(iter(models.values()))
     groups, classes = list(first["balanced_accuracy"]), _present(first)
     head = ["", "objects", *(f"mean of {group}" for group in groups), *(f"{name} recall" for name in classes)]
     rows = [
@@ -60,13 +56,13 @@ def _scores(scored: dict[str, dict]) -> str:
             *(_with_interval(values["balanced_accuracy"][group]) for group in groups),
             *(_with_interval(values["recall"][each]) for each in classes),
         ]
-        for name, values in scored.items()
+        for name, values in models.items()
     ]
     return aligned([head, *rows])
 
 
-def _present(scored: dict) -> list[str]:
-    return [name for name in CLASS_NAMES if scored["recall"][name]["n_objects"]]
+def _present(scores: dict) -> list[str]:
+    return [name for name in CLASS_NAMES if scores["recall"][name]["n_objects"]]
 
 
 def _with_interval(score: dict) -> str:
@@ -89,13 +85,13 @@ def _points(score: dict) -> str:
     return f"{100 * score['value']:+.1f}{limits} points"
 
 
-def _confusion(name: str, scored: dict) -> str:
+def _confusion(name: str, scores: dict) -> str:
     rows = [
         [true, *map(str, counts)]
-        for true, counts in zip(CLASS_NAMES, scored["confusion_matrix"], strict=True)
-        if scored["recall"][true]["n_objects"]
+        for true, counts in zip(CLASS_NAMES, scores["confusion_matrix"], strict=True)
+        if scores["recall"][true]["n_objects"]
     ]
-    return f"{name}: true class (row), called (column)\n\n{aligned([['', *CLASS_NAMES], *rows])}"
+    return f"{name}: true class (row), predicted class (column)\n\n{aligned([['', *CLASS_NAMES], *rows])}"
 
 
 def _strata(key: str, models: dict) -> str:
@@ -103,9 +99,9 @@ def _strata(key: str, models: dict) -> str:
     groups, classes = list(first["common"]["balanced_accuracy"]), _present(first["common"])
     rows = [["", "", *(f"mean of {group}" for group in groups), *classes]]
     for name, model in models.items():
-        for part, scored in model["by"][key].items():
-            means = [_with_interval(scored["balanced_accuracy"][group]) for group in groups]
-            rows.append([name, part, *means, *(_of(scored["recall"][each]) for each in classes)])
+        for part, scores in model["by"][key].items():
+            means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
+            rows.append([name, part, *means, *(_of(scores["recall"][each]) for each in classes)])
     return f"By {key} of the first detection:\n\n{aligned(rows)}"
 
 
@@ -113,27 +109,27 @@ def _of(score: dict) -> str:
     return f"{score['hits']} of {score['n_objects']}" if score["n_objects"] else UNDEFINED
 
 
-def _sequences(name: str, found: dict) -> str:
-    head = f"{name} reads {found['n_detections']} detections; labelled objects that have them: {len(found['objects'])}"
-    if not found["objects"]:
+def _sequences(name: str, model: dict) -> str:
+    head = f"{name} reads {model['n_detections']} detections; labelled objects that have them: {len(model['objects'])}"
+    if not model["objects"]:
         return head
-    classes = list(found["objects"][0]["probabilities"])
+    classes = list(model["objects"][0]["probabilities"])
     rows = [
         [each["object_id"], each["label"], each["predicted"], *(f"{each['probabilities'][c]:.3f}" for c in classes)]
-        for each in found["objects"]
+        for each in model["objects"]
     ]
-    return f"{head}\n\n{aligned([['object', 'label', 'called', *classes], *rows])}"
+    return f"{head}\n\n{aligned([['object', 'label', 'predicted', *classes], *rows])}"
 
 
 def two_sample(document: dict) -> str:
-    """How well simulation is told from reality."""
-    found = document["two_sample"]
+    """How well simulated alerts are told from real ones."""
+    test = document["two_sample"]
     head = (
-        f"Real or simulated? {document['real']['path']} against {document['simulated']['path']}: area under the curve"
-        f" of networks that did not see the object, 0.5 is perfect; {found['folds']} folds. The source is what lies"
-        f" within {found['core_radius_pix']:g} pixels of the centre of {found['side_pix']}."
+        f"Real or simulated? {document['real']['path']} against {document['simulated']['path']}: area under the ROC"
+        f" curve of networks not trained on the object, 0.5: indistinguishable; {test['folds']} folds. The source is"
+        f" what lies within {test['core_radius_pix']:g} pixels of the centre of {test['side_pix']}."
     )
-    classes = found["classes"]
+    classes = test["classes"]
     rows = [["", *(f"{name} (2 × {values['n_each']})" for name, values in classes.items())]]
     for kind in next(iter(classes.values()))["images"]:
         rows.append([f"stamps, {kind}", *(_area(values["images"][kind]) for values in classes.values())])
@@ -142,9 +138,9 @@ def two_sample(document: dict) -> str:
     return "\n\n".join([*parts, *(_values(name, each["metadata"]["values"]) for name, each in classes.items())])
 
 
-def _area(found: dict) -> str:
-    lower, upper = found["auc"]["interval"]
-    return f"{found['auc']['value']:.2f} ({lower:.2f}–{upper:.2f})"
+def _area(test: dict) -> str:
+    lower, upper = test["auc"]["interval"]
+    return f"{test['auc']['value']:.2f} ({lower:.2f}–{upper:.2f})"
 
 
 def _accuracies(classes: dict) -> list[Row]:
@@ -159,16 +155,20 @@ def _accuracies(classes: dict) -> list[Row]:
 
 def _values(name: str, values: dict) -> str:
     head = (
-        f"{name}: what of the metadata gives the simulation away; area lost when shuffled, area by the bare value"
+        f"{name}: which metadata give the simulation away: area lost when shuffled, area of the bare value"
         " (above 0.5: real ones are higher), medians, missing"
     )
     rows = [["", "lost", "alone", "real", "simulated", "missing real", "simulated"]]
     ordered = sorted(values.items(), key=lambda item: -item[1]["importance"])
     for value, each in ordered[:VALUES_SHOWN]:
-        medians = [f"{each[key]:.4g}" for key in ("median_real", "median_simulated")]
+        medians = [_number(each[key]) for key in ("median_real", "median_simulated")]
         missing = [percent(each[key]) for key in ("missing_real", "missing_simulated")]
         rows.append([value, f"{each['importance']:+.3f}", f"{each['alone']:.2f}", *medians, *missing])
     return f"{head}\n\n{aligned(rows)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else UNDEFINED
 
 
 def aligned(rows: list[Row]) -> str:
@@ -180,10 +180,6 @@ def aligned(rows: list[Row]) -> str:
         for i, (column, width) in enumerate(zip(columns, widths, strict=True))
     ]
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
-
-
-COLUMNS = ("measure", "subject", "part", "class", "value", "lower", "upper", "n_objects")
-TableRow = tuple
 
 
 def table(document: dict) -> str:
@@ -200,26 +196,26 @@ def _cell(value: object) -> object:
     return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
-def _transfer(found: dict | None) -> Iterator[TableRow]:
-    first = found and found["first_detection"]
+def _transfer(measured: dict | None) -> Iterator[TableRow]:
+    first = measured and measured["first_detection"]
     if not first:
         return
     for name, model in first["models"].items():
         yield from _score_rows(name, "common", model["common"])
         yield from _score_rows(name, "answered", model["answered"])
         for key, parts in model["by"].items():
-            for part, scored in parts.items():
-                yield from _score_rows(name, f"{key} {part}", scored)
+            for part, scores in parts.items():
+                yield from _score_rows(name, f"{key} {part}", scores)
     for each in first["differences"]:
         pair = f"{each['model']} - {each['other']}"
         for group in (key for key in each if key not in ("model", "other")):
             yield _row("balanced accuracy difference", pair, "common", group, each[group], first["n_common"])
 
 
-def _score_rows(name: str, part: str, scored: dict) -> Iterator[TableRow]:
-    for group, score in scored["balanced_accuracy"].items():
-        yield _row("balanced accuracy", name, part, group, score, scored["n_objects"])
-    for label, score in scored["recall"].items():
+def _score_rows(name: str, part: str, scores: dict) -> Iterator[TableRow]:
+    for group, score in scores["balanced_accuracy"].items():
+        yield _row("balanced accuracy", name, part, group, score, scores["n_objects"])
+    for label, score in scores["recall"].items():
         if score["n_objects"]:
             yield _row("recall", name, part, label, score, score["n_objects"])
 
@@ -228,12 +224,13 @@ def _row(measure: str, subject: str, part: str, label: str, score: dict, n_objec
     return measure, subject, part, label, score["value"], *score["interval"], n_objects
 
 
-def _two_sample(found: dict | None) -> Iterator[TableRow]:
-    for label, each in (found or {"classes": {}})["classes"].items():
-        tests = {f"stamps, {name}": test for name, test in each["images"].items()} | {"metadata": each["metadata"]}
-        for subject, test in tests.items():
+def _two_sample(test: dict | None) -> Iterator[TableRow]:
+    for label, each in (test or {"classes": {}})["classes"].items():
+        separations = {f"stamps, {name}": measured for name, measured in each["images"].items()}
+        separations["metadata"] = each["metadata"]
+        for subject, separation in separations.items():
             for measure in ("auc", "balanced_accuracy"):
-                yield _row(f"real or simulated: {measure}", subject, "", label, test[measure], each["n_each"])
+                yield _row(f"real or simulated: {measure}", subject, "", label, separation[measure], each["n_each"])
         for name, value in each["metadata"]["values"].items():
             for measure, number in value.items():
                 yield f"real or simulated: {measure}", name, "", label, number, None, None, each["n_each"]

@@ -1,4 +1,4 @@
-"""How well models classify the real sky: scores of several models on the same objects, one vote per object.
+"""How well models classify real alerts: scores of several models on the same objects, one vote per object.
 
 A vote is for the most probable of all classes that the model knows: one for bogus is a miss.
 """
@@ -9,33 +9,34 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss.metrics.classification import confusion_matrix
-from jtss.metrics.intervals import percentiles, recalls, resampled_recalls, wilson_interval
+from jtss.metrics.intervals import percentiles, recalls, resampled_recalls, wilson_interval, with_interval
 from jtss.schema import CLASS_NAMES
 
 NO_VOTE = -1
-CLASSES = CLASS_NAMES[:4]  # that objects belong to; bogus is none
+CLASSES = CLASS_NAMES[:4]  # of astronomical objects; bogus is none
 GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 
 # ndethist and ncovhist grow, and rb is another model's, as the survey goes on [JD of 2019-07-01 and 2022-01-01, 0 h UT]
 EPOCHS_JD = {"before 2019-07": -np.inf, "2019-07 to 2021": 2458665.5, "2022 and later": 2459580.5}
 MAGNITUDES = {"below 18": -np.inf, "18 to 19": 18.0, "19 and above": 19.0}
+UNDEFINED = (np.nan, np.nan)
 FEW_OBJECTS = 5  # of a class; with fewer, resampling them says little, so there is no interval
 
 
 class Votes(NamedTuple):
-    """What a model says of N objects.
+    """The predictions of a model for N objects.
 
     Attributes:
         classes: L names that it knows.
-        probabilities: [N, L]; a row of NaN where it says nothing.
+        probabilities: [N, L]; a row of NaN where there is no prediction.
     """
 
     classes: tuple[str, ...]
     probabilities: np.ndarray
 
     @property
-    def said(self) -> np.ndarray:
-        """[N] int64: index into `CLASS_NAMES`, -1 where it says nothing."""
+    def predicted(self) -> np.ndarray:
+        """[N] int64: index into `CLASS_NAMES`, -1 where there is no prediction."""
         answered = np.isfinite(self.probabilities).all(axis=1)
         best = np.where(answered[:, None], self.probabilities, 0).argmax(axis=1)
         index = np.array([CLASS_NAMES.index(name) for name in self.classes])
@@ -51,8 +52,8 @@ def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
     Raises:
         ValueError: an object has no vote.
     """
-    confusion = confusion_matrix(label, votes.said, len(CLASS_NAMES))
-    hits = (votes.said == label)[:, None]
+    confusion = confusion_matrix(label, votes.predicted, len(CLASS_NAMES))
+    hits = (votes.predicted == label)[:, None]
     return {
         "n_objects": len(label),
         "balanced_accuracy": {name: _mean(hits, label, votes, group, seed) for name, group in GROUPS.items()},
@@ -63,30 +64,26 @@ def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
 
 def _mean(hits: np.ndarray, label: np.ndarray, votes: Votes, group: tuple[int, ...], seed: int) -> dict:
     if not _knows(votes, group):
-        return {"value": np.nan, "interval": [np.nan, np.nan]}
+        return with_interval(np.nan, UNDEFINED)
     drawn = resampled_recalls(hits, label, group, seed=seed)[:, 0].mean(axis=1)
-    return _plain(recalls(hits, label, group)[0].mean(), _limits(drawn, label, group))
+    return with_interval(recalls(hits, label, group)[0].mean(), _limits(drawn, label, group))
 
 
 def _limits(drawn: np.ndarray, label: np.ndarray, group: tuple[int, ...]) -> tuple:
     """Interval of resampled values [R]; NaN where a class of the group has few objects."""
     few = min(np.sum(label == index) for index in group) < FEW_OBJECTS
-    return (np.nan, np.nan) if few else percentiles(drawn)
+    return UNDEFINED if few else percentiles(drawn)
 
 
 def _recall(confusion: np.ndarray, index: int, known: bool) -> dict:
     hit, total = int(confusion[index, index]), int(confusion[index].sum())
     value = hit / total if total and known else np.nan
-    limits = wilson_interval(hit, total) if known else (np.nan, np.nan)
-    return {**_plain(value, limits), "hits": hit, "n_objects": total}
+    limits = wilson_interval(hit, total) if known else UNDEFINED
+    return {**with_interval(value, limits), "hits": hit, "n_objects": total}
 
 
 def _knows(votes: Votes, group: tuple[int, ...]) -> bool:
     return all(CLASS_NAMES[index] in votes.classes for index in group)
-
-
-def _plain(value: float, limits: tuple) -> dict:
-    return {"value": float(value), "interval": [float(limit) for limit in limits]}
 
 
 def difference(label: np.ndarray, one: Votes, other: Votes, seed: int = 0) -> dict:
@@ -94,16 +91,16 @@ def difference(label: np.ndarray, one: Votes, other: Votes, seed: int = 0) -> di
 
     Both models are scored on every draw of objects, so that what makes an object hard for both cancels.
     """
-    hits = np.stack([one.said == label, other.said == label], axis=1)
-    found = {}
+    hits = np.stack([one.predicted == label, other.predicted == label], axis=1)
+    differences = {}
     for name, group in GROUPS.items():
         if not (_knows(one, group) and _knows(other, group)):
-            found[name] = {"value": np.nan, "interval": [np.nan, np.nan]}
+            differences[name] = with_interval(np.nan, UNDEFINED)
             continue
         means = recalls(hits, label, group).mean(axis=1)
         drawn = resampled_recalls(hits, label, group, seed=seed).mean(axis=2)
-        found[name] = _plain(means[0] - means[1], _limits(drawn[:, 0] - drawn[:, 1], label, group))
-    return found
+        differences[name] = with_interval(means[0] - means[1], _limits(drawn[:, 0] - drawn[:, 1], label, group))
+    return differences
 
 
 def strata(values: np.ndarray, lower: dict[str, float]) -> dict[str, np.ndarray]:
@@ -135,9 +132,9 @@ def comparison(
     Raises:
         ValueError: there is no object for which all models have a vote.
     """
-    common = np.all([each.said != NO_VOTE for each in votes.values()], axis=0)
+    common = np.all([each.predicted != NO_VOTE for each in votes.values()], axis=0)
     if not common.any():
-        raise ValueError(f"no labelled object has a vote of every one of {', '.join(votes)}")
+        raise ValueError(f"no labelled object is predicted by every one of {', '.join(votes)}")
     parts = {"epoch": strata(jd, EPOCHS_JD), "magnitude": strata(magnitude, MAGNITUDES)}
     shared = {name: chosen(each, common) for name, each in votes.items()}
     return {
@@ -159,7 +156,7 @@ def _model(label: np.ndarray, votes: Votes, common: np.ndarray, parts: dict[str,
     def on(rows: np.ndarray) -> dict:
         return scores(label[rows], chosen(votes, rows))
 
-    answered = votes.said != NO_VOTE
+    answered = votes.predicted != NO_VOTE
     return {
         "n_answered": int(answered.sum()),
         "common": on(common),

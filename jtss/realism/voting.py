@@ -1,4 +1,4 @@
-"""Asks trained models what the labelled objects of a data set are."""
+"""What trained models predict for the labelled objects of a data set."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from jtss.realism.transfer import Votes
 from jtss.schema import take
 
 
-class Sequence(NamedTuple):
-    """One object with enough detections, and what a model for several detections says of it."""
+class Prediction(NamedTuple):
+    """One object with enough detections, and what a model of several detections predicts."""
 
     object_id: str
     label: str
@@ -23,7 +23,7 @@ class Sequence(NamedTuple):
 
 
 def votes(runs: dict[str, Model], path: str | Path) -> dict[str, Votes]:
-    """What each first-detection model says of every labelled object of a data set, in the order of the file."""
+    """What each first-detection model predicts for every labelled object of a data set, in the order of the file."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in runs}
     for sequences in dataset.read(path):
         labelled = take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
@@ -32,20 +32,20 @@ def votes(runs: dict[str, Model], path: str | Path) -> dict[str, Votes]:
     return {name: Votes(model.config.classes, np.concatenate(parts[name])) for name, model in runs.items()}
 
 
-def listed(model: Model, path: str | Path) -> list[Sequence]:
-    """What a model says of each labelled object that has as many detections as it reads."""
-    found = []
+def listed(model: Model, path: str | Path) -> list[Prediction]:
+    """The predictions of a model for each labelled object that has as many detections as it reads."""
+    predictions = []
     for sequences in dataset.read(path):
         labelled = take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
         last = labelled.object_start[:-1] + model.config.n_detections - 1
-        for i, chances in zip(*predict.predict(model, labelled), strict=True):
-            found.append(
-                Sequence(
+        for i, probabilities in zip(*predict.predict(model, labelled), strict=True):
+            predictions.append(
+                Prediction(
                     object_id=str(labelled.object_id[i]),
                     label=schema.CLASS_NAMES[labelled.label[i]],
                     candid=int(labelled.candid[last[i]]),
-                    predicted=model.config.classes[int(chances.argmax())],
-                    probabilities={name: float(p) for name, p in zip(model.config.classes, chances, strict=True)},
+                    predicted=model.config.classes[int(probabilities.argmax())],
+                    probabilities={name: float(p) for name, p in zip(model.config.classes, probabilities, strict=True)},
                 )
             )
-    return found
+    return predictions

@@ -1,7 +1,4 @@
-"""From a trained model and a data file to a report: loads, evaluates, warns and writes.
-
-[FOLDED] What an evaluation is about: the model, the data, and what to beware of, in plain values for the report.
-"""
+"""From a trained model and a data file to a report: loads, evaluates, describes, warns and writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,20 +11,134 @@ import numpy as np
 from jtss import dataset
 from jtss.config.settings import Config
 from jtss.inference import predict
-from jtss.inference.model import Model, version
+from jtss.inference.model import Model, refuse_own_sky, version
 from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
-from jtss.reports.sections import models, selective
-from jtss.reports.sections import seeds as sections_seeds
+from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
-from jtss.runs import provenance
+from jtss.runs import files, provenance
 from jtss.runs.seeds import seed_directories
 from jtss.training.trained import learning_curve
 
+Say = Callable[[str], None]
+
 FEW_OBJECTS = 30  # of a class; below, the interval of a recall near 90 % spans more than 20 points
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate on, and how.
+
+    Attributes:
+        data: data set; None: the one that the model was trained on, which a model that ships does not know.
+        split: name of a split, or "all".
+        screener: first-detection model for bogus screening, None for none.
+        command: the command line, for the report.
+        priors: proportion of each class; None: the paper's, where the model has its classes.
+        purity: to choose thresholds for.
+        others: paths of more models, to compare with the one that the report is of.
+    """
+
+    data: Path | None
+    split: str
+    screener: Model | None
+    command: str
+    priors: dict[str, float] | None = None
+    purity: float = PURITY
+    others: tuple[Path, ...] = ()
+
+
+def assess(
+    path: Path, request: Request, out: Path | None, warn: Say, ensemble: dict | None = None
+) -> tuple[dict, tuple[Path, Path]]:
+    """Evaluate a trained model and write its report.
+
+    Args:
+        path: run directory, folder of an ensemble's seeds, or name of a model that ships.
+        request: what on.
+        out: folder of the report; None: a folder named after the data, the split and the screening, in the run
+            directory; for a model that ships in the current one, and named after the model, too; with other models
+            "-compared".
+        warn: takes what a reader must know before believing the numbers.
+        ensemble: what its seeds say by themselves, see `sections.seeds.summarise`.
+
+    Returns:
+        The report's document, and the paths of report.json and report.html.
+
+    Raises:
+        ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
+        OSError: the report cannot be written.
+    """
+    run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
+    balanced = run.config.training.class_balance == "uniform"
+    class_priors = priors.class_priors(request.priors, run.config.classes, balanced)
+    selective.check_purity(request.purity)
+    data_path = request.data or training_data(run)
+    if not data_path.exists():
+        raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
+    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
+    for one in (run, *others):
+        refuse_own_sky(one, data_path, described["made_by"])
+    folder = out or _folder(run, described, request)
+    files.require_writable(folder)
+    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *split_warnings(described)]
+    for other in others:
+        theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
+        warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
+    curve = learning_curve(run)  # read here: a damaged record must not show only after hours
+    evaluated = _evaluate(run, data_path, request)
+    warnings += class_warnings(evaluated)
+    comparison = _compare(run, evaluated, others, data_path, request) if others else None
+    for warning in warnings:
+        warn(warning)
+    time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
+    document = report.make_document(
+        evaluated,
+        model=describe_model(run),
+        data=described,
+        inference=time | {"device": provenance.hardware()["device"]},
+        curve=curve,
+        command=request.command,
+        warnings=warnings,
+        screener=screener and describe_model(screener),
+        class_priors=class_priors,
+        purity=request.purity,
+        comparison=comparison,
+        ensemble=ensemble,
+    )
+    return document, report.write(folder, document, evaluated)
+
+
+def assess_ensemble(
+    path: Path, request: Request, out: Path | None, warn: Say, say: Say
+) -> tuple[dict, tuple[Path, Path]]:
+    """Evaluate every seed of an ensemble on the same data, then the ensemble; write one table of them all.
+
+    Args:
+        path: folder of the seeds.
+        request, out, warn: as in `assess`; the report of a seed is in a folder of its own, the one of the
+            ensemble beside the table.
+        say: takes a line for every seed.
+
+    Returns:
+        The summary, and the paths of repeats.json and repeats.csv.
+
+    Raises:
+        ValueError, OSError: as in `assess`, for any of the seeds.
+    """
+    load.load_model(path)  # whether the seeds fit each other must not show only after all are evaluated
+    reports, warn = {}, _once(warn)
+    for seed, directory in seed_directories(path).items():
+        reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
+        say(f"seed {seed}: {html_path}")
+    summary = seeds.summarise(reports)
+    ensemble, (json_path, html_path) = assess(path, request, out, warn, summary)
+    say(f"ensemble: {html_path}")
+    summary |= {seeds.ENSEMBLE: seeds.scores(ensemble)}
+    return summary, seeds.write(json_path.parent, summary)
 
 
 def describe_model(run: Model) -> dict:
@@ -61,7 +172,7 @@ def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str
     }
 
 
-def beware_of_few(evaluation: Evaluation) -> list[str]:
+def class_warnings(evaluation: Evaluation) -> list[str]:
     """Warnings where the objects evaluated are too few, or none, to say something of a class."""
     support = np.bincount(evaluation.label, minlength=len(evaluation.classes))
     counted = list(zip(evaluation.classes, support.tolist(), strict=True))
@@ -69,7 +180,7 @@ def beware_of_few(evaluation: Evaluation) -> list[str]:
     few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_OBJECTS]
     warnings = []
     if absent:
-        warnings.append(f"No object of {_and(absent)} was evaluated: the numbers say nothing of what the model knows.")
+        warnings.append(f"No objects of {_and(absent)} were evaluated: the numbers say nothing about them.")
     if few:
         warnings.append(f"Fewer than {FEW_OBJECTS} objects of {_and(few)}: read the intervals, not the values alone.")
     return warnings
@@ -79,104 +190,15 @@ def _and(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def beware(data: dict) -> list[str]:
+def split_warnings(data: dict) -> list[str]:
     """What a reader must know before believing the numbers, worst first."""
     if data["split"] == "train" and data["is_training_file"]:
-        return ["Evaluated on the training split: the numbers show what was learnt by heart, not how new objects fare."]
+        return ["Evaluated on the training split: the numbers show memorisation, not how new objects are classified."]
     if data["split"] == ALL_SPLITS and data["is_training_file"]:
-        return ["Evaluated on all splits of the training file: most of these objects were trained on."]
+        return ["Evaluated on all splits of the training file: the model was trained on most of these objects."]
     if data["split"] == "validation" and data["is_training_file"]:
-        return ["Evaluated on the validation split, which chose the training step to keep: slightly too good."]
+        return ["Evaluated on the validation split, which chose the training step to keep: slightly optimistic."]
     return []
-
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to evaluate on, and how.
-
-    Attributes:
-        data: data set; None: the one that the model was trained on, which a model that ships does not know.
-        split: name of a split, or "all".
-        screener: first-detection model for bogus screening, None for none.
-        command: the command line, for the report.
-        priors: shares of the classes on the sky; None: the paper's, where the model has its classes.
-        purity: what thresholds are chosen for.
-        others: paths of more models, to set beside the one that the report is of.
-    """
-
-    data: Path | None
-    split: str
-    screener: Model | None
-    command: str
-    priors: dict[str, float] | None = None
-    purity: float = PURITY
-    others: tuple[Path, ...] = ()
-
-
-def assess(
-    path: Path, request: Request, out: Path | None, warn: Say, seeds: dict | None = None
-) -> tuple[dict, tuple[Path, Path]]:
-    """Evaluate a trained model and write its report.
-
-    Args:
-        path: run directory, folder of repeats, or name of a model that ships.
-        request: what on.
-        out: folder of the report; None: a folder named after the data, the split and the screening, in the run
-            directory; for a model that ships in the current one, and named after the model, too; beside other models
-            "-compared".
-        warn: takes what a reader must know before believing the numbers.
-        seeds: what the seeds of a folder of repeats say by themselves, see `repeat_scores.summarise`.
-
-    Returns:
-        The report's document, and the paths of report.json and report.html.
-
-    Raises:
-        ValueError: run or data cannot be read or do not fit, or nothing can be evaluated.
-        OSError: the report cannot be written.
-    """
-    run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
-    sky = priors.sky_of(request.priors, run.config.classes, run.config.training.class_balance == "uniform")
-    selective.check_purity(request.purity)
-    data_path = request.data or training_data(run)
-    if not data_path.exists():
-        raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
-    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
-    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *beware(described)]
-    for other in others:
-        theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
-        warnings += [f"{other.label}: {text}" for text in beware(theirs)]
-    curve = learning_curve(run)  # read here: a damaged record must not show only after hours
-    evaluated = _evaluate(run, data_path, request)
-    warnings += beware_of_few(evaluated)
-    compared = _compare(run, evaluated, others, data_path, request) if others else None
-    for warning in warnings:
-        warn(warning)
-    time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
-    found = report.document(
-        evaluated,
-        model=describe_model(run),
-        data=described,
-        inference=time | {"device": provenance.hardware()["device"]},
-        curve=curve,
-        command=request.command,
-        warnings=warnings,
-        screener=screener and describe_model(screener),
-        sky=sky,
-        purity=request.purity,
-        compared=compared,
-        seeds=seeds,
-    )
-    return found, report.write(out or _folder(run, described, request), found, evaluated)
-
-
-def _compare(run: Model, evaluated: Evaluation, others: list[Model], path: Path, request: Request) -> dict:
-    """The scores of all models on the objects that all of them can read, in the order of their detections."""
-    contenders = [Contender(run.label, run.config.n_detections, evaluated)]
-    contenders += [Contender(one.label, one.config.n_detections, _evaluate(one, path, request)) for one in others]
-    return models.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
 def training_data(run: Model) -> Path:
@@ -187,6 +209,18 @@ def training_data(run: Model) -> Path:
             " by --alerts"
         )
     return Path(run.provenance["data"])
+
+
+def own_folder(run: Model, name: str) -> Path:
+    """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
+    return run.folder / name if run.folder else Path(f"{run.label}-{name}")
+
+
+def _compare(run: Model, evaluated: Evaluation, others: list[Model], path: Path, request: Request) -> dict:
+    """The scores of all models on the objects that all of them can read, in the order of their detections."""
+    contenders = [Contender(run.label, run.config.n_detections, evaluated)]
+    contenders += [Contender(one.label, one.config.n_detections, _evaluate(one, path, request)) for one in others]
+    return models.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
 def _evaluate(run: Model, path: Path, request: Request) -> Evaluation:
@@ -220,11 +254,6 @@ def _folder(run: Model, described: dict, request: Request) -> Path:
     return own_folder(run, "-".join(["evaluation", *parts]))
 
 
-def own_folder(run: Model, name: str) -> Path:
-    """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
-    return run.folder / name if run.folder else Path(f"{run.label}-{name}")
-
-
 def _once(warn: Say) -> Say:
     """Says nothing that was said already: what is true of the data is true for every seed."""
     said: set[str] = set()
@@ -235,32 +264,3 @@ def _once(warn: Say) -> Say:
             warn(line)
 
     return say
-
-
-def assess_repeats(
-    path: Path, request: Request, out: Path | None, warn: Say, say: Say
-) -> tuple[dict, tuple[Path, Path]]:
-    """Evaluate every seed of a folder of repeats on the same data, then all as one model; write one table of them all.
-
-    Args:
-        path: folder of repeats.
-        request, out, warn: as in `assess`; the report of a seed is in a folder of its own, the one of all beside the
-            table.
-        say: takes a line for every seed.
-
-    Returns:
-        The summary, and the paths of repeats.json and repeats.csv.
-
-    Raises:
-        ValueError, OSError: as in `assess`, for any of the seeds.
-    """
-    load.load_model(path)  # whether the seeds are repeats at all must not show only after all are evaluated
-    reports, warn = {}, _once(warn)
-    for seed, directory in seed_directories(path).items():
-        reports[seed], (_, html_path) = assess(directory, request, out and out / directory.name, warn)
-        say(f"seed {seed}: {html_path}")
-    summary = sections_seeds.summarise(reports)
-    ensemble, (json_path, html_path) = assess(path, request, out, warn, summary)
-    say(f"together: {html_path}")
-    summary |= {"together": sections_seeds.scores(ensemble)}
-    return summary, sections_seeds.write(json_path.parent, summary)

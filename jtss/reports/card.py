@@ -1,8 +1,6 @@
 """The model card: what a trained model is, what it learnt from, how good it is, and where it must not be trusted.
 
-After Mitchell et al. 2019, "Model Cards for Model Reporting".
-
-[FOLDED] The results of a model card: per evaluation a line of accuracy, a table of classes, and what it was measured on.
+After Mitchell et al. 2019, "Model Cards for Model Reporting", arXiv:1810.03993.
 """
 
 import math
@@ -16,6 +14,68 @@ from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
+
+SIMULATED = "(simulated)"  # how the name of a simulated survey ends
+CITATION = (
+    "D. Neira O., P. A. Estévez and F. Förster, *Temporal Stamp Classifier: Classifying Short Sequences of Astronomical"
+    " Alerts*, arXiv:2405.15073 (TSC)"
+)
+SIMULATED_TEACHERS = (
+    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
+    " published real alerts, and its constants were adjusted with scores on the labelled ones in view: a score on those"
+    " is no independent measurement."
+)
+BALANCED = (
+    "In training it saw all classes equally often; on the sky they are not equally common. Its probabilities are for"
+    " equal class priors: multiply them by the priors you expect, and normalise."
+)
+SIMULATED_SCORES = (
+    "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
+)
+NOT_MEASURED = "**It has not been measured on real alerts.**"
+NOT_FIRST = (
+    "Published real alerts are mostly from the middle of an object's history: how well it classifies the true first"
+    " alerts of real objects is not known."
+)
+LOOK_ALIKE = "Blazars and other AGN whose host looks like a star are mistaken for variable stars, and vice versa."
+ZTF_ONLY = "ZTF only: pixel scale, metadata and their meaning are those of ZTF."
+SEEN_BEFORE = (
+    "It reads how often the object was detected before (ndethist); labels of asteroids often rest on that as well, so"
+    " recall of asteroids on such labels looks better than it is."
+)
+SCORED_BEFORE = (
+    "It reads ZTF's real–bogus score rb; labels of bogus are often made from it, so recall of bogus on such labels"
+    " looks better than it is."
+)
+HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
+INTENDED_USE = (
+    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
+    " light curve grows. Not as labels for population statistics, and not without your own check where a wrong class"
+    " costs telescope time."
+)
+
+
+def text(name: str, trained: TrainedModel, sha256: str) -> str:
+    """The card of a model file, as Markdown.
+
+    Args:
+        name: of the model.
+        trained: what its file holds.
+        sha256: sum of its file.
+    """
+    parts = [
+        f"# {name}\n\n{_introduction(name, trained)}",
+        _section("Inputs", _inputs(trained.config)),
+        _section("Training data", _training_data(trained)),
+        _section("Recipe", _recipe(trained)),
+        _section("Results", sections(trained)),
+        *_calibration(trained),
+        _section("Limits", _limits(trained)),
+        _section("Intended use", _intended_use(name)),
+        _section("Cite", [f"- {CITATION}."]),
+        _section("File", _file(name, trained, sha256)),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def is_real(result: dict) -> bool:
@@ -31,17 +91,17 @@ def headline(result: dict) -> str:
 def sections(trained: TrainedModel) -> list[str]:
     """The lines of all results; one that says so where there are none."""
     if not trained.results:
-        return ["None: no evaluation was given when the file was made."]
+        return ["None: no evaluation was given when this file was written."]
     lines = []
     for result in trained.results:
         lines += [*_results_section(result, trained), ""]
-    return [*lines, "Intervals are at 95 %: Wilson's for accuracy, recall and precision, bootstrap for mean recall."]
+    return [*lines, "Intervals are 95 %: Wilson's for accuracy, recall and precision, bootstrap for mean recall."]
 
 
 def _results_section(result: dict, trained: TrainedModel) -> list[str]:
     classes, title = trained.config.classes, result["title"]
     accuracy, balanced = result["accuracy"], result["balanced_accuracy"]
-    head = ["true class", "objects", "recall", "precision", *(f"called {name}" for name in classes)]
+    head = ["true class", "objects", "recall", "precision", *(f"predicted {name}" for name in classes)]
     scores = {
         "accuracy": _scored(accuracy["value"], accuracy["wilson_interval"]),
         "mean recall of the classes present": _scored(balanced["value"], balanced["interval"]),
@@ -60,7 +120,7 @@ def _results_section(result: dict, trained: TrainedModel) -> list[str]:
 
 def _origin(result: dict) -> list[str]:
     data = result["data"]
-    whose = ", the one that it was trained on" if data["is_training_file"] else ""
+    whose = ", on which the model was trained" if data["is_training_file"] else ""
     counts = ", ".join(f"{count:,} {what}" for what, count in sorted(data["objects"].items()))
     return [
         f"- `{result['command']}`, {result['created']}",
@@ -89,67 +149,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-CITATION = (
-    "D. Neira O., P. A. Estévez and F. Förster, *Temporal Stamp Classifier: Classifying Short Sequences of Astronomical"
-    " Alerts*, arXiv:2405.15073 (TSC)"
-)
-SIMULATED_TEACHERS = (
-    "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
-    " published real alerts, and its constants were moved with scores on the labelled ones in view: a score on those"
-    " is no independent measurement."
-)
-
-BALANCED = (
-    "It saw all classes equally often; the sky does not show them so. A probability is that of a sky with equal shares:"
-    " multiply by the shares you expect, and normalise."
-)
-SIMULATED_SCORES = "Simulated accuracy is not sky accuracy: it leaves out all that the simulator does not know."
-NOT_MEASURED = "**It has not been measured on real alerts.**"
-NOT_FIRST = (
-    "Published real alerts are mostly from the middle of an object's history: how it fares on true first alerts of the"
-    " real sky is not known."
-)
-LOOK_ALIKE = "Blazars and other AGN whose host looks like a star are taken for variable stars, and the other way round."
-ZTF_ONLY = "ZTF only: pixel scale, metadata and their meaning are ZTF's."
-SEEN_BEFORE = (
-    "It reads how often the object was seen before (ndethist); labels of asteroids often know that as well, so recall"
-    " of asteroids on such labels looks better than it is."
-)
-SCORED_BEFORE = (
-    "It reads ZTF's score rb; labels of bogus are often made from it, so recall of bogus on such labels looks better"
-    " than it is."
-)
-HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
-INTENDED_USE = (
-    "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
-    " light curve grows. Not as a label to count populations with, and not without your own check where a wrong"
-    " class costs telescope time."
-)
-
-
-def text(name: str, trained: TrainedModel, sha256: str) -> str:
-    """The card of a model file, as Markdown.
-
-    Args:
-        name: of the model.
-        trained: what its file holds.
-        sha256: sum of its file.
-    """
-    parts = [
-        f"# {name}\n\n{_introduction(name, trained)}",
-        _section("Inputs", _inputs(trained.config)),
-        _section("Training data", _training_data(trained)),
-        _section("Recipe", _recipe(trained)),
-        _section("Results", sections(trained)),
-        *_calibration(trained),
-        _section("Limits", _limits(trained)),
-        _section("Intended use", _intended_use(name)),
-        _section("Cite", [f"- {CITATION}."]),
-        _section("File", _file(name, trained, sha256)),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
 def _section(title: str, lines: Sequence[str]) -> str:
     return "\n".join([f"## {title}", "", *lines])
 
@@ -160,9 +159,9 @@ def _introduction(name: str, trained: TrainedModel) -> str:
     size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
     network = "A network" if n_members == 1 else f"{n_members} networks"
     return (
-        f"Says from {reads} of an object in the ZTF stream which of {len(config.classes)} classes it is:"
+        f"Classifies an object of the ZTF alert stream from {reads} into one of {len(config.classes)} classes:"
         f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
-        f" numbers, {_kind(config)}."
+        f" parameters, {_kind(config)}."
     )
 
 
@@ -178,7 +177,7 @@ def _inputs(config: Config) -> list[str]:
     if stamp.channels:
         lines.append(
             f"- Stamps: {', '.join(stamp.channels)}; the central {stamp.crop} × {stamp.crop} pixels, in {stamp.copies}"
-            f" rotated copies. A pixel without a value counts as the darkest of its crop."
+            f" rotated copies. A missing pixel counts as the darkest of its crop."
         )
     if config.metadata.dynamic:
         lines.append(f"- Metadata of every alert: {', '.join(config.metadata.dynamic)}.")
@@ -187,13 +186,13 @@ def _inputs(config: Config) -> list[str]:
         lines.append("- A missing value counts as the mean of the training data.")
     if set(config.metadata.static) & set(schema.COLOUR_NAMES):
         lines.append(
-            "- AllWISE colours come from a catalogue that is given (`--allwise`) or count as missing. They carry"
-            " much of what tells the classes apart: expect less without the catalogue."
+            "- AllWISE colours come from a catalogue given by the user (`--allwise`) or count as missing. They carry"
+            " much of what tells the classes apart: expect lower accuracy without the catalogue."
         )
     if n > 1:
         lines.append(
-            f"- The {n} alerts are the first of the object that are given, at least 6 hours apart; an object with fewer"
-            " gets a row without class."
+            f"- The {n} alerts are the earliest given of the object that are at least 6 hours apart; an object with"
+            " fewer gets a row without a class."
         )
     return lines
 
@@ -206,7 +205,7 @@ def _training_data(trained: TrainedModel) -> list[str]:
         SIMULATED_TEACHERS if simulated else f"Alerts of the survey {learnt['survey']}.",
         "",
         f"- Made by `{learnt['command']}`; content hash `{provenance['data_hash']}`.",
-        "- Objects that the model can read:",
+        "- Objects with enough detections, of the classes of the model:",
         "",
         *table(
             ["split", *trained.config.classes],
@@ -220,7 +219,7 @@ def _recipe(trained: TrainedModel) -> list[str]:
     return [
         f"- `{provenance['command']}`{_which(trainings)}",
         *_departures(config),
-        *_together(trainings),
+        *_ensemble(trainings),
         *(line for training in trainings for line in _training(training, trained)),
         f"- {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}.",
     ]
@@ -230,13 +229,12 @@ def _which(trainings: Sequence[dict]) -> str:
     return "" if len(trainings) == 1 else f", the command of seed {trainings[0]['seed']}"
 
 
-def _together(trainings: Sequence[dict]) -> list[str]:
+def _ensemble(trainings: Sequence[dict]) -> list[str]:
     if len(trainings) == 1:
         return []
     numbers = ", ".join(str(training["seed"]) for training in trainings)
-    return [
-        f"- {len(trainings)} trainings that differ in the seed ({numbers}); the model averages their probabilities."
-    ]
+    text = f"- An ensemble of {len(trainings)} trainings with different seeds ({numbers})"
+    return [f"{text}, whose probabilities are averaged."]
 
 
 def _training(training: dict, trained: TrainedModel) -> list[str]:
@@ -247,8 +245,8 @@ def _training(training: dict, trained: TrainedModel) -> list[str]:
     device = training.get("device", trained.provenance["device"])
     text = (
         f"- {whose}{steps:,} of {planned:,} iterations, {trained.config.training.batch_size} objects each, in"
-        f" {_duration(training['seconds'])} on {device}; kept: step {training['best_step']:,}, of"
-        f" the lowest validation loss, {loss:.4f} nat; accuracy {accuracy}."
+        f" {_duration(training['seconds'])} on {device}; kept: step {training['best_step']:,},"
+        f" with the lowest validation loss, {loss:.4f} nat; validation accuracy {accuracy}."
     )
     return [text, *([] if steps >= planned else [f"- **{whose}The training was stopped before its end.**"])]
 
@@ -256,13 +254,13 @@ def _training(training: dict, trained: TrainedModel) -> list[str]:
 def _departures(config: Config) -> list[str]:
     """Where the model is another than the named configuration."""
     if config.name not in CONFIGS:
-        return [f"- **The registry has no configuration {config.name} to compare it with.**"]
+        return [f"- **There is no named configuration {config.name} to compare it with.**"]
     named = settings.to_dict(CONFIGS[config.name])
-    different = settings.differences(settings.to_dict(config), named, ("here", "there"))
+    different = settings.differences(settings.to_dict(config), named, ("this model", "named configuration"))
     if not different:
-        return [f"- The configuration `{config.name}` as it is in the registry."]
+        return [f"- The named configuration `{config.name}`, unchanged."]
     return [
-        f"- **Not the complete configuration `{config.name}`**; it differs from the one in the registry:",
+        f"- **Not the named configuration `{config.name}`**, from which it differs in:",
         *(f"  - {difference}" for difference in different),
     ]
 
@@ -276,19 +274,26 @@ def _calibration(trained: TrainedModel) -> list[str]:
     if trained.temperature is None:
         return []
     text = (
-        f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
-        " logarithms of the probabilities by it, and normalising, makes them as sure as they are right there. It is"
-        " applied only where asked for:"
-        " `evaluate.py --alerts … --calibrated`."
+        f"- Temperature {trained.temperature:.3f}, fitted to {_fitted_to(trained)}: dividing the"
+        " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates"
+        " them. It is applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
     )
     return [_section("Calibration", [text])]
+
+
+def _fitted_to(trained: TrainedModel) -> str:
+    calibrated = trained.provenance.get("calibration")
+    if calibrated is None:
+        return "the validation split of the training data"
+    return f"the validation split of another data set (made by `{calibrated['made_by']}`)"
 
 
 def _limits(trained: TrainedModel) -> list[str]:
     config, measured = trained.config, any(map(is_real, trained.results))
     read = {*config.metadata.dynamic, *config.metadata.static}
     others = (
-        f"It knows no class but {', '.join(config.classes)}: anything else gets one of these, often with confidence."
+        f"It knows no classes but {', '.join(config.classes)}: any other object is given one of these, often with high"
+        " confidence."
     )
     limits = {
         BALANCED: config.training.class_balance == "uniform",
@@ -305,13 +310,10 @@ def _limits(trained: TrainedModel) -> list[str]:
 
 
 def _intended_use(name: str) -> list[str]:
-    command = f"python evaluate.py --ckpt {name} --alerts PATH --out predictions.csv"
+    command = f"jtss classify ALERTS -m {name} --out predictions.csv"
     return [INTENDED_USE, "", "```", command, "```"]
 
 
 def _file(name: str, trained: TrainedModel, sha256: str) -> list[str]:
     versions = f"jtss {trained.jtss_version}, data schema version {schema.SCHEMA_VERSION}"
     return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by {versions}."]
-
-
-SIMULATED = "(simulated)"  # how the name of a simulated survey ends

@@ -1,8 +1,7 @@
-"""From a run directory, or from repeats, to the files that ship.
+"""From a run directory, or an ensemble of seeds, to the files that ship: the model, its card and their sums.
 
-[FOLDED] What a model file keeps of an evaluation: the scores of a report.json, and what they were measured on.
-
-[FOLDED] Commands and paths without the folders of the machine where they were used, which mean nothing elsewhere.
+A model file keeps the scores of its evaluations, and the commands without the folders of the machine where they were
+given, which mean nothing elsewhere.
 """
 
 import hashlib
@@ -10,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
@@ -26,95 +26,17 @@ from jtss.runs import files
 from jtss.runs.files import file_fault, write_sums
 from jtss.training.trained import directories
 
-OUTSIDE = ("/", "..", "~")
-
-
-def path(text: str) -> str:
-    """A path that leads out of the folder where a command was given, or to a script, becomes the name at its end."""
-    given = PurePosixPath(text)
-    return given.name if given.suffix == ".py" or (given.parts and given.parts[0] in OUTSIDE) else text
-
-
-def command(text: str) -> str:
-    """The same for every word of a command, and for what stands behind a `=`."""
-    words = (word.rpartition("=") for word in shlex.split(text))
-    return shlex.join(f"{option}{equals}{path(value)}" for option, equals, value in words)
-
-
 READABLE = (2, 3, REPORT_VERSION)  # what is read here is the same in all
 SCORES = ("n_objects", "accuracy", "balanced_accuracy", "cross_entropy_nat", "calibration_error")
-
-
-def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int] | None = None) -> dict:
-    """The scores of a report.
-
-    Args:
-        path: report.json of evaluate.py.
-        version: of the model, as its reports have it.
-        trained_on_hash: content hash of its training data.
-        seeds: of the trainings that it averages, which reports before version 4 do not tell; None: not to be compared.
-
-    Returns:
-        {title, data, command, created, warnings, SCORES…, confusion_matrix, classes}.
-
-    Raises:
-        ModelError: no report of this version, of another model, or of the model behind a bogus screening.
-    """
-    try:
-        found = json.loads(path.read_text())
-        if found["report_version"] not in READABLE:
-            raise ModelError(
-                f"{path}: report version {found['report_version']}, expected one of {', '.join(map(str, READABLE))}"
-            )
-        model, data, results = found["model"], found["data"], found["results"]
-        theirs, ours = (model["version"], model["trained_on_hash"]), (version, trained_on_hash)
-        if theirs != ours:
-            raise ModelError(f"{path}: of model {', trained on '.join(theirs)}; expected {', trained on '.join(ours)}")
-        if seeds is not None and model.get("seeds", seeds) != seeds:
-            raise ModelError(f"{path}: of the seeds {model['seeds']}, expected {seeds}")
-        if found["bogus_screening"]:
-            raise ModelError(f"{path}: made with --screen-bogus, expected a report of the model alone")
-        kept = ("split", "content_hash", "survey", "is_training_file", "objects")
-        return {
-            "title": title(data),
-            "data": {"name": Path(data["path"]).name, "made_by": command(data["made_by"])}
-            | {key: data[key] for key in kept},
-            "command": command(found["command"]),
-            "created": found["created"],
-            "warnings": found["warnings"],
-            **{key: results[key] for key in (*SCORES, "confusion_matrix", "classes")},
-        }
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
-
-
-def temperature(paths: Sequence[Path]) -> float | None:
-    """The temperature of the first report on the training file that could fit one; None where none could.
-
-    Args:
-        paths: report.json files that `from_report` could read.
-    """
-    for found in (json.loads(path.read_text()) for path in paths):
-        fitted = found.get("calibration", {}).get("temperature")
-        if found["data"]["is_training_file"] and fitted is not None:
-            return float(fitted)
-    return None
-
-
-def title(data: dict) -> str:
-    """What a report measured, from what it says of its data: "simulated test split", "real alerts"."""
-    kind = "simulated" if data["survey"].endswith(SIMULATED) else "real"
-    return f"{kind} alerts" if data["split"] == ALL_SPLITS else f"{kind} {data['split']} split"
-
-
 NAME = re.compile(r"[a-z0-9_]+")
+OUTSIDE = ("/", "..", "~")  # what a path that leads out of the current folder begins with
 
 
 def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
     Args:
-        run: run directory, or folder of repeats, which become one model.
+        run: run directory, or folder of an ensemble's seeds.
         name: of the model; what ships under it is replaced.
         folder: of the models; made where it is missing.
         reports: report.json files of evaluations of this run.
@@ -125,6 +47,11 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) 
     """
     trained = from_run(run, reports)
     _check_name(name, trained)
+    return _write(name, folder, trained)
+
+
+def _write(name: str, folder: Path, trained: TrainedModel) -> Path:
+    """The file of a model, its card and the sums; returns the path of the first."""
     _check_others(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path, content = file.path_of(name, folder), file.to_bytes(trained)
@@ -147,11 +74,11 @@ def _check_others(name: str, folder: Path) -> None:
     for path in file.files(folder):
         fault = file_fault(path)
         if fault and path.stem != name:
-            raise ModelError(f"{path}: {fault}; put that right first")
+            raise ModelError(f"{path}: {fault}; repair or remove it first")
 
 
 def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
-    """The best model of a run directory, or those of a folder of repeats, with all that a reader must know of them.
+    """The best model of a run directory, or those of an ensemble's seeds, with all that a reader must know of them.
 
     Raises:
         ValueError, OSError: see `export`.
@@ -192,3 +119,103 @@ def _seconds(metrics: list[dict]) -> float:
     """Time of the training [s]; the records of each of its lives begin at 0."""
     seconds = [record["seconds"] for record in metrics]
     return sum(last for last, following in pairwise([*seconds, 0]) if following < last)
+
+
+def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int] | None = None) -> dict:
+    """The scores of a report.
+
+    Args:
+        path: report.json of evaluate.py.
+        version: of the model, as its reports have it.
+        trained_on_hash: content hash of its training data.
+        seeds: of the trainings that it averages, which reports before version 4 do not tell; None: not to be compared.
+
+    Returns:
+        {title, data, command, created, warnings, SCORES…, confusion_matrix, classes}.
+
+    Raises:
+        ModelError: no report of this version, of another model, or of the model behind a bogus screening.
+    """
+    try:
+        report = json.loads(path.read_text())
+        if report["report_version"] not in READABLE:
+            raise ModelError(
+                f"{path}: report version {report['report_version']}, expected one of {', '.join(map(str, READABLE))}"
+            )
+        model, data, results = report["model"], report["data"], report["results"]
+        theirs, ours = (model["version"], model["trained_on_hash"]), (version, trained_on_hash)
+        if theirs != ours:
+            raise ModelError(f"{path}: of model {', trained on '.join(theirs)}; expected {', trained on '.join(ours)}")
+        if seeds is not None and model.get("seeds", seeds) != seeds:
+            raise ModelError(f"{path}: of the seeds {model['seeds']}, expected {seeds}")
+        if report["bogus_screening"]:
+            raise ModelError(f"{path}: made with --screen-bogus, expected a report of the model alone")
+        kept = ("split", "content_hash", "survey", "is_training_file", "objects")
+        return {
+            "title": title(data),
+            "data": {"name": Path(data["path"]).name, "made_by": command(data["made_by"])}
+            | {key: data[key] for key in kept},
+            "command": command(report["command"]),
+            "created": report["created"],
+            "warnings": report["warnings"],
+            **{key: results[key] for key in (*SCORES, "confusion_matrix", "classes")},
+        }
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
+
+
+def temperature(paths: Sequence[Path]) -> float | None:
+    """The temperature of the first report on the training file that could fit one; None where none could.
+
+    Args:
+        paths: report.json files that `from_report` could read.
+    """
+    for report in (json.loads(path.read_text()) for path in paths):
+        fitted = report.get("calibration", {}).get("temperature")
+        if report["data"]["is_training_file"] and fitted is not None:
+            return float(fitted)
+    return None
+
+
+def calibrate(name: str, folder: Path, report: Path) -> Path:
+    """Give a pretrained model the temperature, and the results, of its report on a data set other than its own.
+
+    Args:
+        name: of the model; its file, card and sum are replaced.
+        folder: of the models.
+        report: report.json of an evaluation of this model, with a temperature.
+
+    Raises:
+        InputError: the model is damaged, or the report is of another model or fitted no temperature.
+        OSError: a file cannot be read or written.
+    """
+    stored = file.load(name, folder)
+    of_model = load.pretrained(name, stored)
+    scores = from_report(
+        report, model.version(of_model), of_model.provenance["data_hash"], [one.seed for one in of_model.members]
+    )
+    fitted = json.loads(report.read_text()).get("calibration", {}).get("temperature")
+    if fitted is None:
+        raise ModelError(f"{report}: no temperature in it, expected a report with 30 or more validation objects")
+    calibration = {key: scores["data"][key] for key in ("made_by", "content_hash", "split")}
+    provenance = stored.provenance | {"calibration": calibration}
+    changes = {"provenance": provenance, "temperature": float(fitted), "results": [*stored.results, scores]}
+    return _write(name, folder, replace(stored, **changes))
+
+
+def title(data: dict) -> str:
+    """What a report measured, from what it says of its data: "simulated test split", "real alerts"."""
+    kind = "simulated" if data["survey"].endswith(SIMULATED) else "real"
+    return f"{kind} alerts" if data["split"] == ALL_SPLITS else f"{kind} {data['split']} split"
+
+
+def path(text: str) -> str:
+    """A path that leads out of the folder where a command was given, or to a script, becomes the name at its end."""
+    given = PurePosixPath(text)
+    return given.name if given.suffix == ".py" or (given.parts and given.parts[0] in OUTSIDE) else text
+
+
+def command(text: str) -> str:
+    """The same for every word of a command, and for what stands behind a `=`."""
+    words = (word.rpartition("=") for word in shlex.split(text))
+    return shlex.join(f"{option}{equals}{path(value)}" for option, equals, value in words)

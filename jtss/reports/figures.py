@@ -1,7 +1,4 @@
-"""Pictures of numbers, as PNG bytes. Figures are objects: nothing is shown and no global state is touched.
-
-[FOLDED] Pictures of what lies beyond one accuracy: coverage, slices, ROC and precision–recall curves.
-"""
+"""Pictures of numbers, as PNG bytes. Figures are objects: nothing is shown and no global state is touched."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -17,6 +14,7 @@ from jtss.reports.page import decimal
 CLASS_COLOURS = {"AGN": "#0072B2", "SN": "#D55E00", "VS": "#009E73", "asteroid": "#CC79A7", "bogus": "#7F7F7F"}
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 DOTS_PER_INCH = 110
+ROW_HEIGHT = 0.26  # inches
 
 
 def png(figure: Figure) -> bytes:
@@ -39,7 +37,7 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
     Args:
         confusion: [L, L] counts; true class in rows.
         classes: L names.
-        deviation: [L, L] standard deviations over repeats of the counts, which are means then; a NaN is not shown.
+        deviation: [L, L] standard deviations over seeds of the counts, which are means then; a NaN is not shown.
 
     Returns:
         PNG. A class without objects has an empty row, marked "–".
@@ -142,9 +140,6 @@ def learning_figure(
     return png(figure)
 
 
-ROW_HEIGHT = 0.26  # inches
-
-
 def coverage_figure(curve: dict[str, Sequence[float]]) -> bytes:
     """Draw accuracy against coverage.
 
@@ -158,7 +153,7 @@ def coverage_figure(curve: dict[str, Sequence[float]]) -> bytes:
     axes.set_xlim(0, 101)
     shown = accuracy[coverage >= 5]  # the first few objects jump between 0 and 100 %
     axes.set_ylim(min(shown.min() - 1, 95) if shown.size else 0, 100.5)
-    axes.set_xlabel("coverage: objects classified, the surest first [%]", fontsize=12)
+    axes.set_xlabel("coverage: objects classified, the most confident first [%]", fontsize=12)
     axes.set_ylabel("accuracy [%]", fontsize=12)
     axes.set_title("Accuracy against coverage", fontsize=13)
     tidy(axes)
@@ -209,22 +204,20 @@ def roc_figure(curves: dict[str, dict]) -> bytes:
     """Draw the ROC curve of every class; those that are undefined are left out.
 
     Args:
-        curves: as `ranking_report.scores` gives them.
+        curves: as `sections.ranking.scores` gives them.
     """
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _square()
     low = 1.0
-    for name, found in curves.items():
-        false, true = (np.array(found["roc"][key]) for key in ("false_positive_rate", "true_positive_rate"))
+    for name, curve in curves.items():
+        false, true = (np.array(curve["roc"][key]) for key in ("false_positive_rate", "true_positive_rate"))
         if false.size:
-            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(found['auc'], 4)}"
-            axes.step(false, true, where="post", color=colour, linewidth=1.8, label=label)
+            axes.step(false, true, where="post", **_line(name, curve["auc"]))
             low = min(low, true[false <= 0.001].max())
     axes.set_xscale("symlog", linthresh=0.01, linscale=0.5)
     axes.set_xticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
     axes.set_xlim(0, 1)
     axes.set_xlabel("false positive rate (logarithmic from 1 %)", fontsize=11)
-    _finish(axes, "ROC; area under it", "true positive rate", low, "lower right")
+    _finish(axes, "ROC; area under the curve", "true positive rate", low, "lower right")
     return png(figure)
 
 
@@ -232,21 +225,28 @@ def precision_recall_figure(curves: dict[str, dict]) -> bytes:
     """Draw the precision–recall curve of every class; those that are undefined are left out.
 
     Args:
-        curves: as `ranking_report.scores` gives them.
+        curves: as `sections.ranking.scores` gives them.
     """
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _square()
     low = 1.0
-    for name, found in curves.items():
-        recall, precision = (np.array(found["precision_recall"][key]) for key in ("recall", "precision"))
+    for name, curve in curves.items():
+        recall, precision = (np.array(curve["precision_recall"][key]) for key in ("recall", "precision"))
         if recall.size:
-            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(found['average_precision'], 4)}"
-            axes.plot(recall, precision, color=colour, linewidth=1.8, label=label)
+            axes.plot(recall, precision, **_line(name, curve["average_precision"]))
             low = min(low, precision[recall <= 0.95].min(initial=1.0))
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("recall", fontsize=11)
-    _finish(axes, "Precision–recall; average precision", "precision, in this test", low, "lower left")
+    _finish(axes, "Precision–recall; average precision", "precision in this test set", low, "lower left")
     return png(figure)
+
+
+def _square() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _line(name: str, score: float) -> dict:
+    return {"color": CLASS_COLOURS.get(name, GREY), "linewidth": 1.8, "label": f"{name}  {decimal(score, 4)}"}
 
 
 def _finish(axes: Axes, title: str, name: str, low: float, place: str) -> None:

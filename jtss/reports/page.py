@@ -1,8 +1,6 @@
-"""Pieces of a self-contained HTML page: no scripts, nothing fetched, pictures inside, readable on a phone.
+"""How a report is written: pieces of a self-contained HTML page, plain values as JSON, and numbers as text.
 
-[FOLDED] Plain values as JSON.
-
-[FOLDED] Numbers in words, the same in every text.
+The page has no scripts and fetches nothing: pictures are inside, and it can be read on a phone.
 """
 
 import base64
@@ -11,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
+UNDEFINED = "–"
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -40,6 +39,16 @@ img { display: block; max-width: 100%; height: auto; }
 """
 
 
+def page(title: str, *parts: str) -> str:
+    """The whole document."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
+        f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
+    )
+
+
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of plain text; `kind` is "", "muted", "headline" or "warning"."""
     return f'<p class="{escape(kind)}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
@@ -63,20 +72,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[tuple[str, str]] | str]) 
     return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _row(row: Sequence[tuple[str, str]] | str, width: int) -> str:
-    if isinstance(row, str):
-        return f'<tr><th class="group" scope="rowgroup" colspan="{width}">{escape(row)}</th></tr>'
-    return f"<tr>{''.join(map(_cell, row))}</tr>"
-
-
 def folded(title: str, *parts: str) -> str:
     """Finished HTML parts that show when their title is clicked, and in print."""
     return f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>"
-
-
-def _cell(cell: tuple[str, str]) -> str:
-    text, remark = cell
-    return f"<td>{escape(text)}" + (f'<br><span class="muted">{escape(remark)}</span>' if remark else "") + "</td>"
 
 
 def pictures(items: Iterable[tuple[str, bytes]], small: bool = False) -> str:
@@ -93,16 +91,6 @@ def section(title: str, *parts: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
 
 
-def page(title: str, *parts: str) -> str:
-    """The whole document."""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
-        f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
-    )
-
-
 def plain(value):
     """The same nested value with NaN and infinity as None, for JSON."""
     if isinstance(value, dict):
@@ -115,9 +103,6 @@ def plain(value):
 def to_json(value) -> str:
     """A nested plain value as JSON; what is not finite becomes null."""
     return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-UNDEFINED = "–"
 
 
 def percent(value: float) -> str:
@@ -151,3 +136,14 @@ def spread(values: Sequence[float]) -> str:
 def decimal(value: float, digits: int = 3) -> str:
     """A number with fixed digits, "–" where undefined."""
     return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED
+
+
+def _row(row: Sequence[tuple[str, str]] | str, width: int) -> str:
+    if isinstance(row, str):
+        return f'<tr><th class="group" scope="rowgroup" colspan="{width}">{escape(row)}</th></tr>'
+    return f"<tr>{''.join(map(_cell, row))}</tr>"
+
+
+def _cell(cell: tuple[str, str]) -> str:
+    text, remark = cell
+    return f"<td>{escape(text)}" + (f'<br><span class="muted">{escape(remark)}</span>' if remark else "") + "</td>"

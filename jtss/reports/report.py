@@ -1,6 +1,6 @@
 """The report of an evaluation: report.json has every number, report.html shows them.
 
-[FOLDED] The page of a report: one section per question, in the order in which a reader asks them.
+One section per question, in the order in which a reader asks them.
 """
 
 import math
@@ -10,54 +10,137 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss.inference.views import Card
-from jtss.metrics.priors import Sky
+from jtss.inference.portraits import Portrait
+from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
-from jtss.reports.evaluation import EVALUATED, Answers, Evaluation
+from jtss.reports.evaluation import EVALUATED, Evaluation, Predictions
 from jtss.reports.page import UNDEFINED, interval, percent
-from jtss.reports.sections import calibration, models, priors, ranking, screening, selective, slices
-from jtss.reports.sections.accuracy import scores
-from jtss.reports.sections.seeds import section
+from jtss.reports.sections import accuracy, calibration, models, priors, ranking, screening, seeds, selective, slices
 from jtss.reports.sections.selective import PURITY
-from jtss.reports.stamps import card_picture
+from jtss.reports.stamps import portrait_picture
 from jtss.runs import files, provenance
 
+REPORT_VERSION = 4
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
 
 
-def html(found: dict, evaluation: Evaluation) -> str:
+def make_document(
+    evaluation: Evaluation,
+    *,
+    model: dict,
+    data: dict,
+    inference: dict,
+    curve: Sequence[dict],
+    command: str,
+    warnings: Sequence[str],
+    screener: dict | None = None,
+    class_priors: ClassPriors | None = None,
+    purity: float = PURITY,
+    comparison: dict | None = None,
+    ensemble: dict | None = None,
+) -> dict:
+    """Everything that the report says, as plain values; undefined numbers are NaN.
+
+    Args:
+        evaluation: at least one object.
+        model: what was evaluated: name, version, directory, …
+        data: what it was evaluated on: path, split, content hash, …
+        inference: time per object.
+        curve: records of training with `CURVE`'s keys; a missing or None value was not measured.
+        command: the command line.
+        warnings: what a reader must know before believing the numbers.
+        screener: the first-detection model that screened for bogus, described as `model`; None where none did.
+        class_priors: None where not known.
+        purity: to choose thresholds for.
+        comparison: scores of several models, see `sections.models.scores`; None where there is only one.
+        ensemble: what the seeds of an ensemble say by themselves, see `sections.seeds.summarise`; None where that was
+            not asked.
+    """
+    screened, proportions = evaluation.screened, class_priors and class_priors.proportions
+    predictions = Predictions(evaluation.label, evaluation.probabilities)
+    return {
+        "report_version": REPORT_VERSION,
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "warnings": list(warnings),
+        "model": model,
+        "data": {**data, "objects": evaluation.counts},
+        "results": accuracy.scores(evaluation),
+        "bogus_screening": screened and screening.scores(evaluation, screened, screener),
+        "sky": class_priors
+        and priors.scores(predictions.probabilities, predictions.label, evaluation.classes, class_priors),
+        "by_detections": comparison,
+        "seeds": ensemble,
+        "slices": slices.scores(evaluation, model["n_detections"]),
+        "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
+        "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),
+        "calibration": calibration.scores(predictions, evaluation.validation),
+        "inference": inference,
+        "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
+        "confident_errors": [_error(shown) for shown in evaluation.errors],
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(),
+    }
+
+
+def _error(shown: Portrait) -> dict:
+    return {
+        "object_id": shown.object_id,
+        "true_class": shown.true_class,
+        "predicted_class": shown.classes[int(np.argmax(shown.probabilities))],
+        "probabilities": dict(zip(shown.classes, map(float, shown.probabilities), strict=True)),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def write(folder: Path, document: dict, evaluation: Evaluation) -> tuple[Path, Path]:
+    """Write report.json and report.html into `folder`, each whole or not at all; returns their paths.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    json_path, html_path = folder / "report.json", folder / "report.html"
+    numbers = page.to_json(document)
+    pages = html(document, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
+    files.write(json_path, numbers)
+    files.write(html_path, pages)
+    return json_path, html_path
+
+
+def html(document: dict, evaluation: Evaluation) -> str:
     """The page of a report's document; no section for what is not known."""
-    title = f"{found['model']['name']} on {Path(found['data']['path']).name}, {found['data']['split']} split"
-    parts = [page.paragraph(text, "warning") for text in found["warnings"]]
-    parts += [_accuracy(found), _classes(found, evaluation), priors.section(found["sky"])]
-    if found["seeds"]:
-        parts.append(section(found["seeds"], evaluation.classes))
-    if found["bogus_screening"]:
-        parts.append(screening.section(found["bogus_screening"]))
-    if found["by_detections"]:
-        parts.append(models.section(found["by_detections"]))
+    title = f"{document['model']['name']} on {Path(document['data']['path']).name}, {document['data']['split']} split"
+    parts = [page.paragraph(text, "warning") for text in document["warnings"]]
+    parts += [_accuracy(document), _classes(document, evaluation), priors.section(document["sky"])]
+    if document["seeds"]:
+        parts.append(seeds.section(document["seeds"], evaluation.classes))
+    if document["bogus_screening"]:
+        parts.append(screening.section(document["bogus_screening"]))
+    if document["by_detections"]:
+        parts.append(models.section(document["by_detections"]))
     parts += [
-        slices.section(found["slices"], evaluation.classes, found["model"]["n_detections"]),
-        selective.section(found["selective"]),
-        ranking.section(found["ranking"]),
-        calibration.section(found["calibration"]),
+        slices.section(document["slices"], evaluation.classes, document["model"]["n_detections"]),
+        selective.section(document["selective"]),
+        ranking.section(document["ranking"]),
+        calibration.section(document["calibration"]),
         _errors(evaluation),
-        *_learning(found),
-        _data(found),
-        _origin(found),
+        *_learning(document),
+        _data(document),
+        _origin(document),
     ]
     return page.page(title, *parts)
 
 
-def _balanced(score: dict) -> str:
-    return f"{percent(score['value'])} (mean recall of the classes), bootstrap interval {interval(score['interval'])}"
-
-
-def _accuracy(found: dict) -> str:
-    results, inference = found["results"], found["inference"]
-    accuracy = results["accuracy"]
+def _accuracy(document: dict) -> str:
+    results, inference = document["results"], document["inference"]
+    accuracy, balanced = results["accuracy"], results["balanced_accuracy"]
     level = f"{100 * accuracy['confidence']:.0f} %"
+    mean = f"{percent(balanced['value'])} (mean recall of the classes)"
     return "".join(
         [
             page.paragraph(f"{percent(accuracy['value'])} accuracy", "headline"),
@@ -68,7 +151,7 @@ def _accuracy(found: dict) -> str:
             ),
             page.facts(
                 [
-                    ("balanced accuracy", _balanced(results["balanced_accuracy"])),
+                    ("balanced accuracy", f"{mean}, bootstrap interval {interval(balanced['interval'])}"),
                     ("cross-entropy", f"{results['cross_entropy_nat']:.4f} nat"),
                     ("Brier score", f"{results['brier']:.4f} (0 best, 2 worst)"),
                     ("inference", inference_text(inference)),
@@ -82,12 +165,12 @@ def inference_text(inference: dict) -> str:
     """The inference time in words."""
     return (
         f"{1e3 * inference['median_s_per_object']:.3g} ms per object (median of {inference['repeats']} runs of"
-        f" {inference['batch_size']} objects on {inference['device']}, compilation left out)"
+        f" {inference['batch_size']} objects on {inference['device']}, without compilation)"
     )
 
 
-def _classes(found: dict, evaluation: Evaluation) -> str:
-    results = found["results"]
+def _classes(document: dict, evaluation: Evaluation) -> str:
+    results = document["results"]
     rows = [
         [(name, ""), (f"{numbers['support']:,}", "")]
         + [(percent(numbers[score]["value"]), interval(numbers[score]["interval"])) for score in SCORES]
@@ -100,40 +183,40 @@ def _classes(found: dict, evaluation: Evaluation) -> str:
         "Classes",
         page.pictures([("Confusion matrix: rates and counts", picture)]),
         page.table(["class", "objects", *SCORES.values()], rows),
-        page.paragraph(f"{UNDEFINED}: undefined. Small: {level} intervals: {methods}.", "muted"),
+        page.paragraph(f"{UNDEFINED}: undefined. Small print: {level} intervals, {methods}.", "muted"),
     )
 
 
 def _errors(evaluation: Evaluation) -> str:
     if not evaluation.errors:
-        return page.section("Most confident errors", page.paragraph("No object was classified wrongly."))
+        return page.section("Most confident errors", page.paragraph("No object was misclassified."))
     items = [
-        (f"{shown.object_id}, true class {shown.true_class}, stamps and probabilities", card_picture(shown))
+        (f"{shown.object_id}, true class {shown.true_class}, stamps and probabilities", portrait_picture(shown))
         for shown in evaluation.errors
     ]
-    text = "One row per detection. A stamp is 64″ wide, stretched by itself; tinted: no data. Bold: the true class."
+    text = "One row per detection. Each stamp is 64″ wide and has its own stretch; tinted: no data. Bold: true class."
     return page.section("Most confident errors", page.paragraph(text, "muted"), page.pictures(items, small=True))
 
 
-def _learning(found: dict) -> list[str]:
-    curve = {key: np.array(values, float) for key, values in found["learning_curve"].items()}
+def _learning(document: dict) -> list[str]:
+    curve = {key: np.array(values, float) for key, values in document["learning_curve"].items()}
     if not curve["step"].size:
         return []
-    picture = figures.learning_figure(*(curve[key] for key in CURVE), found["model"]["best_steps"][0])
+    picture = figures.learning_figure(*(curve[key] for key in CURVE), document["model"]["best_steps"][0])
     return [page.section("Training", page.pictures([("Learning curve", picture)]))]
 
 
-def _data(found: dict) -> str:
-    data = found["data"]
+def _data(document: dict) -> str:
+    data = document["data"]
     pairs = _pairs({key: value for key, value in data.items() if key != "objects"})
     pairs += [(f"objects {name}", f"{count:,}") for name, count in sorted(data["objects"].items())]
     return page.section("Data", page.facts(pairs))
 
 
-def _origin(found: dict) -> str:
-    pairs = [*_pairs(found["model"]), ("command", found["command"]), ("evaluated", found["created"])]
-    pairs += _pairs(found["hardware"]) + [(f"{name} version", value) for name, value in found["versions"].items()]
-    return page.section("Model, command and machine", page.facts(pairs))
+def _origin(document: dict) -> str:
+    pairs = [*_pairs(document["model"]), ("command", document["command"]), ("evaluated", document["created"])]
+    pairs += _pairs(document["hardware"]) + [(f"{name} version", value) for name, value in document["versions"].items()]
+    return page.section("Provenance", page.facts(pairs))
 
 
 def _pairs(values: dict) -> list[tuple[str, str]]:
@@ -146,98 +229,9 @@ def _words(value) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-REPORT_VERSION = 4
-
-
-def document(
-    evaluation: Evaluation,
-    *,
-    model: dict,
-    data: dict,
-    inference: dict,
-    curve: Sequence[dict],
-    command: str,
-    warnings: Sequence[str],
-    screener: dict | None = None,
-    sky: Sky | None = None,
-    purity: float = PURITY,
-    compared: dict | None = None,
-    seeds: dict | None = None,
-) -> dict:
-    """Everything that the report says, as plain values; undefined numbers are NaN.
-
-    Args:
-        evaluation: at least one object.
-        model: what was evaluated: name, version, directory, …
-        data: what it was evaluated on: path, split, content hash, …
-        inference: time per object.
-        curve: records of training with `CURVE`'s keys; a missing or None value was not measured.
-        command: the command line.
-        warnings: what a reader must know before believing the numbers.
-        screener: the first-detection model that screened for bogus, described as `model`; None where none did.
-        sky: shares of the classes there; None where not known.
-        purity: what thresholds are chosen for.
-        compared: scores of several models, see `together.scores`; None where there is only one.
-        seeds: what the seeds whose probabilities are averaged say by themselves, see `repeat_scores.summarise`; None
-            where that was not asked.
-    """
-    screened, shares = evaluation.screened, None if sky is None else sky.shares
-    answers = Answers(evaluation.label, evaluation.probabilities)
-    return {
-        "report_version": REPORT_VERSION,
-        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "command": command,
-        "warnings": list(warnings),
-        "model": model,
-        "data": {**data, "objects": evaluation.counts},
-        "results": scores(evaluation),
-        "bogus_screening": screened and screening.scores(evaluation, screened, screener),
-        "sky": sky and priors.scores(answers.probabilities, answers.label, evaluation.classes, sky),
-        "by_detections": compared,
-        "seeds": seeds,
-        "slices": slices.scores(evaluation, model["n_detections"]),
-        "selective": selective.scores(answers, evaluation.validation, evaluation.classes, shares, purity),
-        "ranking": ranking.scores(answers.probabilities, answers.label, evaluation.classes, shares),
-        "calibration": calibration.scores(answers, evaluation.validation),
-        "inference": inference,
-        "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
-        "confident_errors": [_error(shown) for shown in evaluation.errors],
-        "versions": provenance.versions(),
-        "hardware": provenance.hardware(),
-    }
-
-
-def _error(shown: Card) -> dict:
-    return {
-        "object_id": shown.object_id,
-        "true_class": shown.true_class,
-        "predicted_class": shown.classes[int(np.argmax(shown.probabilities))],
-        "probabilities": dict(zip(shown.classes, map(float, shown.probabilities), strict=True)),
-    }
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def write(folder: Path, found: dict, evaluation: Evaluation) -> tuple[Path, Path]:
-    """Write report.json and report.html into `folder`, each whole or not at all; returns their paths.
-
-    Raises:
-        OSError: the folder cannot be made or written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    json_path, html_path = folder / "report.json", folder / "report.html"
-    numbers = page.to_json(found)
-    pages = html(found, evaluation)  # drawn before anything is replaced, so that both files tell of one evaluation
-    files.write(json_path, numbers)
-    files.write(html_path, pages)
-    return json_path, html_path
-
-
-def text(found: dict) -> str:
+def text(document: dict) -> str:
     """The main numbers, for the terminal."""
-    results, classes = found["results"], found["results"]["classes"]
+    results, classes = document["results"], document["results"]["classes"]
     names, width = list(classes), max(9, *map(len, classes))
     accuracy = f"{percent(results['accuracy']['value'])} accuracy, {interval(results['accuracy']['wilson_interval'])}"
     heads = ("objects", *SCORES.values(), *(f"→ {name}" for name in names))
@@ -246,12 +240,12 @@ def text(found: dict) -> str:
     for name, row in zip(names, results["confusion_matrix"], strict=True):
         cells = [f"{classes[name]['support']:,}", *(percent(classes[name][score]["value"]) for score in SCORES)]
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in (*cells, *(f"{n:,}" for n in row))))
-    left_out = [(name, n) for name, n in found["data"]["objects"].items() if name != EVALUATED]
+    left_out = [(name, n) for name, n in document["data"]["objects"].items() if name != EVALUATED]
     lines += ["", *(f"not evaluated: {n:,} {name}" for name, n in sorted(left_out))]
-    if found["sky"]:
-        lines += ["", priors.text(found["sky"]), ""]
-    if found["by_detections"]:
-        lines += ["", models.text(found["by_detections"]), ""]
-    if found["bogus_screening"]:
-        lines += ["", screening.text(found["bogus_screening"]), ""]
-    return "\n".join([*lines, inference_text(found["inference"])])
+    if document["sky"]:
+        lines += ["", priors.text(document["sky"]), ""]
+    if document["by_detections"]:
+        lines += ["", models.text(document["by_detections"]), ""]
+    if document["bogus_screening"]:
+        lines += ["", screening.text(document["bogus_screening"]), ""]
+    return "\n".join([*lines, inference_text(document["inference"])])

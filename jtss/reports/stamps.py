@@ -1,4 +1,4 @@
-"""Pictures of objects: the stamps of their detections beside the probabilities that a model gave them."""
+"""Portraits of objects: the stamps of their detections above the probabilities that a model gave them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
 from jtss.inference.classify import Tally
-from jtss.inference.views import Card
+from jtss.inference.portraits import Portrait
 from jtss.reports.figures import CLASS_COLOURS, GREY, png
 from jtss.schema import CHANNEL_NAMES, STAMP_SIDE
 
@@ -16,7 +16,7 @@ FILTERS = {1: "g", 2: "r", 3: "i"}
 ARCSEC_PER_PIXEL = 1.01
 NO_DATA = "#F5D9B8"  # a tone that no grey pixel has: here the camera saw nothing
 GAP = 3  # pixels between stamps
-CARD_WIDTH, ROW_HEIGHT, HEAD_HEIGHT, BAR_HEIGHT = 3.2, 0.88, 0.85, 0.23  # inches
+PORTRAIT_WIDTH, ROW_HEIGHT, HEAD_HEIGHT, BAR_HEIGHT = 3.2, 0.88, 0.85, 0.23  # inches
 
 
 def stretch(stamp: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def mosaic(stamps: np.ndarray) -> np.ndarray:
     return picture
 
 
-def draw_stamps(axes: Axes, shown: Card) -> None:
+def draw_stamps(axes: Axes, shown: Portrait) -> None:
     """Draw one row per detection, named by time and filter, and one column per channel."""
     axes.imshow(mosaic(shown.stamps))
     n, side, _, n_channels = shown.stamps.shape
@@ -65,7 +65,7 @@ def draw_stamps(axes: Axes, shown: Card) -> None:
     axes.spines[:].set_visible(False)
 
 
-def draw_bars(axes: Axes, shown: Card) -> None:
+def draw_bars(axes: Axes, shown: Portrait) -> None:
     """Draw the probabilities as bars; the true class, where known, is named in bold."""
     places = np.arange(len(shown.classes))
     colours = [CLASS_COLOURS.get(name, GREY) for name in shown.classes]
@@ -92,19 +92,19 @@ def draw_bars(axes: Axes, shown: Card) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def headline(shown: Card) -> str:
+def headline(shown: Portrait) -> str:
     """The prediction in words, and the truth where known."""
     best = int(np.argmax(shown.probabilities))
     words = f"{shown.classes[best]} {100 * shown.probabilities[best]:.1f} %"
     return f"{words}  (true: {shown.true_class})" if shown.true_class else words
 
 
-def card_height(n_detections: int, n_classes: int) -> float:
-    """Height of a card [inch]."""
+def portrait_height(n_detections: int, n_classes: int) -> float:
+    """Height of a portrait [inch]."""
     return HEAD_HEIGHT + ROW_HEIGHT * n_detections + BAR_HEIGHT * n_classes
 
 
-def draw_card(figure: Figure | SubFigure, shown: Card) -> None:
+def draw_portrait(figure: Figure | SubFigure, shown: Portrait) -> None:
     """Draw one object: title, stamps, bars."""
     head = f"{shown.object_id}\n{headline(shown)}" + (f"\n{shown.note}" if shown.note else "")
     figure.suptitle(head, fontsize=11, parse_math=False)
@@ -114,41 +114,41 @@ def draw_card(figure: Figure | SubFigure, shown: Card) -> None:
     draw_bars(bars, shown)
 
 
-def card_picture(shown: Card) -> bytes:
+def portrait_picture(shown: Portrait) -> bytes:
     """One object as PNG."""
-    height = card_height(len(shown.stamps), len(shown.classes))
-    figure = Figure(figsize=(CARD_WIDTH, height), layout="constrained")
-    draw_card(figure, shown)
+    height = portrait_height(len(shown.stamps), len(shown.classes))
+    figure = Figure(figsize=(PORTRAIT_WIDTH, height), layout="constrained")
+    draw_portrait(figure, shown)
     return png(figure)
 
 
-def sheet_picture(cards: list[Card], title: str, columns: int = 4) -> bytes:
+def sheet_picture(portraits: list[Portrait], title: str, columns: int = 4) -> bytes:
     """Several objects on one PNG, read row by row.
 
     Args:
-        cards: at least one object; all with the same number of detections and classes.
+        portraits: at least one object; all with the same number of detections and classes.
         title: what they are.
-        columns: cards side by side.
+        columns: portraits side by side.
 
     Raises:
-        ValueError: no cards.
+        ValueError: no portraits.
     """
-    if not cards:
+    if not portraits:
         raise ValueError("a sheet of no objects: expected at least one")
-    columns = min(columns, len(cards))
-    rows = -(-len(cards) // columns)
-    height = card_height(len(cards[0].stamps), len(cards[0].classes))
-    figure = Figure(figsize=(CARD_WIDTH * columns, height * rows + 0.7), layout="constrained")
+    columns = min(columns, len(portraits))
+    rows = -(-len(portraits) // columns)
+    height = portrait_height(len(portraits[0].stamps), len(portraits[0].classes))
+    figure = Figure(figsize=(PORTRAIT_WIDTH * columns, height * rows + 0.7), layout="constrained")
     side = STAMP_SIDE * ARCSEC_PER_PIXEL
     figure.suptitle(f"{title}\nstamps {side:.0f}″ wide; tinted: no data", fontsize=13, parse_math=False)
     places = figure.subfigures(rows, columns, squeeze=False, wspace=0.06, hspace=0.06).ravel()
-    for place, shown in zip(places, cards, strict=False):
-        draw_card(place, shown)
+    for place, shown in zip(places, portraits, strict=False):
+        draw_portrait(place, shown)
     return png(figure)
 
 
 def draw(path: Path, tally: Tally, name: str) -> str:
-    """Write the picture of the objects to show, where there are any; returns what came of it."""
+    """Write the picture of the objects to show, where there are any; returns a line that says so."""
     if not tally.shown:
         return "no object was classified, so there is no picture"
     path.write_bytes(sheet_picture(tally.shown, f"{name}: the first objects of each predicted class"))

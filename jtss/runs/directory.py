@@ -24,7 +24,7 @@ from jtss.runs import files, seeds
 from jtss.runs.states import RunError, States, reason
 
 CONFIG, STATISTICS, METRICS, LOCK = "config.json", "statistics.json", "metrics.jsonl", "lock"
-PROVENANCE_FILE = "provenance.json"
+PROVENANCE_FILE, CHECKPOINTS = "provenance.json", "checkpoints"
 PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
 # what a start that was killed may have left: its own files, but not yet the configuration
 _DOCUMENTS = (METRICS, STATISTICS, PROVENANCE_FILE)
@@ -85,7 +85,20 @@ class RunDirectory:
 
     def states(self) -> States:
         """The saved training states."""
-        return States(self.path / "checkpoints", _made_with(self.config, self.statistics, self.provenance["data_hash"]))
+        return States(self.path / CHECKPOINTS, _made_with(self.config, self.statistics, self.provenance["data_hash"]))
+
+    def write(self) -> None:
+        """Make the files of a new run; only for who holds its lock.
+
+        Raises:
+            FileExistsError: see `require_new`.
+            OSError: a file cannot be written.
+        """
+        require_new(self.path, self.config, self.provenance["data_hash"])
+        files.write(self.path / METRICS, "")
+        _write_json(self.path / STATISTICS, self.statistics.to_dict())
+        _write_json(self.path / PROVENANCE_FILE, self.provenance)
+        _write_json(self.path / CONFIG, settings.to_dict(self.config))  # the last: it makes the folder a run directory
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep others from training in this directory.
@@ -136,12 +149,13 @@ def create(path: Path, config: Config, statistics: Statistics, provenance: dict)
     if devices.is_first_process():
         path.mkdir(parents=True, exist_ok=True)
         with directory.locked():
-            require_new(path, config, provenance["data_hash"])
-            files.write(path / METRICS, "")
-            _write_json(path / STATISTICS, statistics.to_dict())
-            _write_json(path / PROVENANCE_FILE, provenance)
-            _write_json(path / CONFIG, settings.to_dict(config))  # the last: it makes the folder a run directory
+            directory.write()
     return directory
+
+
+def saved_steps(path: Path) -> list[int]:
+    """The steps of the states saved in a run directory, latest first; none where nothing is, whatever is at `path`."""
+    return States(path / CHECKPOINTS, {}).steps()
 
 
 def _line(values: dict) -> str:

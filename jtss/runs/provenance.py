@@ -1,7 +1,4 @@
-"""What a measurement was made with: versions and hardware, to be written beside every number.
-
-[FOLDED] The commit of the program that measures, where it runs from a repository.
-"""
+"""What a measurement was made with: versions, hardware and commit, to be written beside every number."""
 
 import os
 import platform

@@ -1,0 +1,1 @@
+"""How a network is trained: steps, batches, seeds, and a run from its start to its checkpoint."""

@@ -1,8 +1,7 @@
-"""Where training batches come from: a training set on the device, or one that is read from its file batch by batch.
+"""From a data file to what training needs of it: training batches, chunks of the validation split, statistics.
 
-Both give the same batches to the same program, so that training comes to the same bits.
-
-[FOLDED] From a data file to what training needs of it.
+The training set stands on the device, or is read from its file batch by batch. Both give the same batches to the same
+program, so that training comes to the same bits.
 """
 
 from collections.abc import Callable
@@ -162,6 +161,13 @@ class Prepared(NamedTuple):
     statistics: Statistics
     n_train: int
     n_validation: int
+
+
+def view(config: Config) -> tuple:
+    """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of a view."""
+    stamp = config.stamp
+    pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
+    return config.n_detections, config.classes, pixels, config.metadata, config.training.batch_size
 
 
 def prepare(

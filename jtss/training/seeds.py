@@ -8,8 +8,7 @@ import numpy as np
 from jtss.config.settings import Config, override
 from jtss.runs.directory import RunDirectory
 from jtss.runs.states import RunError, Saved
-from jtss.training import loop
-from jtss.training import step as training
+from jtss.training import loop, step
 from jtss.training.batches import Source, ValidationChunks
 from jtss.training.step import TrainState
 
@@ -18,24 +17,27 @@ def with_seed(config: Config, seed: int) -> Config:
     return override(config, [f"training.seed={seed}"])
 
 
-def fitting(configs: Sequence[Config], source: Source, chunks: ValidationChunks) -> int:
+def fitting(
+    configs: Sequence[Config], source: Source, chunks: ValidationChunks, stop_asked: Callable[[], bool] = lambda: False
+) -> int:
     """How many of the trainings can be one program, found out by trying: all, or half of them, or a quarter, …
 
     One on a CPU with images: convolutions with other weights for each take 1.5 (JAX 0.10) to 3 (JAX 0.12) times as long
     together as one after another (four seeds of `demo` with batches of 32, measured).
 
     Args:
-        configs: what is trained, of the same `training.shared`.
+        configs: what is trained, of the same `step.shared`.
         source: the training set.
         chunks: the validation set.
+        stop_asked: where it holds, the trial is broken off, and what it was tried with is the answer.
     """
     if not loop.in_one_dispatch(configs[0]):
         return 1
     together = len(configs)
     while together > 1:
-        states = training.join([training.init_state(config) for config in configs[:together]])
+        states = step.join([step.init_state(config) for config in configs[:together]])
         try:
-            next(loop.run(configs[0], states, source, chunks))
+            next(loop.run(configs[0], states, source, chunks, stop_asked), None)
             return together
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
@@ -61,16 +63,16 @@ def restore(directories: Sequence[RunDirectory], warn: Callable[[str], None]) ->
             warn(f"{directory.path}: goes back from step {before.step} to step {state.step}, where another seed is")
         directory.states().clear_after(int(state.step))
         directory.forget_metrics_after(int(state.step))
-    return training.join(states)
+    return step.join(states)
 
 
 def _latest(directory: RunDirectory) -> Saved:
     state, warnings = _saved(directory)
-    return Saved(training.init_state(directory.config) if state is None else state, warnings)
+    return Saved(step.init_state(directory.config) if state is None else state, warnings)
 
 
 def _saved(directory: RunDirectory, at: int | None = None) -> Saved:
-    state, warnings = directory.states().restore(training.init_state(directory.config), at=at)
+    state, warnings = directory.states().restore(step.init_state(directory.config), at=at)
     return Saved(jax.tree.map(np.array, state), warnings)
 
 
@@ -96,7 +98,7 @@ def _no_common_step(directories: Sequence[RunDirectory], latest: Sequence[TrainS
 
 
 def _finished(directory: RunDirectory, state: TrainState) -> bool:
-    return training.finished(directory.config, state)
+    return step.finished(directory.config, state)
 
 
 def table(seeds: Sequence[int], states: TrainState) -> str:
@@ -106,8 +108,8 @@ def table(seeds: Sequence[int], states: TrainState) -> str:
     """
     best = jax.tree.map(np.asarray, states.best._replace(variables=()))
     lines = ["seed   best step   validation loss   validation accuracy"]
-    for seed, step, loss, accuracy in zip(seeds, best.step, best.loss, best.accuracy, strict=True):
-        lines.append(_row(seed, step, loss, accuracy) if step else f"{seed:<6} {'–':>9}   {'–':>15}   {'–':>17}")
+    for seed, at, loss, accuracy in zip(seeds, best.step, best.loss, best.accuracy, strict=True):
+        lines.append(_row(seed, at, loss, accuracy) if at else f"{seed:<6} {'–':>9}   {'–':>15}   {'–':>17}")
     if len(seeds) > 1 and best.step.all():
         lines.append(_row("mean", "", best.loss.mean(), best.accuracy.mean()))
         lines.append(_row("±", "", np.std(best.loss, ddof=1), np.std(best.accuracy, ddof=1)))

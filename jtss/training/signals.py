@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: remembered, agreed on by all processes, and obeyed without waiting for what takes long."""
+"""Ctrl-C, SIGTERM, SIGHUP: remembered, agreed on by all processes, obeyed without waiting for what takes long."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import jax
 
 from jtss import devices
 
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def leave(status: int) -> NoReturn:
@@ -20,13 +20,14 @@ def leave(status: int) -> NoReturn:
 
 
 class StopSignals:
-    """Remembers Ctrl-C and SIGTERM instead of breaking off in the middle of a step; a second one does break off."""
+    """Remembers these signals instead of breaking off in the middle of a step; a second one does break off."""
 
     def __init__(self):
         self.number = 0  # of the signal that this process got
         self.agreed = 0  # what all processes stop for
         for number in EXIT_CODES:
-            signal.signal(number, self._remember)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
+                signal.signal(number, self._remember)
 
     def _remember(self, number: int, _frame) -> None:
         self.number = number

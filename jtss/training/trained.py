@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jtss.inference.model import Member, Model, Outcome
+from jtss.invocation import spelled
 from jtss.runs import directory, seeds
 from jtss.runs.directory import RunDirectory
 from jtss.runs.states import RunError
@@ -86,7 +87,7 @@ def _of_directory(path: Path) -> Model:
     state, warnings = run.states().restore(like)
     if state is None or not np.isfinite(float(state.best.loss)):
         reason = "; ".join(warnings) or "nothing is saved since its first validation"
-        raise RunError(f"{path}: there is no model yet: {reason}; go on by train.py --resume {path}")
+        raise RunError(f"{path}: there is no model yet: {reason}; go on by: {spelled('train', '--resume', path)}")
     best, planned = state.best, int(last_step(config, np.asarray(state.best.step)))
     outcome = Outcome(int(state.step), planned, int(best.step), float(best.loss), float(best.accuracy))
     if not finished(config, state):

@@ -72,9 +72,15 @@ def test_errors_of_use_are_one_line_and_leave_no_file(tmp_path, capsys):
     labels = tmp_path / "labels.csv"
     labels.write_text("oid,class\n")
     for options, message in (
-        (["--alerts", tmp_path / "nowhere"], r"error: .*nowhere: no such file or directory"),
-        (["--alerts", good, "--labels", labels], r"error: .*labels.csv: no column objectId, label; found oid, class"),
-        (["--alerts", good, "--allwise", labels], r"error: .*labels.csv: no column ra; found oid, class"),
+        (["--alerts", tmp_path / "nowhere"], r"python -m data_prep: error: .*nowhere: no such file or directory"),
+        (
+            ["--alerts", good, "--labels", labels],
+            r"python -m data_prep: error: .*labels.csv: no column objectId, label; found oid, class",
+        ),
+        (
+            ["--alerts", good, "--allwise", labels],
+            r"python -m data_prep: error: .*labels.csv: no column ra; found oid, class",
+        ),
     ):
         status, line = run(tmp_path, capsys, *options)
         assert (status, bool(re.match(message, line))) == (2, True), line

@@ -1,7 +1,5 @@
 """The summary of a data set counts right, and sees damage; the gallery draws."""
 
-import signal
-
 import h5py
 import numpy as np
 import pytest
@@ -52,7 +50,7 @@ def test_summary_counts_right(data_set, capsys):
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(data_set):
-    assert run_unread("-m", "data_prep", "inspect", data_set) == (128 + signal.SIGPIPE, "")
+    assert run_unread("-m", "data_prep", "inspect", data_set) == (0, "")
 
 
 @pytest.mark.parametrize("column", ["stamps", "metadata", "candid", "split"])

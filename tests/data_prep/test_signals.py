@@ -13,6 +13,7 @@ from data_prep import __main__
 from data_prep.simulate.packets import encode_file
 from helpers.make_packets import alert
 from helpers.places import ROOT
+from jtss.commands import main as verbs
 
 
 @pytest.fixture
@@ -86,11 +87,9 @@ def test_workers_end_with_a_main_process_that_is_killed(running):
 
 
 def test_ctrl_c_while_the_options_are_read_is_no_traceback(monkeypatch, capsys):
-    """The libraries of the simulator are imported then, which takes most of a second."""
-
-    def interrupted():
+    def interrupted(_module, _prog):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(__main__, "_parser", interrupted)
+    monkeypatch.setattr(verbs, "parser_of", interrupted)
     assert __main__.main([]) == 130
-    assert capsys.readouterr().err == "interrupted; no data set is written\n"
+    assert capsys.readouterr().err == "python -m data_prep: interrupted\n"

@@ -13,6 +13,7 @@ from jtss.dataset import Writer
 from jtss.schema import METADATA_NAMES, Sequences
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+ARCSEC = 1 / 3600
 N_CLASSES = 3
 
 
@@ -67,5 +68,55 @@ def audited(folder: Path, made: Sequences) -> Audit:
     return audit(write(folder / "made.h5", made))
 
 
-def alarms(found: Audit) -> list[Finding]:
-    return [finding for finding in found.findings if finding.level in (LEAK, WARNING)]
+def alarms(report: Audit) -> list[Finding]:
+    return [finding for finding in report.findings if finding.level in (LEAK, WARNING)]
+
+
+# Plant a leak in a clean data set; return check, text and the beginning of the example of its finding.
+
+
+def same_id(made):
+    made.object_id[of_split(made, TEST)[0]] = made.object_id[of_split(made, TRAIN)[0]]
+    return "object ids", "in more than one split", ("ZTF0",)
+
+
+def same_alert(made):
+    made.candid[2 * of_split(made, VALIDATION)[1]] = made.candid[2 * of_split(made, TRAIN)[0]]
+    return "alerts", "candid in more than one split", (str(made.candid[0]),)
+
+
+def same_place(made):
+    set_place(made, of_split(made, TRAIN)[0], 0.0, 30.0)
+    set_place(made, of_split(made, TEST)[0], 360 - 1.5 * ARCSEC, 30.0)
+    return (
+        "positions",
+        "objects of test within 2″ of one of train",
+        (f"ZTF{of_split(made, TEST)[0]} (test) and ZTF0 (train), 1.3″",),  # 1.5″ times the cosine of the declination
+    )
+
+
+def same_place_at_the_pole(made):
+    set_place(made, of_split(made, VALIDATION)[0], 10.0, 90 - 0.5 * ARCSEC)
+    set_place(made, of_split(made, TEST)[0], 190.0, 90.0)
+    names = f"ZTF{of_split(made, TEST)[0]} (test) and ZTF{of_split(made, VALIDATION)[0]} (validation)"
+    return "positions", "objects of test within 2″ of one of validation", (names,)
+
+
+def out_of_order(made):
+    made.jd[:2] = made.jd[1::-1]
+    return "sequences", "objects whose detections are not in time order", ("ZTF0 (train)",)
+
+
+def too_close(made):
+    made.jd[3] = made.jd[2] + 0.24
+    return "sequences", "objects with detections less than 6 hours apart", ("ZTF1 (train)",)
+
+
+def candid_twice(made):
+    made.candid[5] = made.candid[4]
+    return "sequences", "objects with the same candid twice", ("ZTF2 (train)",)
+
+
+def no_time(made):
+    made.jd[1] = np.nan
+    return "sequences", "objects without a time (jd) of every detection", ("ZTF0 (train)",)

@@ -1,67 +1,86 @@
-"""Results of trainings that never were, for tests of what is done with results."""
+"""Results of trainings that never were, and a trainer that makes them, for tests of what is done with results."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 
-from jtss.metrics.classification import confusion_matrix
-from jtss.paper import results
+from helpers.made_training import STATISTICS
+from jtss.paper import results, runner
 from jtss.paper.results import Result
+from jtss.training.step import Best, TrainState
 
 DATA_HASH = "f00d"
 
 
-def made_result(cell, accuracy=None, n_objects=30, **changes):
-    """A result of the cell; where no accuracy is given, it follows from the cell's id."""
-    rng = np.random.default_rng(int(hashlib.sha256(cell.id.encode()).hexdigest()[:8], 16))
-    n_classes = len(cell.config.classes)
+def made_result(trial, accuracy=None, n_objects=30, **changes):
+    """A result of the training; where no accuracy is given, it follows from its id."""
+    rng = np.random.default_rng(int(hashlib.sha256(trial.id.encode()).hexdigest()[:8], 16))
+    n_classes = len(trial.config.classes)
     truth = np.arange(n_objects) % n_classes
     wrong = round((1 - (rng.uniform(0.8, 1) if accuracy is None else accuracy)) * n_objects)
     predicted = truth.copy()
     predicted[:wrong] = (truth[:wrong] + 1) % n_classes
     values = {
-        "id": cell.id,
-        "config": results.settings(cell.config),
-        "seed": cell.seed,
+        "id": trial.id,
+        "seed": trial.seed,
         "data": "made.h5",
-        "data_hash": cell.data_hash,
+        "data_hash": trial.data_hash,
         "truth": results.as_digits(truth),
         "predicted": results.as_digits(predicted),
-        "confusion": confusion_matrix(truth, predicted, n_classes).tolist(),
         "accuracy": float((truth == predicted).mean()),
         "validation_accuracy": 1 - wrong / n_objects,
         "best_step": 10,
         "steps": 20,
-        "seconds": 1.5,
-        "together": 1,
         "inference": {"median_s_per_object": 0.002},
         "screened": None,
         "device": "made",
-        "versions": {"jtss": "0.1.0"},
         "commit": "abc",
+        "versions": {"jtss": "0.1.0"},
         "finished": "2026-01-02T03:04:05+00:00",
     }
     return Result(**values | changes)
 
 
-class MadeLaboratory:
-    """Trains nothing, and remembers what it was asked to train."""
+def write_result(folder, trial, *more, **changes):
+    """test.json of a made result among the trainings in `folder`."""
+    (folder / trial.id).mkdir(parents=True, exist_ok=True)
+    results.write(folder / trial.id, made_result(trial, *more, **changes))
 
-    data_hash = DATA_HASH
 
-    def __init__(self, most_together=5, failing=(), before=lambda cells: None):
-        self.trained, self.forgotten = [], []
-        self._most, self._failing, self._before = most_together, failing, before
+class MadeTrainer:
+    """Trains nothing and tests nothing, but in run directories; remembers which trainings were one program.
 
-    def choose(self, cells):
-        return cells[: self._most]
+    Args:
+        monkeypatch: puts it into the place of the trainer.
+        most: trainings that fit into one program.
+        failing: (row, seed) of trainings whose loss is no number.
+        before: called with the run directories of a program before it is trained.
+    """
 
-    def forget(self, cell):
-        self.forgotten.append(cell.id)
+    def __init__(self, monkeypatch, most=100, failing=(), before=lambda runs: None):
+        self.prepared, self.programs, self.tested = [], [], []
+        self.most, self.failing, self.before = most, failing, before
+        prepared = SimpleNamespace(source=None, chunks=None, statistics=STATISTICS)
+        monkeypatch.setattr(runner.batches, "prepare", lambda *given, **_: self.prepared.append(given) or prepared)
+        monkeypatch.setattr(runner.seeds, "fitting", lambda configs, *_: min(len(configs), self.most))
+        monkeypatch.setattr(runner.trainer, "train_group", self._train)
+        monkeypatch.setattr(runner.Runner, "_test", self._test)
 
-    def measure(self, cells):
-        self._before(cells)
-        if cells[0].setup.row in self._failing:
-            raise FloatingPointError("training loss is nan at step 3 (seed 0)")
-        self.trained += [cell.id for cell in cells]
-        return [made_result(cell) for cell in cells]
+    @property
+    def trained(self):
+        """Names of the run directories, in the order of training."""
+        return [name for program in self.programs for name in program]
+
+    def _train(self, runs, prepared, stop, *, warn, watch):
+        self.before(runs)
+        if any((run.config.n_detections, run.config.training.seed) in self.failing for run in runs):
+            raise FloatingPointError("training loss is nan")
+        self.programs.append([run.path.name for run in runs])
+        ends = np.array([0 if stop.agree() else run.config.training.iterations for run in runs])
+        nothing = np.zeros(len(runs))
+        return TrainState(nothing, nothing, ends, {}, (), Best(nothing, nothing, nothing, {}))
+
+    def _test(self, trial, run):
+        self.tested.append(trial.id)
+        results.write(run.path, made_result(trial))

@@ -1,8 +1,6 @@
 """Run directories of untrained models for tests, and the script that evaluates them run in this process."""
 
 import csv
-import runpy
-import sys
 from functools import partial
 
 import jax
@@ -14,6 +12,7 @@ from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences
 from helpers.places import ROOT
 from jtss import dataset
+from jtss.commands.main import main
 from jtss.config import named, settings
 from jtss.dataset import Writer
 from jtss.network import inputs
@@ -72,14 +71,13 @@ def table_of(path):
 
 def caller(folder, monkeypatch, capsys):
     """A function that runs the script on a run directory in `folder`; returns exit status, stdout and stderr."""
-    script = runpy.run_path(str(SCRIPT), run_name="evaluate")
     monkeypatch.setattr(ingest, "available_cores", lambda: 1)
     monkeypatch.setattr(evaluation, "N_ERRORS_SHOWN", 1)  # to draw one takes a while
 
     def call(*arguments, ckpt="run"):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", "--ckpt", str(folder / ckpt), *map(str, arguments)])
+        words = ["--ckpt", str(folder / ckpt), *map(str, arguments)]
         try:
-            status = script["main"]()
+            status = main(words, verb="script", prog="evaluate.py")
         except SystemExit as leaving:
             status = leaving.code
         return status, *capsys.readouterr()

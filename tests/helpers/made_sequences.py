@@ -7,6 +7,7 @@ from jtss.schema import Sequences
 
 CLASSES = ("AGN", "SN", "VS")
 FIRST_CANDID = 2481169255715015001  # does not survive a double
+COLUMN = {name: i for i, name in enumerate(schema.METADATA_NAMES)}
 
 
 def sequences(counts=(3, 1, 2), *, label=None, split=None, seed=0, prefix="ZTF") -> Sequences:
@@ -29,6 +30,14 @@ def sequences(counts=(3, 1, 2), *, label=None, split=None, seed=0, prefix="ZTF")
     )
     schema.check(made)
     return made
+
+
+def labelled(n=60, detections=2, **metadata) -> Sequences:
+    """`n` objects of three classes in turn, of the test split, with these values of their metadata."""
+    objects = sequences([detections] * n, label=[i % 3 for i in range(n)], split=[2] * n)
+    for name, values in metadata.items():
+        objects.metadata[:, COLUMN[name]] = np.asarray(values)
+    return objects
 
 
 class FakeClassifier:

@@ -1,4 +1,6 @@
-"""Parts of sequences keep every value with its detection and its object."""
+"""Parts of sequences keep every value with its detection and its object, and what breaks the contract is named."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,3 +51,32 @@ def test_nothing():
     for part in (schema.take(whole(), np.empty(0, np.int64)), schema.detection(whole(), np.empty(0, int), 4)):
         assert part.n_objects == 0
         assert len(part.jd) == 0
+
+
+def test_parts_joined_are_the_whole_again():
+    made = whole()
+    joined = schema.join([schema.take(made, np.arange(3)), schema.take(made, np.arange(3, 8))])
+    schema.check(joined)
+    for name in schema.COLUMNS:
+        np.testing.assert_array_equal(getattr(joined, name), getattr(made, name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"jd": np.zeros(3)}, r"jd: shape \(3,\), expected \(25,\)"),
+        ({"label": np.zeros(8)}, "label: dtype float64, expected int8"),
+        ({"object_start": np.array([0, 3, 3, 8, 11, 14, 19, 22, 25])}, "object_start: must start at 0 and grow"),
+        ({"object_start": np.array([1, 3, 6, 8, 11, 14, 19, 22, 25])}, "object_start: must start at 0 and grow"),
+    ],
+)
+def test_what_breaks_the_contract_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        schema.check(replace(whole(), **changes))
+
+
+def test_names_of_the_catalogue_are_distinct_and_what_a_model_may_read_is_in_it():
+    assert len(set(schema.METADATA_NAMES)) == len(schema.METADATA_NAMES) == schema.COLUMNS["metadata"].shape[0] == 26
+    assert set(schema.VALID_DYNAMIC) | set(schema.VALID_STATIC) == set(schema.FEATURES)
+    assert set(schema.DYNAMIC_NAMES) <= set(schema.VALID_DYNAMIC)
+    assert set(schema.STATIC_NAMES) <= set(schema.VALID_STATIC)

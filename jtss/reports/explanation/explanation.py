@@ -45,14 +45,14 @@ def explain_all(
     """Explain objects, each alone, write their pages and numbers into a folder, and say so.
 
     Raises:
-        ValueError, OSError: as `document` and `write`.
+        ValueError, OSError: as `explain` and `write`.
     """
     for one in objects:
-        found, explained = document(runs, one, source, command)
-        json_path, html_path = write(folder, found, explained)
-        why = found["explained"]
-        answer = f"{why['class']} {percent(why['probability'])} by {why['run']}"
-        say(f"{found['object_id']}: {answer}\n  page: {html_path}\n  numbers: {json_path}")
+        document, explained = explain(runs, one, source, command)
+        json_path, html_path = write(folder, document, explained)
+        why = document["explained"]
+        prediction = f"{why['class']} {percent(why['probability'])} by {why['run']}"
+        say(f"{document['object_id']}: {prediction}\n  page: {html_path}\n  numbers: {json_path}")
 
 
 def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) -> list[Sequences]:
@@ -61,18 +61,18 @@ def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) ->
     Raises:
         ValueError: one is not there.
     """
-    found: dict[str, Sequences] = {}
+    objects: dict[str, Sequences] = {}
     for batch in batches:
         names = batch.object_id.tolist()
         for name in set(object_ids).intersection(names):
-            found[name] = schema.take(batch, np.array([names.index(name)]))
-        if len(found) == len(set(object_ids)):
-            return [found[name] for name in dict.fromkeys(object_ids)]
-    absent = ", ".join(name for name in object_ids if name not in found)
+            objects[name] = schema.take(batch, np.array([names.index(name)]))
+        if len(objects) == len(set(object_ids)):
+            return [objects[name] for name in dict.fromkeys(object_ids)]
+    absent = ", ".join(name for name in object_ids if name not in objects)
     raise ValueError(f"--explain: {where} has no object {absent} with a usable detection; expected an objectId of it")
 
 
-def document(runs: Sequence[Model], one: Sequences, source: str, command: str) -> tuple[dict, Explained]:
+def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) -> tuple[dict, Explained]:
     """Everything that an explanation says of one object, as plain values, and what to draw.
 
     Args:
@@ -90,9 +90,9 @@ def document(runs: Sequence[Model], one: Sequences, source: str, command: str) -
         raise ValueError(
             f"--explain: {one.object_id[0]} has {one.n_detections[0]} detections, expected {least} or more"
         )
-    numbers, explained = _explain(able[0], one)
+    numbers, explained = _rests_on(able[0], one)
     label = int(one.label[0])
-    found = {
+    document = {
         "explain_version": EXPLAIN_VERSION,
         "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "command": command,
@@ -100,12 +100,12 @@ def document(runs: Sequence[Model], one: Sequences, source: str, command: str) -
         "object_id": str(one.object_id[0]),
         "true_class": schema.CLASS_NAMES[label] if label >= 0 else None,
         "detections": _detections(one),
-        "trajectory": [_answer(run, one) for run in sorted(able, key=lambda run: run.config.n_detections)],
+        "trajectory": [_prediction(run, one) for run in sorted(able, key=lambda run: run.config.n_detections)],
         "not_read_by": [run.label for run in runs if run not in able],
         "explained": numbers,
         "versions": provenance.versions(),
     }
-    return found, explained
+    return document, explained
 
 
 def _detections(one: Sequences) -> list[dict]:
@@ -121,7 +121,7 @@ def _detections(one: Sequences) -> list[dict]:
     ]
 
 
-def _answer(run: Model, one: Sequences) -> dict:
+def _prediction(run: Model, one: Sequences) -> dict:
     _, probabilities = predict.predict(run, one)
     n = run.config.n_detections
     return {
@@ -134,7 +134,7 @@ def _answer(run: Model, one: Sequences) -> dict:
     }
 
 
-def _explain(run: Model, one: Sequences) -> tuple[dict, Explained]:
+def _rests_on(run: Model, one: Sequences) -> tuple[dict, Explained]:
     chosen = inputs.examples(one, run.config)
     batch, ask = inputs.standardised(chosen, run.statistics), partial(predict.probabilities, run)
     p = ask(batch)
@@ -151,13 +151,13 @@ def _explain(run: Model, one: Sequences) -> tuple[dict, Explained]:
     return numbers, Explained(one, batch.stamps[0].astype(np.float32), occluded)
 
 
-def _occlusion(found: Occlusion, channels: Sequence[str]) -> dict:
+def _occlusion(occluded: Occlusion, channels: Sequence[str]) -> dict:
     return {
         "channels": list(channels),
-        "patch_pixels": found.side,
-        "places_pixels": found.places.tolist(),
-        "largest_drop": found.drop.max(axis=(2, 3)).tolist(),
-        "drop": found.drop.tolist(),
+        "patch_pixels": occluded.side,
+        "places_pixels": occluded.places.tolist(),
+        "largest_drop": occluded.drop.max(axis=(2, 3)).tolist(),
+        "drop": occluded.drop.tolist(),
     }
 
 
@@ -170,7 +170,7 @@ def _metadata(
         ("every detection", statistics.dynamic, changes.dynamic, chosen.dynamic[0].T),
         ("object", statistics.static, changes.static, chosen.static[0][:, None]),
     )
-    found = [
+    entries = [
         {
             "name": name,
             "of": of,
@@ -182,19 +182,19 @@ def _metadata(
         for of, group, all_changes, values in groups
         for name, mean, change, row in zip(group.names, group.mean, all_changes, values, strict=True)
     ]
-    return sorted(found, key=lambda entry: -abs(entry["log_odds_change"]))
+    return sorted(entries, key=lambda entry: -abs(entry["log_odds_change"]))
 
 
-def write(folder: Path, found: dict, explained: Explained) -> tuple[Path, Path]:
+def write(folder: Path, document: dict, explained: Explained) -> tuple[Path, Path]:
     """Write OBJECT.json and OBJECT.html into `folder`; returns their paths.
 
     Raises:
         OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]", "_", found["object_id"]).lstrip(".") or "object"
+    stem = re.sub(r"[^\w.-]", "_", document["object_id"]).lstrip(".") or "object"
     json_path, html_path = folder / f"{stem}.json", folder / f"{stem}.html"
-    page = html(found, explained.one, explained.stamps, explained.occlusion)
-    files.write(json_path, to_json(found))
+    page = html(document, explained.one, explained.stamps, explained.occlusion)
+    files.write(json_path, to_json(document))
     files.write(html_path, page)
     return json_path, html_path

@@ -1,7 +1,7 @@
-"""Why a model says what it says of one object: what it loses where a patch hides the image, or a value is taken away.
+"""What a prediction of one object rests on: what it loses where a patch hides the image, or a value is taken away.
 
-Both ask the trained network again with something withheld. They show what its answer rests on, not what is true, and a
-value that others can stand in for may matter more than its change tells.
+Both ask the trained network again with something withheld. They do not show that the prediction is right, and a value
+that others can stand in for may matter more than its change tells.
 """
 
 from collections.abc import Callable
@@ -60,10 +60,10 @@ def occlusion(ask: Probabilities, one: Batch, which: int, side: int = PATCH, ste
     n, size, channels = one.stamps.shape[1], one.stamps.shape[2], one.stamps.shape[4]
     places = _places(size, side, step)
     before = float(ask(one)[0, which])
-    cells = list(np.ndindex(n, channels, len(places), len(places)))
-    after = np.empty(len(cells))
-    for first in range(0, len(cells), AT_ONCE):
-        part = cells[first : first + AT_ONCE]
+    positions = list(np.ndindex(n, channels, len(places), len(places)))
+    after = np.empty(len(positions))
+    for first in range(0, len(positions), AT_ONCE):
+        part = positions[first : first + AT_ONCE]
         stamps = np.repeat(one.stamps, len(part), axis=0)
         for image, (detection, channel, row, column) in zip(stamps, part, strict=True):
             top, left = places[row], places[column]
@@ -80,13 +80,13 @@ def _places(size: int, side: int, step: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, last, step), last))
 
 
-def per_pixel(found: Occlusion, size: int) -> np.ndarray:
+def per_pixel(occlusion: Occlusion, size: int) -> np.ndarray:
     """[N, C, size, size]: for each pixel the mean drop of the patches that cover it."""
-    n, channels = found.drop.shape[:2]
+    n, channels = occlusion.drop.shape[:2]
     total, count = np.zeros((n, channels, size, size)), np.zeros((size, size))
-    for (row, top), (column, left) in _pairs(found.places):
-        square = np.s_[..., top : top + found.side, left : left + found.side]
-        total[square] += found.drop[:, :, row, column, None, None]
+    for (row, top), (column, left) in _pairs(occlusion.places):
+        square = np.s_[..., top : top + occlusion.side, left : left + occlusion.side]
+        total[square] += occlusion.drop[:, :, row, column, None, None]
         count[square] += 1
     return total / count
 

@@ -1,7 +1,4 @@
-"""The page that explains one object.
-
-[FOLDED] Pictures of an explanation: scores by detection, what a patch takes away, what a value does.
-"""
+"""The page that explains one object: probabilities by detection, what a patch takes away, what a value does."""
 
 from collections.abc import Sequence
 
@@ -9,35 +6,72 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from jtss.inference import views
+from jtss.inference import portraits
 from jtss.reports import page
 from jtss.reports.explanation.occlusion import Occlusion, per_pixel
 from jtss.reports.figures import BLUE, CLASS_COLOURS, GREY, VERMILION, png, tidy
 from jtss.reports.page import UNDEFINED, percent
-from jtss.reports.stamps import card_picture, stretch
+from jtss.reports.stamps import portrait_picture, stretch
 from jtss.schema import Sequences
 
 LEAST_SCALE = 0.02  # of probability: smaller drops are not blown up to full colour
 LEAST_SHOWN = 0.01  # of probability
 N_VALUES = 15
 
+HIDDEN = (
+    "A patch of {side} × {side} pixels, at the median brightness of the stamp, slides over what the model reads of each"
+    " stamp. Red: without this place the probability of {name} falls; blue: it rises. North is up."
+)
+REPLACED = (
+    "Each value in turn is replaced by its mean over the training data, a dynamic one in all detections. Positive: the"
+    " value speaks for {name}. A value that others can stand in for may matter more than this shows."
+)
+NOT_THE_TRUTH = "This shows what the prediction rests on. It does not show that the prediction is right."
+ONE_MODEL = (
+    "This model predicts once, after {n}. For the probabilities after each detection give models of fewer detections,"
+    " too: --ckpt RUN RUN…"
+)
 
-def trajectory_figure(answers: Sequence[dict]) -> bytes:
+
+def html(document: dict, one: Sequences, stamps: np.ndarray, occlusion: Occlusion | None) -> str:
+    """The page of an explanation's document.
+
+    Args:
+        document: see `explanation.explain`.
+        one: the object.
+        stamps: [N, S, S, C]; as the model reads them.
+        occlusion: of these; None for a model without images.
+    """
+    why, known = document["explained"], document["true_class"]
+    truth = f"True class: {known}." if known else "No label."
+    headline = f"{why['class']} {percent(why['probability'])}"
+    parts = [
+        page.paragraph(headline, "headline"),
+        page.paragraph(f"{truth} Explained: {why['run']}. {NOT_THE_TRUTH}", "muted"),
+        _scores(document, one),
+        *_images(document, stamps, occlusion),
+        _values(why),
+        _origin(document),
+    ]
+    return page.page(document["object_id"], *parts)
+
+
+def trajectory_figure(predictions: Sequence[dict]) -> bytes:
     """Draw the probability of each class after each number of detections; no class that is never likely.
 
     Args:
-        answers: of models, in the order of their detections; see `explanation.document`.
+        predictions: of models, in the order of their detections; see `explanation.explain`.
     """
     figure = Figure(figsize=(4.9, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    places = np.arange(len(answers))
-    likely = (name for of in answers for name, chance in of["probabilities"].items() if chance >= LEAST_SHOWN)
+    places = np.arange(len(predictions))
+    likely = (name for of in predictions for name, p in of["probabilities"].items() if p >= LEAST_SHOWN)
     classes = dict.fromkeys(likely)
     for name in classes:
-        values = [100 * answer["probabilities"].get(name, np.nan) for answer in answers]
+        values = [100 * prediction["probabilities"].get(name, np.nan) for prediction in predictions]
         axes.plot(places, values, "o-", color=CLASS_COLOURS.get(name, GREY), linewidth=1.8, markersize=7, label=name)
-    axes.set_xticks(places, [f"n = {of['n_detections']}\n+{of['days']:.1f} d" for of in answers], fontsize=10)
-    axes.set_xlim(-0.3, len(answers) - 0.7)
+    axes.set_xticks(places, [f"n = {of['n_detections']}\n+{of['days']:.1f} d" for of in predictions], fontsize=10)
+    axes.set_xlim(-0.3, len(predictions) - 0.7)
     axes.set_ylim(-3, 103)
     axes.set_ylabel("probability [%]", fontsize=12)
     axes.set_title("After each detection", fontsize=13)
@@ -46,17 +80,17 @@ def trajectory_figure(answers: Sequence[dict]) -> bytes:
     return png(figure)
 
 
-def occlusion_figure(found: Occlusion, stamps: np.ndarray, channels: Sequence[str], times: Sequence[str]) -> bytes:
+def occlusion_figure(occlusion: Occlusion, stamps: np.ndarray, channels: Sequence[str], times: Sequence[str]) -> bytes:
     """Draw the stamps that the model reads, and over them what hiding a place takes from the probability.
 
     Args:
-        found: of these stamps.
+        occlusion: of these stamps.
         stamps: [N, S, S, C].
         channels: C names.
         times: N names of the detections.
     """
     n, size, _, n_channels = stamps.shape
-    drop = 100 * per_pixel(found, size)
+    drop = 100 * per_pixel(occlusion, size)
     scale = max(float(np.abs(drop).max()), 100 * LEAST_SCALE)
     figure = Figure(figsize=(1.35 * n_channels + 0.7, 1.5 * n + 0.9), layout="constrained")
     grid = figure.subplots(n, n_channels, squeeze=False)
@@ -88,7 +122,7 @@ def ablation_figure(values: Sequence[dict], name: str) -> bytes:
     """Draw the values that count most: to the right those that speak for the class.
 
     Args:
-        values: those that count most first; see `explanation.document`.
+        values: those that count most first; see `explanation.explain`.
         name: of the class.
     """
     shown = values[:N_VALUES]
@@ -106,89 +140,51 @@ def ablation_figure(values: Sequence[dict], name: str) -> bytes:
     return png(figure)
 
 
-HIDDEN = (
-    "A patch of {side} × {side} pixels, as bright as the middle of the stamp, slides over what the model reads of each"
-    " stamp. Red: without this place the probability of {name} falls; blue: it rises. North is up."
-)
-REPLACED = (
-    "Each value in turn is replaced by its mean over the training data, a dynamic one in all detections. Positive: it"
-    " speaks for {name}. A value that others can stand in for may matter more than this tells."
-)
-NOT_THE_TRUTH = "This shows what the answer rests on. It does not show that the answer is right."
-ONE_MODEL = (
-    "This model answers once, after {n}. For the probabilities after each detection give models for fewer"
-    " detections, too: --ckpt RUN RUN…"
-)
+def _explained(document: dict) -> dict:
+    return next(of for of in document["trajectory"] if of["run"] == document["explained"]["run"])
 
 
-def html(found: dict, one: Sequences, stamps: np.ndarray, occlusion: Occlusion | None) -> str:
-    """The page of an explanation's document.
-
-    Args:
-        found: see `explanation.document`.
-        one: the object.
-        stamps: [N, S, S, C]; as the model reads them.
-        occlusion: of these; None for a model without images.
-    """
-    why, known = found["explained"], found["true_class"]
-    truth = f"Its label is {known}." if known else "It has no label."
-    headline = f"{why['class']} {percent(why['probability'])}"
-    parts = [
-        page.paragraph(headline, "headline"),
-        page.paragraph(f"{truth} Explained: {why['run']}. {NOT_THE_TRUTH}", "muted"),
-        _scores(found, one),
-        *_images(found, stamps, occlusion),
-        _values(why),
-        _origin(found),
-    ]
-    return page.page(found["object_id"], *parts)
-
-
-def _explained(found: dict) -> dict:
-    return next(answer for answer in found["trajectory"] if answer["run"] == found["explained"]["run"])
-
-
-def _scores(found: dict, one: Sequences) -> str:
-    answers, mine = found["trajectory"], _explained(found)
-    chances = mine["probabilities"]
-    shown = views.card(
+def _scores(document: dict, one: Sequences) -> str:
+    predictions, mine = document["trajectory"], _explained(document)
+    probabilities = mine["probabilities"]
+    shown = portraits.portrait(
         one,
         0,
-        tuple(chances),
-        np.array(list(chances.values())),
+        tuple(probabilities),
+        np.array(list(probabilities.values())),
         mine["n_detections"],
-        true_class=found["true_class"] or "",
+        true_class=document["true_class"] or "",
     )
-    pictures = [("Stamps and probabilities", card_picture(shown))]
-    if len(answers) > 1:
-        pictures.append(("Probabilities after each detection", trajectory_figure(answers)))
-    classes = list(dict.fromkeys(name for answer in answers for name in answer["probabilities"]))
+    pictures = [("Stamps and probabilities", portrait_picture(shown))]
+    if len(predictions) > 1:
+        pictures.append(("Probabilities after each detection", trajectory_figure(predictions)))
+    classes = list(dict.fromkeys(name for prediction in predictions for name in prediction["probabilities"]))
     rows = [
-        [(answer["run"], f"n = {answer['n_detections']}, +{answer['days']:.1f} d")]
-        + [(_chance(answer["probabilities"].get(name)), "") for name in classes]
-        for answer in answers
+        [(prediction["run"], f"n = {prediction['n_detections']}, +{prediction['days']:.1f} d")]
+        + [(_probability(prediction["probabilities"].get(name)), "") for name in classes]
+        for prediction in predictions
     ]
     parts = [page.pictures(pictures), page.table(["model", *classes], rows)]
-    if len(answers) == 1:
+    if len(predictions) == 1:
         parts.append(page.paragraph(ONE_MODEL.format(n=_count(mine["n_detections"])), "muted"))
-    if found["not_read_by"]:
-        parts.append(page.paragraph(f"Too few detections for {', '.join(found['not_read_by'])}.", "muted"))
-    return page.section("What it says", *parts)
+    if document["not_read_by"]:
+        parts.append(page.paragraph(f"Too few detections for {', '.join(document['not_read_by'])}.", "muted"))
+    return page.section("Prediction", *parts)
 
 
 def _count(n: int) -> str:
     return "1 detection" if n == 1 else f"{n} detections"
 
 
-def _chance(value: float | None) -> str:
+def _probability(value: float | None) -> str:
     return UNDEFINED if value is None else percent(value)
 
 
-def _images(found: dict, stamps: np.ndarray, occlusion: Occlusion | None) -> list[str]:
+def _images(document: dict, stamps: np.ndarray, occlusion: Occlusion | None) -> list[str]:
     if occlusion is None:
         return []
-    why = found["explained"]
-    times = [f"+{of['days']:.1f} d, {of['filter']}" for of in found["detections"][: len(stamps)]]
+    why = document["explained"]
+    times = [f"+{of['days']:.1f} d, {of['filter']}" for of in document["detections"][: len(stamps)]]
     channels = why["occlusion"]["channels"]
     picture = occlusion_figure(occlusion, stamps, channels, times)
     largest = np.array(why["occlusion"]["largest_drop"])
@@ -199,7 +195,7 @@ def _images(found: dict, stamps: np.ndarray, occlusion: Occlusion | None) -> lis
             "Where it looks",
             page.pictures([("What hiding a part of a stamp does", picture)]),
             page.paragraph(text, "muted"),
-            page.paragraph("The most that a patch takes from the probability:"),
+            page.paragraph("The largest drop of the probability by a patch:"),
             page.table(["", *channels], rows),
         )
     ]
@@ -232,8 +228,8 @@ def _words(values: Sequence[float], unit: str) -> str:
     return f"{text} {unit}".strip()
 
 
-def _origin(found: dict) -> str:
-    pairs = [("object", found["object_id"]), ("from", found["source"]), ("command", found["command"])]
-    pairs += [("model", f"{of['run']}, version {of['version']}") for of in found["trajectory"]]
-    pairs += [("made", found["created"])]
+def _origin(document: dict) -> str:
+    pairs = [("object", document["object_id"]), ("from", document["source"]), ("command", document["command"])]
+    pairs += [("model", f"{of['run']}, version {of['version']}") for of in document["trajectory"]]
+    pairs += [("made", document["created"])]
     return page.section("Origin", page.facts(pairs))

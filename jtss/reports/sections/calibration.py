@@ -1,4 +1,4 @@
-"""What a report says of whether probabilities mean what they say, before and after temperature scaling."""
+"""What a report says of calibration: whether probabilities mean what they say, before and after temperature scaling."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ from jtss.inference import calibration
 from jtss.metrics import classification
 from jtss.metrics.classification import Reliability
 from jtss.reports import figures, page
-from jtss.reports.evaluation import Answers
+from jtss.reports.evaluation import Predictions
 from jtss.reports.page import decimal, percent
 
-FITTED = "fitted to {n:,} objects of the validation split"
-NO_VALIDATION = "not fitted: there are no labelled objects of a validation split beside those evaluated"
-TOO_FEW = "not fitted: {n:,} objects of the validation split are too few"
+FITTED = "fitted to {n:,} labelled objects of the validation split"
+NO_VALIDATION = "not fitted: the data set has no labelled objects of the validation split besides those evaluated"
+TOO_FEW = "not fitted: the {n:,} labelled objects of the validation split are too few"
 MEANING = (
-    "Where the points lie below the diagonal, the model claims more than it keeps. The temperature divides the"
-    " logarithms of the probabilities: above 1 it makes a model less sure; no predicted class changes. All of this"
-    " holds for a sky with the classes of this test: on another, scale by the temperature first, then multiply by the"
-    " shares and normalise."
+    "Where the points lie below the diagonal, the model is overconfident. Temperature scaling divides the logarithms of"
+    " the probabilities by the temperature and normalises: above 1 it makes a model less confident; the predicted class"
+    " never changes. All of this holds at the class proportions of this test set: for others, scale by the temperature"
+    " first, then multiply by the class priors and normalise."
 )
 
 
-def scores(answers: Answers, validation: Answers | None) -> dict:
+def scores(predictions: Predictions, validation: Predictions | None) -> dict:
     """Calibration before and after scaling, as plain values; undefined ones are NaN.
 
     Args:
-        answers: for the objects evaluated.
+        predictions: for the objects evaluated.
         validation: for other objects, to fit the temperature to.
     """
     fitted = np.nan if validation is None else calibration.fit(validation.probabilities, validation.label)
@@ -33,13 +33,13 @@ def scores(answers: Answers, validation: Answers | None) -> dict:
     if known:
         limits = calibration.interval(validation.probabilities, validation.label, fitted)
     words = NO_VALIDATION if validation is None else (FITTED if known else TOO_FEW).format(n=len(validation.label))
-    after = calibration.scaled(answers.probabilities, fitted) if known else None
+    after = calibration.scaled(predictions.probabilities, fitted) if known else None
     return {
         "temperature": float(fitted),
         "temperature_interval": [float(limit) for limit in limits],
         "temperature_is": words,
-        "before": _scores(answers.probabilities, answers.label),
-        "after": None if after is None else _scores(after, answers.label),
+        "before": _scores(predictions.probabilities, predictions.label),
+        "after": None if after is None else _scores(after, predictions.label),
     }
 
 
@@ -54,9 +54,9 @@ def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict:
     }
 
 
-def section(found: dict) -> str:
+def section(scores: dict) -> str:
     """The numbers, as a section of the page."""
-    kinds = {name: found[name] for name in ("before", "after") if found[name]}
+    kinds = {name: scores[name] for name in ("before", "after") if scores[name]}
     rows = [
         [
             (f"{name} scaling", ""),
@@ -72,22 +72,22 @@ def section(found: dict) -> str:
     return page.section(
         "Calibration",
         page.pictures(pictures),
-        page.paragraph(_temperature(found)),
+        page.paragraph(_temperature(scores)),
         page.table(head, rows),
         page.paragraph(MEANING, "muted"),
     )
 
 
-def _temperature(found: dict) -> str:
-    value, (lower, upper) = decimal(found["temperature"]), found["temperature_interval"]
-    if not np.isfinite(found["temperature"]):
-        return f"Temperature {value}: {found['temperature_is']}."
-    idle = " These objects do not tell it from 1, which changes nothing." if lower <= 1 <= upper else ""
-    return f"Temperature {value} ({decimal(lower)}–{decimal(upper)}, 95 %): {found['temperature_is']}.{idle}"
+def _temperature(scores: dict) -> str:
+    value, (lower, upper) = decimal(scores["temperature"]), scores["temperature_interval"]
+    if not np.isfinite(scores["temperature"]):
+        return f"Temperature {value}: {scores['temperature_is']}."
+    idle = " It is consistent with 1, which leaves the probabilities as they are." if lower <= 1 <= upper else ""
+    return f"Temperature {value} ({decimal(lower)}–{decimal(upper)}, 95 %): {scores['temperature_is']}.{idle}"
 
 
-def _picture(name: str, found: dict) -> bytes:
-    bins = {key: np.array(values) for key, values in found["reliability"].items()}
+def _picture(name: str, scores: dict) -> bytes:
+    bins = {key: np.array(values) for key, values in scores["reliability"].items()}
     return figures.reliability_figure(
         Reliability(**{**bins, "error": float(bins["error"])}), f"{name.capitalize()} scaling"
     )

@@ -1,7 +1,4 @@
-"""Several models on the same objects: what another detection, and the days until it, are worth.
-
-[FOLDED] What a report says of several models side by side.
-"""
+"""What a report says of several models on the same objects: what another detection, and the wait for it, are worth."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from jtss.metrics.classification import ratio
 from jtss.metrics.comparisons import holm, mcnemar, paired_difference
-from jtss.metrics.intervals import wilson_interval
+from jtss.metrics.intervals import hit_rate
 from jtss.metrics.slices import Cut, by_edges
 from jtss.reports import page
 from jtss.reports.evaluation import Evaluation
@@ -20,10 +16,22 @@ from jtss.reports.figures import CLASS_COLOURS, GREY, png, tidy
 from jtss.reports.page import UNDEFINED, decimal, gain, interval, percent
 
 DAYS = (1, 3, 7, 14, 30)
+MEANING = (
+    "All on the same objects, each model reading their first detections: the differences are due to the models alone."
+    " Each interval is that of one accuracy; whether two models differ, the paired differences below tell. Last column:"
+    " what a model reaches on all objects that it can read."
+)
+DIFFERENCES = (
+    "Each model against the one before it, object by object: the difference in accuracy with its 95 % interval"
+    " (bootstrap over objects), the objects that only one of the two classifies correctly, and the p-value of McNemar's"
+    " exact test (corrected by Holm's method for the number of rows). It compares these trained networks: another"
+    " training of the same network would differ, too."
+)
+BY_DAYS = "By days from the first detection to the last one read; all models on the same objects."
 
 
 class Contender(NamedTuple):
-    """A model and what it said.
+    """A model and its evaluation.
 
     Attributes:
         run: its path or name.
@@ -46,10 +54,10 @@ def common(evaluations: Sequence[Evaluation]) -> list[np.ndarray]:
     for names in ids:
         twice, counts = np.unique(names, return_counts=True)
         if counts.max(initial=0) > 1:
-            raise ValueError(f"object {twice[counts.argmax()]} is there twice, expected every object once")
+            raise ValueError(f"object {twice[counts.argmax()]} occurs twice, expected every object once")
     shared = set(ids[0].tolist()).intersection(*(names.tolist() for names in ids[1:]))
     if not shared:
-        raise ValueError("no object can be read by all of the models: their classes or detections do not meet")
+        raise ValueError("no object can be read by all of the models: no class in common, or too few detections")
     order = sorted(shared)
     rows = []
     for names in ids:
@@ -73,18 +81,19 @@ def scores(contenders: Sequence[Contender]) -> dict:
 
 
 def _scores(one: Contender, rows: np.ndarray) -> dict:
-    found = one.evaluation
-    right, days = found.predicted == found.label, found.properties.days[rows]
+    evaluation = one.evaluation
+    correct, days = evaluation.predicted == evaluation.label, evaluation.properties.days[rows]
+    label = evaluation.label[rows]
     by_days = Cut("days", by_edges(days, DAYS, "days"))
     return {
         "run": one.run,
         "n_detections": one.n_detections,
-        "classes": list(found.classes),
-        "own": _accuracy(right),
-        "common": _accuracy(right[rows]),
-        "recall": {name: _accuracy(right[rows][found.label[rows] == i]) for i, name in enumerate(found.classes)},
+        "classes": list(evaluation.classes),
+        "own": _accuracy(correct),
+        "common": _accuracy(correct[rows]),
+        "recall": {name: _accuracy(correct[rows][label == i]) for i, name in enumerate(evaluation.classes)},
         "median_days": float(np.median(days)),
-        "days": {name: _accuracy(right[rows][inside]) for name, inside in by_days.slices if inside.any()},
+        "days": {name: _accuracy(correct[rows][inside]) for name, inside in by_days.slices if inside.any()},
     }
 
 
@@ -95,10 +104,10 @@ def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) ->
     ]
     tests = [mcnemar(later, earlier) for earlier, later in pairwise(hits)]
     corrected = holm(np.array([test.p_value for test in tests]))
-    found = []
+    differences = []
     for i, ((before, after), test) in enumerate(zip(pairwise(contenders), tests, strict=True)):
         difference, interval = paired_difference(hits[i + 1], hits[i])
-        found.append(
+        differences.append(
             {
                 "run": after.run,
                 "than": before.run,
@@ -110,53 +119,33 @@ def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) ->
                 "p_holm": float(corrected[i]),
             }
         )
-    return found
+    return differences
 
 
-def _accuracy(right: np.ndarray) -> dict:
-    hits, total = int(right.sum()), len(right)
-    return {
-        "objects": total,
-        "correct": hits,
-        "accuracy": float(ratio(hits, total)),
-        "wilson_interval": [float(limit) for limit in wilson_interval(hits, total)],
-    }
+def _accuracy(correct: np.ndarray) -> dict:
+    return hit_rate(int(correct.sum()), len(correct))
 
 
-MEANING = (
-    "All on the same objects, each model reading its first detections: the differences are the models' alone. The"
-    " intervals are of one accuracy each; whether two models differ, the paired differences below tell. In brackets"
-    " what a model reaches on all objects that it can read."
-)
-DIFFERENCES = (
-    "Each model against the one before it, object by object: the difference in accuracy with its 95 % interval"
-    " (bootstrap over objects), the objects that only one of the two gets right, and how likely so lopsided a count is"
-    " by chance (McNemar's exact test; corrected after Holm for the number of rows). It compares these trained"
-    " networks: another training of the same network would differ, too."
-)
-BY_DAYS = "By days from the first detection to the last one read; each model on the same objects."
-
-
-def text(found: dict) -> str:
+def text(comparison: dict) -> str:
     """The accuracies, for the terminal."""
-    width = max(len(of["run"]) for of in found["models"])
-    lines = [f"on the same {found['common_objects']:,} objects:"]
+    width = max(len(of["run"]) for of in comparison["models"])
+    lines = [f"on the same {comparison['common_objects']:,} objects:"]
     lines += [
         f"  {of['run']:<{width}}  n = {of['n_detections']}  {percent(of['common']['accuracy'])}"
         f" ({interval(of['common']['wilson_interval'])})"
-        for of in found["models"]
+        for of in comparison["models"]
     ]
     lines += [
         f"  {of['run']} against {of['than']}: {gain(of['difference'], of['interval'])},"
         f" p = {_p(of['p_holm'])} (corrected)"
-        for of in found["differences"]
+        for of in comparison["differences"]
     ]
     return "\n".join(lines)
 
 
-def section(found: dict) -> str:
+def section(comparison: dict) -> str:
     """The numbers, as a section of the page."""
-    models = found["models"]
+    models = comparison["models"]
     there = (name for of in models for name in of["classes"] if of["recall"][name]["objects"])
     classes = list(dict.fromkeys(there))
     rows = [
@@ -169,14 +158,14 @@ def section(found: dict) -> str:
         ]
         for of in models
     ]
-    head = ["model", "median days", "accuracy", *classes, "(all it can read)"]
+    head = ["model", "median days", "accuracy", *classes, "all objects it can read"]
     return page.section(
         "By number of detections",
-        page.paragraph(f"{found['common_objects']:,} objects that all of these models can read."),
+        page.paragraph(f"{comparison['common_objects']:,} objects that all of these models can read."),
         page.pictures([("Accuracy by number of detections", figure(models, classes))]),
         page.table(head, rows),
         page.paragraph(MEANING, "muted"),
-        _differences_table(found["differences"]),
+        _differences_table(comparison["differences"]),
         _days(models),
     )
 
@@ -197,7 +186,7 @@ def _differences_table(differences: Sequence[dict]) -> str:
         ]
         for of in differences
     ]
-    head = ["model", "difference", "right alone: it / the other", "p", "p, corrected"]
+    head = ["model", "difference", "correct alone: it / the other", "p", "p, corrected"]
     return page.table(head, rows) + page.paragraph(DIFFERENCES, "muted")
 
 
@@ -216,8 +205,10 @@ def _first_number(name: str) -> float:
     return next(float(word) for word in name.split() if word.isdigit())
 
 
-def _cell(found: dict | None) -> tuple[str, str]:
-    return (percent(found["accuracy"]), f"{found['correct']:,} of {found['objects']:,}") if found else (UNDEFINED, "")
+def _cell(accuracy: dict | None) -> tuple[str, str]:
+    if not accuracy:
+        return UNDEFINED, ""
+    return percent(accuracy["accuracy"]), f"{accuracy['correct']:,} of {accuracy['objects']:,}"
 
 
 def figure(models: Sequence[dict], classes: Sequence[str]) -> bytes:

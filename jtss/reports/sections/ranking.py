@@ -1,4 +1,4 @@
-"""What a report says of how well a model puts the objects of each class before all others."""
+"""What a report says of ranking: how well the probability of each class puts its objects before all others."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ POINTS = 200  # of a curve that are kept, from the ends and between at equal ste
 
 
 def scores(
-    probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], shares: np.ndarray | None
+    probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], proportions: np.ndarray | None
 ) -> dict[str, dict]:
     """Curves and the areas under them of every class against all others, as plain values; undefined ones are NaN.
 
@@ -19,22 +19,22 @@ def scores(
         probabilities: [B, L].
         labels: [B] integers.
         classes: L names.
-        shares: [L] of the classes on the sky, None where not known.
+        proportions: [L]; class priors, None where not known.
     """
-    weights = None if shares is None else priors.weights(labels, shares)
-    found = {}
+    weights = None if proportions is None else priors.weights(labels, proportions)
+    curves = {}
     for i, name in enumerate(classes):
-        chance, positive = probabilities[:, i], labels == i
-        whole = ranking(chance, positive)
-        on_the_sky = np.nan if weights is None else ranking(chance, positive, weights).average_precision
-        found[name] = {
+        probability, positive = probabilities[:, i], labels == i
+        whole = ranking(probability, positive)
+        at_priors = np.nan if weights is None else ranking(probability, positive, weights).average_precision
+        curves[name] = {
             "positives": int(positive.sum()),
             "auc": whole.auc,
             "average_precision": whole.average_precision,
-            "average_precision_on_the_sky": float(on_the_sky),
+            "average_precision_on_the_sky": float(at_priors),
             **_curves(whole),
         }
-    return found
+    return curves
 
 
 def _curves(whole: Ranking) -> dict:
@@ -51,25 +51,25 @@ def _defined(curve: dict[str, list]) -> bool:
     return all(np.isfinite(values).all() for values in curve.values())
 
 
-def section(found: dict[str, dict]) -> str:
+def section(scores: dict[str, dict]) -> str:
     """The numbers, as a section of the page."""
     rows = [
         [(name, ""), (f"{of['positives']:,}", "")]
         + [(decimal(of[key], 4), "") for key in ("auc", "average_precision", "average_precision_on_the_sky")]
-        for name, of in found.items()
+        for name, of in scores.items()
     ]
-    head = ["class", "objects", "ROC area", "average precision", "the same on the sky"]
+    head = ["class", "objects", "area under the ROC curve", "average precision", "the same at class priors"]
     note = (
-        "Each class against all others. ROC area: the chance that an object of the class gets a higher probability of"
-        " it than one of another class. Average precision on the sky: at the shares above"
+        "Each class against all others. Area under the ROC curve: how likely an object of the class gets a higher"
+        " probability of it than an object of another class. Average precision at class priors: at the priors above"
         f" ({UNDEFINED}: not known)."
     )
     return page.section(
         "Ranking",
         page.pictures(
             [
-                ("ROC curve of every class", figures.roc_figure(found)),
-                ("Precision–recall curve of every class", figures.precision_recall_figure(found)),
+                ("ROC curve of every class", figures.roc_figure(scores)),
+                ("Precision–recall curve of every class", figures.precision_recall_figure(scores)),
             ]
         ),
         page.table(head, rows),

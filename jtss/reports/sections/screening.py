@@ -1,4 +1,4 @@
-"""What a report says of bogus screening: how many of each true class were called bogus, and what that costs."""
+"""What a report says of bogus screening: how many of each true class were predicted as bogus, and what that costs."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from jtss.reports import page
 from jtss.reports.evaluation import Evaluation
 from jtss.reports.page import interval, percent
 
-SHARES = {"first_called_bogus": "first bogus", "second_called_bogus": "second bogus", "rejected": "rejected"}
+RATES = {"first_called_bogus": "first bogus", "second_called_bogus": "second bogus", "rejected": "rejected"}
 MEANING = (
-    "Of the objects with two detections or more (screened): how many had their first, their second detection called"
-    " bogus, and how many both, which rejects an object."
+    "Of the objects with two detections or more (screened): how many had their first detection predicted as bogus, how"
+    " many their second, and how many both, for which an object is rejected."
 )
 
 
@@ -29,55 +29,55 @@ def scores(evaluation: Evaluation, screened: Screened, screener: dict) -> dict:
     right, total = screening.hits_with_rejected(screened, hits, len(evaluation.label))
     classes = {
         name: {"objects": counts.objects, "screened": counts.screened}
-        | {share: _share(getattr(counts, share), counts.screened) for share in SHARES}
+        | {rate: _rate(getattr(counts, rate), counts.screened) for rate in RATES}
         for name, counts in screening.count(screened).items()
     }
     return {
         "model": screener,
         "classes": classes,
-        "accuracy_with_rejected": {"n_objects": total, **_share(right, total)},
+        "accuracy_with_rejected": {"n_objects": total, **_rate(right, total)},
     }
 
 
-def _share(count: int, total: int) -> dict:
+def _rate(count: int, total: int) -> dict:
     limits = [float(limit) for limit in wilson_interval(count, total)]
     return {"count": count, "value": float(ratio(count, total)), "wilson_interval": limits}
 
 
-def text(found: dict) -> str:
+def text(scores: dict) -> str:
     """The numbers, for the terminal."""
-    width = max(9, *map(len, found["classes"]))
-    heads = ("objects", "screened", *SHARES.values())
-    lines = [f"bogus screening by {found['model']['run']}, of all labelled objects of the split:"]
+    width = max(9, *map(len, scores["classes"]))
+    heads = ("objects", "screened", *RATES.values())
+    lines = [f"bogus screening by {scores['model']['run']}, of all labelled objects of the split:"]
     lines.append(" " * width + "".join(f"{head:>17}" for head in heads))
-    for name, numbers in found["classes"].items():
-        shares = (f"{numbers[share]['count']:,} ({percent(numbers[share]['value'])})" for share in SHARES)
-        cells = (f"{numbers['objects']:,}", f"{numbers['screened']:,}", *shares)
+    for name, numbers in scores["classes"].items():
+        rates = (f"{numbers[rate]['count']:,} ({percent(numbers[rate]['value'])})" for rate in RATES)
+        cells = (f"{numbers['objects']:,}", f"{numbers['screened']:,}", *rates)
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>17}" for cell in cells))
-    return "\n".join([*lines, _cost(found)])
+    return "\n".join([*lines, _cost(scores)])
 
 
-def section(found: dict) -> str:
+def section(scores: dict) -> str:
     """The numbers, as a section of the page."""
     rows = [
         [(name, ""), (f"{numbers['objects']:,}", ""), (f"{numbers['screened']:,}", "")]
-        + [_cell(numbers[share]) for share in SHARES]
-        for name, numbers in found["classes"].items()
+        + [_cell(numbers[rate]) for rate in RATES]
+        for name, numbers in scores["classes"].items()
     ]
     return page.section(
         "Bogus screening",
-        page.paragraph(f"Screened by {found['model']['name']}, {found['model']['run']}."),
-        page.table(["class", "objects", "screened", *SHARES.values()], rows),
-        page.paragraph(_cost(found)),
+        page.paragraph(f"Screened by {scores['model']['name']}, {scores['model']['run']}."),
+        page.table(["class", "objects", "screened", *RATES.values()], rows),
+        page.paragraph(_cost(scores)),
         page.paragraph(MEANING, "muted"),
     )
 
 
-def _cell(share: dict) -> tuple[str, str]:
-    return f"{share['count']:,} ({percent(share['value'])})", interval(share["wilson_interval"])
+def _cell(rate: dict) -> tuple[str, str]:
+    return f"{rate['count']:,} ({percent(rate['value'])})", interval(rate["wilson_interval"])
 
 
-def _cost(found: dict) -> str:
-    accuracy = found["accuracy_with_rejected"]
+def _cost(scores: dict) -> str:
+    accuracy = scores["accuracy_with_rejected"]
     value, limits = percent(accuracy["value"]), interval(accuracy["wilson_interval"])
-    return f"{value} accuracy with the rejected counted as errors, {limits} ({accuracy['n_objects']:,} objects)"
+    return f"{value} accuracy with rejected objects counted as errors, {limits} ({accuracy['n_objects']:,} objects)"

@@ -1,6 +1,6 @@
-"""What the evaluations of several seeds say: mean and spread over the repeats, and all seeds as one model.
+"""What a report says of the seeds of an ensemble: each by itself, their mean and spread, and the ensemble beside them.
 
-[FOLDED] What a report of averaged seeds says of each seed by itself: how much of the result is luck of the training.
+The spread tells how much of a result is luck of the training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,15 @@ from jtss.reports.page import percent, points
 from jtss.runs import files
 from jtss.runs.seeds import REPEATS
 
+ENSEMBLE = "together"  # the key of repeats.json under which the scores of the ensemble stand
+MEANING = (
+    "This report is of the ensemble, which averages the probabilities of these seeds; here is each seed by itself. ± is"
+    " the standard deviation over seeds: how much another training would differ, not how much other objects would."
+)
+
 
 def summarise(reports: Mapping[int, dict]) -> dict:
-    """What the evaluations of all seeds say, as plain values; undefined ones are NaN.
+    """What the evaluations of all seeds of an ensemble say, as plain values; undefined ones are NaN.
 
     Args:
         reports: the document of each seed's report; all of the same model and the same objects.
@@ -25,8 +31,6 @@ def summarise(reports: Mapping[int, dict]) -> dict:
     Returns:
         {"repeats": [{seed, best_step, accuracy, recall: {class: value}}, …], "mean": {accuracy, recall,
         confusion_matrix}, "sd": {…}, …}; sd is the sample standard deviation over seeds (ddof = 1), undefined for one.
-
-    FIDELITY, Statistics.
     """
     rows = [
         {"seed": seed, "best_step": report["model"]["best_steps"][0], **scores(report)}
@@ -68,9 +72,10 @@ def values_of(row: dict) -> list[float]:
 
 
 def csv(summary: dict) -> str:
-    """A row per seed, their mean and standard deviation, all together; fractions, empty where undefined."""
+    """A row per seed, their mean and standard deviation, and the ensemble; fractions, empty where undefined."""
     rows = [[row["seed"], row["best_step"], *values_of(row)] for row in summary["repeats"]]
-    rows += [[name, "", *values_of(summary[name])] for name in ("mean", "sd", "together")]
+    names = {"mean": "mean", "sd": "sd", "ensemble": ENSEMBLE}
+    rows += [[name, "", *values_of(summary[key])] for name, key in names.items()]
     lines = [_header(summary), *([cell if cell == cell else "" for cell in row] for row in rows)]  # NaN is not itself
     return "".join(",".join(map(str, line)) + "\n" for line in lines)
 
@@ -80,7 +85,7 @@ def text(summary: dict) -> str:
     rows = [[str(row["seed"]), f"{row['best_step']:,}", *map(percent, values_of(row))] for row in summary["repeats"]]
     both = zip(values_of(summary["mean"]), values_of(summary["sd"]), strict=True)
     rows.append(["mean ± sd", "", *(f"{points(mean)} ± {points(sd)} %" for mean, sd in both)])
-    rows.append(["together", "", *map(percent, values_of(summary["together"]))])
+    rows.append(["ensemble", "", *map(percent, values_of(summary[ENSEMBLE]))])
     table = [[head.replace("_", " ") for head in _header(summary)], *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in table)
@@ -99,23 +104,17 @@ def write(folder: Path, summary: dict) -> tuple[Path, Path]:
     return json_path, csv_path
 
 
-MEANING = (
-    "The report is of the mean of these seeds' probabilities; here is each by itself. ± is the standard deviation over"
-    " seeds: it tells what another training would change, not what other objects would."
-)
-
-
-def section(found: dict, classes: Sequence[str]) -> str:
+def section(summary: dict, classes: Sequence[str]) -> str:
     """The numbers, as a section of the page."""
     rows = [
         [(f"seed {row['seed']}", f"step {row['best_step']:,}"), *((percent(value), "") for value in values_of(row))]
-        for row in found["repeats"]
+        for row in summary["repeats"]
     ]
-    both = zip(values_of(found["mean"]), values_of(found["sd"]), strict=True)
+    both = zip(values_of(summary["mean"]), values_of(summary["sd"]), strict=True)
     rows.append([("mean", ""), *((percent(mean), f"± {points(sd)}" if isfinite(sd) else "") for mean, sd in both)])
-    mean, deviation = (np.array(found[part]["confusion_matrix"]) for part in ("mean", "sd"))
+    mean, deviation = (np.array(summary[part]["confusion_matrix"]) for part in ("mean", "sd"))
     return page.section(
-        "Seed by seed",
+        "Seeds of the ensemble",
         page.table(["", "accuracy", *(f"recall {name}" for name in classes)], rows),
         page.pictures([("Mean confusion matrix of the seeds", figures.confusion_figure(mean, classes, deviation))]),
         page.paragraph(MEANING, "muted"),

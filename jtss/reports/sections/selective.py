@@ -1,12 +1,12 @@
-"""What a report says of classifying only where the model is sure."""
+"""What a report says of selective classification: only objects of which the model is confident are classified."""
 
 import numpy as np
 
 from jtss.metrics import classification, priors
 from jtss.metrics.classification import ratio
-from jtss.metrics.intervals import CONFIDENCE, wilson_interval
+from jtss.metrics.intervals import CONFIDENCE, wilson_interval, with_interval
 from jtss.reports import figures, page
-from jtss.reports.evaluation import Answers
+from jtss.reports.evaluation import Predictions
 from jtss.reports.page import UNDEFINED, decimal, interval, percent
 
 PURITY = 0.95
@@ -15,41 +15,42 @@ POINTS = 200  # of a curve that are kept
 VALIDATION, THEMSELVES = "the validation split", "the objects evaluated"
 
 
-def check_purity(wanted: float) -> None:
-    """Raise ValueError where a wanted purity is none."""
-    if not 0 < wanted <= 1:
-        raise ValueError(f"--purity {wanted:g}: expected more than 0, at most 1")
+def check_purity(purity: float) -> None:
+    """Raise ValueError where a purity to choose thresholds for is none."""
+    if not 0 < purity <= 1:
+        raise ValueError(f"--purity {purity:g}: expected more than 0, at most 1")
 
 
 def scores(
-    answers: Answers,
-    validation: Answers | None,
+    predictions: Predictions,
+    validation: Predictions | None,
     classes: tuple[str, ...],
-    shares: np.ndarray | None,
-    wanted: float = PURITY,
+    proportions: np.ndarray | None,
+    purity: float = PURITY,
 ) -> dict:
     """Accuracy against coverage, and thresholds for a purity, as plain values; undefined ones are NaN.
 
     Args:
-        answers: for the objects evaluated.
-        validation: for other objects, to choose the thresholds by; None: chosen by those evaluated, which flatters.
+        predictions: for the objects evaluated.
+        validation: for other objects, to choose the thresholds by; None: by those evaluated, which is optimistic.
         classes: L names.
-        shares: [L] of the classes on the sky; None: as many as there are of each.
-        wanted: purity.
+        proportions: [L]; class priors; None: those of the objects evaluated.
+        purity: to be reached.
     """
-    curve = classification.coverage_curve(answers.probabilities, answers.label)
+    curve = classification.coverage_curve(predictions.probabilities, predictions.label)
     thinned = np.unique(np.linspace(0, len(curve.count) - 1, POINTS).round().astype(int))
-    chosen_by = validation or answers
+    chosen_by = validation or predictions
     return {
-        "wanted_purity": wanted,
-        "at_shares_of_the_sky": shares is not None,
+        "wanted_purity": purity,
+        "at_shares_of_the_sky": proportions is not None,
         "thresholds_chosen_on": VALIDATION if validation else THEMSELVES,
         "objects_chosen_on": len(chosen_by.label),
         "confidence": CONFIDENCE,
-        "coverage": [_point(curve, classification.at_coverage(curve, wanted_part)) for wanted_part in COVERAGES],
+        "coverage": [_point(curve, classification.at_coverage(curve, fraction)) for fraction in COVERAGES],
         "curve": {name: np.asarray(values)[thinned].tolist() for name, values in curve._asdict().items()},
         "classes": {
-            name: _threshold(answers, chosen_by, i, len(classes), shares, wanted) for i, name in enumerate(classes)
+            name: _threshold(predictions, chosen_by, i, len(classes), proportions, purity)
+            for i, name in enumerate(classes)
         },
     }
 
@@ -66,34 +67,37 @@ def _point(curve: classification.Coverage, at: int) -> dict:
 
 
 def _threshold(
-    answers: Answers, chosen_by: Answers, i: int, n_classes: int, shares: np.ndarray | None, wanted: float
+    predictions: Predictions,
+    chosen_by: Predictions,
+    i: int,
+    n_classes: int,
+    proportions: np.ndarray | None,
+    purity: float,
 ) -> dict:
-    claimed = chosen_by.probabilities.argmax(axis=1) == i
-    weights = _weights(chosen_by.label, n_classes, shares)[claimed]
-    chance, true = chosen_by.probabilities[claimed, i], chosen_by.label[claimed] == i
-    threshold = classification.threshold_for_purity(chance, true, weights, wanted)
-    support = np.bincount(answers.label, minlength=n_classes)
-    called = classification.called_by_threshold(answers.probabilities, answers.label, i, threshold, n_classes)
-    these = support / support.sum() if shares is None else shares
+    predicted = chosen_by.probabilities.argmax(axis=1) == i
+    weights = _weights(chosen_by.label, n_classes, proportions)[predicted]
+    probability, true = chosen_by.probabilities[predicted, i], chosen_by.label[predicted] == i
+    threshold = classification.threshold_for_purity(probability, true, weights, purity)
+    support = np.bincount(predictions.label, minlength=n_classes)
+    kept = classification.predicted_above(predictions.probabilities, predictions.label, i, threshold, n_classes)
+    these = support / support.sum() if proportions is None else proportions
     undefined = not np.isfinite(threshold)
-    limits = (np.nan, np.nan) if undefined else wilson_interval(int(called[i]), int(support[i]))
+    limits = (np.nan, np.nan) if undefined else wilson_interval(int(kept[i]), int(support[i]))
     return {
         "threshold": threshold,
-        "kept": int(called.sum()),
-        "purity": _score(priors.purity(called, support, these, i), priors.purity_interval(called, support, these, i)),
-        "completeness": _score(np.nan if undefined else ratio(called[i], support[i]), limits),
+        "kept": int(kept.sum()),
+        "purity": with_interval(
+            priors.purity(kept, support, these, i), priors.purity_interval(kept, support, these, i)
+        ),
+        "completeness": with_interval(np.nan if undefined else ratio(kept[i], support[i]), limits),
     }
 
 
-def _weights(labels: np.ndarray, n_classes: int, shares: np.ndarray | None) -> np.ndarray:
-    return np.ones(len(labels)) if shares is None else priors.weights(labels, shares)
+def _weights(labels: np.ndarray, n_classes: int, proportions: np.ndarray | None) -> np.ndarray:
+    return np.ones(len(labels)) if proportions is None else priors.weights(labels, proportions)
 
 
-def _score(value, limits) -> dict:
-    return {"value": float(value), "interval": [float(limit) for limit in limits]}
-
-
-def section(found: dict) -> str:
+def section(scores: dict) -> str:
     """The numbers, as a section of the page."""
     points = [
         [
@@ -101,37 +105,37 @@ def section(found: dict) -> str:
             (decimal(point["threshold"]), ""),
             (percent(point["accuracy"]), interval(point["wilson_interval"])),
         ]
-        for point in found["coverage"]
+        for point in scores["coverage"]
     ]
-    picture = figures.coverage_figure(found["curve"])
+    picture = figures.coverage_figure(scores["curve"])
     return page.section(
-        "Only where it is sure",
+        "Selective classification",
         page.pictures([("Accuracy against coverage", picture)]),
-        page.table(["coverage", "probability from", "accuracy"], points),
-        page.paragraph("Accuracy of those kept, at the shares of this test.", "muted"),
-        _thresholds(found),
+        page.table(["coverage", "lowest probability", "accuracy"], points),
+        page.paragraph("Accuracy of the objects kept, at the class proportions of this test set.", "muted"),
+        _thresholds(scores),
     )
 
 
-def _thresholds(found: dict) -> str:
+def _thresholds(scores: dict) -> str:
     rows = [
-        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "none keeps it")]
+        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "none reaches it")]
         + [(f"{of['kept']:,}", "")]
         + [(percent(of[key]["value"]), interval(of[key]["interval"])) for key in ("purity", "completeness")]
-        for name, of in found["classes"].items()
+        for name, of in scores["classes"].items()
     ]
-    where = "at the shares of the sky above" if found["at_shares_of_the_sky"] else "at the shares of this test"
-    by = found["thresholds_chosen_on"]
-    honest = "" if by == VALIDATION else ", the same as below, which flatters"
+    where = "the class priors above" if scores["at_shares_of_the_sky"] else "the class proportions of this test set"
+    chosen_on = scores["thresholds_chosen_on"]
+    caveat = "" if chosen_on == VALIDATION else ", the same as below, which is optimistic"
     text = (
-        f"Thresholds for a purity of {percent(found['wanted_purity'])} {where}: the lowest probability of the predicted"
-        f" class that keeps it on {by} ({found['objects_chosen_on']:,} objects{honest}). Purity and completeness as"
-        " measured on the objects evaluated:"
+        f"Thresholds for a purity of {percent(scores['wanted_purity'])} at {where}: the lowest probability of the"
+        f" predicted class that reaches it on {chosen_on} ({scores['objects_chosen_on']:,} objects{caveat}). Purity and"
+        " completeness as measured on the objects evaluated:"
     )
-    level = f"{100 * found['confidence']:.0f} %"
+    level = f"{100 * scores['confidence']:.0f} %"
     note = (
-        f"{UNDEFINED}: undefined. Small: {level} intervals. Where the lower limit of a purity is below what was wanted,"
-        " these objects are too few to promise it."
+        f"{UNDEFINED}: undefined. Small print: {level} intervals. Where the lower limit of a purity is below the one"
+        " asked for, these objects are too few to guarantee it."
     )
     head = ["class", "threshold", "kept", "purity", "completeness"]
     return page.paragraph(text) + page.table(head, rows) + page.paragraph(note, "muted")

@@ -1,4 +1,4 @@
-"""What a report says of accuracy in parts of the sky."""
+"""What a report says of accuracy in slices of the test set."""
 
 from jtss.metrics import slices
 from jtss.reports import figures, page
@@ -7,10 +7,11 @@ from jtss.reports.page import UNDEFINED, interval, percent
 
 MEANING = (
     "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. A"
-    " slice may look bad because it holds another mixture of classes: the numbers say how many of each class are right."
-    f" Few (hollow): fewer than {slices.FEW} objects, which says little. Intervals are Wilson's, 95 %."
+    " slice may look bad because it holds another mixture of classes: the table says how many objects of each class are"
+    f" classified correctly. Few (hollow): fewer than {slices.FEW} objects, which says little. Intervals are Wilson's,"
+    " 95 %."
 )
-ONE_DETECTION = "A model for single alerts has no days since the first detection; see the detections so far instead."
+ONE_DETECTION = "A model of single alerts has no days since the first detection; see the detections so far instead."
 
 
 def scores(evaluation: Evaluation, n_detections: int) -> list[dict]:
@@ -20,15 +21,15 @@ def scores(evaluation: Evaluation, n_detections: int) -> list[dict]:
     return [slices.scores(cut, predicted, labels, evaluation.classes) for cut in every]
 
 
-def section(found: list[dict], classes: tuple[str, ...], n_detections: int) -> str:
+def section(cuts: list[dict], classes: tuple[str, ...], n_detections: int) -> str:
     """The numbers, as a section of the page."""
-    parts = [page.pictures([("Accuracy of every slice with its interval", figures.slices_figure(found))])]
+    parts = [page.pictures([("Accuracy of every slice with its interval", figures.slices_figure(cuts))])]
     if n_detections == 1:
         parts.append(page.paragraph(ONE_DETECTION, "muted"))
-    present = [name for name in classes if any(row["classes"][name]["objects"] for row in found[0]["slices"])]
-    rows = [row for cut in found for row in (cut["name"], *_rows(cut, present))]
+    present = [name for name in classes if any(row["classes"][name]["objects"] for row in cuts[0]["slices"])]
+    rows = [row for cut in cuts for row in (cut["name"], *_rows(cut, present))]
     parts.append(page.folded("All slices as numbers", page.table(["", "objects", "accuracy", *present], rows)))
-    return page.section("Where it works", *parts, page.paragraph(MEANING, "muted"))
+    return page.section("Accuracy in slices", *parts, page.paragraph(MEANING, "muted"))
 
 
 def _rows(cut: dict, classes: list[str]) -> list[list[tuple[str, str]]]:

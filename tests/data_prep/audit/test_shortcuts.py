@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.tree import DecisionTreeClassifier
 
 from data_prep.audit import shortcuts
 from data_prep.audit.finding import NOTE, OK, WARNING
@@ -10,7 +12,7 @@ from jtss.schema import METADATA_NAMES
 
 
 def planted(name: str, strength: float):
-    """150 objects, of whom a share has a date, place or number of visits that goes with the class."""
+    """150 objects, of which a fraction has a date, place or number of visits that goes with the class."""
     made = clean(n_objects=150)
     rng = np.random.default_rng(1)
     given_away = rng.random(150) < strength
@@ -25,8 +27,8 @@ def planted(name: str, strength: float):
     return made
 
 
-def levels(found) -> dict[str, str]:
-    return {line.text.split(" alone")[0]: line.level for line in found.findings if line.check == "shortcuts"}
+def levels(report) -> dict[str, str]:
+    return {line.text.split(" alone")[0]: line.level for line in report.findings if line.check == "shortcuts"}
 
 
 @pytest.mark.parametrize("name", shortcuts.VALUES)
@@ -36,8 +38,8 @@ def test_a_class_that_is_given_away_is_a_warning(tmp_path, name):
 
 
 def test_what_is_above_chance_but_below_the_limit_is_a_note(tmp_path):
-    found = levels(audited(tmp_path, planted("place (ra, dec)", strength=0.45)))
-    assert found == {"place (ra, dec)": NOTE, "date (jd)": OK, "visits (ncovhist)": OK}
+    seen = levels(audited(tmp_path, planted("place (ra, dec)", strength=0.45)))
+    assert seen == {"place (ra, dec)": NOTE, "date (jd)": OK, "visits (ncovhist)": OK}
 
 
 def test_values_that_are_missing_can_give_a_class_away(tmp_path):
@@ -49,8 +51,8 @@ def test_values_that_are_missing_can_give_a_class_away(tmp_path):
 def test_tiny_classes_are_left_out_and_named_are_those_judged(tmp_path):
     made = clean(n_objects=150)
     made.label[:6] = 4
-    found = [line.text for line in audited(tmp_path, made).findings if line.check == "shortcuts"]
-    assert found[0].endswith("objects of AGN, SN, VS")
+    texts = [line.text for line in audited(tmp_path, made).findings if line.check == "shortcuts"]
+    assert texts[0].endswith("objects of AGN, SN, VS")
     made.label[made.label > 0] = -1
     (finding,) = [line for line in audited(tmp_path, made).findings if line.check == "shortcuts"]
     assert (finding.level, finding.text[:10]) == (NOTE, "not judged")
@@ -76,6 +78,21 @@ def test_tree_by_hand():
     shallow = shortcuts.fit(values, label, 2, depth=1)
     assert (shallow.yes.yes, shallow.no.yes) == (None, None)
     assert np.mean(shortcuts.predict(shallow, values) == label) == pytest.approx(60 / 80)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tree_is_as_good_as_scikit_learns(seed):
+    """On three overlapping classes of unequal numbers, some values missing; ours has only 64 thresholds a value."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice(3, 4000, p=[0.7, 0.25, 0.05])
+    values = rng.normal(size=(4000, 2)) + np.array([[0, 0], [1.5, 0], [0, 2]])[label]
+    values[rng.random((4000, 2)) < 0.05 * (label == 1)[:, None]] = np.nan
+    train, test = np.arange(2000), np.arange(2000, 4000)
+    theirs = DecisionTreeClassifier(
+        max_depth=shortcuts.DEPTH, min_samples_leaf=shortcuts.LEAST_IN_LEAF, class_weight="balanced"
+    ).fit(values[train], label[train])
+    expected = balanced_accuracy_score(label[test], theirs.predict(values[test]))
+    assert shortcuts.balanced_accuracy(values, label, train, test).value == pytest.approx(expected, abs=0.03)
 
 
 def test_tree_weighs_classes_alike():

@@ -1,4 +1,4 @@
-"""Copied stamps are found whatever was done to them; what merely looks alike, or holds nothing, is no copy."""
+"""Near-duplicates are seen whatever was done to them; what merely looks alike, or holds nothing, is none."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ def rows(made) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("channel", range(3))
-def test_the_same_bytes_are_found_in_each_channel(tmp_path, channel):
+def test_the_same_bytes_are_seen_in_each_channel(tmp_path, channel):
     made = clean()
     one, other = rows(made)
     made.stamps[other, ..., channel] = made.stamps[one, ..., channel]
     (finding,) = alarms(audited(tmp_path, made))
-    assert finding.text.startswith(f"objects with a {CHANNEL_NAMES[channel]} stamp that is also, byte for byte, in")
+    assert finding.text.startswith(f"objects with a {CHANNEL_NAMES[channel]} stamp that also occurs, byte for byte, in")
     assert set(finding.examples) == {f"ZTF{other // 2} (test)", f"ZTF{one // 2} (train)"}
 
 
@@ -47,19 +47,19 @@ def noisier(stamps):
     ids=["scaled", "noisier", "turned", "mirrored", "rounded", "edge lost", "source added"],
 )
 @pytest.mark.parametrize("split", [VALIDATION, TEST])
-def test_near_copies_are_found(tmp_path, change, split):
+def test_near_duplicates_are_seen(tmp_path, change, split):
     made = clean()
     one, other = 2 * of_split(made, TRAIN)[2], 2 * of_split(made, split)[1] + 1
     made.stamps[other] = min_max(change(made.stamps[one].astype(np.float32)))
     (finding,) = alarms(audited(tmp_path, made))
     name = {VALIDATION: "validation", TEST: "test"}[split]
-    assert finding.text == f"objects of {name} with nearly the science stamp of one of train"
+    assert finding.text == f"objects of {name} whose science stamp is a near-duplicate of one of train"
     pair, value = finding.examples[0].split(", correlation ")
     assert pair == f"ZTF{other // 2} ({name}) and ZTF{one // 2} (train)"
     assert float(value) >= 0.9
 
 
-def test_copies_within_a_split_or_an_object_are_none(tmp_path):
+def test_duplicates_within_a_split_or_an_object_are_no_leak(tmp_path):
     made = clean()
     trained = of_split(made, TRAIN)
     made.stamps[2 * trained[1]] = made.stamps[2 * trained[0]]
@@ -78,13 +78,13 @@ def test_copies_within_a_split_or_an_object_are_none(tmp_path):
     ],
     ids=["constant", "all missing", "mostly missing", "few pixels"],
 )
-def test_stamps_that_hold_nothing_are_no_copies(tmp_path, blank):
+def test_stamps_that_hold_nothing_are_no_duplicates(tmp_path, blank):
     made = clean()
     made.stamps[::2] = blank
     assert not alarms(audited(tmp_path, made))
 
 
-def test_bright_stars_look_alike_but_are_no_copies(tmp_path):
+def test_bright_stars_look_alike_but_are_no_duplicates(tmp_path):
     """One profile and hardly any noise: plain images correlate to better than 0.999."""
     made = clean(n_objects=96)
     profile = np.exp(-(np.hypot(*np.mgrid[-31:32, -31:32]) ** 2) / 50)[..., None]
@@ -100,10 +100,12 @@ def test_only_the_most_alike_of_too_many_pairs_are_compared(tmp_path, monkeypatc
     tested = of_split(made, TEST)[:4]
     for index, trained in zip(tested, of_split(made, TRAIN), strict=False):
         made.stamps[2 * index] = np.rot90(made.stamps[2 * trained])
-    found = audited(tmp_path, made)
-    (finding,) = alarms(found)
+    report = audited(tmp_path, made)
+    (finding,) = alarms(report)
     assert finding.count == 2
-    assert any("of 4 pairs that look alike only the 2 most alike were compared" in line.text for line in found.findings)
+    assert any(
+        "of 4 pairs of similar stamps only the 2 most similar were compared" in line.text for line in report.findings
+    )
 
 
 def test_how_stamps_are_read_does_not_matter(tmp_path, monkeypatch):

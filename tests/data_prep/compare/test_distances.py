@@ -6,10 +6,10 @@ from scipy import stats
 
 from data_prep.compare.distances import (
     correlation_gap,
+    fraction_by_chance,
     ks_by_chance,
     ks_distance,
     quantiles,
-    share_by_chance,
     spearman,
     wasserstein_in_iqr,
 )
@@ -62,7 +62,7 @@ def test_one_in_twenty_is_beyond_chance():
     ks = [ks_distance(rng.normal(size=n), ones, rng.normal(size=m), others) for _ in range(pairs)]
     assert 8 <= np.sum(np.array(ks) > ks_by_chance(n, m)) <= 34
     p, q = rng.binomial(n, 0.3, pairs) / n, rng.binomial(m, 0.3, pairs) / m
-    beyond = [abs(a - b) > share_by_chance(a, n, b, m) for a, b in zip(p, q, strict=True)]
+    beyond = [abs(a - b) > fraction_by_chance(a, n, b, m) for a, b in zip(p, q, strict=True)]
     assert 8 <= np.sum(beyond) <= 34
 
 

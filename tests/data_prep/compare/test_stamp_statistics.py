@@ -32,23 +32,23 @@ def moffat(amplitude: float, fwhm: float, beta: float, x: float = CENTRE, y: flo
 def test_background_noise_and_a_source_are_recovered():
     images = empty_sky(4)
     images += moffat(2000.0, 2.4, 20.0, CENTRE + 0.3, CENTRE - 0.4)
-    found = stamp_statistics(images)
+    measured = stamp_statistics(images)
     for channel, level, noise in zip(("science", "template", "difference"), LEVELS, NOISES, strict=True):
-        assert found[f"background_{channel}"] == pytest.approx(level, abs=5 * 1.25 * noise / np.sqrt(3260))
-        assert found[f"noise_{channel}"] == pytest.approx(noise, rel=0.06)
-        assert found[f"fwhm_{channel}"] == pytest.approx(2.4, rel=0.03)
-    assert found["template_minus_science"] == pytest.approx(-2.0, abs=0.7)
-    assert found["noise_template_over_science"] == pytest.approx(0.25, rel=0.08)
-    assert found["sources_science"] == pytest.approx(1)
-    assert found["any_nan"].sum() == found["any_fill"].sum() == found["nan_share"].sum() == 0
+        assert measured[f"background_{channel}"] == pytest.approx(level, abs=5 * 1.25 * noise / np.sqrt(3260))
+        assert measured[f"noise_{channel}"] == pytest.approx(noise, rel=0.06)
+        assert measured[f"fwhm_{channel}"] == pytest.approx(2.4, rel=0.03)
+    assert measured["template_minus_science"] == pytest.approx(-2.0, abs=0.7)
+    assert measured["noise_template_over_science"] == pytest.approx(0.25, rel=0.08)
+    assert measured["sources_science"] == pytest.approx(1)
+    assert measured["any_nan"].sum() == measured["any_fill"].sum() == measured["nan_share"].sum() == 0
 
 
 def test_what_lies_within_15_pixels_is_no_background():
     images = empty_sky()
-    found = stamp_statistics(images + 40.0 * (np.hypot(X - CENTRE, Y - CENTRE) <= 15))
+    measured = stamp_statistics(images + 40.0 * (np.hypot(X - CENTRE, Y - CENTRE) <= 15))
     for name, value in stamp_statistics(images).items():
         if name.startswith(("background", "noise")):
-            assert found[name] == value, name
+            assert measured[name] == value, name
 
 
 def test_peak_is_that_of_the_central_pixels():
@@ -84,19 +84,19 @@ def test_faint_and_displaced_sources_have_no_shape():
     images = empty_sky(2)
     images[0] += gaussian(40.0, 2.4)  # 7 sigma of the science noise, 27 of the template's
     images[1] += gaussian(4000.0, 2.4, CENTRE + 2.5)
-    found = stamp_statistics(images)
+    measured = stamp_statistics(images)
     for name in ("fwhm", "concentration"):
-        assert np.isnan(found[f"{name}_science"]).all()
-        assert np.isnan(found[f"{name}_template"]).tolist() == [False, True]
-    assert np.isnan(found["ellipticity_template"]).tolist() == [False, True]
+        assert np.isnan(measured[f"{name}_science"]).all()
+        assert np.isnan(measured[f"{name}_template"]).tolist() == [False, True]
+    assert np.isnan(measured["ellipticity_template"]).tolist() == [False, True]
 
 
 def test_sharper_sources_are_more_concentrated():
     images = empty_sky(2) + np.stack([gaussian(5000.0, 1.8), gaussian(5000.0, 3.5)])[:, None]
-    found = stamp_statistics(images)["concentration_science"]
+    measured = stamp_statistics(images)["concentration_science"]
     in_core = [gaussian(1.0, fwhm)[np.hypot(X - CENTRE, Y - CENTRE) <= 1.5].sum() for fwhm in (1.8, 3.5)]
     in_all = [2 * np.pi * (fwhm / FWHM_PER_SIGMA) ** 2 for fwhm in (1.8, 3.5)]
-    assert found == pytest.approx(np.divide(in_core, in_all), rel=0.03)
+    assert measured == pytest.approx(np.divide(in_core, in_all), rel=0.03)
 
 
 def test_correlation_of_neighbours_knows_rows_from_columns():
@@ -111,14 +111,14 @@ def test_correlation_of_neighbours_knows_rows_from_columns():
     images[:, TEMPLATE] = means[TEMPLATE] + smooth
     expected = np.exp(-1 / (4 * (2.0 / FWHM_PER_SIGMA) ** 2))  # of noise smoothed by a Gaussian
     images[::2] += gaussian(3000.0, 2.4, 10, 10) + gaussian(3000.0, 2.4, 50, 12)
-    found = {name: values.mean() for name, values in stamp_statistics(images).items()}
+    measured = {name: values.mean() for name, values in stamp_statistics(images).items()}
     tolerance = 4 / np.sqrt(n * 2500)
-    assert found["lag_x1_science"] == pytest.approx(a / (1 + a**2), abs=tolerance)
-    assert found["lag_y1_science"] == pytest.approx(0, abs=tolerance)
-    assert found["lag_x2_science"] == pytest.approx(0, abs=tolerance)
-    assert found["lag_x1_difference"] == pytest.approx(0, abs=tolerance)
-    assert found["lag_x1_template"] == pytest.approx(expected, abs=0.04)
-    assert found["lag_y1_template"] == pytest.approx(expected, abs=0.04)
+    assert measured["lag_x1_science"] == pytest.approx(a / (1 + a**2), abs=tolerance)
+    assert measured["lag_y1_science"] == pytest.approx(0, abs=tolerance)
+    assert measured["lag_x2_science"] == pytest.approx(0, abs=tolerance)
+    assert measured["lag_x1_difference"] == pytest.approx(0, abs=tolerance)
+    assert measured["lag_x1_template"] == pytest.approx(expected, abs=0.04)
+    assert measured["lag_y1_template"] == pytest.approx(expected, abs=0.04)
 
 
 def test_sources_are_counted_above_eight_sigma():
@@ -126,9 +126,9 @@ def test_sources_are_counted_above_eight_sigma():
     places = ((8, 8), (50, 12), (31, 31), (20, 45), (55, 55))
     images[1] += sum(gaussian(1000.0, 2.2, *place) for place in places)
     images[:, SCIENCE, 40, 10] = LEVELS[SCIENCE] + 5 * NOISES[SCIENCE]
-    found = stamp_statistics(images)
-    assert found["sources_science"].tolist() == [0, 5]
-    assert found["sources_template"].tolist() == [0, 5]
+    measured = stamp_statistics(images)
+    assert measured["sources_science"].tolist() == [0, 5]
+    assert measured["sources_template"].tolist() == [0, 5]
 
 
 def test_dipole_is_the_ratio_of_its_lobes():
@@ -145,12 +145,12 @@ def test_residual_of_a_neighbour_is_relative_to_its_template():
     images[0, DIFFERENCE, 10, 52] -= 4000.0
     images[0, DIFFERENCE, 10, 10] += 7000.0  # of the fainter neighbour
     images[1, TEMPLATE] += gaussian(200.0, 2.4, 50, 10)  # too faint for the noise of the difference
-    found = stamp_statistics(images)
+    measured = stamp_statistics(images)
     light = 2 * np.pi * (2.4 / FWHM_PER_SIGMA) ** 2 * 20_000
-    assert found["neighbour_positive"][0] == pytest.approx(0.05, abs=0.002)
-    assert found["neighbour_negative"][0] == pytest.approx(0.2 - 0.05 * np.exp(-4 * 0.5 * 0.9627), abs=0.003)
-    assert found["neighbour_residual"][0] == pytest.approx(0.05 - 4000 / light, abs=0.005)
-    assert all(np.isnan(found[f"neighbour_{name}"][1]) for name in ("positive", "negative", "residual"))
+    assert measured["neighbour_positive"][0] == pytest.approx(0.05, abs=0.002)
+    assert measured["neighbour_negative"][0] == pytest.approx(0.2 - 0.05 * np.exp(-4 * 0.5 * 0.9627), abs=0.003)
+    assert measured["neighbour_residual"][0] == pytest.approx(0.05 - 4000 / light, abs=0.005)
+    assert all(np.isnan(measured[f"neighbour_{name}"][1]) for name in ("positive", "negative", "residual"))
 
 
 def test_ellipticity_is_that_of_the_windowed_moments():
@@ -163,8 +163,8 @@ def test_ellipticity_is_that_of_the_windowed_moments():
         image += 30_000 * np.exp(-0.5 * (along**2 / a + across**2 / b))
     images[4] += gaussian(30_000.0, 2.4)
     wide, narrow = 1 / (1 / a + 1 / w), 1 / (1 / b + 1 / w)
-    found = stamp_statistics(images)["ellipticity_template"]
-    assert found == pytest.approx([(wide - narrow) / (wide + narrow)] * 4 + [0], abs=0.01)
+    measured = stamp_statistics(images)["ellipticity_template"]
+    assert measured == pytest.approx([(wide - narrow) / (wide + narrow)] * 4 + [0], abs=0.01)
 
 
 def test_fills_count_as_missing():
@@ -173,21 +173,21 @@ def test_fills_count_as_missing():
     images[0, TEMPLATE, :20, :30] = np.nan
     images[1] = images[0]
     images[1, TEMPLATE, :20, :30] = -3.4028235e38
-    found = stamp_statistics(images)
+    measured = stamp_statistics(images)
     own = {"nan_share": [600 / 3 / SIDE**2, 0], "any_nan": [1, 0], "any_fill": [0, 1]}
-    for name, values in found.items():
+    for name, values in measured.items():
         assert values == pytest.approx(own.get(name, [values[0]] * 2), nan_ok=True), name
-    assert found["background_template"][0] == pytest.approx(LEVELS[TEMPLATE], abs=0.3)
+    assert measured["background_template"][0] == pytest.approx(LEVELS[TEMPLATE], abs=0.3)
 
 
 def test_stamps_without_light_or_noise_are_not_measured():
     images = np.stack([np.full((3, SIDE, SIDE), np.nan), np.full((3, SIDE, SIDE), 7.0)])
-    found = stamp_statistics(images)
-    assert set(found) == set(STAMP_STATISTICS)
-    assert np.isnan(found["background_science"][0])
-    assert found["background_science"][1] == 7
+    measured = stamp_statistics(images)
+    assert set(measured) == set(STAMP_STATISTICS)
+    assert np.isnan(measured["background_science"][0])
+    assert measured["background_science"][1] == 7
     for name in ("noise_science", "peak_template", "fwhm_difference", "lag_x1_science", "ellipticity_template"):
-        assert np.isnan(found[name]).all(), name
+        assert np.isnan(measured[name]).all(), name
 
 
 def test_numbers_do_not_depend_on_what_else_is_measured():

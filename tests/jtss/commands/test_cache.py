@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from helpers.places import ROOT
-from jtss.commands import common
+from jtss.commands import cache
 
 PROGRAM = """
 import hashlib, sys
 import jax, jax.numpy as jnp, numpy as np
 from jax._src import monitoring
-from jtss.commands import common as compilation
+from jtss.commands import cache as compilation
 counts = {}
 monitoring.register_event_listener(lambda event, **_: counts.update({event: counts.get(event, 0) + 1}))
 compilation.LEAST_SECONDS = 0
@@ -83,11 +83,11 @@ def test_a_full_disk_stops_nothing(capsys, monkeypatch, tmp_path):
     import jax
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(common, "LEAST_FREE", 2**80)
+    monkeypatch.setattr(cache, "LEAST_FREE", 2**80)
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_enable_compilation_cache", True)
     try:
-        common.enable()
+        cache.enable()
     finally:
         jax.config.update("jax_enable_compilation_cache", False)
     assert jax.config.jax_compilation_cache_dir == before
@@ -102,10 +102,10 @@ def test_jax_own_variables_come_first(filled, tmp_path):
 
 def test_the_folder_is_named_after_the_machine(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    here = common.folder()
+    here = cache.folder()
     assert here.parent == Path("/somewhere/jtss")
-    assert common.folder() == here
-    monkeypatch.setattr(common.os, "sched_getaffinity", lambda _: range(1000))
-    assert common.folder() != here
+    assert cache.folder() == here
+    monkeypatch.setattr(cache.os, "sched_getaffinity", lambda _: range(1000))
+    assert cache.folder() != here
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert common.folder().parent == Path.home() / ".cache" / "jtss"
+    assert cache.folder().parent == Path.home() / ".cache" / "jtss"

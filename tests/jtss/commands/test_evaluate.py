@@ -137,7 +137,7 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
             "nothing to evaluate in the validation split (25 in another split, 1 without label)",
         ),
         (["--alerts", "nowhere"], "nowhere: no such file or directory"),
-        (["--alerts", "."], ".: no alert packet found"),
+        (["--alerts", "."], ".: no alert packet in it"),
         (["--alerts", ".", "--out", "table.txt"], "expected one of .csv, .parquet, .jsonl"),
         (["--alerts", ".", "--out", "nowhere/table.csv"], "the folder nowhere does not exist"),
         (["--alerts", ".", "--picture", "nowhere/p.png"], "the folder nowhere does not exist"),
@@ -146,7 +146,7 @@ def test_the_same_sequences_get_the_same_probabilities_from_packets_and_from_a_f
 )
 def test_a_mistake_gets_one_line_and_leaves_nothing_behind(evaluate, tmp_path, arguments, message):
     status, _, err = evaluate(*arguments)
-    lines = [line for line in err.splitlines() if line.startswith("evaluate.py: ")]
+    lines = [line for line in err.splitlines() if line.startswith("evaluate.py: error: ")]
     assert status == 2
     assert "Traceback" not in err
     assert len(lines) == 1
@@ -220,7 +220,7 @@ def test_a_model_of_longer_sequences_than_the_file_has(evaluate, tmp_path):
     status, _, err = evaluate("--data", tmp_path / "short.h5")
     assert status == 2
     assert err == (
-        f"evaluate.py: {tmp_path / 'short.h5'}: its longest sequence has 2 detections, config demo reads 3\n"
+        f"evaluate.py: error: {tmp_path / 'short.h5'}: its longest sequence has 2 detections, config demo reads 3\n"
     )
 
 
@@ -228,8 +228,8 @@ def test_a_class_without_objects_is_named(evaluate, tmp_path):
     write_data(tmp_path / "other.h5", label=[i % 2 for i in range(26)])
     status, _, err = evaluate("--data", tmp_path / "other.h5", "--out", tmp_path)
     assert status == 0
-    assert err.startswith("WARNING: No object of VS was evaluated")
-    assert "No object of VS" in (tmp_path / "report.html").read_text()
+    assert err.startswith("WARNING: No objects of VS were evaluated")
+    assert "No objects of VS" in (tmp_path / "report.html").read_text()
 
 
 def test_a_data_set_of_an_older_version_says_how_it_was_made(evaluate, tmp_path):
@@ -277,5 +277,5 @@ def test_a_data_set_given_as_alerts_is_refused_and_no_table_replaced(evaluate, f
     table.write_text("kept")
     status, _, err = evaluate("--alerts", str(folder / "made.h5"), "--out", str(table))
     assert status == 2
-    assert "nothing in it is an alert that can be used (a data set goes to --data)" in err
+    assert "nothing in it is an alert that can be used (a data set is for evaluation)" in err
     assert table.read_text() == "kept"

@@ -41,7 +41,7 @@ def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     assert found["mean"]["accuracy"] == pytest.approx(np.mean(accuracies))
     assert found["sd"]["accuracy"] == pytest.approx(np.std(accuracies, ddof=1))
     table = table_of(folder / "run" / "evaluation" / "repeats.csv")
-    assert [row["seed"] for row in table] == ["0", "3", "mean", "sd", "together"]
+    assert [row["seed"] for row in table] == ["0", "3", "mean", "sd", "ensemble"]
     assert f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %" in out
 
 
@@ -81,7 +81,7 @@ def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder
     np.testing.assert_allclose(report["seeds"]["mean"]["confusion_matrix"], np.mean(matrices, axis=0))
     np.testing.assert_allclose(report["seeds"]["sd"]["confusion_matrix"], np.std(matrices, axis=0, ddof=1))
     page = (folder / "run" / "evaluation" / "report.html").read_text()
-    assert "Seed by seed" in page
+    assert "Seeds of the ensemble" in page
     assert f"± {100 * found['sd']['recall']['AGN']:.2f}" in page
 
 
@@ -102,7 +102,7 @@ def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeyp
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     assert len({row["classifier_version"] for row in table_of(tmp_path / "a.csv")}) == 1
     card = path.with_suffix(".md").read_text()
-    assert "2 trainings that differ in the seed (0, 3); the model averages their probabilities" in card
+    assert "ensemble of 2 trainings with different seeds (0, 3), whose probabilities are averaged" in card
     assert card.count("iterations, ") == 2
 
 

@@ -1,4 +1,4 @@
-"""The script: shares of the sky, thresholds, and several models in one report."""
+"""The script: class priors, thresholds, and several models in one report."""
 
 import json
 
@@ -27,19 +27,22 @@ def report_of(folder):
     return json.loads((folder / "report.json").read_text())
 
 
-def test_three_classes_get_the_papers_shares_others_only_what_is_given(evaluate, folder, tmp_path):
+def test_three_classes_get_the_papers_priors_others_only_what_is_given(evaluate, folder, tmp_path):
     assert evaluate("--out", tmp_path / "three")[0] == 0
-    assert report_of(tmp_path / "three")["sky"]["source"] == "counts of TSC §IV-A, without bogus"
+    assert (
+        report_of(tmp_path / "three")["sky"]["source"]
+        == "the labelled sample of TSC §IV-A, without asteroids, bogus and unknown objects"
+    )
     status, out, _ = evaluate("--out", tmp_path / "given", *PRIORS)
     assert (status, report_of(tmp_path / "given")["sky"]["shares"]) == (0, {"AGN": 0.3, "SN": 0.1, "VS": 0.6})
-    assert "on a sky of AGN 30.0 %, SN 10.0 %, VS 60.0 % (--priors):" in out
+    assert "at the class priors AGN 30.0 %, SN 10.0 %, VS 60.0 % (--priors):" in out
     assert evaluate("--out", tmp_path / "five", ckpt="one")[0] == 0
     assert report_of(tmp_path / "five")["sky"] is None
     five = "AGN=.2,SN=.2,VS=.2,asteroid=.4,bogus=0"
     assert evaluate("--out", tmp_path / "five", "--priors", five, ckpt="one")[0] == 0
     found = report_of(tmp_path / "five")["sky"]["as_classified"]["classes"]
-    assert found["AGN"]["purity"]["value"] is None  # never called, and no asteroid was tried
-    assert "give them by --priors" not in (tmp_path / "five" / "report.html").read_text()
+    assert found["AGN"]["purity"]["value"] is None  # never predicted, and no asteroid was tried
+    assert "give them with --priors" not in (tmp_path / "five" / "report.html").read_text()
 
 
 def test_validation_objects_choose_and_are_not_evaluated(evaluate, folder, tmp_path):
@@ -52,7 +55,10 @@ def test_validation_objects_choose_and_are_not_evaluated(evaluate, folder, tmp_p
         12,
     )
     assert found["calibration"]["temperature"] is None
-    assert found["calibration"]["temperature_is"] == "not fitted: 12 objects of the validation split are too few"
+    assert (
+        found["calibration"]["temperature_is"]
+        == "not fitted: the 12 labelled objects of the validation split are too few"
+    )
     evaluate("--out", tmp_path, "--split", "all")
     assert report_of(tmp_path)["selective"]["thresholds_chosen_on"] == "the objects evaluated"
 
@@ -79,7 +85,7 @@ def test_several_models_in_one_report(evaluate, folder, tmp_path):
     ("arguments", "message"),
     [
         (["--priors", "AGN=.5,SN=.5"], "--priors: found AGN, SN, the model has AGN, SN, VS"),
-        (["--priors", "AGN=.5,SN=.4,VS=.3"], "the shares add up to 1.2, expected 1"),
+        (["--priors", "AGN=.5,SN=.4,VS=.3"], "the fractions add up to 1.2, expected 1"),
         (["--purity", "95"], "--purity 95: expected more than 0, at most 1"),
         (["nowhere"], "nowhere: no such run directory and no model that ships"),
     ],
@@ -94,8 +100,7 @@ def test_mistakes_get_one_line(evaluate, tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--alerts", ".", *PRIORS], "--priors: only without --alerts"),
-        (["two", "--alerts", "."], "--ckpt: found 2 models, expected one with --alerts"),
+        (["two", "--alerts", "."], "--ckpt: 2 models, expected one with --alerts"),
     ],
 )
 def test_options_that_do_not_go_together(evaluate, arguments, message):

@@ -60,7 +60,7 @@ def test_the_report_counts_true_bogus_and_both_accuracies(evaluate, folder):
     assert all(counts["rejected"]["count"] == 0 for counts in numbers["classes"].values())
     assert numbers["accuracy_with_rejected"]["value"] == found["results"]["accuracy"]["value"]
     assert numbers["model"]["run"] == str(folder / "none")
-    assert "accuracy with the rejected counted as errors" in out
+    assert "accuracy with rejected objects counted as errors" in out
     page = (folder / "run" / "evaluation-screened" / "report.html").read_text()
     assert "Bogus screening" in page
 

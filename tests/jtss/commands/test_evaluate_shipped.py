@@ -97,4 +97,4 @@ def test_mistakes_get_one_line(evaluate, tmp_path, ckpt, arguments, message):
     (tmp_path / "made.h5").touch()  # named as the data of the training, and not meant
     status, _, err = evaluate(*arguments, ckpt=ckpt)
     assert (status, len(err.splitlines())) == (2, 1)
-    assert err.startswith(f"evaluate.py: {message}")
+    assert err.startswith(f"evaluate.py: error: {message}")

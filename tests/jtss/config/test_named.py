@@ -80,7 +80,7 @@ def test_every_network_of_the_paper_has_its_name_and_nothing_else_has_one():
 def test_an_unknown_name_is_answered_with_those_close_to_it(name, hint):
     with pytest.raises(ConfigError) as refused:
         named.get(name)
-    assert str(refused.value) == f"no config named '{name}'{hint}; all of them: python train.py --list"
+    assert str(refused.value) == f"no config named '{name}'{hint}; all of them: jtss train --list"
 
 
 @pytest.mark.parametrize("n", NUMBERS)

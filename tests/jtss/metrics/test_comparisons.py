@@ -42,10 +42,10 @@ def test_permutation_beyond_the_exact_is_seeded_and_close(monkeypatch):
 
 
 def test_permutation_finds_nothing_where_nothing_is():
-    """Of 200 pairs of samples from one distribution, about a twentieth are called different."""
+    """Of 200 pairs of samples from one distribution, about a twentieth are declared different."""
     rng = np.random.default_rng(2)
-    found = [permutation_test(*rng.normal(size=(2, 5))) for _ in range(200)]
-    assert 0.01 <= np.mean(np.array(found) <= 0.05) <= 0.09
+    p_values = [permutation_test(*rng.normal(size=(2, 5))) for _ in range(200)]
+    assert 0.01 <= np.mean(np.array(p_values) <= 0.05) <= 0.09
 
 
 @pytest.mark.parametrize("bad", [[0.9], [], [0.9, np.nan], [[0.9, 0.8]]])
@@ -56,8 +56,8 @@ def test_permutation_refuses_what_it_cannot_judge(bad):
 
 def test_mcnemar_by_hand():
     """Ten objects tell the models apart, eight of them for b: 2 (1 + 10 + 45) / 1024."""
-    found = mcnemar(hits(range(8), 100), hits(range(8, 10), 100))
-    assert found == (2, 8, pytest.approx(112 / 1024))
+    test = mcnemar(hits(range(8), 100), hits(range(8, 10), 100))
+    assert test == (2, 8, pytest.approx(112 / 1024))
     assert mcnemar(hits(range(3)), hits(range(3))) == (0, 0, 1.0)
     assert mcnemar(hits(range(5)), hits(range(5, 10))).p_value == 1
 

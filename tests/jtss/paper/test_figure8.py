@@ -1,22 +1,21 @@
 """Other classifiers on the test objects, from tables as ALeRCE's client gives them."""
 
 import csv
+import io
 
 import numpy as np
 import pytest
 
 from data_prep.ledger import Ledger
-from helpers.made_experiments import made_result
+from helpers.made_experiments import write_result
 from helpers.made_sequences import sequences
 from jtss import dataset
-from jtss.commands import paper as commands_paper
 from jtss.dataset import Writer
 from jtss.inference import other_classifiers
 from jtss.inference.other_classifiers import PredictionsError
-from jtss.paper import grids
-from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper import figure8, grids, layout
+from jtss.paper.experiments import EXPERIMENTS, TRAININGS
 from jtss.paper.grids import choose
-from jtss.paper.store import Store
 
 HEAD = ("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking")
 COUNTS = [5, 5, 5, 2, 2, 1, 5]
@@ -82,31 +81,31 @@ def made(tmp_path):
     return sky
 
 
-def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(made, tmp_path, capsys):
+def compare(folder):
+    return figure8.compare(folder / "sky.h5", [("lc", folder / "lc.csv")], folder, [], pytest.fail)
+
+
+def test_a_classifier_stands_beside_the_complete_network_on_the_same_objects(made, tmp_path):
     said = ["VS", "SN", "VS", "AGN"]  # of the five objects with two detections, the first wrongly, the last not at all
     rows = [row for oid, name in zip(made.object_id, said, strict=False) for row in rows_of(oid, {name: 1.0})]
     write_table(tmp_path / "lc.csv", rows)
     data_hash = str(dataset.attributes(tmp_path / "sky.h5")["content_hash"])
     setups = grids.complete_models(choose("table8", EXPERIMENTS["table8"].extent))
-    (cell, *_) = grids.of(setups[0], data_hash)
-    right = {"truth": "01201", "predicted": "01201", "confusion": [[2, 0, 0], [0, 2, 0], [0, 0, 1]]}
-    Store(tmp_path / "table8.jsonl").append(made_result(cell, 1.0, **right))
-    words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert commands_paper.main(list(map(str, words))) == 0
-    out = capsys.readouterr().out
-    with open(tmp_path / "figure8.csv") as file:
-        two, three, *_ = csv.DictReader(file)
+    (trial, *_) = grids.trials(setups[0], data_hash)
+    write_result(tmp_path / TRAININGS, trial, truth="01201", predicted="01201", accuracy=1.0)
+    document = compare(tmp_path)
+    two, three, *_ = csv.DictReader(io.StringIO(layout.as_csv(document.tables[0])))
     assert [two[key] for key in ("objects", "answered", "accuracy on these [%]")] == ["5", "4", "75.00"]
     assert two["its accuracy on the same [%]"] == "100.00"
     assert float(two["its gain [points]"]) == 25
     assert float(two["p (McNemar, seed 0)"]) == 1
     assert (three["objects"], three["answered"], three["its accuracy on the same [%]"]) == ("3", "3", "missing")
-    assert "AGN         1.0 (50.0 %)  0.0 (0.0 %)" in out
-    assert "no numbers of it to set beside" in out
+    text = layout.text(document)
+    assert "AGN         1.0 (50.0 %)  0.0 (0.0 %)" in text
+    assert "no numbers of it to set beside" in text
 
 
-def test_a_table_of_other_objects_is_refused(made, tmp_path, capsys):
+def test_a_table_of_other_objects_is_refused(made, tmp_path):
     write_table(tmp_path / "lc.csv", rows_of("ZTF_elsewhere", {"E": 1.0}))
-    words = ["figure8", "--data", tmp_path / "sky.h5", "--predictions", f"lc={tmp_path}/lc.csv", "--out", tmp_path]
-    assert commands_paper.main(list(map(str, words))) == 2
-    assert "lc.csv: has none of the 5 test objects, such as" in capsys.readouterr().err
+    with pytest.raises(PredictionsError, match=r"lc\.csv: has none of the 5 test objects, such as"):
+        compare(tmp_path)

@@ -116,14 +116,14 @@ def test_settings_that_do_not_fit_the_grid_are_named(name, setting, message):
         grid(name, settings=[setting])
 
 
-def test_a_cell_is_known_by_settings_seed_and_data_alone():
+def test_a_training_is_known_by_settings_seed_and_data_alone():
     (setup, *_) = grid("table7")
-    first, second = grids.of(setup, "one")[:2]
+    first, second = grids.trials(setup, "one")[:2]
     again = named.get("n2_metadata_noallwise")
     assert first.id == grids.identity(again, "one")
-    assert len({first.id, second.id, grids.of(setup, "other")[0].id}) == 3
+    assert len({first.id, second.id, grids.trials(setup, "other")[0].id}) == 3
     renamed = setup._replace(config=replace(setup.config, name="x", origin="y", paper_accuracy="1"))
-    assert grids.of(renamed, "one")[0].id == first.id
+    assert grids.trials(renamed, "one")[0].id == first.id
 
 
 def test_every_number_of_the_paper_has_a_row():

@@ -16,17 +16,17 @@ from jtss.paper.results import Measured, best, over_objects
 
 
 def made(name, accuracy_of, **narrowed):
-    """The document of an experiment whose cells have the accuracies `accuracy_of(setup, seed)`; None: not measured."""
+    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
     experiment = EXPERIMENTS[name]
     choice = choose(name, experiment.extent, **narrowed)
     setups = experiment.grid(choice)
-    found = {}
+    known = {}
     for setup in setups:
-        for cell in grids.of(setup._replace(seeds=20), DATA_HASH):
-            accuracy = accuracy_of(setup, cell.seed)
+        for trial in grids.trials(setup._replace(seeds=20), DATA_HASH):
+            accuracy = accuracy_of(setup, trial.seed)
             if accuracy is not None:
-                found[cell.id] = made_result(cell, accuracy, 100)
-    return experiment.document(setups, Measured(found, DATA_HASH), choice)
+                known[trial.id] = made_result(trial, accuracy, 100)
+    return experiment.document(setups, Measured(known, DATA_HASH), choice)
 
 
 def rows_of(document, i=0):
@@ -194,11 +194,11 @@ def test_bogus_counts_the_screened_by_class():
             "bogus": first | {"rejected": rejected}
         }
 
-    found = {
-        cell.id: made_result(cell, screened=screened(14 + cell.seed), n_objects=100)
-        for cell in grids.of(setup, DATA_HASH)
+    known = {
+        trial.id: made_result(trial, screened=screened(14 + trial.seed), n_objects=100)
+        for trial in grids.trials(setup, DATA_HASH)
     }
-    assert rows_of(experiment.document([setup], Measured(found, DATA_HASH), choice)) == [
+    assert rows_of(experiment.document([setup], Measured(known, DATA_HASH), choice)) == [
         ("bogus", "first detection", "253", "86", "20", "90.0 ± 0.0"),
         ("bogus", "second detection", "253", "84", "20", "80.0 ± 0.0"),
         ("bogus", "both (rejected)", "–", "–", "20", "72.5 ± 3.5"),
@@ -214,8 +214,8 @@ def test_results_on_other_data_never_enter_a_table():
     experiment = EXPERIMENTS["table8"]
     choice = choose("table8", experiment.extent, n=[2], seeds=2)
     setups = experiment.grid(choice)
-    found = {cell.id: made_result(cell) for cell in grids.of(setups[0], "other data")}
-    measured = Measured(found, DATA_HASH)
+    known = {trial.id: made_result(trial) for trial in grids.trials(setups[0], "other data")}
+    measured = Measured(known, DATA_HASH)
     assert measured.accuracy(setups[0]) is None
     assert best(setups, measured) is None
 

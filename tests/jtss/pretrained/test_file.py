@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.made_models import made_model
-from jtss.commands import models as commands_models
+from helpers.programs import jtss
 from jtss.pretrained import file
 from jtss.pretrained.file import ModelError
 from jtss.reports import export
@@ -160,15 +160,14 @@ def test_a_file_with_the_right_sum_that_does_not_fit_is_named(files, damage, mes
 
 def test_verify_looks_at_every_file(files, monkeypatch, capsys):
     def verified():
-        monkeypatch.setattr("sys.argv", ["models", "verify", "--folder", str(files)])
-        return commands_models.main(), capsys.readouterr()
+        return jtss("models", "verify", "--folder", files), capsys.readouterr()
 
     assert verified() == (0, ("shipped models: tiny, all as they were made\n", ""))
     (files / "tiny.md").write_text("better\n")
     (files / "new.h5").touch()
     status, (out, err) = verified()
     assert (status, out) == (2, "")
-    assert [line.split(": ")[1] for line in err.splitlines()] == [str(files / "new.h5"), str(files / "tiny.md")]
+    assert [line.split(": ")[2] for line in err.splitlines()] == [str(files / "new.h5"), str(files / "tiny.md")]
 
 
 def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.made_runs import TINY, make_run, write_data
 from helpers.made_sequences import sequences
-from jtss.commands import paper as commands_paper
+from helpers.programs import jtss
 from jtss.config import named as config_named
 from jtss.config import settings
 from jtss.realism import two_sample
@@ -55,12 +55,7 @@ def call(folder, capsys, tmp_path):
     def call(*words, real="real.h5"):
         """Words with a dot are files of the folder; returns status, document (None where it failed), stdout, stderr."""
         arguments = [str(folder / word) if word in on_disk else word for word in words]
-        try:
-            status = commands_paper.main(
-                ["realism", "--real", str(folder / real), *map(named, arguments), "--out", str(tmp_path / "out")]
-            )
-        except SystemExit as leaving:
-            status = leaving.code
+        status = jtss("realism", "--real", folder / real, *map(named, arguments), "--out", tmp_path / "out")
         document = json.loads((tmp_path / "out" / "realism.json").read_text()) if status == 0 else None
         return status, document, *capsys.readouterr()
 
@@ -82,9 +77,9 @@ def _no_training(monkeypatch):
 
 def test_transfer_from_files_to_numbers(call, tmp_path):
     words = "--ckpt always_sn --ckpt three --predictions theirs=right.csv --predictions half=some.csv"  # each adds
-    status, found, out, err = call(*words.split())
+    status, document, out, err = call(*words.split())
     assert (status, "lacks 4 of 46 labelled first detections, such as ZTF0" in err) == (0, True)
-    first = found["transfer"]["first_detection"]
+    first = document["transfer"]["first_detection"]
     assert (first["n_labelled"], first["n_common"]) == (46, 42)
     ours, theirs = first["models"]["always_sn"], first["models"]["theirs"]
     assert (ours["n_answered"], first["models"]["half"]["n_answered"]) == (46, 42)
@@ -101,8 +96,8 @@ def test_transfer_from_files_to_numbers(call, tmp_path):
 
 
 def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
-    _, found, out, _ = call("--ckpt", "always_sn", "three")
-    wrong = {(each["true"], each["called"]): each["objects"] for each in found["transfer"]["mistakes"]["always_sn"]}
+    _, document, out, _ = call("--ckpt", "always_sn", "three")
+    wrong = {(each["true"], each["called"]): each["objects"] for each in document["transfer"]["mistakes"]["always_sn"]}
     assert {pair: len(objects) for pair, objects in wrong.items()} == {
         ("VS", "SN"): 12,
         ("AGN", "SN"): 11,
@@ -111,7 +106,7 @@ def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
     assert set(wrong["VS", "SN"]) == {
         f"ZTF{i}" for i, label in enumerate(LABEL) if CLASS_NAMES[label] == "VS" and label >= 0
     }
-    assert found["transfer"]["mistakes"]["three"] == [{"true": "SN", "called": "VS", "objects": {"ZTF44": 1.0}}]
+    assert document["transfer"]["mistakes"]["three"] == [{"true": "SN", "called": "VS", "objects": {"ZTF44": 1.0}}]
     for pair in ("VS_called_SN", "AGN_called_SN", "asteroid_called_SN"):
         assert (tmp_path / "out" / f"always_sn_{pair}.png").read_bytes().startswith(b"\x89PNG")
         assert f"always_sn_{pair}.png" in out
@@ -119,9 +114,9 @@ def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
 
 
 def test_the_few_sequences_are_listed_one_by_one(call):
-    _, found, out, _ = call("--ckpt", "three")
-    assert found["transfer"]["first_detection"] is None
-    (only,) = found["transfer"]["sequences"]["three"]["objects"]  # another has no label, and another too few
+    _, document, out, _ = call("--ckpt", "three")
+    assert document["transfer"]["first_detection"] is None
+    (only,) = document["transfer"]["sequences"]["three"]["objects"]  # another has no label, and another too few
     made = sequences(COUNTS)
     assert (only["object_id"], only["label"], only["predicted"]) == ("ZTF44", "SN", "VS")
     assert only["candid"] == made.candid[made.object_start[44] + 2]
@@ -130,9 +125,9 @@ def test_the_few_sequences_are_listed_one_by_one(call):
 
 
 def test_the_table_has_the_numbers_of_the_document(call, tmp_path):
-    _, found, _, _ = call("--ckpt", "always_sn", "--predictions", "theirs=right.csv")
+    _, document, _, _ = call("--ckpt", "always_sn", "--predictions", "theirs=right.csv")
     rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
-    for name, model in found["transfer"]["first_detection"]["models"].items():
+    for name, model in document["transfer"]["first_detection"]["models"].items():
         for label, score in model["common"]["recall"].items():
             row = [
                 r
@@ -148,14 +143,14 @@ def test_the_table_has_the_numbers_of_the_document(call, tmp_path):
 def test_the_two_sample_test_from_files_to_numbers(call, monkeypatch, tmp_path):
     for name, value in (("IMAGE_STEPS", 2), ("VALUE_STEPS", 60), ("SHUFFLES", 1)):
         monkeypatch.setattr(two_sample, name, value)
-    status, found, out, err = call("--simulated", "sim.h5")
+    status, document, out, err = call("--simulated", "sim.h5")
     assert status == 0
     assert "asteroid is not compared: 11 labelled objects in" in err
     assert "bogus is not compared: 0 labelled objects in" in err
-    assert "transfer" not in found
-    classes = found["two_sample"]["classes"]
+    assert "transfer" not in document
+    classes = document["two_sample"]["classes"]
     assert {name: each["n_each"] for name, each in classes.items()} == {"AGN": 11, "SN": 12, "VS": 12}
-    assert found["simulated"]["objects"] == {"AGN": 11, "SN": 12, "VS": 12}
+    assert document["simulated"]["objects"] == {"AGN": 11, "SN": 12, "VS": 12}
     rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
     areas = {(row["subject"], row["class"]): float(row["value"]) for row in rows if row["measure"].endswith(": auc")}
     assert len(areas) == 3 * (len(two_sample.VIEWS) + 1)
@@ -185,10 +180,10 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(call, words, messa
 
 def test_a_class_that_real_alerts_lack_is_named(call, folder):
     write_data(folder / "two.h5", [1] * 20, label=[1, 2] * 10, split=[-1] * 20)
-    status, found, out, err = call("--ckpt", "always_sn", real="two.h5")
+    status, document, out, err = call("--ckpt", "always_sn", real="two.h5")
     assert status == 0
-    assert "two.h5: no labelled object of class AGN, asteroid: what needs them is undefined" in err
-    scored = found["transfer"]["first_detection"]["models"]["always_sn"]["common"]
+    assert "two.h5: no labelled object of class AGN, asteroid: scores that need them are undefined" in err
+    scored = document["transfer"]["first_detection"]["models"]["always_sn"]["common"]
     assert scored["balanced_accuracy"]["AGN, SN, VS"]["value"] is None
     assert scored["recall"]["SN"]["value"] == 1
     line = next(line for line in out.splitlines() if line.startswith("always_sn "))
@@ -205,7 +200,7 @@ def test_samples_without_a_class_in_common_are_refused(call, folder):
     status, _, _, err = call("--simulated", str(folder / "few.h5"))
     assert status == 2
     assert "AGN is not compared: 11 labelled objects in" in err
-    assert "have no class in common with objects enough" in err
+    assert "have no class in common of which both have enough objects" in err
 
 
 def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
@@ -218,7 +213,7 @@ def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
     build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
     table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
     words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
-    assert commands_paper.main(["realism", *words]) == 0
-    found = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
-    recall = [found["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
+    assert jtss("realism", *words) == 0
+    theirs = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
+    recall = [theirs["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
     np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)

@@ -19,20 +19,20 @@ def path(tmp_path):
 
 
 def test_the_first_detection_of_each_labelled_object(path):
-    found, made = samples.read(path), sequences(COUNTS)
+    sample, made = samples.read(path), sequences(COUNTS)
     first = made.object_start[:-1][np.array(LABEL) >= 0]
-    np.testing.assert_array_equal(found.candid, made.candid[first])
-    np.testing.assert_array_equal(found.jd, made.jd[first])
-    np.testing.assert_array_equal(found.metadata, made.metadata[first])
-    np.testing.assert_array_equal(found.crops, made.stamps[first, 16:47, 16:47])
-    assert found.object_id.tolist() == ["ZTF0", "ZTF2", "ZTF3", "ZTF4", "ZTF5"]
-    assert found.counts() == {"AGN": 1, "SN": 3, "asteroid": 1}
+    np.testing.assert_array_equal(sample.candid, made.candid[first])
+    np.testing.assert_array_equal(sample.jd, made.jd[first])
+    np.testing.assert_array_equal(sample.metadata, made.metadata[first])
+    np.testing.assert_array_equal(sample.crops, made.stamps[first, 16:47, 16:47])
+    assert sample.object_id.tolist() == ["ZTF0", "ZTF2", "ZTF3", "ZTF4", "ZTF5"]
+    assert sample.counts() == {"AGN": 1, "SN": 3, "asteroid": 1}
 
 
 def test_at_most_so_many_of_each_class_and_none_of_others(path):
-    found = samples.read(path, {"SN": 2, "AGN": 5})
-    assert found.counts() == {"AGN": 1, "SN": 2}
-    assert (np.diff(found.candid) > 0).all()
+    sample = samples.read(path, {"SN": 2, "AGN": 5})
+    assert sample.counts() == {"AGN": 1, "SN": 2}
+    assert (np.diff(sample.candid) > 0).all()
 
 
 def test_the_draw_does_not_depend_on_how_the_file_is_read(path, monkeypatch):

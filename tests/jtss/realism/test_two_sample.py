@@ -1,9 +1,10 @@
-"""Planted differences between two samples are found where they were planted, and nowhere else."""
+"""Differences between two samples show where they were planted, and no network scores what it was trained on."""
 
 import numpy as np
 import pytest
 
 from jtss import schema
+from jtss.metrics.intervals import auc, auc_interval
 from jtss.realism import two_sample
 from jtss.realism.samples import SIDE
 from jtss.schema import CHANNEL_NAMES
@@ -66,8 +67,8 @@ def test_an_offset_of_some_pixels_is_found_in_its_channel(planted, monkeypatch):
     monkeypatch.setattr(two_sample, "IMAGE_STEPS", 80)
     crops = made_crops(seed=planted).astype(np.float32)
     crops[REAL, 3:5, :, planted] += 3 / 64  # a bad pair of rows, three times the noise brighter
-    found = two_sample.images(crops, REAL)
-    areas = {name: test["auc"] for name, test in found.items()}
+    tests = two_sample.images(crops, REAL)
+    areas = {name: test["auc"] for name, test in tests.items()}
     assert areas[f"{CHANNEL_NAMES[planted]} alone"]["value"] > 0.95
     assert areas["all channels"]["value"] > 0.9
     assert areas["source masked"]["value"] > 0.9
@@ -90,15 +91,15 @@ def _few_steps(monkeypatch):
 def test_a_shifted_value_is_named():
     values = made_metadata()
     values[REAL, 6] -= 0.7
-    found = two_sample.metadata(values, REAL)
-    assert found["auc"]["interval"][0] > 0.6
-    ordered = sorted(found["values"], key=lambda name: -found["values"][name]["importance"])
+    separation = two_sample.metadata(values, REAL)
+    assert separation["auc"]["interval"][0] > 0.6
+    ordered = sorted(separation["values"], key=lambda name: -separation["values"][name]["importance"])
     assert ordered[0] == "sigmapsf"
-    assert found["values"]["sigmapsf"]["importance"] > 0.2
-    assert found["values"]["sigmapsf"]["alone"] < 0.15
-    assert found["values"]["sigmapsf"]["median_real"] == pytest.approx(-0.2, abs=0.15)
-    assert found["values"]["sigmapsf"]["median_simulated"] == pytest.approx(0.5, abs=0.15)
-    assert all(abs(found["values"][name]["importance"]) < 0.1 for name in ordered[1:])
+    assert separation["values"]["sigmapsf"]["importance"] > 0.2
+    assert separation["values"]["sigmapsf"]["alone"] < 0.15
+    assert separation["values"]["sigmapsf"]["median_real"] == pytest.approx(-0.2, abs=0.15)
+    assert separation["values"]["sigmapsf"]["median_simulated"] == pytest.approx(0.5, abs=0.15)
+    assert all(abs(separation["values"][name]["importance"]) < 0.1 for name in ordered[1:])
 
 
 @pytest.mark.usefixtures("_few_steps")
@@ -106,30 +107,30 @@ def test_a_shifted_value_is_named():
 def test_a_value_that_is_missing_more_often_is_named(missing):
     values = made_metadata(seed=1)
     values[REAL & (np.arange(2 * N) % 8 > 0), 14] = missing
-    found = two_sample.metadata(values, REAL)
-    best = max(found["values"], key=lambda name: found["values"][name]["importance"])
+    separation = two_sample.metadata(values, REAL)
+    best = max(separation["values"], key=lambda name: separation["values"][name]["importance"])
     assert best == schema.METADATA_NAMES[14]
-    assert found["values"][best]["missing_real"] == 7 / 8
-    assert found["values"][best]["missing_simulated"] == 0
-    assert 0 < found["values"][best]["median_real"] < 1
+    assert separation["values"][best]["missing_real"] == 7 / 8
+    assert separation["values"][best]["missing_simulated"] == 0
+    assert 0 < separation["values"][best]["median_real"] < 1
 
 
 @pytest.mark.usefixtures("_few_steps")
 def test_equal_metadata_cannot_be_told_apart():
     values = made_metadata(seed=2)
     values[:, 3] = np.nan
-    found = two_sample.metadata(values, REAL)
+    separation = two_sample.metadata(values, REAL)
     for name in ("auc", "balanced_accuracy"):
-        lower, upper = found[name]["interval"]
+        lower, upper = separation[name]["interval"]
         assert lower < 0.5 < upper
-    assert np.isnan(found["values"][schema.METADATA_NAMES[3]]["alone"])
+    assert np.isnan(separation["values"][schema.METADATA_NAMES[3]]["alone"])
 
 
 def test_separation_by_hand():
     logits, real = np.array([2.0, 1.0, -1.0, 0.5, -2.0]), np.array([True, True, True, False, False])
-    found = two_sample.separation(logits, real)
-    assert found["auc"]["value"] == pytest.approx(5 / 6)
-    assert found["balanced_accuracy"]["value"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    separation = two_sample.separation(logits, real)
+    assert separation["auc"]["value"] == pytest.approx(5 / 6)
+    assert separation["balanced_accuracy"]["value"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_nineteen_of_twenty_intervals_hold_the_truth_where_nothing_differs():
@@ -143,3 +144,88 @@ def test_nineteen_of_twenty_intervals_hold_the_truth_where_nothing_differs():
         lower, upper = two_sample.separation(logits, REAL)["auc"]["interval"]
         held += lower <= 0.5 <= upper
     assert 135 <= held <= 149
+
+
+def noise(seed=0, side=9):
+    return np.random.default_rng(seed).normal(size=(2 * N, side, side, 3)).astype(np.float32)
+
+
+def test_orientations_are_the_eight_symmetries_of_the_square():
+    image = noise()[:1]
+    orientations = two_sample.orientations(image)[:, 0]
+    assert orientations.shape[0] == len(np.unique(orientations, axis=0)) == 8
+    for turned in (np.rot90(image, axes=(1, 2)), image[:, ::-1], image.swapaxes(1, 2)):
+        again = two_sample.orientations(turned)[:, 0]
+        np.testing.assert_array_equal(np.unique(again, axis=0), np.unique(orientations, axis=0))
+
+
+def test_folds_share_both_kinds_evenly():
+    real = np.arange(57) < 23
+    fold = two_sample.folds(real, seed=1)
+    for kind in (real, ~real):
+        counts = np.bincount(fold[kind], minlength=two_sample.FOLDS)
+        assert counts.max() - counts.min() <= 1
+        assert counts.min() >= 4
+
+
+def test_logits_do_not_depend_on_what_else_is_asked():
+    network, inputs = two_sample.ValueSeparator(), np.random.default_rng(0).normal(size=(2, 50, 4)).astype(np.float32)
+    params = two_sample.train(network, inputs, np.arange(50) < 25, steps=3, seed=0)
+    whole = two_sample.logits(network, params, inputs)
+    assert whole.shape == (2, 50)
+    for view, row in ((0, 7), (1, 0), (1, 49)):
+        alone = two_sample.logits(network, params, inputs[view : view + 1, row : row + 1])
+        np.testing.assert_allclose(alone[0, 0], whole[view, row], rtol=1e-5, atol=1e-6)
+
+
+def test_an_object_is_scored_by_a_network_that_did_not_see_it():
+    """Values so wide that a network learns each by heart: it knows those that it saw, and not one of the others."""
+    values = np.random.default_rng(3).normal(size=(1, 2 * N, 200)).astype(np.float32)
+    network = two_sample.ValueSeparator()
+    seen = two_sample.logits(network, two_sample.train(network, values, REAL, 100, seed=0), values)[0]
+    unseen = two_sample.out_of_fold(network, values, REAL, steps=100)[0]
+    assert auc(seen[REAL], seen[~REAL]) > 0.99
+    lower, upper = auc_interval(unseen[REAL], unseen[~REAL])
+    assert lower < 0.5 < upper
+
+
+def test_a_pattern_is_found_in_every_orientation():
+    images = noise()
+    images[REAL, 1:4, 1:4] += 3
+    logits = two_sample.out_of_fold(two_sample.ImageSeparator(), two_sample.orientations(images), REAL, steps=30)[0]
+    assert auc(logits[REAL], logits[~REAL]) > 0.95
+
+
+def test_nothing_is_found_where_nothing_is():
+    images = two_sample.orientations(noise(seed=5))
+    logits = two_sample.out_of_fold(two_sample.ImageSeparator(), images, REAL, steps=30)[0]
+    lower, upper = auc_interval(logits[REAL], logits[~REAL])
+    assert lower < 0.5 < upper
+
+
+def test_variants_are_scored_by_the_same_networks():
+    values = np.random.default_rng(4).normal(size=(1, 2 * N, 3)).astype(np.float32)
+    values[0, REAL, 1] += 3
+    other = values[:, :, ::-1]
+    logits = two_sample.out_of_fold(two_sample.ValueSeparator(), values, REAL, 60, np.concatenate([values, -other]))
+    np.testing.assert_array_equal(logits[0], logits[1])
+    assert auc(logits[0, REAL], logits[0, ~REAL]) > 0.9
+    assert auc(logits[2, REAL], logits[2, ~REAL]) < 0.1
+
+
+def test_the_same_seed_gives_the_same_scores():
+    values = np.random.default_rng(4).normal(size=(1, 2 * N, 3)).astype(np.float32)
+    one, again, other = (
+        two_sample.out_of_fold(two_sample.ValueSeparator(), values, REAL, 5, seed=seed) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert not np.allclose(one, other)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.8])
+def test_both_kinds_are_drawn_as_often(fraction):
+    """However many there are of each, nothing to learn leaves the bias at even."""
+    real = np.arange(200) < 200 * fraction
+    params = two_sample.train(two_sample.ValueSeparator(), np.zeros((1, 200, 2), np.float32), real, 200, seed=0)
+    asked = two_sample.logits(two_sample.ValueSeparator(), params, np.zeros((1, 1, 2), np.float32))
+    assert abs(asked[0, 0]) < 0.05

@@ -23,7 +23,7 @@ BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser: {', '.join(NAMES)}")
 
 WIDTHS = (360, 1280)
-# Asks a page, shown in a frame of the wanted width, what it looks like; the answer becomes the title of what is around.
+# Asks a page, shown in a frame of a given width, what it looks like; the answer becomes the title of what is around.
 PROBE = """
 <!doctype html><meta charset="utf-8"><title>none</title><body><iframe style="border:0;width:{width}px;height:20000px"
 srcdoc="{page}"></iframe><script>
@@ -70,7 +70,7 @@ def report_page():
         "data": {"path": "a/b.h5"},
         "results": accuracy.scores(evaluated),
     }
-    found = report.document(
+    document = report.make_document(
         evaluated,
         model={"name": "n3_best", "n_detections": 3, "best_steps": [20]},
         data={"path": "a/b.h5", "split": "test", "content_hash": "0123456789abcdef" * 4},
@@ -78,23 +78,23 @@ def report_page():
         curve=[{"step": 20, "train_loss": 0.8, "validation_loss": 0.9, "validation_accuracy": 0.5}],
         command="python evaluate.py --ckpt " + "x" * 200,
         warnings=["beware"],
-        sky=priors.sky_of(None, CLASSES, True),
-        compared=models.scores(contenders),
-        seeds=seeds.summarise(dict.fromkeys(range(3), alone)),
+        class_priors=priors.class_priors(None, CLASSES, True),
+        comparison=models.scores(contenders),
+        ensemble=seeds.summarise(dict.fromkeys(range(3), alone)),
     )
-    return report.html(found, evaluated).replace("<details>", "<details open>")
+    return report.html(document, evaluated).replace("<details>", "<details open>")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_report_fits_and_fetches_nothing(report_page, width, tmp_path):
-    found, console = show(report_page, width, tmp_path)
+    seen, console = show(report_page, width, tmp_path)
     assert console == []
-    assert found["fetched"] == []
-    assert found["broken"] == 0
-    assert found["pictures"] == 12
-    assert found["tables"] >= 10
-    assert found["wide"] == []
-    assert found["width"] <= width
+    assert seen["fetched"] == []
+    assert seen["broken"] == 0
+    assert seen["pictures"] == 12
+    assert seen["tables"] >= 10
+    assert seen["wide"] == []
+    assert seen["width"] <= width
 
 
 def test_the_probe_sees_what_is_wrong(tmp_path):
@@ -102,9 +102,9 @@ def test_the_probe_sees_what_is_wrong(tmp_path):
     bad = page.page(
         "bad", '<img alt="" src="http://127.0.0.1:9/none.png">', f"<pre>{'x' * 300}</pre>", "<script>none()</script>"
     )
-    found, console = show(bad, 360, tmp_path)
-    assert found["broken"] == 1
-    assert found["fetched"] == ["http://127.0.0.1:9/none.png"]
-    assert found["width"] > 360
-    assert any(at.startswith("PRE") for at in found["wide"])
+    seen, console = show(bad, 360, tmp_path)
+    assert seen["broken"] == 1
+    assert seen["fetched"] == ["http://127.0.0.1:9/none.png"]
+    assert seen["width"] > 360
+    assert any(at.startswith("PRE") for at in seen["wide"])
     assert any("none is not defined" in line for line in console)

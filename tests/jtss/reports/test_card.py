@@ -7,7 +7,7 @@ import pytest
 from helpers.made_models import made_model
 from jtss.config import named
 from jtss.pretrained import file
-from jtss.reports import card, export
+from jtss.reports import card
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,13 @@ def folder(tmp_path_factory):
 
 
 def made_card(folder, **changes):
-    found = file.read(folder / "files" / "tiny.h5")
-    return card.text("tiny", replace(found, **changes), "77ab")
+    trained = file.read(folder / "files" / "tiny.h5")
+    return card.text("tiny", replace(trained, **changes), "77ab")
 
 
 def test_the_card_says_what_it_is_made_of(folder):
-    found = made_card(folder)
-    assert "| train | 4 | 4 | 4 |" in found
+    text = made_card(folder)
+    assert "| train | 4 | 4 | 4 |" in text
     for words in (
         "SHA-256 `77ab`",
         "`python train.py`",
@@ -30,56 +30,35 @@ def test_the_card_says_what_it_is_made_of(folder):
         "Real test split",
         "of 12 objects",
     ):
-        assert words in found
-    assert "Simulated alerts only" not in found
-    assert "--ckpt run`" in found  # the report's command without the folders of this machine
-    assert str(folder) not in found
+        assert words in text
+    assert "Simulated alerts only" not in text
+    assert "--ckpt run`" in text  # the report's command without the folders of this machine
+    assert str(folder) not in text
 
 
-def test_the_card_names_every_difference_from_the_registry(folder):
-    found = made_card(folder)
-    assert "**Not the complete configuration `demo`**" in found
-    assert "  - stamp.copies: here 1, there 2" in found
-    assert "  - encoder.units: here (4), there (64)" in found
+def test_the_card_names_every_difference_from_the_named_configuration(folder):
+    text = made_card(folder)
+    assert "**Not the named configuration `demo`**" in text
+    assert "  - stamp.copies: this model 1, named configuration 2" in text
+    assert "  - encoder.units: this model (4), named configuration (64)" in text
     whole = made_card(folder, config=named.get("demo"))
-    assert "The configuration `demo` as it is in the registry." in whole
+    assert "The named configuration `demo`, unchanged." in whole
 
 
 def test_the_card_is_honest_about_what_was_not_done(folder):
-    found = file.read(folder / "files" / "tiny.h5")
+    trained = file.read(folder / "files" / "tiny.h5")
     assert "not been measured on real alerts" not in made_card(folder)
     assert "not been measured on real alerts" in made_card(folder, results=[])
-    training = found.provenance["training"]
-    early = found.provenance | {"training": [training[0] | {"steps": 7}]}
+    training = trained.provenance["training"]
+    early = trained.provenance | {"training": [training[0] | {"steps": 7}]}
     assert "stopped before its end" in made_card(folder, provenance=early)
     assert "stopped before its end" not in made_card(folder)
-    simulated = found.provenance["training_data"] | {"survey": "ZTF (simulated)"}
+    simulated = trained.provenance["training_data"] | {"survey": "ZTF (simulated)"}
     assert "no real alert was a training example" in made_card(
-        folder, provenance=found.provenance | {"training_data": simulated}
+        folder, provenance=trained.provenance | {"training_data": simulated}
     )
-
-
-@pytest.mark.parametrize(
-    ("survey", "split", "title"),
-    [
-        ("ZTF (simulated)", "test", "simulated test split"),
-        ("ZTF (simulated)", "all", "simulated alerts"),
-        ("ZTF", "all", "real alerts"),
-        ("ZTF", "validation", "real validation split"),
-    ],
-)
-def test_titles_come_from_the_data(survey, split, title):
-    assert export.title({"survey": survey, "split": split}) == title
 
 
 def test_the_simulator_still_calls_its_survey_simulated():
     dataset = pytest.importorskip("data_prep.simulate.dataset")
     assert dataset.SURVEY.endswith(card.SIMULATED)
-
-
-def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
-    assert export.command(
-        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
-    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
-    assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
-    assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 import re
 from html.parser import HTMLParser
 
@@ -12,7 +11,6 @@ import pytest
 from helpers.made_sequences import CLASSES, FakeClassifier, sequences
 from jtss.metrics import priors
 from jtss.reports import evaluation, page, report
-from jtss.runs import provenance
 
 CURVE = [
     {"step": 10, "train_loss": 1.0},
@@ -53,12 +51,12 @@ def evaluated():
     label[0] = 4
     wrong = {f"ZTF{i}": (int(1 - label[i]), 0.6 + i / 200) for i in range(1, 15)}
     made = sequences([3] * 60, label=label, split=[2] * 60)
-    found = evaluation.evaluate(FakeClassifier(3, wrong), [made], CLASSES, 3, "test")
-    return found._replace(errors=found.errors[:3])  # a card takes a while to draw
+    evaluated = evaluation.evaluate(FakeClassifier(3, wrong), [made], CLASSES, 3, "test")
+    return evaluated._replace(errors=evaluated.errors[:3])  # a portrait takes a while to draw
 
 
 @pytest.fixture(scope="module")
-def document(evaluated):
+def html(evaluated):
     return report.html(make(evaluated), evaluated)
 
 
@@ -74,30 +72,30 @@ def make(evaluated, **changes):
         "command": "evaluate.py --ckpt x",
         "warnings": [],
     }
-    return report.document(evaluated, **given | changes)
+    return report.make_document(evaluated, **given | changes)
 
 
 def test_json_can_be_read_back_and_nan_is_null(evaluated, tmp_path):
-    found = make(evaluated)
-    json_path, _ = report.write(tmp_path / "new" / "folder", found, evaluated)
+    document = make(evaluated)
+    json_path, _ = report.write(tmp_path / "new" / "folder", document, evaluated)
     read = json.loads(json_path.read_text(), parse_constant=pytest.fail)
     assert read["results"]["classes"]["VS"]["recall"] == {"value": None, "interval": [None, None]}
     assert read["learning_curve"]["validation_loss"] == [None, 0.9, None]
-    assert read["results"]["accuracy"]["value"] == found["results"]["accuracy"]["value"] == 45 / 59
+    assert read["results"]["accuracy"]["value"] == document["results"]["accuracy"]["value"] == 45 / 59
     assert read["data"]["objects"] == evaluated.counts
     assert sorted(path.name for path in json_path.parent.iterdir()) == ["report.html", "report.json"]
 
 
 def test_every_error_shown_is_in_the_json(evaluated):
-    found = make(evaluated)["confident_errors"]
-    assert [item["object_id"] for item in found] == [f"ZTF{i}" for i in range(14, 11, -1)]
-    for item in found:
+    errors = make(evaluated)["confident_errors"]
+    assert [item["object_id"] for item in errors] == [f"ZTF{i}" for i in range(14, 11, -1)]
+    for item in errors:
         assert item["predicted_class"] != item["true_class"]
         assert sum(item["probabilities"].values()) == pytest.approx(1)
 
 
-def test_page_stands_alone(document):
-    parsed = Strict(document)
+def test_page_stands_alone(html):
+    parsed = Strict(html)
     assert "script" not in parsed.tags
     addresses = [value for _, name, value in parsed.attributes if name in ("src", "href", "action", "data")]
     assert addresses
@@ -107,31 +105,31 @@ def test_page_stands_alone(document):
     assert ("meta", "name", "viewport") in parsed.attributes
 
 
-def test_every_picture_is_there_and_described(document):
-    pictures = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^\"]*)", document)]
+def test_every_picture_is_there_and_described(html):
+    pictures = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^\"]*)", html)]
     assert len(pictures) == 7 + 3  # confusion, slices, coverage, ROC, precision, reliability, learning; errors
     assert all(png.startswith(b"\x89PNG") for png in pictures)
-    assert document.count("alt=") == len(pictures)
+    assert html.count("alt=") == len(pictures)
 
 
 def test_text_is_escaped_wherever_it_comes_from(evaluated):
     worst = evaluated.errors[0]._replace(object_id=NASTY)
-    found = make(
+    document = make(
         evaluated,
         model={"name": NASTY, "best_steps": [20], "n_detections": 3, "note": NASTY},
         data={"path": NASTY, "split": "test", NASTY: NASTY},
         command=NASTY,
         warnings=[NASTY],
     )
-    parsed = Strict(report.html(found, evaluated._replace(errors=[worst])))
+    parsed = Strict(report.html(document, evaluated._replace(errors=[worst])))
     assert "script" not in parsed.tags
     assert "".join(parsed.words).count(NASTY) >= 6
 
 
-def test_undefined_numbers_show_as_a_dash_never_as_nan_or_zero(document):
-    row = re.search(r"<tr><td>VS</td>.*?</tr>", document).group()
+def test_undefined_numbers_show_as_a_dash_never_as_nan_or_zero(html):
+    row = re.search(r"<tr><td>VS</td>.*?</tr>", html).group()
     assert row.count(f"<td>{page.UNDEFINED}</td>") == 3
-    assert not re.search(r"\bnan\b", "".join(Strict(document).words), re.IGNORECASE)
+    assert not re.search(r"\bnan\b", "".join(Strict(html).words), re.IGNORECASE)
 
 
 def test_the_page_shows_the_numbers(evaluated):
@@ -150,40 +148,27 @@ def numbers_of(value):
 
 
 def test_every_percentage_of_the_page_is_in_the_json(evaluated):
-    """Also those of what is reckoned at other shares, in slices and at thresholds."""
-    sky = priors.Sky(np.array([0.3, 0.2, 0.5]), "made", True)
-    found = make(evaluated, sky=sky, purity=0.8)
-    words = " ".join(Strict(report.html(found, evaluated)).words)
+    """Also those at class priors, in slices and at thresholds."""
+    given = priors.ClassPriors(np.array([0.3, 0.2, 0.5]), "made", True)
+    document = make(evaluated, class_priors=given, purity=0.8)
+    words = " ".join(Strict(report.html(document, evaluated)).words)
     shown = re.findall(r"(\d+\.\d)(?:–(\d+\.\d))? %", words)
     assert len(shown) > 60
-    known = {f"{100 * number:.1f}" for number in numbers_of(json.loads(page.to_json(found)))}
+    known = {f"{100 * number:.1f}" for number in numbers_of(json.loads(page.to_json(document)))}
     assert {text for pair in shown for text in pair if text} <= known
 
 
 def test_without_errors_and_without_a_training_record(evaluated):
     words = "".join(Strict(report.html(make(evaluated, curve=[]), evaluated._replace(errors=[]))).words)
-    assert "No object was classified wrongly" in words
+    assert "No object was misclassified" in words
     assert "Training" not in words
 
 
 def test_a_failed_write_leaves_the_old_report(evaluated, tmp_path):
-    found = make(evaluated)
-    report.write(tmp_path, found, evaluated)
+    document = make(evaluated)
+    report.write(tmp_path, document, evaluated)
     before = (tmp_path / "report.json").read_bytes()
     with pytest.raises(TypeError):
-        report.write(tmp_path, {**found, "bad": object()}, evaluated)
+        report.write(tmp_path, {**document, "bad": object()}, evaluated)
     assert (tmp_path / "report.json").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_plain_reaches_into_everything():
-    assert page.plain({"a": [math.nan, (math.inf, 1)], "b": {"c": -math.inf}}) == {
-        "a": [None, [None, 1]],
-        "b": {"c": None},
-    }
-
-
-def test_the_environment_names_device_and_versions():
-    assert provenance.versions()["jax"]
-    assert provenance.hardware()["device"]
-    assert provenance.hardware()["n_cores"] >= 1

@@ -145,7 +145,7 @@ def test_a_second_trainer_and_another_run_are_refused_in_one_line(whole, options
     other = run(environment, *command(*options, "--set", "temporal.kernel=2", "--out", whole))
     assert other.returncode == 2
     assert other.stderr == (
-        f"train.py: {whole} exists and is another run (temporal.kernel: asked for 2, there 3);"
+        f"train.py: error: {whole} exists and is another run (temporal.kernel: asked for 2, there 3);"
         " choose another name with --out\n"
     )
 
@@ -188,7 +188,7 @@ def test_a_run_whose_disk_was_full_for_a_while_ends_in_the_same_bits(whole, opti
     disk.mkdir()
     script = ("sh", "-c", ON_A_FULL_DISK, sys.executable, disk, ROOT / "train.py", out, *options)
     done = small_disk.run(8_000_000, disk, *script, environment=environment | {"FILL_THE_DISK": FILL_THE_DISK})
-    said = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
+    said = [line for line in done.stderr.splitlines() if line.startswith("train.py: error: ")]
     assert len(said) == 1, done.stderr
     assert "No space left on device; the last good state is step" in said[0]
     assert "status 2" in done.stdout

@@ -32,22 +32,22 @@ def test_objects_of_the_data_set_by_several_models(evaluate, folder, tmp_path):
     status, out, _ = evaluate(folder / "one", "--explain", "ZTF3", "ZTF1", "--out", tmp_path / "why")
     assert status == 0
     assert re.findall(r"^ZTF\d", out, re.MULTILINE) == ["ZTF3", "ZTF1"]
-    found = json.loads((tmp_path / "why" / "ZTF3.json").read_text())
+    document = json.loads((tmp_path / "why" / "ZTF3.json").read_text())
     run = load.load_model(folder / "run")
     _, expected = predict.predict(run, sequences([3] * 24 + [2, 5]))
-    np.testing.assert_allclose(list(found["trajectory"][1]["probabilities"].values()), expected[3], rtol=1e-5)
-    assert [answer["n_detections"] for answer in found["trajectory"]] == [1, 3]
-    assert found["true_class"] == "AGN"
-    assert found["explained"]["run"] == str(folder / "run")
-    names = {of["name"] for of in found["explained"]["metadata"]}
+    np.testing.assert_allclose(list(document["trajectory"][1]["probabilities"].values()), expected[3], rtol=1e-5)
+    assert [of["n_detections"] for of in document["trajectory"]] == [1, 3]
+    assert document["true_class"] == "AGN"
+    assert document["explained"]["run"] == str(folder / "run")
+    names = {of["name"] for of in document["explained"]["metadata"]}
     assert names == {*TINY.metadata.dynamic, *TINY.metadata.static}
-    changes = [abs(of["log_odds_change"]) for of in found["explained"]["metadata"]]
+    changes = [abs(of["log_odds_change"]) for of in document["explained"]["metadata"]]
     assert changes == sorted(changes, reverse=True)
-    occlusion = found["explained"]["occlusion"]
+    occlusion = document["explained"]["occlusion"]
     places = len(occlusion["places_pixels"])
     assert np.shape(occlusion["drop"]) == (3, len(TINY.stamp.channels), places, places)
     page = (tmp_path / "why" / "ZTF3.html").read_text()
-    for words in ("Where it looks", "Which values it uses", "Its label is AGN", found["explained"]["class"]):
+    for words in ("Where it looks", "Which values it uses", "True class: AGN", document["explained"]["class"]):
         assert words in page
     assert page.count("data:image/png") == 4
     assert "<script" not in page
@@ -56,9 +56,9 @@ def test_objects_of_the_data_set_by_several_models(evaluate, folder, tmp_path):
 def test_an_object_of_alert_packets(evaluate, folder, tmp_path):
     status, _, _ = evaluate("--alerts", folder / "packets", "--explain", "ZTF18a", "--out", tmp_path / "why")
     assert status == 0
-    found = json.loads((tmp_path / "why" / "ZTF18a.json").read_text())
-    assert found["true_class"] is None
-    assert "It has no label" in (tmp_path / "why" / "ZTF18a.html").read_text()
+    document = json.loads((tmp_path / "why" / "ZTF18a.json").read_text())
+    assert document["true_class"] is None
+    assert "No label" in (tmp_path / "why" / "ZTF18a.html").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["why"]  # nothing of the ingestion is left
 
 

@@ -1,0 +1,157 @@
+"""`jtss classify ALERTS -m MODEL`: a table of probabilities for alert packets."""
+
+import argparse
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from jtss.commands import common
+from jtss.errors import InputError
+
+HELP = "say what alert packets are of"
+DESCRIPTION = (
+    "Classify alert packets: a table with a row per object and class. Every object has a row; one that cannot be"
+    " classified has a row that says why."
+)
+DEFAULT_OUT = Path("predictions.csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("alerts", metavar="ALERTS", type=Path, nargs="+", help="folders, Avro files, tar archives")
+    parser.add_argument(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        type=Path,
+        default=Path("n1_enhanced"),
+        help="run directory, or name of a pretrained model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", metavar="TABLE", type=Path, help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)"
+    )
+    add_alert_options(parser)
+    add_screening(parser)
+
+
+def add_alert_options(parser) -> None:
+    """What goes with alert packets, whichever program asks."""
+    add = parser.add_argument
+    add("--allwise", metavar="CAT", type=Path, help="catalogue of W1–W4: .csv, .parquet, .fits and others")
+    add(
+        "--calibrated",
+        action="store_true",
+        default=None,
+        help="calibrated probabilities: scaled by the temperature of the model",
+    )
+    add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
+    add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+
+
+def add_screening(parser) -> None:
+    """Bogus screening, for classification and evaluation."""
+    parser.add_argument(
+        "--screen-bogus",
+        metavar="MODEL1",
+        type=Path,
+        help="a stamp classifier that knows the class bogus: an object whose first and second detection it predicts to"
+        " be bogus is rejected",
+    )
+    add_priors(parser)
+
+
+def add_priors(parser) -> None:
+    parser.add_argument(
+        "--priors",
+        metavar="CLASS=SHARE,…",
+        help="class priors, as AGN=.318,SN=.017,VS=.665: probabilities, and in reports purity, for a sky with these",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from data_prep import crossmatch, ingest
+    from jtss.commands import cache
+    from jtss.inference import calibration, classify, predict, screening, table
+    from jtss.metrics import priors
+    from jtss.pretrained import load
+    from jtss.schema import COLOUR_NAMES
+
+    out = options.out or DEFAULT_OUT
+    table.check_name(out)
+    common.check_outputs({"--out": out, "--picture": options.picture, "--rejects": options.rejects})
+    cache.enable()
+    model = load.load_model(options.model)
+    screener = options.screen_bogus and load.load_screener(options.screen_bogus)
+    for warning in (*model.warnings, *(screener.warnings if screener else ())):
+        common.warn(warning)
+    classifier = classify.classifier(model, bool(options.calibrated))
+    probabilities = partial(predict.predict, model)
+    if options.calibrated:
+        probabilities = calibration.calibrated(probabilities, model.temperature)
+    if options.priors:
+        wanted = priors.class_priors(priors.parse(options.priors), model.config.classes, balanced=True)
+        probabilities = classify.with_priors(probabilities, wanted.proportions, classify.learnt_priors(model))
+        classifier = classifier._replace(version=f"{classifier.version}.priors")
+    reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
+    allwise = options.allwise and crossmatch.load(options.allwise)
+    if allwise is None and reads_colours:
+        common.warn("no --allwise given: the AllWISE colours count as missing")
+    if allwise is not None and not reads_colours:
+        common.warn(f"--allwise: {model.label} reads no AllWISE colours, so the catalogue changes nothing")
+    matched = Matched()
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
+        ingest.ingest(options.alerts, workdir=folder, pad_edges=True) as ingested,
+    ):
+        _account_for(ingested, options)
+        with table.open_table(out) as write:
+            tally = classify.classify(
+                probabilities,
+                matched.count(ingested.batches(allwise=allwise)),
+                classifier,
+                write,
+                notes=dict.fromkeys(ingested.objects_with("padded_edge"), "padded_edge"),
+                rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
+                screen=predict.screen_with(screener) if screener else screening.no_screening,
+            )
+    if allwise is not None:
+        matched.report(options.allwise)
+    print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
+    if options.picture:
+        from jtss.reports import stamps
+
+        print(stamps.draw(options.picture, tally, classifier.name))
+    return 0
+
+
+class Matched:
+    """Counts the objects that have AllWISE magnitudes as they pass."""
+
+    def __init__(self) -> None:
+        self.objects = self.matched = 0
+
+    def count(self, batches):
+        import numpy as np
+
+        for sequences in batches:
+            self.objects += sequences.n_objects
+            self.matched += int((~np.isnan(sequences.allwise).all(axis=1)).sum())
+            yield sequences
+
+    def report(self, path: Path) -> None:
+        """Say it; a catalogue that matches nothing deserves a warning."""
+        say = common.say if self.matched or not self.objects else common.warn
+        say(f"AllWISE: {self.matched} of {self.objects} objects matched in {path}")
+
+
+def _account_for(ingested, options: argparse.Namespace) -> None:
+    """Print the ledger and write the rejects; raise InputError where there is nothing to say about any object."""
+    from data_prep import ingest
+
+    print(ingested.ledger)
+    if options.rejects:
+        ingest.write_rejects(options.rejects, ingested)
+    given = ", ".join(map(str, options.alerts))
+    if not ingested.ledger.read:
+        raise InputError(f"{given}: no alert packet in it")
+    if not ingested.ledger.kept and not ingested.dropped_by_object():
+        raise InputError(f"{given}: nothing in it is an alert that can be used (a data set is for evaluation)")

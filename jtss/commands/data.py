@@ -1,0 +1,159 @@
+"""`jtss data build | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+
+import argparse
+from pathlib import Path
+
+from jtss.commands import common
+from jtss.errors import InputError
+
+HELP = "make data sets and look at them"
+DESCRIPTION = "Make data sets of sequences, and look at them."
+CLASSES = "AGN,SN,VS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, add, work, text, description in (
+        ("build", _add_build, _build, "alert packets to a data set", BUILD),
+        ("simulate", _add_simulate, _simulate, "a simulated sky to a data set or to alert packets", None),
+        ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
+        ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
+    ):
+        sub = verbs.add_parser(name, help=text, description=description or text)
+        add(sub)
+        sub.set_defaults(action=work)
+
+
+def run(options: argparse.Namespace) -> int | None:
+    return options.action(options)
+
+
+BUILD = (
+    "Turn alert packets into one HDF5 file of sequences: the first 5 detections of each object, 6 hours apart. "
+    "Broken packets are counted and left out; the ledger says why."
+)
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--alerts",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="PATH",
+        help="directories, Avro files, .tar, .tar.gz, .tgz",
+    )
+    add("--out", required=True, metavar="FILE.h5", help="the data set to write")
+    add("--labels", metavar="FILE.csv", help="columns objectId, label; default: no labels")
+    add(
+        "--allwise", metavar="FILE", help=".csv, .parquet, .fits or others with ra, dec, W1 to W4 (or w1mpro to w4mpro)"
+    )
+    add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
+    add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
+    add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    add("--force", action="store_true", help="replace files that exist")
+
+
+def _build(options: argparse.Namespace) -> None:
+    from data_prep.build import build
+
+    built = build(
+        options.alerts,
+        options.out,
+        command=options.command_line,
+        labels_path=options.labels,
+        allwise_path=options.allwise,
+        rejects_path=options.rejects,
+        seed=options.seed,
+        workers=options.workers,
+        force=options.force,
+    )
+    common.say(str(built.ledger))
+    kept, out = built.ledger.kept, common.printable(options.out)
+    common.say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}\n")
+    _audit_built(options.out)
+
+
+def _audit_built(path: str) -> None:
+    """Audit a data set that was just written; whatever comes of it, it stays and its build has succeeded."""
+    from data_prep.audit.audit import audit
+
+    try:
+        report = audit(path)
+    except (InputError, KeyboardInterrupt) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+        common.warn(f"{common.printable(path)} is written but not audited: {reason}")
+        return
+    common.say(common.printable(str(report)))
+    if report.leaks:
+        common.warn(f"{common.printable(path)} leaks: accuracies measured with it may be too high")
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, metavar="F.h5", help="write a data set into this HDF5 file")
+    target.add_argument(
+        "--packets", type=Path, metavar="DIR", help="write alert packets, labels.csv and allwise.csv instead"
+    )
+    add("--objects", type=_positive, default=6000, help="objects in all, classes share equally (%(default)s)")
+    add("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
+    add("--classes", default=CLASSES, help="of AGN,SN,VS,asteroid,bogus (default: %(default)s)")
+    add("--workers", type=_positive, help="processes (default: one per core)")
+    add("--force", action="store_true", help="replace an existing file")
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    settings = {
+        "n_objects": options.objects,
+        "seed": options.seed,
+        "classes": tuple(name.strip() for name in options.classes.split(",")),
+        "workers": options.workers,
+    }
+    if options.packets:
+        # Packets need fastavro, which a machine that only trains may lack.
+        from data_prep.simulate.archive import simulate_packets
+
+        n_files = simulate_packets(options.packets, **settings)
+        made = f"{options.objects} objects in {n_files} Avro files, labels.csv, allwise.csv"
+        common.say(f"{common.printable(options.packets)}: {made}")
+        return
+    from data_prep.simulate.dataset import simulate
+
+    content_hash = simulate(options.out, **settings, force=options.force, command=options.command_line)
+    common.say(f"{common.printable(options.out)}: {options.objects} objects, content {content_hash[:16]}")
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.h5", help="a data set")
+    parser.add_argument("--gallery", metavar="FILE.png", help="draw stamps of a few objects of each class")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from data_prep import inspection
+
+    common.say(inspection.summary(options.file))
+    if options.gallery:
+        inspection.draw(options.file, options.gallery)
+        common.say(f"\n{common.printable(options.gallery)}: gallery of stamps")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    for name in ("simulated", "real"):
+        parser.add_argument(f"--{name}", required=True, metavar="FOLDER", help="alert packets and their labels.csv")
+    parser.add_argument("--out", required=True, metavar="DIR", help="for tables and galleries; replaces earlier ones")
+    parser.add_argument("--seed", type=int, default=0, help="which objects the galleries show (default: 0)")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from data_prep.compare.comparison import compare
+
+    common.say(compare(options.simulated, options.real, options.out, options.seed))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, expected at least 1")
+    return number

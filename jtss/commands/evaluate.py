@@ -1,0 +1,65 @@
+"""`jtss evaluate RUN`: accuracy and a report, on labelled sequences."""
+
+import argparse
+from pathlib import Path
+
+from jtss.commands import common
+from jtss.commands.classify import add_screening
+from jtss.schema import SPLIT_NAMES
+
+HELP = "measure a model on labelled sequences"
+DESCRIPTION = (
+    "Evaluate a trained model on labelled sequences: accuracy, confusion and the rest as a table, report.json and"
+    " report.html. Of an ensemble each seed is evaluated by itself, too. More models are set beside the first, on the"
+    " same objects."
+)
+MODELS = "run directory, folder of several seeds, or name of a pretrained model; more of them are set beside the first"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", metavar="MODEL", type=Path, nargs="+", help=MODELS)
+    add_data_options(parser)
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder of the report (default: RUN/evaluation, or MODEL-evaluation here for a pretrained one; with"
+        " -DATA-SPLIT for other data or splits); what is there is replaced",
+    )
+    add_screening(parser)
+
+
+def add_data_options(parser) -> None:
+    """What goes with a data file."""
+    add = parser.add_argument
+    add("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
+    add("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
+    add("--purity", metavar="P", type=float, help="choose thresholds for this purity (default: 0.95)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from jtss.commands import cache
+    from jtss.metrics import priors
+    from jtss.pretrained import load
+    from jtss.reports import assessment, report
+    from jtss.reports.sections import seeds, selective
+    from jtss.runs.seeds import is_repeats
+
+    first, *others = options.models
+    cache.enable()
+    request = assessment.Request(
+        options.data,
+        options.split or "test",
+        options.screen_bogus and load.load_screener(options.screen_bogus),
+        options.command_line,
+        priors=options.priors and priors.parse(options.priors),
+        purity=selective.PURITY if options.purity is None else options.purity,
+        others=tuple(others),
+    )
+    if is_repeats(first):
+        summary, paths = assessment.assess_ensemble(first, request, options.out, common.warn, print)
+        print(f"\n{seeds.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
+    else:
+        document, (json_path, html_path) = assessment.assess(first, request, options.out, common.warn)
+        print(f"{report.text(document)}\n\nreport: {html_path}\nnumbers: {json_path}")
+    return 0

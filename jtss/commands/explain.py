@@ -1,0 +1,63 @@
+"""`jtss explain MODEL OBJECT`: what a model's answer rests on, a page per object."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from jtss.commands import common
+from jtss.commands.evaluate import MODELS
+
+HELP = "show what an answer rests on"
+DESCRIPTION = (
+    "Explain what a model says of objects: which part of the stamps and which values its answer rests on. A page and a"
+    " JSON file per object; with several models, their answers after each number of detections."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", metavar="MODEL", type=Path, nargs=1, help=MODELS)
+    parser.add_argument("objects", metavar="OBJECT", nargs="+", help="objectId")
+    parser.add_argument("--beside", metavar="MODEL", type=Path, nargs="+", default=[], help="more models")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
+    source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
+    parser.add_argument("--allwise", metavar="CAT", type=Path, help="with --alerts: catalogue of W1–W4")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder of the pages (default: RUN/explained, or MODEL-explained here)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from jtss.commands import cache
+    from jtss.pretrained import load
+    from jtss.reports import assessment
+    from jtss.reports.explanation import explanation
+
+    cache.enable()
+    models = [load.load_model(path) for path in (*options.models, *options.beside)]
+    for warning in (warning for model in models for warning in model.warnings):
+        common.warn(warning)
+    objects, source = _objects(options, models[0])
+    folder = options.out or assessment.own_folder(models[0], "explained")
+    explanation.explain_all(models, objects, source, options.command_line, folder, print)
+    return 0
+
+
+def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
+    """The objects to explain, each alone, and where they are from."""
+    from jtss import dataset
+    from jtss.reports import assessment
+    from jtss.reports.explanation import explanation
+
+    if not options.alerts:
+        path = options.data or assessment.training_data(model)
+        return explanation.find(dataset.read(path), options.objects, str(path)), str(path)
+    from data_prep import crossmatch, ingest
+
+    where = ", ".join(map(str, options.alerts))
+    allwise = options.allwise and crossmatch.load(options.allwise)
+    with (
+        tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
+        ingest.ingest(options.alerts, workdir=folder, pad_edges=True) as ingested,
+    ):
+        return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where

@@ -1,0 +1,69 @@
+"""`jtss realism`: simulation against real alerts."""
+
+import argparse
+from pathlib import Path
+
+from jtss.commands import common
+
+HELP = "compare simulated with real alerts, and score models on these"
+DESCRIPTION = (
+    "How far simulation is from reality for a network, and how well models trained on simulation classify real"
+    " alerts. With --simulated, small networks are trained to separate real from simulated first detections, class by"
+    " class. With --ckpt or --predictions, models are scored on the labelled real objects, one vote per object."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--real", type=Path, required=True, metavar="REAL.h5", help="data set of real alerts with labels")
+    add("--simulated", type=Path, metavar="SIM.h5", help="simulated data set to compare with it")
+    add(
+        "--ckpt",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN",
+        help="run directories of trained models, or names of those that ship",
+    )
+    add(
+        "--predictions",
+        type=named,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=F.csv",
+        help="somebody else's probabilities of the same alerts: a column candid, then one per class",
+    )
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for realism.json, realism.csv and pictures of what models get wrong",
+    )
+
+
+def named(text: str) -> tuple[str, Path]:
+    """NAME=F.csv of a command line."""
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text}: expected NAME=F.csv")
+    return name, Path(path)
+
+
+def run(options: argparse.Namespace) -> None:
+    from jtss.commands import cache
+    from jtss.realism import realism
+
+    cache.enable()
+    request = realism.Request(
+        real=options.real,
+        simulated=options.simulated,
+        runs=tuple(options.ckpt),
+        predictions=tuple(options.predictions),
+        command=options.command_line,
+    )
+    found = realism.measure(request, say=print, warn=common.warn)
+    paths = realism.write(options.out, found)
+    print("\n" + "\n".join(f"written: {path}" for path in paths))

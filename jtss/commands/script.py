@@ -1,0 +1,67 @@
+"""`python evaluate.py --ckpt MODEL`: evaluate, classify (--alerts) or explain (--explain), by one name.
+
+The script's name and options came first, and go on working; `jtss evaluate`, `jtss classify` and `jtss explain` do the
+same work.
+"""
+
+import argparse
+from pathlib import Path
+
+from jtss.commands import classify, evaluate, explain
+
+HELP = DESCRIPTION = "Evaluate a trained model, classify alert packets with it, or explain its answers."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ckpt", metavar="MODEL", type=Path, nargs="+", required=True, help=evaluate.MODELS)
+    classify.add_screening(parser)
+    evaluate.add_data_options(parser.add_argument_group("evaluate on labelled sequences"))
+    alerts = parser.add_argument_group("classify alert packets")
+    alerts.add_argument(
+        "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="folders, Avro files, tar archives"
+    )
+    classify.add_alert_options(alerts)
+    parser.add_argument(
+        "--explain",
+        metavar="OBJECT",
+        nargs="+",
+        action="extend",
+        help="explain what the model says of these objects of --data or --alerts",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        type=Path,
+        help="folder of the report or of the explanations, or with --alerts the table: .csv, .parquet or .jsonl"
+        " (defaults: as jtss evaluate, explain and classify have them)",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    check(options)
+    if options.explain:
+        options.models, options.beside, options.objects = options.ckpt[:1], options.ckpt[1:], options.explain
+        return explain.run(options)
+    if options.alerts:
+        options.model = options.ckpt[0]
+        return classify.run(options)
+    options.models = options.ckpt
+    return evaluate.run(options)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Leave with a message where options do not go together."""
+    of_data, of_alerts = ("data", "split", "purity"), ("allwise", "calibrated", "picture", "rejects")
+    foreign = _given(options, of_data if options.alerts else of_alerts)
+    if options.alerts and len(options.ckpt) > 1 and not options.explain:
+        options.usage_error(f"--ckpt: {len(options.ckpt)} models, expected one with --alerts")
+    if foreign:
+        options.usage_error(f"{foreign}: only {'without' if options.alerts else 'with'} --alerts")
+    useless = _given(options, ("split", "priors", "purity", "calibrated", "picture", "rejects", "screen_bogus"))
+    if options.explain and useless:
+        options.usage_error(f"{useless}: only without --explain")
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None)

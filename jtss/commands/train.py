@@ -1,0 +1,228 @@
+"""`jtss train CONFIG`: a classifier, from a data file to a run directory."""
+
+import argparse
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jtss import invocation
+from jtss.commands import common
+from jtss.errors import InputError
+
+HELP = "train a classifier"
+DESCRIPTION = "Train a classifier of alert sequences."
+SIMULATED_OBJECTS, SIMULATED_SEED = 6000, 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("config", nargs="?", metavar="CONFIG", help="configuration to train; see --list")
+    what.add_argument("--config", dest="named_config", metavar="CONFIG", help="the same")
+    what.add_argument("--resume", metavar="RUN", type=Path, help="go on with an interrupted run")
+    what.add_argument("--list", action="store_true", help="list the configurations and exit")
+    add = parser.add_argument
+    add(
+        "--data",
+        metavar="F.h5",
+        type=Path,
+        help="data set; default: simulated once, then kept in a cache; with --resume: where it is now",
+    )
+    add("--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration")
+    add("--out", metavar="DIR", type=Path, help="run directory (default: runs/<config>-<date>-<time>)")
+    add("--seeds", metavar="K", type=int, default=1, help="train an ensemble of K seeds, as one program where it fits")
+    add("--stream", action="store_true", help="read batches from the file even where the training set fits in memory")
+    add(
+        "--distributed",
+        action="store_true",
+        help="be one of several processes; they find each other by the cluster's environment, or by"
+        " JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Leave with a message where options do not go together."""
+    if options.resume and (options.set or options.out or options.seeds != 1):
+        options.usage_error(
+            "--resume takes everything from the run directory; --set, --out and --seeds do not go with it"
+        )
+    if options.seeds < 1:
+        options.usage_error(f"--seeds {options.seeds}: expected at least 1")
+    if options.distributed and not (options.resume or (options.data and options.out)):
+        options.usage_error("--distributed needs --data and --out, the same for every process")
+
+
+def run(options: argparse.Namespace) -> int:
+    check(options)
+    if options.list:
+        list_configs()
+        return 0
+    _leave_at_once_on_signals(options.prog)
+    from jtss.commands import cache
+
+    cache.enable()
+    if not options.distributed:
+        return _train(options)
+    from jtss import devices
+    from jtss.training.signals import leave
+
+    devices.join_processes()
+    status = common.run(options.prog, lambda: _train(options))
+    return leave(status) if status else 0  # the others wait for this process, and end when it is gone
+
+
+def _leave_at_once_on_signals(prog: str) -> None:
+    """Until training begins nothing is lost by a signal, and importing and compiling may take long."""
+
+    def leave(number: int, _frame: object) -> None:
+        os.write(2, f"{prog}: interrupted before training began\n".encode())
+        os._exit(128 + number)
+
+    for number in common.SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, leave)
+
+
+def list_configs() -> None:
+    """Print every configuration with the paper's table, row and accuracy."""
+    from jtss.config import named
+    from jtss.pretrained import file
+
+    pretrained = file.names(file.FOLDER)
+    for config in named.CONFIGS.values():
+        accuracy = f"{config.paper_accuracy} %" if config.paper_accuracy else "–"
+        mark = " [pretrained]" if config.name in pretrained else ""
+        print(f"{config.name:<21} paper: {accuracy:<14} {config.origin}{mark}")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from jtss.config import named
+    from jtss.config.settings import override
+    from jtss.training import trainer
+    from jtss.training.signals import EXIT_CODES, StopSignals, leave
+
+    if options.resume:
+        training = trainer.resume(options.resume, data=options.data, stream=options.stream, say=_say, warn=_warn)
+    else:
+        config = override(named.get(options.config or options.named_config), options.set)
+        training = trainer.start(
+            config,
+            options.data or simulated_data(),
+            options.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"),
+            command=options.command_line,
+            n_seeds=options.seeds,
+            stream=options.stream,
+            say=_say,
+        )
+    config, prepared = training.directories[0].config, training.prepared
+    _say(
+        f"{config.name}: {prepared.n_train} train, {prepared.n_validation} validation sequences of"
+        f" {config.n_detections} detections → {training.out}"
+    )
+    stop = StopSignals()
+    finals = trainer.train(training, stop, warn=_warn, watch=watch)
+    _say_what_came_of_it(training, finals, stop)
+    return leave(EXIT_CODES[stop.agreed]) if stop.agreed else 0
+
+
+def _say_what_came_of_it(training, finals: list, stop) -> None:
+    """And what to do next."""
+    from jtss.training import seeds, step
+
+    done, numbers = step.join(finals), [one.config.training.seed for one in training.directories]
+    if len(numbers) > 1:
+        _say(seeds.table(numbers[: len(finals)], done))
+    elif int(done.best.step[0]):
+        _say(f"best: step {int(done.best.step[0])}, validation accuracy {float(done.best.accuracy[0]):.3f}")
+    if stop.agreed:
+        path = training.prepared.path
+        moved = ["--data", path] if path.resolve() != Path(training.directories[0].provenance["data"]) else []
+        going_on = invocation.spelled("train", "--resume", training.out, *moved)
+        _say(f"stopped at step {int(done.step[-1])}; go on with: {going_on}")
+    else:
+        _say(f"finished at step {int(done.step.max())}; next: {invocation.spelled('evaluate', training.out)}")
+
+
+def _say(line: str) -> None:
+    """Print, in one of the processes only."""
+    from jtss import devices
+
+    if devices.is_first_process():
+        common.say(line)
+
+
+def _warn(line: str) -> None:
+    from jtss import devices
+
+    if devices.is_first_process():
+        common.warn(line)
+
+
+@contextmanager
+def watch(config, states, n_validation: int) -> Iterator[Callable]:
+    """A line on how long it takes, and a progress bar; see `jtss.training.trainer.Watch`."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from jtss import devices
+    from jtss.training import step
+
+    _announce_duration(config, states, n_validation)
+    calm = 0.1 if sys.stderr.isatty() else 30  # seconds between lines in a log file
+    options = {"unit": "step", "dynamic_ncols": True, "smoothing": 0.1, "mininterval": calm}
+    steps, ends = np.asarray(states.step), step.last_step(config, np.asarray(states.best.step))
+    total, first = config.training.iterations, int(steps[steps < ends].max())
+    with tqdm(total=total, initial=first, disable=not devices.is_first_process(), **options) as bar:
+
+        def show(progress) -> None:
+            figures = progress.figures
+            bar.total = int(step.last_step(config, figures.best_step).max())
+            accuracy = f"{figures.best_accuracy.mean():.3f}" if figures.best_step.all() else "–"
+            bar.set_postfix_str(f"loss {figures.loss.mean():.3f}, best validation accuracy {accuracy}", refresh=False)
+            bar.update(int(figures.step.max()) - bar.n)
+
+        yield show
+
+
+def _announce_duration(config, states, n_validation: int) -> None:
+    """On a machine without a GPU say at once how long a training will take, and what would suit it better."""
+    import jax
+
+    from jtss.training import estimate, step
+
+    left = int(step.last_step(config, states.best.step).max()) - int(states.step.max())
+    if jax.default_backend() != "cpu" or not config.stamp.channels:
+        return
+    hours = estimate.training_seconds(config, left, n_validation) / 3600
+    duration = f"{hours:.0f} hours" if hours >= 2 else f"{math.ceil(60 * hours)} min"
+    _say(f"no GPU: {left} iterations will take about {duration} on this CPU")
+    if config.name != "demo":
+        demo = invocation.spelled("train", "--config", "demo")
+        _say(f"for a CPU there is: {demo} (Ctrl-C keeps what is trained so far)")
+
+
+def simulated_data() -> Path:
+    """The default data set: simulated on first use, then kept in the user's cache.
+
+    It is made by a process of its own, so that JAX does not share this one with those that simulate.
+    """
+    import subprocess
+
+    from data_prep.simulate import cached_path
+
+    path = cached_path(SIMULATED_OBJECTS, SIMULATED_SEED)
+    if path.exists():
+        _say(f"no --data given: using the simulated data set {path}")
+        return path
+    words = ["simulate", "--objects", str(SIMULATED_OBJECTS), "--seed", str(SIMULATED_SEED), "--out", str(path)]
+    _say(f"no --data given: simulating a data set, once: {invocation.spelled('data', *words)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root = Path(__file__).parents[2]
+    if subprocess.run([sys.executable, "-m", "data_prep", *words], cwd=root).returncode:
+        raise InputError(f"{path}: the simulation did not finish")
+    return path

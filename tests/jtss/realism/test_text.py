@@ -1,0 +1,85 @@
+"""The texts and the CSV say what the document says; what is undefined shows as a dash or is empty."""
+
+import csv
+import io
+
+import numpy as np
+
+from jtss.realism import text, transfer
+from jtss.realism.transfer import Votes
+from jtss.schema import CLASS_NAMES
+
+LABEL = np.array([0, 0, 1, 1, 2, 3])
+
+
+def document():
+    """Two models on six objects, of which one of them has no prediction for the last."""
+    right = np.eye(5)[LABEL]
+    some = right.copy()
+    some[-1] = np.nan
+    votes = {"ours": Votes(CLASS_NAMES, right), "theirs": Votes(CLASS_NAMES, some)}
+    first = transfer.comparison(LABEL, np.full(6, 2459000.5), np.full(6, 18.5), votes, ("theirs",))
+    return {"real": {"path": "real.h5", "objects": {"AGN": 2}}, "transfer": {"first_detection": first, "sequences": {}}}
+
+
+def two_sample_document():
+    score = {"value": 0.75, "interval": [0.5, 1.0]}
+    separation = {"auc": score, "balanced_accuracy": score}
+    value = {"importance": 0.1, "alone": 0.6, "median_real": 1.0, "median_simulated": np.nan}
+    value |= {"missing_real": 0.25, "missing_simulated": 0.0}
+    of_class = {
+        "n_each": 12,
+        "images": {"all channels": separation},
+        "metadata": separation | {"values": {"rb": value}},
+    }
+    test = {"folds": 5, "core_radius_pix": 5.0, "side_pix": 31, "classes": {"SN": of_class}}
+    return {"real": {"path": "a.h5"}, "simulated": {"path": "b.h5"}, "two_sample": test}
+
+
+def test_transfer_in_words():
+    words = text.transfer(document())
+    assert "6 labelled objects (2 AGN)" in words
+    assert "5 are predicted by every model, and these are scored." in words
+    assert "On all objects that a model has a prediction for:" in words  # one more for ours
+    assert "ours − theirs" in words
+    assert "nan" not in words
+
+
+def test_sequences_one_by_one_and_none():
+    objects = [{"object_id": "ZTF1", "label": "SN", "predicted": "VS", "probabilities": {"SN": 0.25, "VS": 0.75}}]
+    sequences = {"three": {"n_detections": 3, "objects": objects}, "five": {"n_detections": 5, "objects": []}}
+    words = text.transfer({"transfer": {"first_detection": None, "sequences": sequences}})
+    assert "ZTF1       SN         VS  0.250  0.750" in words
+    assert words.endswith("five reads 5 detections; labelled objects that have them: 0")
+
+
+def test_two_sample_in_words():
+    words = text.two_sample(two_sample_document())
+    assert "Real or simulated? a.h5 against b.h5" in words
+    rows = [line.split("  ") for line in words.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert ["stamps, all channels", "0.75 (0.50–1.00)"] in cells
+    assert ["rb", "+0.100", "0.60", "1", "–", "25.0 %", "0.0 %"] in cells
+
+
+def test_a_row_for_every_number_and_nothing_for_what_is_undefined():
+    rows = list(csv.DictReader(io.StringIO(text.table(document() | two_sample_document()))))
+    kinds = {(row["measure"], row["subject"], row["part"], row["class"]): row for row in rows}
+    assert len(kinds) == len(rows)
+    assert kinds["recall", "ours", "answered", "asteroid"]["value"] == "1.0"
+    undefined = kinds["balanced accuracy", "theirs", "common", "AGN, SN, VS, asteroid"]  # no asteroid is in common
+    assert (undefined["value"], undefined["lower"], undefined["n_objects"]) == ("", "", "5")
+    assert ("recall", "ours", "common", "bogus") not in kinds
+    assert kinds["real or simulated: auc", "metadata", "", "SN"]["upper"] == "1.0"
+    assert kinds["real or simulated: median_simulated", "rb", "", "SN"]["value"] == ""
+    assert list(csv.reader(io.StringIO(text.table({})))) == [list(text.COLUMNS)]
+
+
+def test_a_difference_without_interval_is_a_difference_still():
+    assert text._points({"value": 0.0, "interval": [np.nan, np.nan]}) == "+0.0 points"
+    assert text._points({"value": 0.025, "interval": [-0.01, 0.06]}) == "+2.5 (-1.0 to +6.0) points"
+    assert text._points({"value": np.nan, "interval": [np.nan, np.nan]}) == "–"
+
+
+def test_columns_are_even():
+    assert text.aligned([["", "one"], ["longer", "2"]]) == "        one\nlonger    2"

@@ -1,0 +1,35 @@
+"""Signals that stop a training: remembered once, and then as the system has them."""
+
+import signal
+
+import pytest
+
+from jtss.training.signals import EXIT_CODES, StopSignals
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """What is done to signals is undone."""
+    before = {number: signal.getsignal(number) for number in EXIT_CODES}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_is_remembered_and_the_second_is_not(number):
+    stop = StopSignals()
+    assert not stop.agree()
+    signal.raise_signal(number)
+    assert stop.may_break_off()
+    assert stop.agree()
+    assert stop.agreed == number
+    assert EXIT_CODES[stop.agreed] == 128 + number
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = StopSignals()
+    signal.raise_signal(signal.SIGHUP)
+    assert not stop.agree()
