@@ -1,7 +1,7 @@
 """How long a training step and an inference take on a CPU, against the same network in PyTorch.
 
     pip install -e '.[bench]'          # PyTorch, which only this file uses
-    python benchmarks/cpu.py           # n3_conv1d, batches of 8 objects: 144 crops of 33×33
+    python -m benchmarks.cpu           # n3_conv1d, batches of 8 objects: 144 crops of 33×33
 
 Both have equal weights, get equal batches and must give equal logits, losses and gradients before a time is taken. So
 that nothing is drawn, rotations are at fixed angles and nothing is dropped out. The two take turns; times are medians.
@@ -22,8 +22,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from results import record
 
+from benchmarks.results import record
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.network.network import Batch, Variables, apply

@@ -1,7 +1,7 @@
 """How many alerts one core decodes in a second: from Avro files to three scaled stamps [63, 63].
 
-    python benchmarks/decode.py            # packets that we write, each with 20 previous detections
-    python benchmarks/decode.py FOLDER     # and the real packets in a folder
+    python -m benchmarks.decode            # packets that we write, each with 20 previous detections
+    python -m benchmarks.decode FOLDER     # and the real packets in a folder
 
 Beside it, on the same files in the same run, the plain road: fastavro.reader and astropy.io.fits. Rates are of CPU
 time, the best of three passes; the files are in the page cache.

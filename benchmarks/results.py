@@ -24,7 +24,7 @@ def record(name: str, values: dict) -> Path:
     machine, commit = hardware(), _git("rev-parse", "--short=9", "HEAD") or "unknown"
     about = {
         "benchmark": name,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
         "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit,
         "changed_since_commit": _git("diff", "--name-only", "HEAD").splitlines(),

@@ -1,7 +1,7 @@
 """How fast a network trains and answers on this device, and where the time goes.
 
-    python benchmarks/training.py                                # n3_conv1d on a GPU, demo on a CPU
-    python benchmarks/training.py --whole --seeds 10             # also a whole training, and ten seeds against one
+    python -m benchmarks.training                                # n3_conv1d on a GPU, demo on a CPU
+    python -m benchmarks.training --whole --seeds 10             # also a whole training, and ten seeds against one
 
 Made-up stamps, since speed does not depend on what is in them. Operations are counted from the layers' sizes: two for
 each multiply-add of convolutions and dense layers, three times as many in training; rotation, pooling and Adam are not
@@ -17,8 +17,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from results import record
 
+from benchmarks.results import record
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.network import inputs, network, rotation
@@ -29,13 +29,19 @@ from jtss.training import loop as training_loop
 from jtss.training import step
 from jtss.training.batches import Resident, Source, ValidationChunks, validation_chunks
 
-PEAK_BFLOAT16 = {
-    "H200": 989e12,
-    "H100": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "V100": 125e12,
-}  # dense, per data sheet
+# Operations per second of matrix products, from NVIDIA's data sheets, where those of Hopper and Ada say twice as much:
+# with sparsity. XLA rounds the factors of float32 products to TF32 where a GPU has that; a V100 has neither TF32 nor
+# bfloat16, and is named by its plain float32. The first name that is part of the device's kind counts.
+PEAK = {
+    "H200": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989 TFLOP/s with sparsity
+    "H100 PCIe": {"bfloat16": 756e12, "float32": 378e12},  # 1,513 and 756
+    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835
+    "H100": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989
+    "A100": {"bfloat16": 312e12, "float32": 156e12},  # dense as they are
+    "L40S": {"bfloat16": 362e12, "float32": 183e12},  # 733 and 366
+    "V100-PCIE": {"float32": 14.0e12},
+    "V100": {"float32": 15.7e12},  # SXM2
+}
 VALIDATION_OBJECTS = 600
 PASSES = 5
 
@@ -63,8 +69,9 @@ def measure(config: Config, arguments: argparse.Namespace) -> dict:
     source = Resident(train, statistics, len(config.classes))
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     per_sequence = operations(config)
-    peak = next((flops for name, flops in PEAK_BFLOAT16.items() if name in jax.devices()[0].device_kind), None)
-    values = {"precision": str(network.compute_dtype(config)), "GFLOP per sequence": per_sequence / 1e9}
+    precision = str(network.compute_dtype(config))
+    peak = peak_of(jax.devices()[0].device_kind, precision)
+    values = {"precision": precision, "GFLOP per sequence": per_sequence / 1e9}
 
     step_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=False)
     rate = 3 * per_sequence * config.training.batch_size / step_s
@@ -99,6 +106,11 @@ def made(config: Config, n_objects: int, seed: int) -> Examples:
         np.zeros(n_objects, np.int8),
         np.arange(n_objects),
     )
+
+
+def peak_of(kind: str, precision: str) -> float | None:
+    """Operations per second of a kind of device at its best; None where they are not known, or it has no such type."""
+    return next((peak.get(precision) for name, peak in PEAK.items() if name in kind), None)
 
 
 def operations(config: Config) -> float:

@@ -1,16 +1,16 @@
 """Matches on the sky: AllWISE magnitudes from a local catalogue file, and objects that are one source under two ids."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from data_prep.packets.metadata import unit_vectors, within
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree  # SciPy is imported on use: most alerts are read without a catalogue
 
 # Our name of each column, and AllWISE's own.
 COLUMN_NAMES = {"ra": ("ra",), "dec": ("dec",)} | {
@@ -22,7 +22,7 @@ MAGNITUDE_LIMITS = (-10.0, 40.0)  # beyond: a stand-in for a missing value, such
 class AllWise(NamedTuple):
     """A catalogue ready for matching: a tree over K unit vectors, and [K, 4] float32 W1 to W4 [mag]."""
 
-    tree: cKDTree
+    tree: "cKDTree"
     magnitudes: np.ndarray
 
 
@@ -39,6 +39,8 @@ def load(path: str | Path) -> AllWise:
 
     AllWISE Source Catalog.
     """
+    from scipy.spatial import cKDTree
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file (AllWISE catalogue)")
@@ -133,6 +135,10 @@ def groups(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     Args:
         ra, dec: [N] [deg]; an object without a position is alone.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
     with np.errstate(invalid="ignore"):
         placed = np.flatnonzero((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
     pairs = np.empty((0, 2), int)

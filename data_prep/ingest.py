@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from data_prep import crossmatch
 from data_prep.labels import encode
 from data_prep.ledger import Ledger, Rejection
+from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import READABLE_SUFFIXES, read_blocks
 from data_prep.packets.decode import KEY, REMARKS, ROW, Decoded, decode
@@ -114,6 +116,7 @@ class RejectionLog:
 
 ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
+TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
 
 DETAILS = {
@@ -242,7 +245,7 @@ def ingest(
     Args:
         paths: directories, Avro files, tar archives; the result does not depend on their order.
         workdir: an empty folder for 24 KB of temporary data per alert; the caller deletes it, after the last batch.
-        workers: processes; None = one per core.
+        workers: processes; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         progress: show a bar on stderr.
 
@@ -255,19 +258,51 @@ def ingest(
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
+    with tqdm(total=sum(map(_size, paths)), unit="B", unit_scale=True, disable=not progress) as bar:
+        items = chain.from_iterable(read_blocks(path, bar.update) for path in paths)
+
+        def tell(n_alerts: int) -> None:
+            bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
+
+        return ingest_items(items, workdir=workdir, workers=workers, pad_edges=pad_edges, tell=tell)
+
+
+def ingest_items(
+    items: Iterable[Block | Alert | Rejection],
+    *,
+    workdir: str | Path,
+    workers: int | None = None,
+    pad_edges: bool = False,
+    tell: Callable[[int], object] = lambda n_alerts: None,
+) -> Ingested:
+    """Read alerts from wherever they come: `containers.read_blocks`, `containers.read_stream`, `alerts.from_record`.
+
+    Args:
+        items: blocks of encoded alerts, alerts, and what could not be read.
+        workdir, workers, pad_edges: as in `ingest`.
+        tell: is told how many alerts were read so far.
+
+    Raises:
+        OSError, WorkerError: as `ingest`.
+    """
     with ExitStack() as files:
         spool, rejections = (
             files.enter_context(closing(Spool(workdir))),
             files.enter_context(closing(RejectionLog(workdir))),
         )
         ledger, function = Ledger(), partial(decode, pad_edges=pad_edges)
-        bar = files.enter_context(tqdm(total=sum(map(_size, paths)), unit="B", unit_scale=True, disable=not progress))
-        for slices in ordered_map(function, _tasks(paths, bar.update), workers or available_cores()):
+        for slices in _on_all_cores(function, _tasks(items), workers):
             for decoded in slices:
                 _take(decoded, spool, ledger, rejections)
-            bar.set_postfix_str(f"{ledger.read + spool.n_rows} alerts", refresh=False)
-        bar.close()
+            tell(ledger.read + spool.n_rows)
         return Ingested(spool, ledger, rejections, files.pop_all())
+
+
+def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:
+    """`workers.ordered_map`; unless told how many workers, do a few tasks here: others would only start meanwhile."""
+    few = [] if workers else list(islice(tasks, TASKS_ALONE + 1))
+    alone = workers is None and len(few) <= TASKS_ALONE
+    return ordered_map(function, chain(few, tasks), 1 if alone else workers or available_cores())
 
 
 def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionLog) -> None:
@@ -277,17 +312,16 @@ def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionL
         ledger.drop(rejection.reason, rejection.n_alerts)
 
 
-def _tasks(paths: list[Path], on_read: Callable[[int], object]) -> Iterator[list[Block | Rejection]]:
-    """What the paths hold, in portions worth sending to a worker."""
+def _tasks(items: Iterable[Block | Alert | Rejection]) -> Iterator[list[Block | Alert | Rejection]]:
+    """The items in portions worth sending to a worker."""
     task, n_alerts, n_bytes = [], 0, 0
-    for path in paths:
-        for item in read_blocks(path, on_read):
-            task.append(item)
-            n_alerts += item.n_records if isinstance(item, Block) else 1
-            n_bytes += len(item.payload) + len(item.schema_json) if isinstance(item, Block) else 0
-            if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
-                yield task
-                task, n_alerts, n_bytes = [], 0, 0
+    for item in items:
+        task.append(item)
+        n_alerts += item.n_records if isinstance(item, Block) else 1
+        n_bytes += len(item.payload) + len(item.schema_json) if isinstance(item, Block) else 0
+        if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
+            yield task
+            task, n_alerts, n_bytes = [], 0, 0
     if task:
         yield task
 

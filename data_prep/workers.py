@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
+from types import ModuleType
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -44,7 +46,8 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
         pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare)
         try:
             for item in items:
-                pending.append(pool.submit(function, item))
+                with _script_hidden():
+                    pending.append(pool.submit(function, item))
                 if len(pending) >= IN_FLIGHT_PER_WORKER * workers:
                     yield pending.popleft().result()
             while pending:
@@ -64,6 +67,20 @@ def _prepare() -> None:
 def _end_with_parent() -> None:
     wait([parent_process().sentinel])
     os._exit(1)
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Processes started inside do not run the script of this one again, as spawned ones do to find its functions.
+
+    They need nothing of it, and a script without `if __name__ == "__main__"` would begin anew in each of them.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

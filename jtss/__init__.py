@@ -1,11 +1,53 @@
-"""jtss: classify astronomical objects from their first few alerts."""
+"""jtss: classify astronomical objects from their first few alerts.
 
-import os
-from importlib.metadata import version
+    import jtss
+
+    model = jtss.load_model("n1_enhanced")
+    print(model.classify("TONIGHT/"))
+
+What `__all__` names is in `jtss.api`, which is imported when the first of it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jtss.api import (
+        Alerts,
+        Dataset,
+        Model,
+        evaluate,
+        get_config,
+        list_models,
+        load_model,
+        open_dataset,
+        read_alerts,
+        simulate,
+        train,
+    )
 
 __version__ = "0.1.0"
+__all__ = [
+    "Alerts",
+    "Dataset",
+    "Model",
+    "__version__",
+    "evaluate",
+    "get_config",
+    "list_models",
+    "load_model",
+    "open_dataset",
+    "read_alerts",
+    "simulate",
+    "train",
+]
 
-# The convolutions that jaxlib 0.10 takes from YNNPACK compute gradients on one core; XLA's own take all. It reads this
-# at the first compilation; what the user sets comes later, and counts.
-if version("jaxlib").startswith("0.10."):
-    os.environ["XLA_FLAGS"] = f"--xla_cpu_experimental_ynn_fusion_type= {os.environ.get('XLA_FLAGS', '')}".strip()
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("jtss.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -303,3 +303,13 @@ def describe(path: str | Path, config: Config) -> dict:
         "command": str(found["command"]),
         "objects": {split: count(path, config, split) for split in ("train", "validation")},
     }
+
+
+def n_objects(path: str | Path) -> int:
+    """How many objects a data file has.
+
+    Raises:
+        DataError: as `attributes`.
+    """
+    with _open(path) as file:
+        return len(file["object_id"])

@@ -1,9 +1,12 @@
 """All devices of all processes as one: the batch is divided among them, everything else is the same on each.
 
-One device is the same code with nothing to divide.
+One device is the same code with nothing to divide. CPUs give the same bits for the same program and numbers, so that a
+resumed training is the same one; GPUs promise so only with XLA_FLAGS=--xla_gpu_deterministic_ops=true, and other
+devices, or another number of them, add up in another order.
 """
 
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -13,6 +16,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 BATCH = "batch"
+BFLOAT16_SINCE = (8, 0)  # compute capability: Ampere. NVIDIA, CUDA C++ Programming Guide, Compute Capabilities
 ENVIRONMENT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
@@ -79,6 +83,20 @@ def any_process(value: bool) -> bool:
     if jax.process_count() == 1:
         return value
     return bool(multihost_utils.process_allgather(np.array(value)).any())
+
+
+def multiply_bfloat16() -> bool:
+    """Whether all devices are GPUs that multiply bfloat16 in hardware, as NVIDIA's do since Ampere.
+
+    Earlier ones (V100, T4) do not; of GPUs by other makers nothing is known here.
+    """
+    return all(device.platform == "gpu" and _compute_capability(device) >= BFLOAT16_SINCE for device in jax.devices())
+
+
+def _compute_capability(device: jax.Device) -> tuple[int, ...]:
+    """(major, minor) of an NVIDIA GPU; () of another, whose architecture is no such number."""
+    given = re.fullmatch(r"(\d+)\.(\d+)", getattr(device, "compute_capability", ""))
+    return tuple(map(int, given.groups())) if given else ()
 
 
 def memory_bytes() -> int:

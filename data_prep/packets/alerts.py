@@ -6,10 +6,12 @@ as a `Rejection` that counts them.
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import NamedTuple
 
 import cramjam
+import numpy as np
 from fastavro import schemaless_reader
 
 from data_prep.ledger import Rejection
@@ -22,6 +24,7 @@ from data_prep.packets.avro import (
     plausible_count,
     project_schema,
 )
+from data_prep.packets.metadata import CANDIDATE_FIELDS
 
 CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all
@@ -140,6 +143,56 @@ def _unsnap(payload: bytes) -> bytes:
     if zlib.crc32(data) != int.from_bytes(crc, "big"):
         raise _PayloadError("wrong CRC")
     return data
+
+
+def from_record(record: Mapping, source: str) -> Alert | Rejection:
+    """A record that somebody else has decoded, as fastavro gives it or a broker's client hands it over.
+
+    Numbers may be NumPy's, the candid may stand in `candidate` only, and cutouts may be bare bytes.
+
+    Args:
+        record: a mapping with the names of ZTF's schema.
+        source: what to call it in the ledger.
+
+    Returns:
+        An Alert, or a Rejection: other_schema where it is no alert's, and as in `decode_block` of one record.
+    """
+    candidate = record.get("candidate")
+    if not isinstance(candidate, Mapping) or "objectId" not in record:
+        found = ", ".join(map(str, record))[:200] or "nothing"
+        return Rejection("other_schema", f"a record with {found}; expected objectId, candid and candidate", source)
+    candid = record["candid"] if record.get("candid") is not None else candidate.get("candid")
+    return _check(
+        {
+            "objectId": _plain(record["objectId"]),
+            "candid": _integer(candid),
+            "candidate": {name: _plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
+            | {"jd": _real(candidate.get("jd")), "fid": _integer(candidate.get("fid"))},
+            **{name: _cutout(record.get(name)) for name in CUTOUT_FIELDS},
+        },
+        source,
+    )
+
+
+def _plain(value: object) -> object:
+    """A NumPy scalar as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _integer(value: object) -> object:
+    """An integer that is written as a NumPy scalar or as text, as Python's; anything else as it is."""
+    value = _plain(value)
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+
+
+def _real(value: object) -> object:
+    value = _plain(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
+def _cutout(value: object) -> dict | None:
+    data = value.get("stampData") if isinstance(value, Mapping) else value
+    return {"stampData": bytes(data)} if isinstance(data, bytes | bytearray | memoryview) else None
 
 
 def _check(record: dict, source: str) -> Alert | Rejection:

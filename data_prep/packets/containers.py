@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 from data_prep.ledger import Rejection
 from data_prep.packets.avro import Block, read_avro
-from data_prep.packets.tar import ArchiveError, members
+from data_prep.packets.tar import TAR_BLOCK, ArchiveError, members
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 AVRO_SUFFIX = ".avro"
+GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT = b"\x1f\x8b", b"ustar", 257
 READABLE_SUFFIXES = (AVRO_SUFFIX, *ARCHIVE_SUFFIXES)
 
 
@@ -70,6 +71,38 @@ def read_blocks(path: str | os.PathLike, on_read: Callable[[int], object] = _ign
     return _walk(path, on_read) if path.is_dir() else _read_file(path, on_read)
 
 
+def read_stream(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
+    """Read all alerts of bytes or of an open file: an Avro file or a tar archive, as its first bytes tell.
+
+    Args:
+        stream: anything binary with `read(n)`, at its beginning; it is read front to back and stays open.
+        source: what to call it.
+
+    Yields:
+        As `read_blocks`.
+    """
+    ahead = _Ahead(stream)
+    is_archive = ahead.peek(2) == GZIP_MAGIC or ahead.peek(TAR_BLOCK)[TAR_MAGIC_AT:][: len(TAR_MAGIC)] == TAR_MAGIC
+    return (_read_archive if is_archive else read_avro)(ahead, source)
+
+
+class _Ahead:
+    """A stream whose next bytes can be looked at; it need not be able to go back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._next = stream, b""
+
+    def peek(self, size: int) -> bytes:
+        while len(self._next) < size and (more := self._stream.read(size - len(self._next))):
+            self._next += more
+        return self._next[:size]
+
+    def read(self, size: int) -> bytes:
+        data = self.peek(size)
+        self._next = self._next[len(data) :]
+        return data
+
+
 def _walk(folder: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
     errors: list[OSError] = []
     is_empty = True
@@ -110,9 +143,8 @@ def _read_file(path: Path, on_read: Callable[[int], object]) -> Iterator[Block |
 
 
 def _read_archive(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
-    is_gzip = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    archive = gzip.GzipFile(fileobj=stream) if is_gzip else stream
+    stream = _Ahead(stream)
+    archive = gzip.GzipFile(fileobj=stream) if stream.peek(2) == GZIP_MAGIC else stream
     is_empty = True
     try:
         for member in members(archive):

@@ -50,13 +50,13 @@ class _Detection(NamedTuple):
     remarks: set[str]
 
 
-def decode(items: list[Block | Rejection], pad_edges: bool) -> list[Decoded]:
-    """Decode blocks; a Rejection among them is passed on.
+def decode(items: list[Block | Alert | Rejection], pad_edges: bool) -> list[Decoded]:
+    """Decode blocks and alerts; a Rejection among them is passed on.
 
     The images of one slice of alerts are in memory at a time, however many a block holds.
 
     Args:
-        items: what `containers.read_blocks` yields.
+        items: what `containers.read_blocks` yields, or alerts that were decoded already.
         pad_edges: pad stamps cut by the edge of the image with NaN; otherwise such an alert is rejected.
 
     FIDELITY, Stamps: the same function serves training sets and classification.
@@ -90,8 +90,8 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     )
 
 
-def _outcomes(item: Block | Rejection) -> Iterable[Alert | Rejection]:
-    return [item] if isinstance(item, Rejection) else decode_block(item)
+def _outcomes(item: Block | Alert | Rejection) -> Iterable[Alert | Rejection]:
+    return decode_block(item) if isinstance(item, Block) else [item]
 
 
 def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Rejection:

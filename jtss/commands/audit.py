@@ -7,8 +7,8 @@ from jtss.commands import common
 
 HELP = "look for leaks in a data set or in a run"
 DESCRIPTION = (
-    "Of a data set: an object, alert or near-duplicate stamp in two splits, sequences that break the rules, classes that"
-    " place, date or number of visits alone give away. Of a run: whether the statistics of its metadata are of its"
+    "Of a data set: an object, alert or near-duplicate stamp in two splits, sequences that break the rules, classes"
+    " that place, date or number of visits alone give away. Of a run: whether the statistics of its metadata are of its"
     " training objects alone. Exit status: 0 no leak, 1 a leak, 2 an error."
 )
 LEAKS = 1

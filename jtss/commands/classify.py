@@ -88,8 +88,8 @@ def run(options: argparse.Namespace) -> int:
     if options.calibrated:
         probabilities = calibration.calibrated(probabilities, model.temperature)
     if options.priors:
-        sky = priors.sky_of(priors.parse(options.priors), model.config.classes, balanced=True)
-        probabilities = classify.with_priors(probabilities, sky.shares, classify.learnt_priors(model))
+        wanted = priors.class_priors(priors.parse(options.priors), model.config.classes, balanced=True)
+        probabilities = classify.with_priors(probabilities, wanted.proportions, classify.learnt_priors(model))
         classifier = classifier._replace(version=f"{classifier.version}.priors")
     reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
     allwise = options.allwise and crossmatch.load(options.allwise)

@@ -1,13 +1,13 @@
 """What all verbs share: errors in one line, exit statuses, signals, and output whose reader may go away."""
 
 import io
-import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from jtss.errors import InputError
+from jtss.runs import files
 
 FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
 SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
@@ -62,8 +62,7 @@ def check_folder(folder: Path, wanted: Path) -> None:
     """Raise FileNotFoundError or PermissionError where the folder that is to hold `wanted` cannot take it."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{wanted}: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{wanted}: the folder {folder} cannot be written")
+    files.require_writable(folder)
 
 
 def run(prog: str, action: Callable[[], int | None]) -> int:
@@ -87,15 +86,8 @@ def run(prog: str, action: Callable[[], int | None]) -> int:
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error without line breaks; a backend that is not there gets what to do about it."""
-    text = " ".join(str(error).split())
-    if "Unable to initialize backend" in text or "unknown backend" in text.lower():
-        wanted = os.environ.get("JAX_PLATFORMS", "")
-        return (
-            f"JAX_PLATFORMS={wanted}: JAX cannot use this kind of device here ({text[:200]});"
-            " unset JAX_PLATFORMS for the CPU, or install JAX for a GPU: pip install 'jtss[cuda]'"
-        )
-    return text
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
 
 
 def heed_signals() -> None:

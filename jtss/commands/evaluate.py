@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     from jtss.reports.sections import seeds, selective
     from jtss.runs.seeds import is_repeats
 
-    cache.enable()
     first, *others = options.models
+    cache.enable()
     request = assessment.Request(
         options.data,
         options.split or "test",

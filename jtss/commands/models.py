@@ -16,13 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", list_models, "name, detections, classes, size and accuracy of each"),
         ("verify", verify, "check the sum and the content of every file"),
         ("card", show_card, "print the card of a model"),
+        ("calibrate", calibrate_model, "fit the temperature of a pretrained model anew, from a report on other data"),
         ("export", export_run, "make a pretrained model of a run directory"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
         sub.add_argument("--folder", metavar="DIR", type=Path, help="of the models (default: in the package)")
-        if name == "card":
+        if name in ("card", "calibrate"):
             sub.add_argument("name", metavar="NAME", help="see list")
+        if name == "calibrate":
+            sub.add_argument("report", metavar="REPORT.json", type=Path, help="report.json of its evaluation")
     sub.add_argument("run", metavar="RUN", type=Path, help="run directory, or folder of several seeds: their ensemble")
     sub.add_argument("--name", required=True, help="of the model; what is there under it is replaced")
     sub.add_argument(
@@ -82,3 +85,9 @@ def export_run(options: argparse.Namespace) -> None:
 
     path = export.export(options.run, options.name, options.folder, reports=options.report)
     print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(files.SUMS)}")
+
+
+def calibrate_model(options: argparse.Namespace) -> None:
+    from jtss.reports import export
+
+    print(f"model: {export.calibrate(options.name, options.folder, options.report)}")

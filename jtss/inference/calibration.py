@@ -1,7 +1,6 @@
 """Temperature scaling: one number that makes probabilities as sure as they are right, and changes no class."""
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
 
 from jtss.inference.predict import Predict
 from jtss.metrics.classification import LEAST_PROBABILITY, cross_entropy
@@ -54,6 +53,8 @@ def fit(probabilities: np.ndarray, labels: np.ndarray) -> float:
         probabilities: [B, L].
         labels: [B] integers.
     """
+    from scipy.optimize import minimize_scalar  # on use: applying a model does without
+
     if len(labels) < LEAST_OBJECTS:
         return float("nan")
 
@@ -76,6 +77,8 @@ def interval(probabilities: np.ndarray, labels: np.ndarray, fitted: float) -> In
 
     Wilks 1938, Annals of Mathematical Statistics 9, 60.
     """
+    from scipy.optimize import brentq  # on use, as above
+
     if not np.isfinite(fitted):
         return Interval(np.float64("nan"), np.float64("nan"))
     best = cross_entropy(scaled(probabilities, fitted), labels)

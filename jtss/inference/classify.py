@@ -1,12 +1,13 @@
 """Classify objects in batches as they come from alert packets, and lose none."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jtss.errors import InputError
+from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
 from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
@@ -56,20 +57,37 @@ def classify(
     """
     tally, seen = Tally(Counter(), Counter(), []), set()
     for sequences in batches:
-        bogus = screen(sequences).rejected
+        bogus, lack = screen(sequences).rejected, _lack(classifier, sequences)
+        blank = lack.blank & ~bogus
         indices, probabilities = predict(sequences)
-        indices, probabilities = indices[~bogus[indices]], probabilities[~bogus[indices]]
-        write(classified_rows(classifier, sequences, indices, probabilities, notes, bogus))
+        answered = ~(bogus | blank)[indices]
+        indices, probabilities = indices[answered], probabilities[answered]
+        reasons = dict.fromkeys(np.flatnonzero(bogus), SCREENED) | dict.fromkeys(np.flatnonzero(blank), NO_PIXELS)
+        remarks = _remarks(sequences, notes, lack.notes)
+        write(classified_rows(classifier, sequences, indices, probabilities, remarks, reasons))
         seen.update(map(str, sequences.object_id))
-        n_bogus = int(bogus.sum())
-        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus
+        n_bogus, n_blank = int(bogus.sum()), int(blank.sum())
+        tally.unclassified[TOO_FEW] += sequences.n_objects - len(indices) - n_bogus - n_blank
+        tally.unclassified.update({NO_PIXELS: n_blank} if n_blank else {})
         if screen is not no_screening:
             tally.unclassified[SCREENED] += n_bogus
-        _count(tally, sequences, indices, probabilities, classifier, notes)
+        _count(tally, sequences, indices, probabilities, classifier, remarks)
     lost = {oid: reason for oid, reason in rejected.items() if oid not in seen}
     write(rejected_rows(classifier, lost))
     tally.unclassified.update(lost.values())
     return tally
+
+
+def _lack(classifier: Classifier, sequences: Sequences) -> Missing:
+    if classifier.reads is None:
+        return Missing(np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects)
+    return missing(classifier.reads, sequences)
+
+
+def _remarks(sequences: Sequences, notes: Mapping[str, str], lack: Sequence[str]) -> dict[str, str]:
+    """Remarks by object id: those given, then what is missing."""
+    both = ((str(oid), notes.get(str(oid), ""), more) for oid, more in zip(sequences.object_id, lack, strict=True))
+    return {oid: "; ".join(filter(None, remarks)) for oid, *remarks in both if any(remarks)}
 
 
 def _count(
@@ -143,4 +161,4 @@ def classifier(run: Model, calibrated: bool = False) -> Classifier:
                 f" its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
             )
         name += f".t{run.temperature:.4g}"
-    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections)
+    return Classifier(run.config.name, name, run.config.classes, run.config.n_detections, run.config)

@@ -1,11 +1,14 @@
 """A trained model: configuration, statistics of the metadata, and weights. What a run directory adds is not needed."""
 
 import re
+import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from jtss.config.settings import Config
+from jtss.errors import InputError
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
 
@@ -62,3 +65,34 @@ def version(model: Model) -> str:
     year, month, day, hour, minute, second = re.findall(r"\d+", provenance["started"])[:6]
     steps = "".join(f".s{member.outcome.best_step}" for member in model.members)
     return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}{steps}"
+
+
+SKY_OPTIONS = {"--objects": "6000", "--seed": "0", "--classes": "AGN,SN,VS"}  # of `simulate`, and their defaults
+
+
+def simulated_sky(command: str) -> dict[str, str] | None:
+    """Which objects a command simulates, as {--objects, --seed, --classes}; None where it is no simulation."""
+    words = shlex.split(command.replace("=", " "))
+    if "simulate" not in words:
+        return None
+    given = dict(pairwise(words))
+    return {option: given.get(option, default) for option, default in SKY_OPTIONS.items()}
+
+
+def refuse_own_sky(model: Model, path: Path, data_command: str) -> None:
+    """Make sure that a simulated data set holds no objects that a model was trained on under another split.
+
+    A seed makes the same objects whatever their number, but which of them are for training depends on it.
+
+    Raises:
+        InputError: the data set is simulated with the seed of the model's training data, but differs in the number of
+            objects or in the classes; names both commands.
+    """
+    learnt = str(model.provenance.get("training_data", {}).get("command", ""))
+    own, given = simulated_sky(learnt), simulated_sky(data_command)
+    if own and given and own["--seed"] == given["--seed"] and own != given:
+        raise InputError(
+            f"{path}: simulated with the seed {given['--seed']}, as the training data of {model.label}, so many of its"
+            f" objects are training objects (its command: {data_command}; theirs: {learnt}); simulate a test sky with"
+            " another --seed"
+        )

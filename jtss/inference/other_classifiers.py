@@ -42,11 +42,12 @@ def read(path: str | Path) -> Predictions:
         PredictionsError: not such a table, an alert is there twice, or a probability is no number.
         OSError: it cannot be read.
     """
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         try:
             header, *lines = csv.reader(file)
         except (ValueError, csv.Error) as error:
             raise PredictionsError(f"{path}: no table with a header ({error})") from None
+    header = [name.strip() for name in header]
     classes = tuple(header[1:])
     if header[:1] != [KEY] or len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(CLASS_NAMES):
         expected = f"{KEY}, then two or more of {','.join(CLASS_NAMES)}"
@@ -131,7 +132,7 @@ def predicted(path: Path, name: str, object_ids: np.ndarray) -> np.ndarray:
 
 def _of_one_classifier(path: Path, name: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of classifier `name`, each with its place in words; all where there is only one classifier."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         try:
             reader = csv.DictReader(file)
             rows = [(f"{path}, line {reader.line_num}", row) for row in reader]

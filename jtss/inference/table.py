@@ -9,26 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from jtss.inference.screening import SCREENED
+from jtss.config.settings import Config
 from jtss.schema import Sequences
 
-ROW_TYPES = pa.schema(
-    [
-        pa.field("oid", pa.string(), nullable=False),
-        pa.field("candid", pa.int64()),
-        pa.field("n_detections", pa.int32(), nullable=False),
-        pa.field("classifier_name", pa.string(), nullable=False),
-        pa.field("classifier_version", pa.string(), nullable=False),
-        pa.field("class_name", pa.string()),
-        pa.field("probability", pa.float32()),
-        pa.field("ranking", pa.int32()),
-        pa.field("note", pa.string(), nullable=False),
-    ]
-)
-COLUMN_NAMES = tuple(ROW_TYPES.names)
 TOO_FEW = "too_few_detections"
 
 
@@ -59,13 +43,27 @@ class Row(NamedTuple):
     note: str
 
 
+COLUMNS = {  # type by name, and whether it may be missing
+    "oid": ("string", False),
+    "candid": ("int64", True),
+    "n_detections": ("int32", False),
+    "classifier_name": ("string", False),
+    "classifier_version": ("string", False),
+    "class_name": ("string", True),
+    "probability": ("float32", True),
+    "ranking": ("int32", True),
+    "note": ("string", False),
+}
+
+
 class Classifier(NamedTuple):
-    """What the table needs to know of a classifier."""
+    """What the table needs to know of a classifier; `reads` says what it looks for in an object, None: not known."""
 
     name: str
     version: str
     classes: tuple[str, ...]
     n_detections: int
+    reads: Config | None = None
 
 
 def rankings(probabilities: np.ndarray) -> np.ndarray:
@@ -82,7 +80,7 @@ def classified_rows(
     indices: np.ndarray,
     probabilities: np.ndarray,
     notes: Mapping[str, str],
-    bogus: np.ndarray,
+    reasons: Mapping[int, str],
 ) -> Iterator[Row]:
     """Rows of the objects of one batch: L rows for each object classified, one for each that was not.
 
@@ -92,7 +90,7 @@ def classified_rows(
         indices: [B] objects that were classified.
         probabilities: [B, L].
         notes: remark by object id, for those that have one.
-        bogus: [N] bool; objects rejected by bogus screening, none of them among `indices`.
+        reasons: why not, by index of an object that was not classified although it has enough detections.
     """
     n, at = classifier.n_detections, {int(i): row for row, i in enumerate(indices)}
     ranks = rankings(probabilities)
@@ -102,7 +100,7 @@ def classified_rows(
         start = (oid, candid, used, classifier.name, classifier.version)
         remark = notes.get(oid, "")
         if i not in at:
-            reason = SCREENED if bogus[i] else f"{TOO_FEW}: {used}, needs {n}"
+            reason = reasons.get(i, f"{TOO_FEW}: {used}, needs {n}")
             yield Row(*start, None, None, None, "; ".join(filter(None, (reason, remark))))
             continue
         chances = zip(classifier.classes, probabilities[at[i]], ranks[at[i]], strict=True)
@@ -124,7 +122,7 @@ Write = Callable[[Iterable[Row]], None]
 def _csv_writer(path: Path) -> Iterator[Write]:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMN_NAMES)
+        writer.writerow(Row._fields)
         yield lambda rows: writer.writerows(rows)
 
 
@@ -136,8 +134,12 @@ def _jsonl_writer(path: Path) -> Iterator[Write]:
 
 @contextmanager
 def _parquet_writer(path: Path) -> Iterator[Write]:
-    with pq.ParquetWriter(path, ROW_TYPES) as writer:
-        yield lambda rows: writer.write_table(pa.Table.from_pylist([row._asdict() for row in rows], ROW_TYPES))
+    import pyarrow as pa  # here, because it takes long to load, and other formats do without
+    import pyarrow.parquet as pq
+
+    types = pa.schema([pa.field(name, getattr(pa, kind)(), nullable) for name, (kind, nullable) in COLUMNS.items()])
+    with pq.ParquetWriter(path, types) as writer:
+        yield lambda rows: writer.write_table(pa.Table.from_pylist([row._asdict() for row in rows], types))
 
 
 WRITERS = {".csv": _csv_writer, ".parquet": _parquet_writer, ".jsonl": _jsonl_writer}

@@ -1,7 +1,8 @@
 """Is one model better than another? Tests and intervals of differences, paired wherever the objects are the same.
 
-What varies decides which to read. Trainings with other seeds: `permutation_test` of their accuracies. Two
-trained networks on one test set: `mcnemar` and `paired_difference`. Several comparisons in one table: `holm`.
+What varies decides which to read. Trainings with other seeds: `permutation_test` of their accuracies. Two trained
+networks on one test set: `mcnemar` and `paired_difference`. Several comparisons in one table: `holm`, our own, because
+scipy has no such correction.
 """
 
 import math

@@ -163,6 +163,17 @@ def percentiles(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
     return Interval(*np.percentile(values, [50 * (1 - confidence), 50 * (1 + confidence)]))
 
 
+def with_interval(value: float, limits: Interval | tuple) -> dict:
+    """{value, interval} as plain values, ready for JSON."""
+    return {"value": float(value), "interval": [float(limit) for limit in limits]}
+
+
+def hit_rate(hits: int, total: int) -> dict:
+    """{objects, correct, accuracy, wilson_interval} of objects that are classified correctly or not, ready for JSON."""
+    limits = [float(limit) for limit in wilson_interval(hits, total)]
+    return {"objects": total, "correct": hits, "accuracy": float(ratio(hits, total)), "wilson_interval": limits}
+
+
 def _wins(higher: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """[P, Q]: 1 where the first is higher, 0.5 where they are equal."""
     return (higher[:, None] > lower) + 0.5 * (higher[:, None] == lower)

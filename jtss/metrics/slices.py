@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss.metrics.classification import ratio
-from jtss.metrics.intervals import wilson_interval
+from jtss.metrics.intervals import hit_rate
 from jtss.metrics.properties import INSIDE, NO_PIXEL_MISSING, OUTSIDE, Properties
 
 FEW = 30  # objects; below, the interval of an accuracy near 90 % spans more than 20 points
@@ -89,26 +88,23 @@ def scores(cut: Cut, predicted: np.ndarray, labels: np.ndarray, classes: tuple[s
     Returns:
         {name, slices: [{name, objects, correct, accuracy, wilson_interval, few, classes: {class: {objects, correct}}}]}
     """
-    right = predicted == labels
+    correct = predicted == labels
     rows = []
     for name, inside in cut.slices:
-        total, hits = int(inside.sum()), int((inside & right).sum())
+        total, hits = int(inside.sum()), int((inside & correct).sum())
         if not total:
             continue
         of_class = {
             label: {
                 "objects": int(np.sum(inside & (labels == i))),
-                "correct": int(np.sum(inside & right & (labels == i))),
+                "correct": int(np.sum(inside & correct & (labels == i))),
             }
             for i, label in enumerate(classes)
         }
         rows.append(
             {
                 "name": name,
-                "objects": total,
-                "correct": hits,
-                "accuracy": float(ratio(hits, total)),
-                "wilson_interval": [float(limit) for limit in wilson_interval(hits, total)],
+                **hit_rate(hits, total),
                 "few": total < FEW,
                 "classes": of_class,
             }

@@ -1,6 +1,4 @@
-"""The encoder of one stamp, and cyclic pooling over its rotated copies."""
-
-import math
+"""The encoder of one stamp, vmapped by the caller, and cyclic pooling over its rotated copies."""
 
 import flax.linen as nn
 import jax
@@ -11,7 +9,7 @@ from jtss.network.convolution import convolve
 
 
 class StampEncoder(nn.Module):
-    """[…, A, A, C] → […, units]: five convolutions, two max pools, then dense layers.
+    """[A, A, C] → [units]: five convolutions, two max pools, then dense layers.
 
     Glorot-uniform kernels; every width follows from the input's shape. TSC Table 4.
     """
@@ -22,15 +20,14 @@ class StampEncoder(nn.Module):
     @nn.compact
     def __call__(self, stamp: jax.Array, *, train: bool = False) -> jax.Array:
         margin = self.config.padding
-        batch, image = stamp.shape[:-3], stamp.shape[-3:]
-        x = jnp.pad(stamp.reshape(-1, *image), ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        x = jnp.pad(stamp, ((margin, margin), (margin, margin), (0, 0)))
         x = self._convolution(x, 1, "VALID")
         x = self._convolution(x, 2, "SAME")
         x = max_pool(x)
         for layer in (3, 4, 5):
             x = self._convolution(x, layer, "SAME")
         x = max_pool(x)
-        x = x.reshape(*batch, math.prod(x.shape[1:]))
+        x = x.reshape(-1)
         for layer, units in enumerate(self.config.units, start=1):
             dense = nn.Dense(
                 units, dtype=self.dtype, kernel_init=nn.initializers.glorot_uniform(), name=f"dense_{layer}"

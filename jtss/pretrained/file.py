@@ -192,7 +192,7 @@ def _check_classes(config: Config, names: list[str]) -> None:
 def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tuple[Variables, ...]:
     if str(n_members - 1) not in file:  # looked at first: what is expected of many that are not there takes memory
         raise ModelError(f"{path}: {n_members - 1}: found no such group, expected the arrays of {n_members} trainings")
-    expected = (jax.eval_shape(partial(network.init, config), jax.random.key(0)),) * n_members
+    expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
     shapes = _named(expected)
     found: dict[str, h5py.Dataset] = {}
     file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
@@ -203,7 +203,7 @@ def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tup
         if found[name].external or found[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
     try:
-        arrays = [jax.numpy.asarray(found[name][()]) for name in shapes]
+        arrays = jax.device_put([found[name][()] for name in shapes])  # at once: nothing is compiled for it
         return jax.tree.unflatten(jax.tree.structure(expected), arrays)
     except (OSError, MemoryError) as error:
         raise ModelError(f"{path}: damaged ({error})") from None

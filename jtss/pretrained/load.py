@@ -5,7 +5,7 @@ from pathlib import Path
 from jtss.inference import screening
 from jtss.inference.model import Member, Model, Outcome
 from jtss.pretrained import file
-from jtss.pretrained.file import ModelError
+from jtss.pretrained.file import ModelError, TrainedModel
 
 
 def load_model(path: str | Path) -> Model:
@@ -26,11 +26,11 @@ def load_model(path: str | Path) -> Model:
         absent = "no such run directory and no model that ships"
         other = "not a directory; expected a run directory or the name of a model that ships"
         raise ModelError(f"{name}: {other if Path(path).exists() else absent}; {file.listing(file.FOLDER)}")
-    return _that_ships(name)
+    return pretrained(name, file.load(name, file.FOLDER))
 
 
-def _that_ships(name: str) -> Model:
-    stored = file.load(name, file.FOLDER)
+def pretrained(name: str, stored: TrainedModel) -> Model:
+    """The model that a file holds, under its name."""
     members = tuple(
         Member(training["seed"], variables, Outcome(**{field: training[field] for field in Outcome._fields}))
         for training, variables in zip(stored.provenance["training"], stored.members, strict=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss.metrics.classification import confusion_matrix
-from jtss.metrics.intervals import percentiles, recalls, resampled_recalls, wilson_interval
+from jtss.metrics.intervals import percentiles, recalls, resampled_recalls, wilson_interval, with_interval
 from jtss.schema import CLASS_NAMES
 
 NO_VOTE = -1
@@ -19,6 +19,7 @@ GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 # ndethist and ncovhist grow, and rb is another model's, as the survey goes on [JD of 2019-07-01 and 2022-01-01, 0 h UT]
 EPOCHS_JD = {"before 2019-07": -np.inf, "2019-07 to 2021": 2458665.5, "2022 and later": 2459580.5}
 MAGNITUDES = {"below 18": -np.inf, "18 to 19": 18.0, "19 and above": 19.0}
+UNDEFINED = (np.nan, np.nan)
 FEW_OBJECTS = 5  # of a class; with fewer, resampling them says little, so there is no interval
 
 
@@ -63,30 +64,26 @@ def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
 
 def _mean(hits: np.ndarray, label: np.ndarray, votes: Votes, group: tuple[int, ...], seed: int) -> dict:
     if not _knows(votes, group):
-        return {"value": np.nan, "interval": [np.nan, np.nan]}
+        return with_interval(np.nan, UNDEFINED)
     drawn = resampled_recalls(hits, label, group, seed=seed)[:, 0].mean(axis=1)
-    return _plain(recalls(hits, label, group)[0].mean(), _limits(drawn, label, group))
+    return with_interval(recalls(hits, label, group)[0].mean(), _limits(drawn, label, group))
 
 
 def _limits(drawn: np.ndarray, label: np.ndarray, group: tuple[int, ...]) -> tuple:
     """Interval of resampled values [R]; NaN where a class of the group has few objects."""
     few = min(np.sum(label == index) for index in group) < FEW_OBJECTS
-    return (np.nan, np.nan) if few else percentiles(drawn)
+    return UNDEFINED if few else percentiles(drawn)
 
 
 def _recall(confusion: np.ndarray, index: int, known: bool) -> dict:
     hit, total = int(confusion[index, index]), int(confusion[index].sum())
     value = hit / total if total and known else np.nan
-    limits = wilson_interval(hit, total) if known else (np.nan, np.nan)
-    return {**_plain(value, limits), "hits": hit, "n_objects": total}
+    limits = wilson_interval(hit, total) if known else UNDEFINED
+    return {**with_interval(value, limits), "hits": hit, "n_objects": total}
 
 
 def _knows(votes: Votes, group: tuple[int, ...]) -> bool:
     return all(CLASS_NAMES[index] in votes.classes for index in group)
-
-
-def _plain(value: float, limits: tuple) -> dict:
-    return {"value": float(value), "interval": [float(limit) for limit in limits]}
 
 
 def difference(label: np.ndarray, one: Votes, other: Votes, seed: int = 0) -> dict:
@@ -98,11 +95,11 @@ def difference(label: np.ndarray, one: Votes, other: Votes, seed: int = 0) -> di
     differences = {}
     for name, group in GROUPS.items():
         if not (_knows(one, group) and _knows(other, group)):
-            differences[name] = {"value": np.nan, "interval": [np.nan, np.nan]}
+            differences[name] = with_interval(np.nan, UNDEFINED)
             continue
         means = recalls(hits, label, group).mean(axis=1)
         drawn = resampled_recalls(hits, label, group, seed=seed).mean(axis=2)
-        differences[name] = _plain(means[0] - means[1], _limits(drawn[:, 0] - drawn[:, 1], label, group))
+        differences[name] = with_interval(means[0] - means[1], _limits(drawn[:, 0] - drawn[:, 1], label, group))
     return differences
 
 

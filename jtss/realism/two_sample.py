@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from jtss import schema
+from jtss.backend import GRADIENT_OPTIONS
 from jtss.metrics.intervals import Interval, auc, auc_interval, percentiles, resampled_recalls
 from jtss.network.encoder import max_pool
 from jtss.network.inputs import fit_group, standardise
@@ -246,7 +247,7 @@ def _start(network: nn.Module, key: jax.Array, inputs: jax.Array) -> tuple:
     return params, OPTIMISER.init(params)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=GRADIENT_OPTIONS)
 def _step(network: nn.Module, params: dict, memory: tuple, inputs: jax.Array, real: jax.Array) -> tuple:
     def loss(params: dict) -> jax.Array:
         return optax.sigmoid_binary_cross_entropy(network.apply(params, inputs), real).mean()

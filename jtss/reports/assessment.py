@@ -11,7 +11,7 @@ import numpy as np
 from jtss import dataset
 from jtss.config.settings import Config
 from jtss.inference import predict
-from jtss.inference.model import Model, version
+from jtss.inference.model import Model, refuse_own_sky, version
 from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, report
@@ -19,7 +19,7 @@ from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
-from jtss.runs import provenance
+from jtss.runs import files, provenance
 from jtss.runs.seeds import seed_directories
 from jtss.training.trained import learning_curve
 
@@ -80,13 +80,17 @@ def assess(
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
     described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
-    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *beware(described)]
+    for one in (run, *others):
+        refuse_own_sky(one, data_path, described["made_by"])
+    folder = out or _folder(run, described, request)
+    files.require_writable(folder)
+    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *split_warnings(described)]
     for other in others:
         theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
-        warnings += [f"{other.label}: {text}" for text in beware(theirs)]
+        warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
     curve = learning_curve(run)  # read here: a damaged record must not show only after hours
     evaluated = _evaluate(run, data_path, request)
-    warnings += beware_of_few(evaluated)
+    warnings += class_warnings(evaluated)
     comparison = _compare(run, evaluated, others, data_path, request) if others else None
     for warning in warnings:
         warn(warning)
@@ -105,7 +109,7 @@ def assess(
         comparison=comparison,
         ensemble=ensemble,
     )
-    return document, report.write(out or _folder(run, described, request), document, evaluated)
+    return document, report.write(folder, document, evaluated)
 
 
 def assess_ensemble(
@@ -168,7 +172,7 @@ def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str
     }
 
 
-def beware_of_few(evaluation: Evaluation) -> list[str]:
+def class_warnings(evaluation: Evaluation) -> list[str]:
     """Warnings where the objects evaluated are too few, or none, to say something of a class."""
     support = np.bincount(evaluation.label, minlength=len(evaluation.classes))
     counted = list(zip(evaluation.classes, support.tolist(), strict=True))
@@ -176,7 +180,7 @@ def beware_of_few(evaluation: Evaluation) -> list[str]:
     few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_OBJECTS]
     warnings = []
     if absent:
-        warnings.append(f"No object of class {_and(absent)} was evaluated: the numbers say nothing about this class.")
+        warnings.append(f"No objects of {_and(absent)} were evaluated: the numbers say nothing about them.")
     if few:
         warnings.append(f"Fewer than {FEW_OBJECTS} objects of {_and(few)}: read the intervals, not the values alone.")
     return warnings
@@ -186,7 +190,7 @@ def _and(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def beware(data: dict) -> list[str]:
+def split_warnings(data: dict) -> list[str]:
     """What a reader must know before believing the numbers, worst first."""
     if data["split"] == "train" and data["is_training_file"]:
         return ["Evaluated on the training split: the numbers show memorisation, not how new objects are classified."]

@@ -26,8 +26,8 @@ SIMULATED_TEACHERS = (
     " is no independent measurement."
 )
 BALANCED = (
-    "It was trained with equal numbers of all classes, which are not equally common on the sky. Its probabilities are"
-    " for equal class priors: multiply them by the priors you expect, and normalise."
+    "In training it saw all classes equally often; on the sky they are not equally common. Its probabilities are for"
+    " equal class priors: multiply them by the priors you expect, and normalise."
 )
 SIMULATED_SCORES = (
     "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
@@ -233,9 +233,8 @@ def _ensemble(trainings: Sequence[dict]) -> list[str]:
     if len(trainings) == 1:
         return []
     numbers = ", ".join(str(training["seed"]) for training in trainings)
-    return [
-        f"- An ensemble of {len(trainings)} trainings with other seeds ({numbers}), whose probabilities are averaged."
-    ]
+    text = f"- An ensemble of {len(trainings)} trainings with different seeds ({numbers})"
+    return [f"{text}, whose probabilities are averaged."]
 
 
 def _training(training: dict, trained: TrainedModel) -> list[str]:
@@ -275,11 +274,18 @@ def _calibration(trained: TrainedModel) -> list[str]:
     if trained.temperature is None:
         return []
     text = (
-        f"- Temperature {trained.temperature:.3f}, fitted to the validation split of the training data: dividing the"
-        " logarithms of the probabilities by it, and normalising, makes mean confidence match accuracy there. It is"
-        " applied only on request: `evaluate.py --alerts … --calibrated`."
+        f"- Temperature {trained.temperature:.3f}, fitted to {_fitted_to(trained)}: dividing the"
+        " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates"
+        " them. It is applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
     )
     return [_section("Calibration", [text])]
+
+
+def _fitted_to(trained: TrainedModel) -> str:
+    calibrated = trained.provenance.get("calibration")
+    if calibrated is None:
+        return "the validation split of the training data"
+    return f"the validation split of another data set (made by `{calibrated['made_by']}`)"
 
 
 def _limits(trained: TrainedModel) -> list[str]:
@@ -304,7 +310,7 @@ def _limits(trained: TrainedModel) -> list[str]:
 
 
 def _intended_use(name: str) -> list[str]:
-    command = f"python evaluate.py --ckpt {name} --alerts PATH --out predictions.csv"
+    command = f"jtss classify ALERTS -m {name} --out predictions.csv"
     return [INTENDED_USE, "", "```", command, "```"]
 
 

@@ -31,15 +31,15 @@ EVALUATED, OTHER_SPLIT, UNLABELLED, TOO_FEW, REJECTED = (
 )
 
 
-class Answers(NamedTuple):
-    """What a classifier said of A objects: their true classes [A] int64, and probabilities [A, L] float32."""
+class Predictions(NamedTuple):
+    """Of A objects the true classes [A] int64, and the probabilities [A, L] float32 that a classifier gives them."""
 
     label: np.ndarray
     probabilities: np.ndarray
 
 
 class Evaluation(NamedTuple):
-    """What a classifier said of labelled objects.
+    """The predictions of a classifier for labelled objects, and what else a report says of these.
 
     Attributes:
         classes: L names.
@@ -50,7 +50,7 @@ class Evaluation(NamedTuple):
         errors: the most confident wrong predictions, worst first.
         sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
         longest: detections of the longest sequence of the data set.
-        screened: what bogus screening said of all labelled objects of the split; None where there was none.
+        screened: the verdict of bogus screening on all labelled objects of the split; None where there was none.
         properties: of the B objects.
         validation: of the objects of the validation split, to choose temperature and thresholds by; None where they
             are among those evaluated, or there are none.
@@ -66,7 +66,7 @@ class Evaluation(NamedTuple):
     longest: int
     screened: Screened | None
     properties: Properties
-    validation: Answers | None = None
+    validation: Predictions | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -105,7 +105,7 @@ def evaluate(
     """Classify the labelled objects of a split, batch by batch.
 
     Args:
-        predict: the classifier; must answer for every object with `n_detections` detections.
+        predict: the classifier; must classify every object with `n_detections` detections.
         batches: the data set.
         classes: L names that the classifier knows, in the order of its probabilities.
         n_detections: detections that the classifier reads.
@@ -116,7 +116,7 @@ def evaluate(
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
-    answers = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
+    predictions = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
     counts, errors, sample, longest, screened = Counter(), [], None, 0, []
     known, held_out = [], []
     for whole in batches:
@@ -126,17 +126,17 @@ def evaluate(
             screened.append(_screen(screen, whole, what))
         counts.update(what.tolist())
         if split not in (VALIDATION, ALL_SPLITS):
-            held_out.append(_answers(predict, whole, fate(whole, classes, n_detections, VALIDATION), classes))
+            held_out.append(_predictions(predict, whole, fate(whole, classes, n_detections, VALIDATION), classes))
         chosen = np.flatnonzero(what == EVALUATED)
         if not chosen.size:
             continue
         part = take(whole, chosen)
         label, probabilities = _labels(part, classes), _probabilities(predict, part)
-        answers.append((part.object_id, label, probabilities))
+        predictions.append((part.object_id, label, probabilities))
         known.append(properties.properties(part, n_detections))
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
         sample = _for_timing(part) if sample is None else sample
-    columns = map(np.concatenate, zip(*answers, strict=True))
+    columns = map(np.concatenate, zip(*predictions, strict=True))
     return Evaluation(
         classes,
         *columns,
@@ -150,27 +150,27 @@ def evaluate(
     )
 
 
-def _answers(predict: Predict, whole: Sequences, what: np.ndarray, classes: tuple[str, ...]) -> Answers | None:
-    """Answers for the objects whose fate is to be evaluated; None where there are none."""
+def _predictions(predict: Predict, whole: Sequences, what: np.ndarray, classes: tuple[str, ...]) -> Predictions | None:
+    """Predictions for the objects whose fate is to be evaluated; None where there are none."""
     chosen = np.flatnonzero(what == EVALUATED)
     if not chosen.size:
         return None
     part = take(whole, chosen)
-    return Answers(_labels(part, classes), _probabilities(predict, part))
+    return Predictions(_labels(part, classes), _probabilities(predict, part))
 
 
-def _join(parts: list[Answers | None]) -> Answers | None:
+def _join(parts: list[Predictions | None]) -> Predictions | None:
     there = [part for part in parts if part is not None]
-    return Answers(*map(np.concatenate, zip(*there, strict=True))) if there else None
+    return Predictions(*map(np.concatenate, zip(*there, strict=True))) if there else None
 
 
 def _screen(screen: Screen, whole: Sequences, what: np.ndarray) -> Screened:
     """Screen the labelled objects of the split, and change in place what becomes of those that would be evaluated."""
     asked = np.flatnonzero((what != OTHER_SPLIT) & (what != UNLABELLED))
     verdict = screen(take(whole, asked))
-    wanted = what[asked] == EVALUATED
-    what[asked[wanted & verdict.rejected]] = REJECTED
-    return Screened(whole.label[asked], wanted, verdict)
+    evaluable = what[asked] == EVALUATED
+    what[asked[evaluable & verdict.rejected]] = REJECTED
+    return Screened(whole.label[asked], evaluable, verdict)
 
 
 def _labels(sequences: Sequences, classes: tuple[str, ...]) -> np.ndarray:
@@ -185,7 +185,9 @@ def _for_timing(sequences: Sequences) -> Sequences:
 def _probabilities(predict: Predict, sequences: Sequences) -> np.ndarray:
     indices, probabilities = predict(sequences)
     if not np.array_equal(indices, np.arange(sequences.n_objects)):
-        raise ValueError(f"the classifier answered for {len(indices)} of {sequences.n_objects} objects")
+        raise ValueError(
+            f"the classifier has probabilities for {len(indices)} of {sequences.n_objects} objects, expected all"
+        )
     if not np.isfinite(probabilities).all():
         at = int(np.argmin(np.isfinite(probabilities).all(axis=1)))
         raise ValueError(f"object {sequences.object_id[at]}: probabilities {probabilities[at]} are not finite")

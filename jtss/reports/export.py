@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
@@ -46,6 +47,11 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) 
     """
     trained = from_run(run, reports)
     _check_name(name, trained)
+    return _write(name, folder, trained)
+
+
+def _write(name: str, folder: Path, trained: TrainedModel) -> Path:
+    """The file of a model, its card and the sums; returns the path of the first."""
     _check_others(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path, content = file.path_of(name, folder), file.to_bytes(trained)
@@ -169,6 +175,32 @@ def temperature(paths: Sequence[Path]) -> float | None:
         if report["data"]["is_training_file"] and fitted is not None:
             return float(fitted)
     return None
+
+
+def calibrate(name: str, folder: Path, report: Path) -> Path:
+    """Give a pretrained model the temperature, and the results, of its report on a data set other than its own.
+
+    Args:
+        name: of the model; its file, card and sum are replaced.
+        folder: of the models.
+        report: report.json of an evaluation of this model, with a temperature.
+
+    Raises:
+        InputError: the model is damaged, or the report is of another model or fitted no temperature.
+        OSError: a file cannot be read or written.
+    """
+    stored = file.load(name, folder)
+    of_model = load.pretrained(name, stored)
+    scores = from_report(
+        report, model.version(of_model), of_model.provenance["data_hash"], [one.seed for one in of_model.members]
+    )
+    fitted = json.loads(report.read_text()).get("calibration", {}).get("temperature")
+    if fitted is None:
+        raise ModelError(f"{report}: no temperature in it, expected a report with 30 or more validation objects")
+    calibration = {key: scores["data"][key] for key in ("made_by", "content_hash", "split")}
+    provenance = stored.provenance | {"calibration": calibration}
+    changes = {"provenance": provenance, "temperature": float(fitted), "results": [*stored.results, scores]}
+    return _write(name, folder, replace(stored, **changes))
 
 
 def title(data: dict) -> str:

@@ -206,14 +206,12 @@ def roc_figure(curves: dict[str, dict]) -> bytes:
     Args:
         curves: as `sections.ranking.scores` gives them.
     """
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _square()
     low = 1.0
     for name, curve in curves.items():
         false, true = (np.array(curve["roc"][key]) for key in ("false_positive_rate", "true_positive_rate"))
         if false.size:
-            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(curve['auc'], 4)}"
-            axes.step(false, true, where="post", color=colour, linewidth=1.8, label=label)
+            axes.step(false, true, where="post", **_line(name, curve["auc"]))
             low = min(low, true[false <= 0.001].max())
     axes.set_xscale("symlog", linthresh=0.01, linscale=0.5)
     axes.set_xticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
@@ -229,19 +227,26 @@ def precision_recall_figure(curves: dict[str, dict]) -> bytes:
     Args:
         curves: as `sections.ranking.scores` gives them.
     """
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _square()
     low = 1.0
     for name, curve in curves.items():
         recall, precision = (np.array(curve["precision_recall"][key]) for key in ("recall", "precision"))
         if recall.size:
-            colour, label = CLASS_COLOURS.get(name, GREY), f"{name}  {decimal(curve['average_precision'], 4)}"
-            axes.plot(recall, precision, color=colour, linewidth=1.8, label=label)
+            axes.plot(recall, precision, **_line(name, curve["average_precision"]))
             low = min(low, precision[recall <= 0.95].min(initial=1.0))
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("recall", fontsize=11)
     _finish(axes, "Precision–recall; average precision", "precision in this test set", low, "lower left")
     return png(figure)
+
+
+def _square() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _line(name: str, score: float) -> dict:
+    return {"color": CLASS_COLOURS.get(name, GREY), "linewidth": 1.8, "label": f"{name}  {decimal(score, 4)}"}
 
 
 def _finish(axes: Axes, title: str, name: str, low: float, place: str) -> None:

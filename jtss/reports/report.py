@@ -13,7 +13,7 @@ import numpy as np
 from jtss.inference.portraits import Portrait
 from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
-from jtss.reports.evaluation import EVALUATED, Answers, Evaluation
+from jtss.reports.evaluation import EVALUATED, Evaluation, Predictions
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import accuracy, calibration, models, priors, ranking, screening, seeds, selective, slices
 from jtss.reports.sections.selective import PURITY
@@ -58,7 +58,7 @@ def make_document(
             not asked.
     """
     screened, proportions = evaluation.screened, class_priors and class_priors.proportions
-    answers = Answers(evaluation.label, evaluation.probabilities)
+    predictions = Predictions(evaluation.label, evaluation.probabilities)
     return {
         "report_version": REPORT_VERSION,
         "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -68,13 +68,14 @@ def make_document(
         "data": {**data, "objects": evaluation.counts},
         "results": accuracy.scores(evaluation),
         "bogus_screening": screened and screening.scores(evaluation, screened, screener),
-        "sky": class_priors and priors.scores(answers.probabilities, answers.label, evaluation.classes, class_priors),
+        "sky": class_priors
+        and priors.scores(predictions.probabilities, predictions.label, evaluation.classes, class_priors),
         "by_detections": comparison,
         "seeds": ensemble,
         "slices": slices.scores(evaluation, model["n_detections"]),
-        "selective": selective.scores(answers, evaluation.validation, evaluation.classes, proportions, purity),
-        "ranking": ranking.scores(answers.probabilities, answers.label, evaluation.classes, proportions),
-        "calibration": calibration.scores(answers, evaluation.validation),
+        "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
+        "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),
+        "calibration": calibration.scores(predictions, evaluation.validation),
         "inference": inference,
         "learning_curve": {key: [_number(record.get(key)) for record in curve] for key in CURVE},
         "confident_errors": [_error(shown) for shown in evaluation.errors],

@@ -1,9 +1,13 @@
-"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums."""
+"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums.
+
+The sums are in the format of `sha256sum`, so that either checks what the other wrote; hashlib does the work.
+"""
 
 import fcntl
 import hashlib
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,22 @@ from typing import BinaryIO
 def partial(path: Path) -> Path:
     """Where a file lies until it is complete; what a killed process leaves has this name."""
     return path.with_name(f".{path.name}.partial")
+
+
+def require_writable(folder: Path) -> None:
+    """Find out, before hours go into what it shall hold, whether a folder can be made and written to.
+
+    Raises:
+        OSError: it cannot; names the part of the path that stands in the way.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{folder}: {there} is a file, expected a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise type(error)(f"{folder}: {there} cannot be written ({error.strerror})") from None
 
 
 def write(path: Path, content: str | bytes) -> None:

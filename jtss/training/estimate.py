@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jtss.backend import GRADIENT_OPTIONS
 from jtss.config.settings import Config, EncoderConfig
 from jtss.network.encoder import StampEncoder
 from jtss.network.network import Batch
@@ -60,7 +61,11 @@ def _stamp_seconds(config: EncoderConfig, side: int, n_channels: int) -> float:
     stamps = jnp.asarray(rng.random((STAMPS, side, side, n_channels)), jnp.float32)
     shapes = jax.eval_shape(encoder.init, jax.random.key(0), stamps[0])
     params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.1, leaf.shape), leaf.dtype), shapes)
-    gradient = jax.jit(jax.grad(lambda params: encoder.apply(params, stamps).sum()))
+
+    def total(params: dict) -> jax.Array:
+        return jax.vmap(partial(encoder.apply, params))(stamps).sum()
+
+    gradient = jax.jit(jax.grad(total), compiler_options=GRADIENT_OPTIONS)
     return _seconds(partial(gradient, params)) / STAMPS
 
 

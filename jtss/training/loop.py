@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jtss import devices
+from jtss.backend import GRADIENT_OPTIONS
 from jtss.config.settings import Config
 from jtss.training.batches import Labelled, Source, ValidationChunks
 from jtss.training.step import (
@@ -70,7 +71,7 @@ def _steps(config: Config, state: TrainState, examples: Labelled) -> tuple[Train
     return jax.tree.map(lambda after, before: jnp.where(going, after, before), new, state), losses.mean()
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=GRADIENT_OPTIONS)
 def advance(config: Config, states: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
     """One step for each of [R, n, B, …]; returns the new states and the mean losses [R]."""
     result = _for_each_training(partial(_steps, config), states, examples)
@@ -90,7 +91,7 @@ def conclude(states: TrainState, sums: jax.Array) -> TrainState:
     return jax.vmap(keep_best)(states, sums)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@partial(jax.jit, static_argnums=0, donate_argnums=1, compiler_options=GRADIENT_OPTIONS)
 def turn(
     config: Config, states: TrainState, examples: Labelled, chunks: ValidationChunks
 ) -> tuple[TrainState, jax.Array, jax.Array]:

@@ -14,6 +14,7 @@ from data_prep import ingest as data_prep_ingest
 from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
+from data_prep.packets.containers import read_blocks
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.simulate.packets import alert_schema, encode_file
@@ -199,7 +200,7 @@ def test_large_schemas_fill_a_task(tmp_path):
     for i in range(40):
         with (tmp_path / f"{i}.avro").open("wb") as file:
             fastavro.writer(file, json.loads(schema), [alert(candid=i + 1)])
-    sizes = [sum(len(block.schema_json) for block in task) for task in data_prep_ingest._tasks([tmp_path], int)]
+    sizes = [sum(len(block.schema_json) for block in task) for task in data_prep_ingest._tasks(read_blocks(tmp_path))]
     assert len(sizes) == 5
     assert max(sizes) < 10 << 20
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -20,7 +21,10 @@ from helpers.made_sequences import sequences
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
 from jtss import devices
+from jtss.config import named
+from jtss.config.settings import override
 from jtss.dataset import Writer
+from jtss.network import network
 
 OPTIONS = [
     *("--config", "demo"),
@@ -145,3 +149,32 @@ def test_an_array_is_placed_as_it_is():
         placed = devices.place(array, sharding)
         assert isinstance(placed, jax.Array)
         np.testing.assert_array_equal(placed, array)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        ({"compute_capability": "7.0"}, "float32"),  # V100
+        ({"compute_capability": "7.5"}, "float32"),  # T4
+        ({"compute_capability": "8.0"}, "bfloat16"),  # A100
+        ({"compute_capability": "12.0"}, "bfloat16"),
+        ({"compute_capability": "gfx90a"}, "float32"),  # AMD's say something else
+        ({}, "float32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_gpu_multiplies_it(monkeypatch, gpus, expected):
+    monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(platform="gpu", **gpus)])
+    assert network.compute_dtype(named.get("demo")) == expected
+
+
+def test_one_gpu_without_bfloat16_decides_for_all(monkeypatch):
+    both = [SimpleNamespace(platform="gpu", compute_capability=version) for version in ("9.0", "7.0")]
+    monkeypatch.setattr(jax, "devices", lambda: both)
+    assert not devices.multiply_bfloat16()
+
+
+def test_a_cpu_computes_in_float32_unless_told_otherwise():
+    config = named.get("demo")
+    if jax.default_backend() == "cpu":
+        assert network.compute_dtype(config) == "float32"
+    assert network.compute_dtype(override(config, ["precision=bfloat16"])) == "bfloat16"

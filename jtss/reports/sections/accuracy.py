@@ -1,9 +1,18 @@
 """The scores that a report opens with: accuracy, the scores of each class, and their intervals, ready for JSON."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jtss.metrics import classification
-from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, bootstrap_interval, wilson_interval
+from jtss.metrics.intervals import (
+    CONFIDENCE,
+    N_RESAMPLES,
+    Interval,
+    bootstrap_interval,
+    wilson_interval,
+    with_interval,
+)
 from jtss.reports.evaluation import Evaluation
 
 
@@ -20,17 +29,13 @@ def scores(evaluation: Evaluation, seed: int = 0) -> dict:
     return {
         "n_objects": len(labels),
         "accuracy": {
-            "value": float(classification.accuracy(confusion)),
-            "interval": _plain(bootstrap_interval(confusion, classification.accuracy, seed=seed)),
-            "wilson_interval": _plain(wilson_interval(hits, len(labels))),
+            **_bootstrapped(confusion, classification.accuracy, seed),
+            "wilson_interval": [float(limit) for limit in wilson_interval(hits, len(labels))],
             "confidence": CONFIDENCE,
             "n_resamples": N_RESAMPLES,
             "seed": seed,
         },
-        "balanced_accuracy": _score(
-            classification.balanced_accuracy(confusion),
-            bootstrap_interval(confusion, classification.balanced_accuracy, seed=seed),
-        ),
+        "balanced_accuracy": _bootstrapped(confusion, classification.balanced_accuracy, seed),
         "cross_entropy_nat": classification.cross_entropy(probabilities, labels),
         "brier": classification.brier(probabilities, labels),
         "calibration_error": bins.error,
@@ -38,6 +43,10 @@ def scores(evaluation: Evaluation, seed: int = 0) -> dict:
         "classes": _class_numbers(confusion, evaluation.classes, seed),
         "reliability": {name: np.asarray(values).tolist() for name, values in bins._asdict().items()},
     }
+
+
+def _bootstrapped(confusion: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> dict:
+    return with_interval(statistic(confusion), bootstrap_interval(confusion, statistic, seed=seed))
 
 
 def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, dict]:
@@ -48,9 +57,9 @@ def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -
     return {
         name: {
             "support": int(scores.support[i]),
-            "precision": _score(scores.precision[i], wilson_interval(int(hits[i]), int(predicted[i]))),
-            "recall": _score(scores.recall[i], wilson_interval(int(hits[i]), int(scores.support[i]))),
-            "f1": _score(scores.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
+            "precision": with_interval(scores.precision[i], wilson_interval(int(hits[i]), int(predicted[i]))),
+            "recall": with_interval(scores.recall[i], wilson_interval(int(hits[i]), int(scores.support[i]))),
+            "f1": with_interval(scores.f1[i], _spread(Interval(f1_limits.lower[i], f1_limits.upper[i]))),
         }
         for i, name in enumerate(classes)
     }
@@ -59,11 +68,3 @@ def _class_numbers(confusion: np.ndarray, classes: tuple[str, ...], seed: int) -
 def _spread(interval: Interval) -> Interval:
     """The interval, undefined where the bootstrap saw no spread: no error at all, which is not certainty."""
     return interval if interval.lower < interval.upper else Interval(np.float64("nan"), np.float64("nan"))
-
-
-def _score(value: np.ndarray, interval: Interval) -> dict:
-    return {"value": float(value), "interval": _plain(interval)}
-
-
-def _plain(interval: Interval) -> list[float]:
-    return [float(limit) for limit in interval]

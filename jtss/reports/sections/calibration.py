@@ -6,7 +6,7 @@ from jtss.inference import calibration
 from jtss.metrics import classification
 from jtss.metrics.classification import Reliability
 from jtss.reports import figures, page
-from jtss.reports.evaluation import Answers
+from jtss.reports.evaluation import Predictions
 from jtss.reports.page import decimal, percent
 
 FITTED = "fitted to {n:,} labelled objects of the validation split"
@@ -20,11 +20,11 @@ MEANING = (
 )
 
 
-def scores(answers: Answers, validation: Answers | None) -> dict:
+def scores(predictions: Predictions, validation: Predictions | None) -> dict:
     """Calibration before and after scaling, as plain values; undefined ones are NaN.
 
     Args:
-        answers: for the objects evaluated.
+        predictions: for the objects evaluated.
         validation: for other objects, to fit the temperature to.
     """
     fitted = np.nan if validation is None else calibration.fit(validation.probabilities, validation.label)
@@ -33,13 +33,13 @@ def scores(answers: Answers, validation: Answers | None) -> dict:
     if known:
         limits = calibration.interval(validation.probabilities, validation.label, fitted)
     words = NO_VALIDATION if validation is None else (FITTED if known else TOO_FEW).format(n=len(validation.label))
-    after = calibration.scaled(answers.probabilities, fitted) if known else None
+    after = calibration.scaled(predictions.probabilities, fitted) if known else None
     return {
         "temperature": float(fitted),
         "temperature_interval": [float(limit) for limit in limits],
         "temperature_is": words,
-        "before": _scores(answers.probabilities, answers.label),
-        "after": None if after is None else _scores(after, answers.label),
+        "before": _scores(predictions.probabilities, predictions.label),
+        "after": None if after is None else _scores(after, predictions.label),
     }
 
 

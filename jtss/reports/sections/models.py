@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from jtss.metrics.classification import ratio
 from jtss.metrics.comparisons import holm, mcnemar, paired_difference
-from jtss.metrics.intervals import wilson_interval
+from jtss.metrics.intervals import hit_rate
 from jtss.metrics.slices import Cut, by_edges
 from jtss.reports import page
 from jtss.reports.evaluation import Evaluation
@@ -124,13 +123,7 @@ def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) ->
 
 
 def _accuracy(correct: np.ndarray) -> dict:
-    hits, total = int(correct.sum()), len(correct)
-    return {
-        "objects": total,
-        "correct": hits,
-        "accuracy": float(ratio(hits, total)),
-        "wilson_interval": [float(limit) for limit in wilson_interval(hits, total)],
-    }
+    return hit_rate(int(correct.sum()), len(correct))
 
 
 def text(comparison: dict) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jtss.metrics import classification, priors
-from jtss.metrics.intervals import CONFIDENCE, wilson_interval
+from jtss.metrics.intervals import CONFIDENCE, wilson_interval, with_interval
 from jtss.metrics.priors import ClassPriors
 from jtss.reports import page
 from jtss.reports.page import interval, percent
@@ -58,16 +58,12 @@ def _scores(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, .
     by_class = {}
     for i, name in enumerate(classes):
         predicted, hits = confusion[:, i], int(confusion[i, i])
-        limits = {
-            "purity": priors.purity_interval(predicted, support, proportions, i),
-            "completeness": wilson_interval(hits, int(support[i])),
-        }
-        values = {
-            "purity": float(priors.purity(predicted, support, proportions, i)),
-            "completeness": float(classification.ratio(hits, support[i])),
-        }
-        by_class[name] = {"called": float((proportions * rates[i]).sum())} | {
-            key: {"value": value, "interval": [float(limit) for limit in limits[key]]} for key, value in values.items()
+        purity = priors.purity(predicted, support, proportions, i)
+        completeness = classification.ratio(hits, support[i])
+        by_class[name] = {
+            "called": float((proportions * rates[i]).sum()),
+            "purity": with_interval(purity, priors.purity_interval(predicted, support, proportions, i)),
+            "completeness": with_interval(completeness, wilson_interval(hits, int(support[i]))),
         }
     return {"accuracy": priors.accuracy(confusion, proportions), "classes": by_class}
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from jtss.metrics import classification, priors
 from jtss.metrics.classification import ratio
-from jtss.metrics.intervals import CONFIDENCE, wilson_interval
+from jtss.metrics.intervals import CONFIDENCE, wilson_interval, with_interval
 from jtss.reports import figures, page
-from jtss.reports.evaluation import Answers
+from jtss.reports.evaluation import Predictions
 from jtss.reports.page import UNDEFINED, decimal, interval, percent
 
 PURITY = 0.95
@@ -22,8 +22,8 @@ def check_purity(purity: float) -> None:
 
 
 def scores(
-    answers: Answers,
-    validation: Answers | None,
+    predictions: Predictions,
+    validation: Predictions | None,
     classes: tuple[str, ...],
     proportions: np.ndarray | None,
     purity: float = PURITY,
@@ -31,15 +31,15 @@ def scores(
     """Accuracy against coverage, and thresholds for a purity, as plain values; undefined ones are NaN.
 
     Args:
-        answers: for the objects evaluated.
+        predictions: for the objects evaluated.
         validation: for other objects, to choose the thresholds by; None: by those evaluated, which is optimistic.
         classes: L names.
         proportions: [L]; class priors; None: those of the objects evaluated.
         purity: to be reached.
     """
-    curve = classification.coverage_curve(answers.probabilities, answers.label)
+    curve = classification.coverage_curve(predictions.probabilities, predictions.label)
     thinned = np.unique(np.linspace(0, len(curve.count) - 1, POINTS).round().astype(int))
-    chosen_by = validation or answers
+    chosen_by = validation or predictions
     return {
         "wanted_purity": purity,
         "at_shares_of_the_sky": proportions is not None,
@@ -49,7 +49,8 @@ def scores(
         "coverage": [_point(curve, classification.at_coverage(curve, fraction)) for fraction in COVERAGES],
         "curve": {name: np.asarray(values)[thinned].tolist() for name, values in curve._asdict().items()},
         "classes": {
-            name: _threshold(answers, chosen_by, i, len(classes), proportions, purity) for i, name in enumerate(classes)
+            name: _threshold(predictions, chosen_by, i, len(classes), proportions, purity)
+            for i, name in enumerate(classes)
         },
     }
 
@@ -66,31 +67,34 @@ def _point(curve: classification.Coverage, at: int) -> dict:
 
 
 def _threshold(
-    answers: Answers, chosen_by: Answers, i: int, n_classes: int, proportions: np.ndarray | None, purity: float
+    predictions: Predictions,
+    chosen_by: Predictions,
+    i: int,
+    n_classes: int,
+    proportions: np.ndarray | None,
+    purity: float,
 ) -> dict:
     predicted = chosen_by.probabilities.argmax(axis=1) == i
     weights = _weights(chosen_by.label, n_classes, proportions)[predicted]
     probability, true = chosen_by.probabilities[predicted, i], chosen_by.label[predicted] == i
     threshold = classification.threshold_for_purity(probability, true, weights, purity)
-    support = np.bincount(answers.label, minlength=n_classes)
-    kept = classification.predicted_above(answers.probabilities, answers.label, i, threshold, n_classes)
+    support = np.bincount(predictions.label, minlength=n_classes)
+    kept = classification.predicted_above(predictions.probabilities, predictions.label, i, threshold, n_classes)
     these = support / support.sum() if proportions is None else proportions
     undefined = not np.isfinite(threshold)
     limits = (np.nan, np.nan) if undefined else wilson_interval(int(kept[i]), int(support[i]))
     return {
         "threshold": threshold,
         "kept": int(kept.sum()),
-        "purity": _score(priors.purity(kept, support, these, i), priors.purity_interval(kept, support, these, i)),
-        "completeness": _score(np.nan if undefined else ratio(kept[i], support[i]), limits),
+        "purity": with_interval(
+            priors.purity(kept, support, these, i), priors.purity_interval(kept, support, these, i)
+        ),
+        "completeness": with_interval(np.nan if undefined else ratio(kept[i], support[i]), limits),
     }
 
 
 def _weights(labels: np.ndarray, n_classes: int, proportions: np.ndarray | None) -> np.ndarray:
     return np.ones(len(labels)) if proportions is None else priors.weights(labels, proportions)
-
-
-def _score(value, limits) -> dict:
-    return {"value": float(value), "interval": [float(limit) for limit in limits]}
 
 
 def section(scores: dict) -> str:

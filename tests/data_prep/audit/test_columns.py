@@ -42,21 +42,29 @@ def test_columns_of_other_lengths_and_broken_files_are_errors_of_one_line(tmp_pa
     with h5py.File(path, "r+") as file:
         file["candid"].resize(40, axis=0)
     assert main(["audit", str(path)]) == 2
-    assert re.fullmatch(r"error: .*made.h5: candid has shape \(40,\), expected \(48,\)\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m data_prep audit: error: .*made.h5: candid has shape \(40,\), expected \(48,\)\n",
+        capsys.readouterr().err,
+    )
     write(path, clean())
     with h5py.File(path, "r+") as file:
         del file["label"]
         file["label"] = np.zeros(24)
     assert main(["audit", str(path)]) == 2
-    assert re.fullmatch(r"error: .*made.h5: label has dtype float64, expected int8\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m data_prep audit: error: .*made.h5: label has dtype float64, expected int8\n",
+        capsys.readouterr().err,
+    )
     with h5py.File(path, "r+") as file:
         del file["label"]
         file.create_dataset("label", (24,), np.int8, maxshape=(None,), chunks=(24,))
         for name in file:
             file[name].resize(int(name == "object_start"), axis=0)
     assert main(["audit", str(path)]) == 2
-    assert re.fullmatch(r"error: .*made.h5: no objects, expected at least one\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m data_prep audit: error: .*made.h5: no objects, expected at least one\n", capsys.readouterr().err
+    )
     path.write_bytes(write(tmp_path / "made.h5", clean()).read_bytes()[:100_000])
     assert main(["audit", str(path)]) == 2
-    assert re.fullmatch(r"error: .*made.h5: not an HDF5 file: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"python -m data_prep audit: error: .*made.h5: not an HDF5 file: .*\n", capsys.readouterr().err)
     assert main(["audit", str(tmp_path / "nowhere.h5")]) == 2

@@ -228,8 +228,8 @@ def test_a_class_without_objects_is_named(evaluate, tmp_path):
     write_data(tmp_path / "other.h5", label=[i % 2 for i in range(26)])
     status, _, err = evaluate("--data", tmp_path / "other.h5", "--out", tmp_path)
     assert status == 0
-    assert err.startswith("WARNING: No object of class VS was evaluated")
-    assert "No object of class VS" in (tmp_path / "report.html").read_text()
+    assert err.startswith("WARNING: No objects of VS were evaluated")
+    assert "No objects of VS" in (tmp_path / "report.html").read_text()
 
 
 def test_a_data_set_of_an_older_version_says_how_it_was_made(evaluate, tmp_path):

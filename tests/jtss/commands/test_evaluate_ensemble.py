@@ -102,7 +102,7 @@ def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeyp
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     assert len({row["classifier_version"] for row in table_of(tmp_path / "a.csv")}) == 1
     card = path.with_suffix(".md").read_text()
-    assert "ensemble of 2 trainings with other seeds (0, 3), whose probabilities are averaged" in card
+    assert "ensemble of 2 trainings with different seeds (0, 3), whose probabilities are averaged" in card
     assert card.count("iterations, ") == 2
 
 

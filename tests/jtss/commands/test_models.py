@@ -129,81 +129,12 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert (status, err) == (2, "jtss: error: no shipped model is named n9; shipped models: demo\n")
 
 
-def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path):
-    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
-    for changes, message in (
-        (
-            {"model": found["model"] | {"version": "0.1.0+x"}},
-            "of model 0.1.0.x, trained on .*; expected 0.1.0.20260102T",
-        ),
-        ({"model": found["model"] | {"trained_on_hash": "77"}}, "trained on 77; expected"),
-        ({"bogus_screening": {"model": {}}}, "made with --screen-bogus"),
-        ({"report_version": 1}, "report version 1, expected one of 2, 3, 4"),
-        ({"results": {}}, r"no report.json of evaluate.py \(KeyError"),
-    ):
-        (tmp_path / "report.json").write_text(json.dumps(found | changes))
-        with pytest.raises(ModelError, match=message):
-            export.from_run(folder / "run", [tmp_path / "report.json"])
-
-
-def test_the_temperature_of_a_report_goes_into_the_file(folder, tmp_path):
-    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
-    found["calibration"]["temperature"] = 1.5
-    (tmp_path / "report.json").write_text(json.dumps(found))
-    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
-    (tmp_path / "m.h5").write_bytes(file.to_bytes(trained))
-    assert file.read(tmp_path / "m.h5").temperature == trained.temperature == 1.5
-
-
-def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
-    found = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
-    older = {name: value for name, value in found.items() if name not in ("sky", "slices", "selective", "calibration")}
-    (tmp_path / "report.json").write_text(json.dumps(older | {"report_version": 2}))
-    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
-    assert trained.temperature is None
-    assert trained.results[0]["n_objects"] == 12
-
-
-def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path):
-    shutil.copytree(folder / "run", tmp_path / "run")
-    path = tmp_path / "run" / "provenance.json"
-    found = json.loads(path.read_text())
-    del found["training_data"]
-    path.write_text(json.dumps(found))
-    with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
-        export.from_run(tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("provenance.json", {"training_data": 7}, "TypeError"),
-        ("provenance.json", {"training_data": {"survey": "a", "command": "b"}}, "expected survey, command and objects"),
-        ("metrics.jsonl", {"step": 3}, "KeyError('seconds')"),
-    ],
-)
-def test_a_run_with_a_damaged_record_is_named(folder, tmp_path, file, content, message):
-    shutil.copytree(folder / "run", tmp_path / "run")
-    path = tmp_path / "run" / file
-    found = json.loads(path.read_text()) if file.endswith("json") else {}
-    path.write_text(json.dumps(found | content) + "\n")
-    with pytest.raises(ModelError, match=r"run: provenance.json or metrics.jsonl: damaged \(") as refused:
-        export.from_run(tmp_path / "run")
-    assert message in str(refused.value)
-
-
 def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
     write_data(tmp_path / "made.h5")
     with h5py.File(tmp_path / "made.h5", "a") as opened:
         del opened.attrs["survey"]
     with pytest.raises(dataset.DataError, match=r"made.h5: the attribute survey is missing"):
         dataset.describe(tmp_path / "made.h5", named.get("demo"))
-
-
-def test_the_time_of_a_training_in_several_lives_is_their_sum():
-    records = [{"seconds": seconds} for seconds in (3.0, 5.0, 2.0, 4.0)]
-    assert export._seconds(records) == 9.0
-    assert export._seconds([]) == 0
 
 
 def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():

@@ -80,19 +80,6 @@ def test_a_temperature_that_is_none_is_refused(folder, tmp_path, value):
         file.read(tmp_path / "m.h5")
 
 
-def test_it_is_taken_from_the_report_on_the_training_file(tmp_path):
-    def report(name, **changes):
-        found = {"data": {"is_training_file": True}, "calibration": {"temperature": 1.5}} | changes
-        (tmp_path / name).write_text(json.dumps(found))
-        return tmp_path / name
-
-    own, other = report("own.json"), report("other.json", data={"is_training_file": False})
-    older, none = report("older.json"), report("none.json", calibration={"temperature": None})
-    older.write_text(json.dumps({"data": {"is_training_file": True}}))
-    assert export.temperature([other, older, none, own]) == 1.5
-    assert export.temperature([other, older, none]) is None
-
-
 def test_the_card_tells(folder):
     trained = file.read(folder / "files" / "warm.h5")
     assert "Temperature 50.000, fitted to the validation split" in card.text("warm", trained, "77")

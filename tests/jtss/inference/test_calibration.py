@@ -4,19 +4,8 @@ import jax
 import numpy as np
 import pytest
 
+from helpers.made_predictions import honest
 from jtss.inference import calibration
-from jtss.reports.evaluation import Answers
-from jtss.reports.sections.calibration import scores, section
-
-
-def honest(n=6000, seed=0, sharpened=1.0):
-    """Labels drawn from probabilities that are then stated `sharpened` times too sure."""
-    rng = np.random.default_rng(seed)
-    logits = 2 * rng.normal(size=(n, 3))
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (rng.random((n, 1)) > np.cumsum(p, axis=1)).sum(axis=1).clip(max=2)
-    stated = np.exp(sharpened * logits)
-    return Answers(labels, (stated / stated.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 @pytest.mark.parametrize("sharpened", [0.5, 1.0, 2.5])
@@ -65,28 +54,3 @@ def test_certain_probabilities_stay_finite():
     assert found.sum() == pytest.approx(1)
     with pytest.raises(ValueError, match="expected a positive number"):
         calibration.scaled(found, 0.0)
-
-
-def test_a_fit_on_other_objects_mends_the_calibration():
-    found = scores(honest(seed=3, sharpened=3), honest(seed=4, sharpened=3))
-    before, after = found["before"], found["after"]
-    assert before["calibration_error"] > 0.05 > 0.02 > after["calibration_error"]
-    assert after["brier"] < before["brier"]
-    assert after["cross_entropy_nat"] < before["cross_entropy_nat"]
-    page = section(found)
-    assert "fitted to 6,000 objects of the validation split" in page
-    assert "do not tell it from 1" not in page
-    assert "do not tell it from 1" in section(scores(honest(100), honest(200, seed=5)))
-
-
-def test_without_enough_objects_there_is_no_temperature():
-    for validation, words in (
-        (None, "no labelled objects"),
-        (honest(29), "29 objects of the validation split are too"),
-    ):
-        found = scores(honest(100), validation)
-        assert np.isnan(found["temperature"])
-        assert found["after"] is None
-        page = section(found)
-        assert "Temperature –: not fitted: " in page
-        assert words in page

@@ -36,6 +36,13 @@ def test_what_is_not_there_is_not_the_one_beside_it(write, asked):
     assert np.isnan(other_classifiers.matched(found, np.array([asked]))).all()
 
 
+@pytest.mark.parametrize("header", ["\ufeffcandid,VS,AGN", "candid, VS , AGN"])
+def test_what_spreadsheets_add_to_the_header_is_no_part_of_a_name(write, header):
+    theirs = other_classifiers.read(write(header, f"{BIG},0.2,0.8"))
+    assert theirs.classes == ("VS", "AGN")
+    np.testing.assert_array_equal(other_classifiers.matched(theirs, np.array([BIG])), [[0.2, 0.8]])
+
+
 def test_an_empty_table_matches_nothing(write):
     found = other_classifiers.matched(other_classifiers.read(write(HEADER)), np.array([BIG]))
     assert found.shape == (1, 2)

@@ -8,7 +8,6 @@ from jtss import schema
 from jtss.config import named
 from jtss.inference import screening
 from jtss.reports import evaluation
-from jtss.reports.sections import screening as sections_screening
 
 FIVE = ("AGN", "SN", "VS", "asteroid", "bogus")
 
@@ -136,31 +135,11 @@ def test_true_bogus_are_counted_though_the_model_does_not_know_them():
     }
 
 
-def test_a_rejected_object_is_an_error_in_the_second_accuracy():
-    found = evaluated(wrong={"ZTF2": (1, 0.9)})
-    numbers = sections_screening.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
-    assert numbers["accuracy_with_rejected"]["value"] == 2 / 4  # of ZTF0 to ZTF3; the VS has too few detections
-    assert numbers["accuracy_with_rejected"]["n_objects"] == 4
-    assert numbers["classes"]["bogus"]["first_called_bogus"]["value"] == 1
-    assert numbers["classes"]["bogus"]["second_called_bogus"]["value"] == 0.5
-
-
 def test_to_reject_a_bogus_is_right_where_the_model_knows_bogus():
     label = np.array([0, 4, 4])
     verdict = screening.Verdict(np.ones(3, bool), np.array([[1, 1], [1, 1], [1, 0]], bool))
     screened = screening.Screened(label, np.array([True, True, True]), verdict)
     assert screening.hits_with_rejected(screened, hits=1, total=1) == (2, 3)
-
-
-def test_the_text_has_every_number():
-    found = evaluated()
-    numbers = sections_screening.scores(found, found.screened, {"name": "n1", "run": "runs/n1"})
-    lines = sections_screening.text(numbers).splitlines()
-    assert "runs/n1" in lines[0]
-    assert lines[-2].split() == ["bogus", "3", "2", "2", "(100.0", "%)", "1", "(50.0", "%)", "1", "(50.0", "%)"]
-    assert lines[-1].startswith("75.0 % accuracy with the rejected counted as errors")
-    assert "75.0 % accuracy with the rejected" in sections_screening.section(numbers)
-    assert "1 (50.0 %)" in sections_screening.section(numbers)
 
 
 def test_screening_leaves_the_rest_as_it_was():

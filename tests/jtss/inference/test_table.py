@@ -15,9 +15,7 @@ CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
 
 def rows(notes=None):
     probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0.0]], np.float32)
-    made = table.classified_rows(
-        CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {}, np.zeros(3, bool)
-    )
+    made = table.classified_rows(CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {}, {})
     return [*made, *table.rejected_rows(CLASSIFIER, {"ZTF9": "stamp_gzip"})]
 
 
@@ -28,7 +26,7 @@ def read(path):
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in file]
         none = {"candid": int, "n_detections": int, "probability": float, "ranking": int, "class_name": str}
-        kinds = {name: none.get(name, str) for name in table.COLUMN_NAMES}
+        kinds = {name: none.get(name, str) for name in table.Row._fields}
         return [
             {name: (kinds[name](text) if text or name == "note" else None) for name, text in row.items()}
             for row in csv.DictReader(file)
@@ -64,7 +62,7 @@ def test_every_format_gives_the_rows_back(tmp_path, extension):
         for row in rows():
             write([row])
     found = read(path)
-    assert [tuple(row) for row in found] == [table.COLUMN_NAMES] * len(found)
+    assert [tuple(row) for row in found] == [table.Row._fields] * len(found)
     for row, expected in zip(found, rows(), strict=True):
         assert row == {**expected._asdict(), "probability": pytest.approx(expected.probability)}
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -74,7 +72,11 @@ def test_parquet_types_are_kept(tmp_path):
     path = tmp_path / "p.parquet"
     with table.open_table(path) as write:
         write(rows())
-    assert pq.read_schema(path).equals(table.ROW_TYPES)
+    stored = pq.read_schema(path)
+    assert stored.names == list(table.Row._fields) == list(table.COLUMNS)
+    assert {field.name: (str(field.type), field.nullable) for field in stored} == {
+        name: ({"float32": "float"}.get(kind, kind), nullable) for name, (kind, nullable) in table.COLUMNS.items()
+    }
 
 
 @pytest.mark.parametrize("extension", [".csv", ".parquet", ".jsonl"])

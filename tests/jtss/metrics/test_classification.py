@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as sklearn
 from sklearn.calibration import calibration_curve
 
+from helpers.made_predictions import classified
 from jtss.metrics import classification, priors
 from jtss.metrics.classification import ranking
 
@@ -198,15 +199,6 @@ def test_a_class_without_objects_and_one_without_others():
     assert np.isnan([empty.auc, empty.average_precision]).all()
 
 
-def made_answers(n=3000, seed=0, noise=1.0):
-    """A classifier of three classes that is correct more often the more confident it is; the same for any seed."""
-    rng = np.random.default_rng(seed)
-    label = rng.integers(0, 3, n)
-    logits = 2.5 * np.eye(3)[label] + noise * rng.normal(size=(n, 3))
-    p = np.exp(logits)
-    return label, (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
 def test_coverage_by_hand():
     p = np.array([[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.6, 0.4]])
     curve = classification.coverage_curve(p, np.array([0, 0, 0, 0]))  # the second is a confident error
@@ -218,7 +210,7 @@ def test_coverage_by_hand():
 
 
 def test_coverage_by_counting():
-    label, p = made_answers(300)
+    label, p = classified(300)
     curve = classification.coverage_curve(p, label)
     for threshold, coverage, accuracy in zip(curve.threshold, curve.coverage, curve.accuracy, strict=True):
         kept = p.max(axis=1) >= threshold
@@ -241,7 +233,7 @@ def test_the_threshold_is_the_lowest_that_is_pure_enough():
 
 
 def test_thresholds_agree_with_trying_every_one():
-    label, p = made_answers(400, noise=2.0)
+    label, p = classified(400, noise=2.0)
     proportions = np.array([0.3, 0.02, 0.68])
     weights = priors.weights(label, proportions)
     for i in range(3):

@@ -180,3 +180,12 @@ def test_nineteen_of_twenty_intervals_of_auc_hold_the_truth():
         lower, upper = intervals.auc_interval(rng.normal(size=40), rng.normal(size=40), n_resamples=300, seed=seed)
         held += lower <= 0.5 <= upper
     assert 180 <= held <= 198
+
+
+def test_plain_values_are_ready_for_json():
+    interval = intervals.Interval(np.float64(0.25), np.float64(np.nan))
+    assert str(intervals.with_interval(np.float32(0.5), interval)) == "{'value': 0.5, 'interval': [0.25, nan]}"
+    rate = intervals.hit_rate(81, 263)
+    assert (rate["objects"], rate["correct"], rate["accuracy"]) == (263, 81, 81 / 263)
+    assert rate["wilson_interval"] == pytest.approx([0.2553, 0.3662], abs=5e-5)
+    assert np.isnan([intervals.hit_rate(0, 0)["accuracy"], *intervals.hit_rate(0, 0)["wilson_interval"]]).all()

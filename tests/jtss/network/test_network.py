@@ -12,6 +12,7 @@ from jtss.config import named
 from jtss.network import network
 from jtss.network.encoder import StampEncoder, cyclic_pooling
 from jtss.network.network import Batch
+from jtss.network.rotation import copy_angles, rotated_copies
 
 DEMO = named.get("demo")
 PAPER = named.get("n3_conv1d")
@@ -43,7 +44,7 @@ def sizes_of(crop: int) -> list[tuple[int, ...]]:
     params = jax.eval_shape(encoder.init, jax.random.key(0), stamp)
     capture = partial(encoder.apply, capture_intermediates=True, mutable=["intermediates"])
     _, state = jax.eval_shape(capture, params, stamp)
-    layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape[1:] for i in range(1, 6)]  # without the batch
+    layers = [state["intermediates"][f"conv_{i}"]["__call__"][0].shape for i in range(1, 6)]
     return [*layers, params["params"]["dense_1"]["kernel"].shape]
 
 
@@ -116,6 +117,31 @@ def test_the_order_of_objects_and_their_company_do_not_matter(variables):
     alone, _ = forward(variables, Batch(*(part[2:3] for part in batch)))
     np.testing.assert_allclose(backwards[::-1], logits, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(alone[0], logits[2], rtol=1e-5, atol=1e-5)
+
+
+def test_no_objects_give_no_logits(variables):
+    logits, _ = forward(variables, Batch(*(part[:0] for part in batch_of(DEMO, 1))))
+    assert logits.shape == (0, len(DEMO.classes))
+
+
+def test_every_copy_of_every_detection_is_encoded_by_itself():
+    """One loop over objects, detections and copies, each with the dropout of its own key."""
+    config = replace(DEMO, encoder=replace(DEMO.encoder, filters=(2, 2, 3, 3, 3), units=(16,), dropout=0.5))
+    params = jax.jit(partial(network.init, config))(jax.random.key(1))["params"]["encoder"]
+    stamps, key = batch_of(config, 2).stamps, jax.random.key(4)
+    encoded = network.encode(config, params, stamps, key)
+    assert encoded.shape == (2, 3, 16)
+    angle_key, dropout_key = jax.random.split(key)
+    keys = iter(jax.random.split(dropout_key, 2 * 3 * config.stamp.copies))
+    encoder = StampEncoder(config.encoder)
+    for row, of_object, of_angles in zip(encoded, stamps, jax.random.split(angle_key, 2), strict=True):
+        angles = copy_angles(of_angles, config.stamp.copies, config.stamp.rotation_range_deg)
+        for found, stamp in zip(row, of_object, strict=True):
+            copies = rotated_copies(stamp.astype(np.float32), angles, config.stamp.crop)
+            one_by_one = [
+                encoder.apply({"params": params}, copy, train=True, rngs={"dropout": next(keys)}) for copy in copies
+            ]
+            np.testing.assert_allclose(found, np.mean(one_by_one, axis=0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("part", Batch._fields)

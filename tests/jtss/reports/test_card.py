@@ -7,7 +7,7 @@ import pytest
 from helpers.made_models import made_model
 from jtss.config import named
 from jtss.pretrained import file
-from jtss.reports import card, export
+from jtss.reports import card
 
 
 @pytest.fixture(scope="module")
@@ -59,27 +59,6 @@ def test_the_card_is_honest_about_what_was_not_done(folder):
     )
 
 
-@pytest.mark.parametrize(
-    ("survey", "split", "title"),
-    [
-        ("ZTF (simulated)", "test", "simulated test split"),
-        ("ZTF (simulated)", "all", "simulated alerts"),
-        ("ZTF", "all", "real alerts"),
-        ("ZTF", "validation", "real validation split"),
-    ],
-)
-def test_titles_come_from_the_data(survey, split, title):
-    assert export.title({"survey": survey, "split": split}) == title
-
-
 def test_the_simulator_still_calls_its_survey_simulated():
     dataset = pytest.importorskip("data_prep.simulate.dataset")
     assert dataset.SURVEY.endswith(card.SIMULATED)
-
-
-def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
-    assert export.command(
-        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
-    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
-    assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
-    assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"

@@ -7,9 +7,7 @@ import pytest
 
 from helpers.made_sequences import CLASSES, FakeClassifier, sequences
 from jtss import schema
-from jtss.metrics import classification
 from jtss.reports import evaluation
-from jtss.reports.sections.accuracy import scores
 
 COUNTS = (3, 3, 2, 3, 3, 5, 3, 3)
 LABEL = (0, 1, 2, 2, 3, 2, -1, 0)
@@ -77,7 +75,7 @@ def test_errors_are_the_most_confident_ones_worst_first():
 
 
 def test_a_classifier_that_leaves_an_object_out_is_caught():
-    with pytest.raises(ValueError, match="answered for 3 of 4"):
+    with pytest.raises(ValueError, match="probabilities for 3 of 4 objects, expected all"):
         evaluation.evaluate(FakeClassifier(5), [sequences([5, 5, 4, 5], label=[0] * 4)], CLASSES, 4, "all")
 
 
@@ -90,34 +88,6 @@ def test_nothing_to_evaluate():
     evaluated = evaluate([data()], "validation")
     assert evaluated.sample is None
     assert evaluated.probabilities.shape == (0, 3)
-
-
-def test_scores_agree_with_metrics():
-    evaluated = evaluate([data()], wrong={"ZTF3": (0, 0.95)})
-    numbers = scores(evaluated)
-    assert numbers["n_objects"] == 4
-    assert numbers["accuracy"]["value"] == 0.75
-    assert numbers["accuracy"]["interval"][0] < 0.75 < numbers["accuracy"]["interval"][1]
-    assert numbers["confusion_matrix"] == [[1, 0, 0], [0, 1, 0], [1, 0, 1]]
-    assert numbers["classes"]["VS"]["recall"]["value"] == 0.5
-    assert numbers["classes"]["AGN"]["precision"]["value"] == 0.5
-    assert numbers["classes"]["VS"]["support"] == 2
-    assert numbers["classes"]["SN"]["recall"]["interval"] == pytest.approx([0.2065, 1], abs=1e-4)  # Wilson, 1 of 1
-    assert numbers["cross_entropy_nat"] == classification.cross_entropy(evaluated.probabilities, evaluated.label)
-    assert numbers["reliability"]["count"] == [0, 0, 0, 0, 0, 0, 0, 3, 0, 1]
-
-
-def test_a_perfect_score_is_not_called_certain():
-    numbers = scores(evaluate([data()]))["classes"]["SN"]
-    assert numbers["f1"]["value"] == 1
-    assert np.isnan(numbers["f1"]["interval"]).all()
-    assert numbers["precision"]["interval"][0] < 0.5
-
-
-def test_scores_of_a_class_without_objects_are_undefined():
-    evaluated = evaluate([data(label=[0, 1, 1, 1, 1, 1, 0, 0])])
-    assert np.isnan(scores(evaluated)["classes"]["VS"]["recall"]["value"])
-    assert np.isnan(scores(evaluated)["classes"]["VS"]["recall"]["interval"]).all()
 
 
 def test_inference_time_counts_only_the_timed_runs():

@@ -1,76 +1,12 @@
-"""Repeats: the folder is read as it was written, and the table has the sample's mean and deviation."""
+"""The folder of an ensemble's seeds is read as it was written, and what damages it is named."""
 
-import csv
-import io
 import json
-import math
 import os
-import statistics
 
-import numpy as np
 import pytest
 
 from jtss.config import named
-from jtss.reports.sections import seeds as sections_seeds
 from jtss.runs import seeds as runs_seeds
-
-
-def report(accuracy, *recall, step=10):
-    hits = round(40 * accuracy)
-    return {
-        "model": {"name": "n3_conv1d", "best_steps": [step]},
-        "data": {"path": "a.h5", "split": "test", "content_hash": "ab"},
-        "results": {
-            "n_objects": 60,
-            "accuracy": {"value": accuracy},
-            "confusion_matrix": [[hits, 40 - hits], [0, 20]],
-            "classes": {name: {"recall": {"value": r}} for name, r in zip(("AGN", "SN"), recall, strict=True)},
-        },
-    }
-
-
-TOGETHER = {"together": sections_seeds.scores(report(0.96, 0.7, 0.9))}
-REPORTS = {0: report(0.9, 0.8, 1.0), 3: report(0.94, 0.84, 0.7, step=2000), 7: report(0.95, 0.9, 0.8)}
-
-
-def test_mean_and_sample_deviation():
-    found = sections_seeds.summarise(REPORTS) | TOGETHER
-    values = [0.9, 0.94, 0.95]
-    assert found["mean"]["accuracy"] == pytest.approx(statistics.mean(values))
-    assert found["sd"]["accuracy"] == pytest.approx(statistics.stdev(values))
-    assert found["sd"]["recall"]["SN"] == pytest.approx(statistics.stdev([1.0, 0.7, 0.8]))
-    assert found["mean"]["confusion_matrix"] == pytest.approx(np.array([[112 / 3, 8 / 3], [0, 20]]))
-    assert found["sd"]["confusion_matrix"][0] == pytest.approx([statistics.stdev([36, 38, 38])] * 2)
-    assert [row["seed"] for row in found["repeats"]] == [0, 3, 7]
-    assert found["repeats"][1]["best_step"] == 2000
-
-
-def test_one_seed_has_no_deviation(tmp_path):
-    found = sections_seeds.summarise({5: report(0.9, 0.8, math.nan)}) | TOGETHER
-    assert math.isnan(found["sd"]["accuracy"])
-    json_path, csv_path = sections_seeds.write(tmp_path / "new", found)
-    assert json.loads(json_path.read_text(), parse_constant=pytest.fail)["sd"] == {
-        "accuracy": None,
-        "recall": {"AGN": None, "SN": None},
-        "confusion_matrix": [[None, None], [None, None]],
-    }
-    assert csv_path.read_text().splitlines()[-2] == "sd,,,,"
-    assert "90.00 ± – %" in sections_seeds.text(found)
-
-
-def test_table_and_text_have_every_row():
-    found = sections_seeds.summarise(REPORTS) | TOGETHER
-    rows = list(csv.DictReader(io.StringIO(sections_seeds.csv(found))))
-    assert [row["seed"] for row in rows] == ["0", "3", "7", "mean", "sd", "together"]
-    assert float(rows[1]["recall_SN"]) == 0.7
-    assert (rows[5]["best_step"], float(rows[5]["recall_AGN"])) == ("", 0.7)
-    assert float(rows[4]["accuracy"]) == pytest.approx(statistics.stdev([0.9, 0.94, 0.95]))
-    lines = sections_seeds.text(found).splitlines()
-    assert lines[0].split() == ["seed", "best", "step", "accuracy", "recall", "AGN", "recall", "SN"]
-    assert lines[2].split() == ["3", "2,000", "94.0", "%", "84.0", "%", "70.0", "%"]
-    assert lines[4].split()[:6] == ["mean", "±", "sd", "93.00", "±", "2.65"]
-    assert lines[5].split() == ["together", "96.0", "%", "70.0", "%", "90.0", "%"]
-    assert len({len(line) for line in lines}) == 1
 
 
 def made(tmp_path, text, *seeds):

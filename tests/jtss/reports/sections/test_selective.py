@@ -3,24 +3,16 @@
 import numpy as np
 import pytest
 
-from jtss.reports.evaluation import Answers
+from helpers.made_predictions import classified
+from jtss.reports.evaluation import Predictions
 from jtss.reports.sections import selective
 
 CLASSES = ("AGN", "SN", "VS")
 
 
-def answers(n=3000, seed=0, noise=1.0):
-    """A classifier of three classes that is correct more often the more confident it is; the same for any seed."""
-    rng = np.random.default_rng(seed)
-    label = rng.integers(0, 3, n)
-    logits = 2.5 * np.eye(3)[label] + noise * rng.normal(size=(n, 3))
-    p = np.exp(logits)
-    return Answers(label, (p / p.sum(axis=1, keepdims=True)).astype(np.float32))
-
-
 def test_thresholds_of_the_validation_split_keep_their_purity_elsewhere():
     purity = 0.97
-    document = selective.scores(answers(seed=1), answers(seed=2), CLASSES, None, purity)
+    document = selective.scores(classified(seed=1), classified(seed=2), CLASSES, None, purity)
     assert document["thresholds_chosen_on"] == selective.VALIDATION
     for of in document["classes"].values():
         assert of["purity"]["value"] == pytest.approx(purity, abs=0.012)
@@ -29,7 +21,7 @@ def test_thresholds_of_the_validation_split_keep_their_purity_elsewhere():
 
 
 def test_a_rare_class_needs_a_higher_threshold():
-    evaluated, chosen = answers(seed=1, noise=1.5), answers(seed=2, noise=1.5)
+    evaluated, chosen = classified(seed=1, noise=1.5), classified(seed=2, noise=1.5)
     here = selective.scores(evaluated, chosen, CLASSES, None)["classes"]["SN"]
     there = selective.scores(evaluated, chosen, CLASSES, np.array([0.3, 0.02, 0.68]))["classes"]["SN"]
     assert there["threshold"] > here["threshold"]
@@ -37,7 +29,7 @@ def test_a_rare_class_needs_a_higher_threshold():
 
 
 def test_without_validation_it_says_so_and_what_cannot_be_is_undefined():
-    document = selective.scores(Answers(np.zeros(50, int), answers(50).probabilities), None, CLASSES, None)
+    document = selective.scores(Predictions(np.zeros(50, int), classified(50).probabilities), None, CLASSES, None)
     assert document["thresholds_chosen_on"] == selective.THEMSELVES
     assert document["classes"]["SN"]["kept"] == 0
     assert np.isnan(document["classes"]["SN"]["threshold"])

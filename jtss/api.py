@@ -1,0 +1,489 @@
+"""What a notebook or somebody's own program uses: models, alerts, data sets. `jtss.NAME` is `jtss.api.NAME`.
+
+Everything that is wrong with what the user gives is an InputError. An object that cannot be classified is no error: its
+row says why.
+"""
+
+import io
+import os
+import tempfile
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from astropy.table import Column, MaskedColumn, Table
+
+from data_prep import crossmatch, ingest
+from data_prep.crossmatch import AllWise
+from data_prep.ledger import Rejection
+from data_prep.packets.alerts import Alert, from_record
+from data_prep.packets.avro import Block
+from data_prep.packets.containers import read_blocks, read_stream
+from jtss import __version__, dataset
+from jtss.config import named, settings
+from jtss.config.settings import Config
+from jtss.errors import InputError
+from jtss.inference import calibration, classify, missing, predict
+from jtss.inference import model as inference_model
+from jtss.inference.table import Row
+from jtss.pretrained import file, load
+from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
+
+Given = str | os.PathLike | bytes | BinaryIO | Mapping  # one source of alerts
+DATA_SUFFIX = ".h5"
+
+
+@contextmanager
+def _one_family() -> Iterator[None]:
+    """Let what is wrong with the input be an InputError, whatever the rooms below call it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise InputError(str(error)) from error
+
+
+class Alerts:
+    """Alert packets that were read and decoded: sequences of detections, and an account of what could not be used.
+
+    The stamps are in a temporary folder, 24 KB an alert, which goes with this object or by `close`.
+
+    Attributes:
+        ledger: alerts read, kept and dropped by reason, as plain numbers.
+        object_ids: sorted names of the objects with a usable detection.
+        rejected: for each object with an alert that could not be used: the reasons.
+    """
+
+    def __init__(self, ingested: ingest.Ingested, files: ExitStack, allwise: AllWise | None) -> None:
+        self._ingested, self._allwise = ingested, allwise
+        self.close = weakref.finalize(self, files.close)
+        self.ledger = ingested.ledger.as_dict()
+        self.object_ids = ingested.object_ids
+        lost = ingested.dropped_by_object()
+        self.rejected = {oid: ", ".join(sorted(reasons)) for oid, reasons in lost.items()}
+
+    def __len__(self) -> int:
+        return len(self.object_ids)
+
+    def __enter__(self) -> "Alerts":
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Alerts of {len(self)} objects: {self.ledger['read']} read, {self.ledger['kept']} kept>"
+
+    def rejections(self) -> Iterator[Rejection]:
+        """Every alert that was not used: reason, detail, source, object_id, candid."""
+        return self._ingested.rejections()
+
+    def batches(self, allwise: str | os.PathLike | AllWise | None = None) -> Iterator[Sequences]:
+        """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`."""
+        return self._ingested.batches(allwise=self._allwise if allwise is None else _catalogue(allwise))
+
+    @property
+    def _notes(self) -> dict[str, str]:
+        return dict.fromkeys(self._ingested.objects_with("padded_edge"), "padded_edge")
+
+
+def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None = None) -> Alerts:
+    """Read alert packets.
+
+    Args:
+        alerts: a folder, an Avro file or a tar archive by its path; the bytes of a file; a file open for reading bytes;
+            a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
+        allwise: catalogue of W1 to W4 by its path: .csv, .parquet or .fits.
+
+    Raises:
+        InputError: a path that is not there, something that cannot hold alerts, or nothing in it is an alert.
+    """
+    with ExitStack() as files, _one_family():
+        catalogue = _catalogue(allwise)
+        folder = files.enter_context(tempfile.TemporaryDirectory(prefix="jtss."))
+        sources = [alerts] if isinstance(alerts, Given) or hasattr(alerts, "read") else alerts
+        given = Counter()
+        items = _items(sources, given)
+        ingested = files.enter_context(ingest.ingest_items(items, workdir=folder, pad_edges=True))
+        if given and not ingested.ledger.kept and not ingested.dropped_by_object():
+            reasons = ingested.ledger.as_dict()["dropped"] or ingested.ledger.as_dict()["notes"]
+            why = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            raise InputError(f"{', '.join(given)[:200]}: no alert in it that can be used ({why or 'nothing is there'})")
+        return Alerts(ingested, files.pop_all(), catalogue)
+
+
+def _catalogue(allwise: str | os.PathLike | AllWise | None) -> AllWise | None:
+    with _one_family():
+        return allwise if allwise is None or isinstance(allwise, AllWise) else crossmatch.load(allwise)
+
+
+def _items(sources: Iterable[Given], given: Counter) -> Iterator[Block | Alert | Rejection]:
+    """What the sources hold; counts by kind, or by path, what was given."""
+    if not isinstance(sources, Iterable):
+        raise InputError(f"{type(sources).__name__}: expected paths, bytes, open files or records of alerts")
+    for number, source in enumerate(sources):
+        if isinstance(source, str | os.PathLike):
+            given[str(source)] += 1
+            yield from read_blocks(source)
+        elif isinstance(source, bytes | bytearray | memoryview):
+            given["bytes"] += 1
+            yield from read_stream(io.BytesIO(source), f"bytes {number}")
+        elif isinstance(source, Mapping):
+            given["records"] += 1
+            yield from_record(source, f"record {number}")
+        elif hasattr(source, "read"):
+            name = str(getattr(source, "name", f"stream {number}"))
+            given[name] += 1
+            if isinstance(source, io.TextIOBase):
+                raise InputError(f"{name}: a file open for text; expected open(…, 'rb')")
+            yield from read_stream(source, name)
+        else:
+            kind = type(source).__name__
+            raise InputError(f"source {number}: {kind}; expected a path, bytes, an open file or a record of an alert")
+
+
+class Dataset:
+    """A data set by its path. What is in it is read when it is asked for.
+
+    Attributes:
+        path: the HDF5 file.
+        attrs: its attributes: survey, command, content_hash, …
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+        self.attrs = dataset.attributes(self.path)
+        self._n_objects = dataset.n_objects(self.path)
+
+    def __len__(self) -> int:
+        return self._n_objects
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.path}: {len(self)} objects, {self.attrs.get('survey')}>"
+
+    def batches(self) -> Iterator[Sequences]:
+        """The objects in their order, 256 at a time; see `jtss.schema.Sequences`."""
+        return dataset.read(self.path)
+
+
+def open_dataset(path: str | os.PathLike) -> Dataset:
+    """A data set, as `jtss data build` and `jtss.simulate` make it; InputError where it is none."""
+    return Dataset(path)
+
+
+class Model:
+    """A trained model that says what objects are.
+
+    Attributes:
+        trained: configuration, statistics and weights; see `jtss.inference.model.Model`.
+    """
+
+    def __init__(self, trained: inference_model.Model) -> None:
+        self.trained = trained
+
+    @property
+    def name(self) -> str:
+        """The name of a pretrained model, or the path of a run directory."""
+        return self.trained.label
+
+    @property
+    def version(self) -> str:
+        """What made it: version of the program, when its training began, and the steps kept."""
+        return inference_model.version(self.trained)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """L names, in the order of the probabilities."""
+        return self.trained.config.classes
+
+    @property
+    def n_detections(self) -> int:
+        """How many detections it needs, and reads."""
+        return self.trained.config.n_detections
+
+    @property
+    def card(self) -> str:
+        """The card of a pretrained model, as Markdown; of any other, what it is and how it was trained."""
+        if self.trained.folder is None:
+            return file.path_of(self.name, file.FOLDER).with_suffix(".md").read_text(encoding="utf-8")
+        values = {
+            "configuration": f"{self.trained.config.name} ({self.trained.config.origin})",
+            "version": self.version,
+            "classes": ", ".join(self.classes),
+            "detections": self.n_detections,
+            "seeds": ", ".join(str(member.seed) for member in self.trained.members),
+            "training data": self.trained.provenance["data"],
+            "training command": self.trained.provenance["command"],
+        }
+        return "\n".join([f"# {self.name}", "", *(f"- {name}: {value}" for name, value in values.items()), ""])
+
+    def __repr__(self) -> str:
+        detections = "1 detection" if self.n_detections == 1 else f"{self.n_detections} detections"
+        return f"<Model {self.name}: {', '.join(self.classes)} from {detections}>"
+
+    def classify(
+        self,
+        alerts: Alerts | Given | Iterable[Given],
+        allwise: str | os.PathLike | AllWise | None = None,
+        calibrated: bool = False,
+    ) -> Table:
+        """Say what the objects of alert packets are.
+
+        Args:
+            alerts: as `read_alerts` takes or gives them.
+            allwise: catalogue, as in `read_alerts`.
+            calibrated: scale the probabilities by the temperature of the model.
+
+        Returns:
+            A row per object: object_id, candid (of the last detection read; masked where there is none), class (""
+            where not classified), probability (of that class), n_detections, P_… of each class (NaN where not
+            classified), note ("" or a remark, or why the object is not classified). `meta` says which model made it
+            (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
+
+        Raises:
+            InputError: as `read_alerts`; or the model has no temperature.
+        """
+        with _one_family():
+            classifier = classify.classifier(self.trained, calibrated)
+        answer = partial(predict.predict, self.trained)
+        if calibrated:
+            answer = calibration.calibrated(answer, self.trained.temperature)
+        given = nullcontext(alerts) if isinstance(alerts, Alerts) else read_alerts(alerts)
+        matched, rows = Counter(), []
+        with given as read:
+            classify.classify(
+                answer,
+                _counted(read.batches(allwise), matched),
+                classifier,
+                lambda long: rows.extend(map(_wide, _by_object(long))),
+                notes=read._notes,
+                rejected=read.rejected,
+            )
+            n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)
+        if n_nameless:
+            warnings.warn(f"{n_nameless} alerts of unknown objects could not be read", stacklevel=2)
+        table = _table(rows, self.classes)
+        table.meta = {
+            "model": self.name,
+            "version": classifier.version,
+            "jtss": __version__,
+            "read": read.ledger["read"],
+            "kept": read.ledger["kept"],
+        }
+        if set(self.trained.config.metadata.static) & set(COLOUR_NAMES):
+            table.meta["allwise"] = f"{matched['yes']} of {matched.total()} objects matched"
+        return table
+
+    def predict_proba(self, data: str | os.PathLike | Dataset | Sequences | Alerts) -> np.ndarray:
+        """[N, L] float32 probabilities of the N objects, NaN rows where it cannot say (too few detections, no pixels).
+
+        Args:
+            data: a data set or its path, alerts, or sequences in memory.
+
+        Raises:
+            InputError: not a data set.
+        """
+        batches = [data] if isinstance(data, Sequences) else _opened(data).batches()
+        parts = [np.empty((0, len(self.classes)), np.float32)]
+        for sequences in batches:
+            part = np.full((sequences.n_objects, len(self.classes)), np.nan, np.float32)
+            indices, probabilities = predict.predict(self.trained, sequences)
+            part[indices] = probabilities
+            part[missing.missing(self.trained.config, sequences).blank] = np.nan
+            parts.append(part)
+        return np.concatenate(parts)
+
+
+def _opened(data: str | os.PathLike | Dataset | Alerts) -> Dataset | Alerts:
+    return data if isinstance(data, Dataset | Alerts) else open_dataset(data)
+
+
+def _counted(batches: Iterable[Sequences], matched: Counter) -> Iterator[Sequences]:
+    """The batches; counts which objects have a magnitude of AllWISE."""
+    for sequences in batches:
+        has = ~np.isnan(sequences.allwise).all(axis=1)
+        matched.update({"yes": int(has.sum()), "no": int((~has).sum())})
+        yield sequences
+
+
+def _by_object(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    return (list(group) for _, group in groupby(rows, key=lambda row: row.oid))
+
+
+def _wide(rows: Sequence[Row]) -> tuple[str, int | None, int, str, dict[str, float], str]:
+    """One for the rows of an object, which are one per class, or a single one without class."""
+    first = rows[0]
+    chances = {row.class_name: row.probability for row in rows if row.class_name}
+    best = next((row.class_name for row in rows if row.ranking == 1), "")
+    return first.oid, first.candid, first.n_detections, best, chances, first.note
+
+
+def _table(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
+    ids, candids, counts, best, chances, notes = zip(*rows, strict=True) if rows else ((),) * 6
+    nothing = float("nan")
+    columns = [
+        Column(np.array(ids, str), "object_id"),
+        MaskedColumn(
+            np.array([candid or 0 for candid in candids], np.int64),
+            "candid",
+            mask=[candid is None for candid in candids],
+        ),
+        Column(np.array(best, str), "class"),
+        Column(
+            np.array([of.get(name, nothing) for of, name in zip(chances, best, strict=True)], np.float32), "probability"
+        ),
+        Column(np.array(counts, np.int32), "n_detections"),
+        *(Column(np.array([of.get(name, nothing) for of in chances], np.float32), f"P_{name}") for name in classes),
+        Column(np.array(notes, str), "note"),
+    ]
+    return Table(columns)
+
+
+def load_model(name_or_path: str | os.PathLike) -> Model:
+    """A pretrained model by its name, or a trained one by its run directory (or the folder of an ensemble).
+
+    Raises:
+        InputError: neither, or damaged; names the pretrained models.
+    """
+    trained = load.load_model(name_or_path)
+    for warning in trained.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return Model(trained)
+
+
+def list_models() -> Table:
+    """The pretrained models: name, n_detections, classes, size [MB], accuracy on simulated and on real test objects."""
+    from jtss.reports import card
+
+    rows = []
+    for name in file.names(file.FOLDER):
+        trained = file.load(name, file.FOLDER)
+        real = [result for result in trained.results if card.is_real(result)]
+        simulated = [result for result in trained.results if not card.is_real(result)]
+        size, classes = file.path_of(name, file.FOLDER).stat().st_size / 1e6, ", ".join(trained.config.classes)
+        rows.append((name, trained.config.n_detections, classes, size, *_score(simulated), *_score(real)))
+    names = ("name", "n_detections", "classes", "size", "accuracy", "n_objects", "accuracy_real", "n_real")
+    table = Table(rows=rows or None, names=names)
+    table["size"].unit, table["size"].format = "Mbyte", ".1f"
+    table["accuracy"].format = table["accuracy_real"].format = ".3f"
+    return table
+
+
+def _score(results: Iterable[dict]) -> tuple[float, int]:
+    """Accuracy, and of how many objects, of the result with the most of them; NaN of 0 where there is none."""
+    chosen = max(results, key=lambda result: result["n_objects"], default=None)
+    return (chosen["accuracy"]["value"], chosen["n_objects"]) if chosen else (np.nan, 0)
+
+
+def get_config(name: str, **changes: object) -> Config:
+    """The named configuration, with changes: `get_config("demo", training={"iterations": 300, "seed": 1})`.
+
+    Raises:
+        ConfigError: an unknown name or field, or settings that contradict each other.
+    """
+    return settings.from_dict(_merged(settings.to_dict(named.get(name)), changes))
+
+
+def _merged(values: dict, changes: Mapping) -> dict:
+    both = {key: (values.get(key), new) for key, new in changes.items()}
+    return values | {
+        key: _merged(old, new) if isinstance(old, dict) and isinstance(new, Mapping) else new
+        for key, (old, new) in both.items()
+    }
+
+
+def simulate(
+    n_objects: int, seed: int = 0, *, out: str | os.PathLike, classes: Sequence[str] = CLASS_NAMES[:3]
+) -> Dataset | Path:
+    """Simulate a survey: a data set where `out` ends in .h5, else a new folder of alert packets.
+
+    Args:
+        n_objects: in all; the classes share them equally.
+        seed: another seed is another sky.
+        out: FILE.h5, or a folder, which receives alerts/*.avro, labels.csv and allwise.csv.
+        classes: of `jtss.schema.CLASS_NAMES`.
+
+    Returns:
+        The data set, or the path of the folder.
+
+    Raises:
+        InputError: an unknown class, too few objects, or something is at `out`.
+    """
+    from data_prep import simulate as simulation
+    from data_prep.simulate.archive import simulate_packets
+
+    out, classes = Path(out), tuple(classes)
+    with _one_family():
+        if out.suffix == DATA_SUFFIX:
+            command = f"jtss.simulate({n_objects}, {seed}, classes={classes}, out={str(out)!r})"
+            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command)
+            return Dataset(out)
+        simulate_packets(out, n_objects, seed, classes, progress=False)
+        return out
+
+
+def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os.PathLike, *, seeds: int = 1) -> Model:
+    """Train a model; Ctrl-C leaves a run directory that `jtss train --resume` goes on with.
+
+    Args:
+        config: see `get_config`, or its name.
+        data: data set, with its split.
+        out: run directory to make; of several seeds, the folder of theirs.
+        seeds: how many trainings that differ in the seed; together they are an ensemble.
+
+    Raises:
+        InputError: data that do not fit the configuration, or something is at `out`.
+        FloatingPointError: a loss is no number.
+    """
+    from jtss.training import trainer
+
+    config = named.get(config) if isinstance(config, str) else config
+    path, out = data.path if isinstance(data, Dataset) else Path(data), Path(out)
+
+    def say(line: str) -> None:
+        warnings.warn(line, stacklevel=3)
+
+    with _one_family():
+        command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds})"
+        training = trainer.start(config, path, out, command=command, say=say, n_seeds=seeds)
+    trainer.train(training, trainer.NeverStop(), warn=say)
+    return load_model(out)
+
+
+def evaluate(
+    model: Model | str | os.PathLike,
+    data: str | os.PathLike | Dataset,
+    split: str = "test",
+    out: str | os.PathLike | None = None,
+) -> dict:
+    """Accuracy, confusion and the rest of a model on labelled objects, as report.json has them.
+
+    Args:
+        model: as `load_model` gives or takes it.
+        data: data set.
+        split: train, validation, test or all.
+        out: folder for report.html and report.json; None: nothing is written.
+
+    Raises:
+        InputError: the model cannot read the data, or nothing in them can be evaluated.
+    """
+    from jtss.reports import assessment
+
+    name = model.trained.folder or model.name if isinstance(model, Model) else model
+    path = data.path if isinstance(data, Dataset) else Path(data)
+    request = assessment.Request(path, split, None, f"jtss.evaluate({str(name)!r}, {str(path)!r}, {split!r})")
+
+    def warn(line: str) -> None:
+        warnings.warn(line, stacklevel=3)
+
+    with _one_family(), tempfile.TemporaryDirectory(prefix="jtss.") as nowhere:
+        found, _ = assessment.assess(Path(name), request, Path(out or nowhere), warn)
+    return found

@@ -1,0 +1,128 @@
+"""What all verbs share: one line for an error, exit statuses, signals, encodings, outputs that do not collide."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from helpers.places import ROOT
+from helpers.programs import ENVIRONMENT, jtss
+from jtss.commands import common
+from jtss.commands.main import VERBS, module_of
+from jtss.errors import InputError
+
+WAITING = """
+import os, sys, time
+from jtss.commands import common
+common.outlive_readers()
+common.heed_signals()
+
+def wait():
+    try:
+        os.write(1, b"ready\\n")  # whole, whenever the signal comes
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+
+sys.exit(common.run("waiting", wait))
+"""
+
+
+def start(code: str, **options) -> subprocess.Popen:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes, **options)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_through_the_clean_up(number):
+    with start(WAITING) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.send_signal(number)
+        out, err = running.communicate(timeout=60)
+    assert (out, err, running.returncode) == ("cleaned up\n", "waiting: interrupted\n", 128 + number)
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored():
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    code = ignoring + WAITING.replace("time.sleep(60)", "sys.stdin.readline()")
+    with start(code, stdin=subprocess.PIPE) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.send_signal(signal.SIGHUP)
+        out, err = running.communicate("go on\n", timeout=60)
+    assert (out, err, running.returncode) == ("cleaned up\n", "", 0)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
+def test_output_that_is_not_utf_8_is_spelled_out(encoding):
+    environment = ENVIRONMENT | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "train.py", "--list"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "demo " in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "nonsense"])
+def test_a_device_that_is_not_there_gets_one_line_that_says_what_to_do(tmp_path, platform):
+    (tmp_path / "alerts").mkdir()
+    words = ["classify", str(tmp_path / "alerts"), "-m", "n1_baseline", "--out", str(tmp_path / "x.csv")]
+    environment = ENVIRONMENT | {"JAX_PLATFORMS": platform}
+    done = subprocess.run(
+        [sys.executable, "-m", "jtss", *words], cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"python -m jtss: error: JAX_PLATFORMS={platform}: ")
+    assert "unset JAX_PLATFORMS" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    common.check_outputs({"--out": tmp_path / "a.csv", "--picture": tmp_path / "a.png", "--rejects": None})
+    for other in (tmp_path / "a.csv", tmp_path / "link" / "a.csv", tmp_path / "." / "a.csv"):
+        with pytest.raises(InputError, match="--out and --rejects name the same file"):
+            common.check_outputs({"--out": tmp_path / "a.csv", "--rejects": other})
+    with pytest.raises(InputError, match="a folder, expected the name of a file"):
+        common.check_outputs({"--out": tmp_path})
+    with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
+        common.check_outputs({"--out": tmp_path / "nowhere" / "a.csv"})
+
+
+def test_classification_refuses_two_outputs_of_one_name_before_anything_is_read(tmp_path, capsys):
+    out = tmp_path / "a.csv"
+    assert jtss("classify", tmp_path / "nowhere", "--out", out, "--rejects", out) == 2
+    assert capsys.readouterr().err == f"jtss: error: --out and --rejects name the same file {out}; expected two\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_help(verb, capsys):
+    assert jtss(verb, "--help") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: jtss {verb} ")
+    assert module_of(verb).HELP[0].islower()
+
+
+def test_the_help_fits_a_screen_and_shows_how_to_begin(capsys):
+    assert jtss("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 30
+    assert any("jtss classify ALERTS -m n1_enhanced" in line for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_unknown_verbs_are_refused_by_name(capsys):
+    assert jtss("clasify", "alerts") == 2
+    assert "invalid choice: 'clasify'" in capsys.readouterr().err
+
+
+def test_an_error_of_several_lines_is_printed_in_one():
+    assert common.one_line(ValueError("first\n   second\n")) == "first second"
+    assert common.run("jtss", lambda: None) == 0
+    assert common.run("jtss", lambda: 1) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_spelled_out():
+    assert common.printable(os.fsdecode(b"a\xff")) == "a\\udcff"

@@ -1,0 +1,121 @@
+"""A model file keeps what its reports measured, and takes no report that is not of it."""
+
+import json
+import shutil
+
+import pytest
+
+from helpers.made_models import made_model
+from jtss.pretrained import file
+from jtss.pretrained.file import ModelError
+from jtss.reports import export
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made_model(tmp_path_factory.mktemp("exports"), "tiny")
+
+
+def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path):
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    for changes, message in (
+        (
+            {"model": document["model"] | {"version": "0.1.0+x"}},
+            "of model 0.1.0.x, trained on .*; expected 0.1.0.20260102T",
+        ),
+        ({"model": document["model"] | {"trained_on_hash": "77"}}, "trained on 77; expected"),
+        ({"bogus_screening": {"model": {}}}, "made with --screen-bogus"),
+        ({"report_version": 1}, "report version 1, expected one of 2, 3, 4"),
+        ({"results": {}}, r"no report.json of evaluate.py \(KeyError"),
+    ):
+        (tmp_path / "report.json").write_text(json.dumps(document | changes))
+        with pytest.raises(ModelError, match=message):
+            export.from_run(folder / "run", [tmp_path / "report.json"])
+
+
+def test_the_temperature_of_a_report_goes_into_the_file(folder, tmp_path):
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    document["calibration"]["temperature"] = 1.5
+    (tmp_path / "report.json").write_text(json.dumps(document))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    (tmp_path / "m.h5").write_bytes(file.to_bytes(trained))
+    assert file.read(tmp_path / "m.h5").temperature == trained.temperature == 1.5
+
+
+def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    older = {
+        name: value for name, value in document.items() if name not in ("sky", "slices", "selective", "calibration")
+    }
+    (tmp_path / "report.json").write_text(json.dumps(older | {"report_version": 2}))
+    trained = export.from_run(folder / "run", [tmp_path / "report.json"])
+    assert trained.temperature is None
+    assert trained.results[0]["n_objects"] == 12
+
+
+def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    provenance = json.loads(path.read_text())
+    del provenance["training_data"]
+    path.write_text(json.dumps(provenance))
+    with pytest.raises(ModelError, match=r"run: its provenance.json has no training_data"):
+        export.from_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("provenance.json", {"training_data": 7}, "TypeError"),
+        ("provenance.json", {"training_data": {"survey": "a", "command": "b"}}, "expected survey, command and objects"),
+        ("metrics.jsonl", {"step": 3}, "KeyError('seconds')"),
+    ],
+)
+def test_a_run_with_a_damaged_record_is_named(folder, tmp_path, file, content, message):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / file
+    record = json.loads(path.read_text()) if file.endswith("json") else {}
+    path.write_text(json.dumps(record | content) + "\n")
+    with pytest.raises(ModelError, match=r"run: provenance.json or metrics.jsonl: damaged \(") as refused:
+        export.from_run(tmp_path / "run")
+    assert message in str(refused.value)
+
+
+def test_the_time_of_a_training_in_several_lives_is_their_sum():
+    records = [{"seconds": seconds} for seconds in (3.0, 5.0, 2.0, 4.0)]
+    assert export._seconds(records) == 9.0
+    assert export._seconds([]) == 0
+
+
+def test_the_temperature_is_that_of_the_report_on_the_training_file(tmp_path):
+    def report(name, **changes):
+        document = {"data": {"is_training_file": True}, "calibration": {"temperature": 1.5}} | changes
+        (tmp_path / name).write_text(json.dumps(document))
+        return tmp_path / name
+
+    own, other = report("own.json"), report("other.json", data={"is_training_file": False})
+    older, none = report("older.json"), report("none.json", calibration={"temperature": None})
+    older.write_text(json.dumps({"data": {"is_training_file": True}}))
+    assert export.temperature([other, older, none, own]) == 1.5
+    assert export.temperature([other, older, none]) is None
+
+
+@pytest.mark.parametrize(
+    ("survey", "split", "title"),
+    [
+        ("ZTF (simulated)", "test", "simulated test split"),
+        ("ZTF (simulated)", "all", "simulated alerts"),
+        ("ZTF", "all", "real alerts"),
+        ("ZTF", "validation", "real validation split"),
+    ],
+)
+def test_titles_come_from_the_data(survey, split, title):
+    assert export.title({"survey": survey, "split": split}) == title
+
+
+def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
+    assert export.command(
+        "python train.py --data /a/b/sky.h5 --out=../runs/x --set stamp.channels=a,b 'two words'"
+    ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
+    assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
+    assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"
