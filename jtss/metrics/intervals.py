@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from jtss.metrics.classification import ratio
 
@@ -95,6 +94,8 @@ def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> In
 
     Wilson 1927, JASA 22, 209.
     """
+    from scipy import stats  # on use: it takes a second to load, and applying a model does without
+
     if not 0 <= hits <= total:
         raise ValueError(f"{hits} hits of {total}: expected 0 to {total}")
     if not total:
