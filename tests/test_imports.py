@@ -162,4 +162,4 @@ def test_training_and_simulating_do_without_the_packages_for_packets(module):
 def test_applying_a_network_loads_no_optimizer_and_no_checkpoints():
     everything = "; ".join(f"import {name}" for name in modules("jtss/inference"))
     loaded_then = loaded(f"{everything}; from jtss.pretrained import load; load.load_model('n3_best')")
-    assert not loaded_then & {"optax", "orbax", "tensorstore", "matplotlib", "scipy", "astropy"}
+    assert not loaded_then & {"optax", "orbax", "tensorstore", "matplotlib", "scipy", "astropy", "pyarrow"}

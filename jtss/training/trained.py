@@ -27,7 +27,7 @@ def load(path: Path) -> Model:
 
 
 def directories(model: Model) -> list[RunDirectory]:
-    """The run directory of each member; none for a model that ships.
+    """The run directory of each member; none for a pretrained model.
 
     Raises:
         RunError, ensembles.EnsembleError: one is missing or damaged.
