@@ -75,10 +75,10 @@ lint: .venv/ready
 	$(RUN) -m ruff format --check .
 
 bench: .venv/ready
-	$(RUN) benchmarks/decode.py
-	$(RUN) benchmarks/simulate.py
-	$(RUN) benchmarks/training.py
-	-$(RUN) benchmarks/cpu.py  # wants PyTorch: pip install '.[bench]'
+	$(RUN) -m benchmarks.decode
+	$(RUN) -m benchmarks.simulate
+	$(RUN) -m benchmarks.training
+	-$(RUN) -m benchmarks.cpu  # wants PyTorch: pip install '.[bench]'
 
 clean:
 	rm -rf .venv $(DEMO) *.egg-info

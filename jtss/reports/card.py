@@ -191,7 +191,7 @@ def _inputs(config: Config) -> list[str]:
     if set(config.metadata.static) & set(schema.COLOUR_NAMES):
         lines.append(
             "- AllWISE colours come from a catalogue given by the user (`--allwise`) or count as missing: expect lower"
-            " accuracy without the catalogue. How much the colours tell of simulated objects is an input of the simulator."
+            " accuracy without it. How much the colours tell of simulated objects is an input of the simulator."
         )
     if n > 1:
         lines.append(
