@@ -9,7 +9,7 @@ import numpy as np
 from data_prep.audit import objects, shortcuts, stamps
 from data_prep.audit.columns import Columns, read
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING, Finding
-from data_prep.inspection import open_checked
+from jtss.dataset import open_checked
 from jtss.errors import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
