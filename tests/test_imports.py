@@ -138,6 +138,12 @@ def test_the_contract_imports_nothing_of_ours():
         assert not {target for target in imports(OURS[name]) if target.startswith(("jtss", "data_prep"))}
 
 
+def test_one_room_opens_data_files_and_one_those_of_models():
+    with_hdf5 = {name for name, path in OURS.items() if "h5py" in imports(path)}
+    assert {room(name) for name in with_hdf5} == {"dataset", "pretrained"}
+    assert not any("h5py" in imports(ROOT / door) for door in ("train.py", "evaluate.py"))
+
+
 def test_nothing_loads_a_pickle():
     for path in [*OURS.values(), ROOT / "train.py", ROOT / "evaluate.py"]:
         assert not imports(path) & {"pickle", "dill", "joblib", "cloudpickle"}, path
@@ -162,4 +168,4 @@ def test_training_and_simulating_do_without_the_packages_for_packets(module):
 def test_applying_a_network_loads_no_optimizer_and_no_checkpoints():
     everything = "; ".join(f"import {name}" for name in modules("jtss/inference"))
     loaded_then = loaded(f"{everything}; from jtss.pretrained import load; load.load_model('n3_best')")
-    assert not loaded_then & {"optax", "orbax", "tensorstore", "matplotlib", "scipy", "astropy"}
+    assert not loaded_then & {"optax", "orbax", "tensorstore", "matplotlib", "scipy", "astropy", "pyarrow"}

@@ -36,13 +36,13 @@ class Model:
     """A trained model with everything that it needs to read alerts.
 
     Attributes:
-        label: the path of its run directory, or of the folder of an ensemble, or its name where it ships.
+        label: the path of its run directory, or of the folder of an ensemble, or its name where it is pretrained.
         config: with the seed of the first member.
         statistics: of the metadata of its training split.
         members: trainings that differ in the seed; their probabilities are averaged. Mostly one.
         provenance: of the first member.
         warnings: what was wrong with later states.
-        folder: what `label` names; None for a model that ships.
+        folder: what `label` names; None for a pretrained model.
         temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
     """
 

@@ -94,11 +94,12 @@ def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> In
 
     Wilson 1927, JASA 22, 209.
     """
+    from scipy import stats  # on use: it takes a second to load, and applying a model does without
+
     if not 0 <= hits <= total:
         raise ValueError(f"{hits} hits of {total}: expected 0 to {total}")
     if not total:
         return Interval(np.float64("nan"), np.float64("nan"))
-    from scipy import stats  # on use: it takes half a second, and applying a model does without
 
     limits = stats.binomtest(hits, total).proportion_ci(confidence, method="wilson")
     return Interval(np.float64(limits.low), np.float64(limits.high))

@@ -27,7 +27,7 @@ def load(path: Path) -> Model:
 
 
 def directories(model: Model) -> list[RunDirectory]:
-    """The run directory of each member; none for a model that ships.
+    """The run directory of each member; none for a pretrained model.
 
     Raises:
         RunError, ensembles.EnsembleError: one is missing or damaged.
@@ -40,7 +40,7 @@ def directories(model: Model) -> list[RunDirectory]:
 
 
 def learning_curve(model: Model) -> list[dict]:
-    """One dict per validation of a single training, none of an ensemble or where it ships; `RunDirectory.metrics`.
+    """One dict per validation of a single training, none of an ensemble or a pretrained model; `RunDirectory.metrics`.
 
     Raises:
         RunError: the record is missing or damaged.

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep import ingest
 from helpers.made_runs import FIRST, TINY, make_run, table_of, write_data
-from helpers.make_packets import CANDIDATE, night, save
+from helpers.make_packets import CANDIDATE, alert, night, save
 from helpers.programs import jtss
 from jtss.pretrained import file
 from jtss.reports import export
@@ -112,8 +112,8 @@ def test_calibration_comes_before_class_priors(classify):
         ("plain", ("--priors", "AGN=.5,SN=.5"), "--priors: found AGN, SN, the model has AGN, SN, VS, asteroid, bogus"),
         ("plain", ("--calibrated",), "--calibrated: plain has no temperature"),
         ("plain", ("--allwise", "none.csv"), "none.csv"),
-        ("plain", ("--screen-bogus", "nowhere"), "nowhere: no such run directory and no model that ships"),
-        ("nowhere", (), "nowhere: no such run directory and no model that ships"),
+        ("plain", ("--screen-bogus", "nowhere"), "nowhere: no such run directory and no pretrained model"),
+        ("nowhere", (), "nowhere: no such run directory and no pretrained model"),
     ],
 )
 def test_a_mistake_gets_one_line_and_leaves_nothing(classify, tmp_path, model, words, message):
@@ -148,3 +148,15 @@ def test_colours_that_are_missing_or_not_read_are_warned_of(classify, folder, tm
     assert "objects matched" not in out + err
     _, _, err = classify("plain", "--allwise", catalogue(tmp_path / "cat.csv", (150.0, 2.0)))
     assert "WARNING: --allwise: plain reads no AllWISE colours, so the catalogue changes nothing" in err
+
+
+def test_files_beside_the_alerts_are_passed_over(tmp_path, capsys, monkeypatch):
+    """Its own of before, too, and the catalogue."""
+    folder = save(tmp_path / "night", [alert("ZTF18a", 1), alert("ZTF18b", 2)])
+    monkeypatch.chdir(folder)
+    catalogue(folder / "allwise.csv", (150.0, 2.0))
+    outputs = ["--out", "table.csv", "--rejects", "rejects.jsonl", "--picture", "picture.png"]
+    for _ in range(2):
+        assert jtss("classify", ".", "-m", "n1_enhanced", "--allwise", "allwise.csv", *outputs) == 0
+        assert "other_file" not in capsys.readouterr().out
+    assert set(answers("table.csv")) == {"ZTF18a", "ZTF18b"}

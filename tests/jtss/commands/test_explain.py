@@ -43,7 +43,7 @@ def test_an_object_of_alert_packets_has_no_true_class(folder, tmp_path):
         (("ZTF0", "ZTF99"), "made.h5 has no object ZTF99 with a usable detection"),
         (("ZTF24",), "ZTF24 has 2 detections, expected 3 or more"),
         (("ZTF0", "--data", "x.h5", "--alerts", "y"), "not allowed with argument"),
-        (("ZTF0", "--beside", "nowhere"), "nowhere: no such run directory and no model that ships"),
+        (("ZTF0", "--beside", "nowhere"), "nowhere: no such run directory and no pretrained model"),
     ],
 )
 def test_a_mistake_is_named_and_leaves_nothing(folder, tmp_path, capsys, words, message):

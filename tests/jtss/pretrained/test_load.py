@@ -43,8 +43,8 @@ def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
     monkeypatch.setattr(file, "FOLDER", folder / "files")
-    with pytest.raises(ModelError, match="n9: no such run directory and no model that ships; shipped models: t"):
+    with pytest.raises(ModelError, match="n9: no such run directory and no pretrained model; pretrained models: t"):
         load.load_model("n9")
-    with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
+    with pytest.raises(ModelError, match="no pretrained model is named n9; pretrained models: tiny"):
         file.load("n9", folder / "files")
-    assert file.listing(folder / "nowhere") == "shipped models: none"
+    assert file.listing(folder / "nowhere") == "pretrained models: none"

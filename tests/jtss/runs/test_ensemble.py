@@ -43,13 +43,13 @@ def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
     runs_seeds.require_new(path)
     runs_seeds.write(path, named.get("demo"), [0, 1], 2)
     assert (runs_seeds.seeds_at_once(path), sorted(os.listdir(path))) == (2, ["repeats.json", "seed-0"])
-    with pytest.raises(FileExistsError, match="has repeats in it; go on with them by --resume"):
+    with pytest.raises(FileExistsError, match="holds an ensemble; go on with it by --resume"):
         runs_seeds.require_new(path)
 
 
 def test_repeats_are_not_begun_among_other_things(tmp_path):
     (tmp_path / ".other.partial").touch()
-    with pytest.raises(FileExistsError, match="exists and is no folder of repeats"):
+    with pytest.raises(FileExistsError, match="exists and is no folder of an ensemble"):
         runs_seeds.require_new(tmp_path)
 
 
