@@ -129,7 +129,9 @@ def test_sigterm_does_not_wait_for_a_step_that_takes_minutes(data_file, tmp_path
     started = start(*options, "--out", tmp_path / "run", stderr=subprocess.DEVNULL)
     while "for a CPU there is" not in (line := started.stdout.readline()):
         assert line, "it ended"
-    time.sleep(2)
+    while not (tmp_path / "run" / "checkpoints" / "0").is_dir():  # the last thing before the first step
+        assert started.poll() is None
+        time.sleep(0.02)
     started.terminate()
     output, _ = started.communicate(timeout=300)
     assert started.returncode == 143

@@ -1,6 +1,7 @@
 """The loop: one program or many, one seed or several, from memory or from the file, whole or resumed: the same run."""
 
 from dataclasses import replace
+from threading import Event
 
 import jax
 import numpy as np
@@ -154,14 +155,19 @@ def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
 
 def test_a_stop_asked_for_in_the_middle_of_a_long_step_is_not_kept_waiting(monkeypatch):
     """The states before the step are still there; the step itself is given up."""
-    asked = []
+    asked, over, turn = Event(), Event(), loop._turn
     monkeypatch.setattr(loop, "LONGEST_WAIT_SECONDS", -1.0)
-    slow = loop._turn
-    monkeypatch.setattr(loop, "_turn", lambda *a: (__import__("time").sleep(1.0 if asked else 0), slow(*a))[1])
+
+    def endless(*given):
+        assert not asked.is_set() or over.wait(600)
+        return turn(*given)
+
+    monkeypatch.setattr(loop, "_turn", endless)
     seen = []
-    for progress in turns(TINY, stop_asked=lambda: bool(asked)):
+    for progress in turns(TINY, stop_asked=asked.is_set):
         seen.append(progress)
-        asked.append(True)
+        asked.set()
+    over.set()
     assert len(seen) == 1
     assert all(np.all(np.isfinite(leaf)) for leaf in leaves(seen[0].states.variables))
 
