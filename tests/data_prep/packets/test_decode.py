@@ -8,8 +8,8 @@ from data_prep.packets.alerts import decode_block
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.decode import ALERTS_PER_SLICE, REMARKS, decode
 from data_prep.packets.stamps import scale
-from data_prep.simulate.packets import encode_file
-from helpers.make_packets import NO_STAMPS, alert, images
+from data_prep.simulate.packets import encode_file, packet
+from helpers.make_packets import CANDIDATE, NO_STAMPS, alert, images
 from jtss.schema import METADATA_NAMES, STAMP_SIDE
 
 
@@ -35,7 +35,7 @@ def test_a_row_is_what_the_packet_says(blocks):
     assert (decoded.object_ids, decoded.n_read, decoded.rejections) == (["ZTF18a"], 1, [])
     assert (key["jd"], key["candid"], key["fid"]) == (2459001.5, 7, 2)
     np.testing.assert_array_equal(row["stamps"], scale(np.stack(images(7), axis=-1)).astype(np.float16))
-    assert row["position"].tolist() == [359.5, -40.25]
+    assert key["position"].tolist() == [359.5, -40.25]
     assert row["metadata"][METADATA_NAMES.index("magpsf")] == 18.5
 
 
@@ -76,7 +76,8 @@ def test_what_is_odd_is_remarked(blocks):
     holed[0][:3] = np.nan
     filled[2][0, 0] = -1e31
     records = [alert("flat", 1, flat), alert("holed", 2, holed), alert("filled", 3, filled), alert("plain", 4, fid=9)]
-    (decoded,) = decode(blocks(*records, alert("less", 5, magpsf=None)), pad_edges=False)
+    less = {name: value for name, value in CANDIDATE.items() if name != "sgscore1"}
+    (decoded,) = decode(blocks(*records, packet("less", 5, less, images(5))), pad_edges=False)
     found = dict(zip(decoded.object_ids, map(remarks_of, decoded.keys), strict=True))
     assert {name: remarks - {"missing_metadata"} for name, remarks in found.items()} == {
         "flat": {"constant_stamp"},

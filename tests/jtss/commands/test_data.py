@@ -41,7 +41,7 @@ def test_a_build_succeeds_whatever_becomes_of_its_audit(one_image, tmp_path, cap
 def sky(tmp_path_factory):
     """A simulated sky of three objects."""
     path = tmp_path_factory.mktemp("data") / "sky.h5"
-    assert jtss("data", "simulate", "--objects", 3, "--seed", 4, "--workers", 1, "--out", path) is None
+    assert jtss("data", "simulate", "--objects", 3, "--seed", 4, "--workers", 1, "--out", path) == 0
     return path
 
 
