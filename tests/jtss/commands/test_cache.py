@@ -1,7 +1,6 @@
 """Compiled programs are kept and found again; a folder that is damaged, full or closed stops nothing."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,9 +61,8 @@ def test_a_second_process_finds_the_program_and_gets_the_same_bits(filled):
 
 
 @pytest.mark.parametrize("fault", [lambda content: content[: len(content) // 2], lambda content: b""])
-def test_a_damaged_program_is_made_again(filled, tmp_path, fault):
-    original, (first, _, _) = filled
-    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+def test_a_damaged_program_is_made_again(tmp_path, fault):
+    first, _, _ = run(tmp_path)
     for path in files(tmp_path):
         path.write_bytes(fault(path.read_bytes()))
     names = files(tmp_path)

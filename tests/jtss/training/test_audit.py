@@ -67,7 +67,7 @@ def test_other_data_and_what_is_no_run_are_errors_of_one_line(run, tmp_path, cap
     for arguments, message in (
         ([path, "--data", str(tmp_path / "other.h5")], "other.h5: content hash"),
         ([path, "--data", str(tmp_path / "nowhere.h5")], "nowhere.h5: no such file"),
-        ([str(tmp_path / "nowhere")], "nowhere: no such run directory"),
+        ([str(tmp_path / "nowhere")], "nowhere: no such file"),
     ):
         assert jtss("audit", *arguments) == 2
         error = capsys.readouterr().err
