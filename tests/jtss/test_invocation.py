@@ -2,14 +2,7 @@
 
 import shlex
 
-import pytest
-
 from jtss import invocation
-
-
-@pytest.fixture(autouse=True)
-def _as_installed(monkeypatch):
-    monkeypatch.setattr(invocation, "_SCRIPTS", {})
 
 
 def test_a_verb_is_spelled_as_the_installed_program():
