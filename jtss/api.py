@@ -485,5 +485,5 @@ def evaluate(
         warnings.warn(line, stacklevel=3)
 
     with _one_family(), tempfile.TemporaryDirectory(prefix="jtss.") as nowhere:
-        found, _ = assessment.assess(Path(name), request, Path(out or nowhere), warn)
-    return found
+        document, _ = assessment.assess(Path(name), request, Path(out or nowhere), warn)
+    return document

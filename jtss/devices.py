@@ -28,17 +28,17 @@ def join_processes() -> None:
     Raises:
         ValueError: only some of the variables are set.
     """
-    found = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    if not found:
+    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    if not given:
         jax.distributed.initialize()
         return
-    missing = [name for name in ENVIRONMENT if name not in found]
+    missing = [name for name in ENVIRONMENT if name not in given]
     if missing:
-        raise ValueError(f"{', '.join(found)} given, but not {', '.join(missing)}")
-    wrong = [f"{name}={found[name]}" for name in ENVIRONMENT[1:] if not found[name].isdecimal()]
+        raise ValueError(f"{', '.join(given)} given, but not {', '.join(missing)}")
+    wrong = [f"{name}={given[name]}" for name in ENVIRONMENT[1:] if not given[name].isdecimal()]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: expected a number")
-    jax.distributed.initialize(found[ENVIRONMENT[0]], *(int(found[name]) for name in ENVIRONMENT[1:]))
+    jax.distributed.initialize(given[ENVIRONMENT[0]], *(int(given[name]) for name in ENVIRONMENT[1:]))
 
 
 @cache

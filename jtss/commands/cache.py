@@ -39,9 +39,9 @@ def _machine() -> str:
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.is_file() else []
     names = ("model name", "flags", "Features", "CPU part")
-    found = {line for line in lines if line.partition(":")[0].strip() in names}
+    known = {line for line in lines if line.partition(":")[0].strip() in names}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return "\n".join([platform.machine(), platform.processor(), str(cores), *sorted(found)])
+    return "\n".join([platform.machine(), platform.processor(), str(cores), *sorted(known)])
 
 
 def require_backend() -> None:

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from jtss.pretrained import load
     from jtss.reports import assessment, report
     from jtss.reports.sections import seeds, selective
-    from jtss.runs.seeds import is_repeats
+    from jtss.runs.ensemble import is_ensemble
 
     first, *others = options.models
     cache.enable()
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         purity=selective.PURITY if options.purity is None else options.purity,
         others=tuple(others),
     )
-    if is_repeats(first):
+    if is_ensemble(first):
         summary, paths = assessment.assess_ensemble(first, request, options.out, common.warn, print)
         print(f"\n{seeds.text(summary)}\n\nnumbers: {paths[0]}\ntable: {paths[1]}")
     else:

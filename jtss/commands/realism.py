@@ -64,6 +64,6 @@ def run(options: argparse.Namespace) -> None:
         predictions=tuple(options.predictions),
         command=options.command_line,
     )
-    found = realism.measure(request, say=print, warn=common.warn)
-    paths = realism.write(options.out, found)
+    findings = realism.measure(request, say=print, warn=common.warn)
+    paths = realism.write(options.out, findings)
     print("\n" + "\n".join(f"written: {path}" for path in paths))

@@ -61,8 +61,8 @@ def fit(probabilities: np.ndarray, labels: np.ndarray) -> float:
     def loss(cold: float) -> float:
         return cross_entropy(scaled(probabilities, 1 / cold), labels)
 
-    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
-    return float(1 / found.x)
+    fitted = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
+    return float(1 / fitted.x)
 
 
 def interval(probabilities: np.ndarray, labels: np.ndarray, fitted: float) -> Interval:

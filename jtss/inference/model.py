@@ -42,7 +42,7 @@ class Model:
         members: trainings that differ in the seed; their probabilities are averaged. Mostly one.
         provenance: of the first member.
         warnings: what was wrong with later states.
-        folder: what `label` names; None for a model that ships.
+        folder: what `label` names; None for a pretrained model.
         temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
     """
 

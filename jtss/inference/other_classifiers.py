@@ -78,12 +78,12 @@ def _row(place: str, line: list[str], n_classes: int) -> tuple[int, list[float]]
 
 def matched(predictions: Predictions, candid: np.ndarray) -> np.ndarray:
     """Probabilities [N, L] of the alerts [N] asked for; a row of NaN where the file does not have one."""
-    found = np.full((len(candid), len(predictions.classes)), np.nan)
+    answers = np.full((len(candid), len(predictions.classes)), np.nan)
     if len(predictions.candid):
         place = np.searchsorted(predictions.candid, candid).clip(max=len(predictions.candid) - 1)
         there = predictions.candid[place] == candid
-        found[there] = predictions.probabilities[place[there]]
-    return found
+        answers[there] = predictions.probabilities[place[there]]
+    return answers
 
 
 NO_ANSWER = -1
@@ -126,8 +126,8 @@ def predicted(path: Path, name: str, object_ids: np.ndarray) -> np.ndarray:
             raise PredictionsError(f"{place}: class {key[1]!r}, expected one of {', '.join(OURS)}")
         if key[0] in sums:
             sums[key[0]][CLASS_NAMES.index(OURS[key[1]])] += probability
-    found = np.stack([sums[oid] for oid in map(str, object_ids)])
-    return np.where(found.any(axis=1), found.argmax(axis=1), NO_ANSWER)
+    totals = np.stack([sums[oid] for oid in map(str, object_ids)])
+    return np.where(totals.any(axis=1), totals.argmax(axis=1), NO_ANSWER)
 
 
 def _of_one_classifier(path: Path, name: str) -> Iterator[tuple[str, dict[str, str]]]:

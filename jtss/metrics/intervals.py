@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from jtss.metrics.classification import ratio
 
@@ -95,10 +94,13 @@ def wilson_interval(hits: int, total: int, confidence: float = CONFIDENCE) -> In
 
     Wilson 1927, JASA 22, 209.
     """
+    from scipy import stats  # on use: it takes a second to load, and applying a model does without
+
     if not 0 <= hits <= total:
         raise ValueError(f"{hits} hits of {total}: expected 0 to {total}")
     if not total:
         return Interval(np.float64("nan"), np.float64("nan"))
+
     limits = stats.binomtest(hits, total).proportion_ci(confidence, method="wilson")
     return Interval(np.float64(limits.low), np.float64(limits.high))
 

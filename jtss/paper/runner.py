@@ -88,7 +88,7 @@ class Runner:
     command: str
 
     def __post_init__(self):
-        self._data_hash = str(dataset.attributes(self.data)["content_hash"])
+        self.data_hash = str(dataset.attributes(self.data)["content_hash"])
         self._failed: dict[str, str] = {}
         self._view, self._prepared = None, None
 
@@ -115,7 +115,7 @@ class Runner:
         held: dict[str, str] = {}
         for setups in programs(self.plan()):
             locks: dict[Trial, ExitStack] = {}
-            for trial in missing(setups, self._data_hash, self.results):
+            for trial in missing(setups, self.data_hash, self.results):
                 if trial.id in self._failed:
                     continue
                 lock = self.results.run(trial) / directory.LOCK
@@ -150,7 +150,8 @@ class Runner:
         failed = self._train(trials, prepared)
         if failed and len(trials) > 1:
             self.say("  they failed as one program; each is tried alone")
-            failed = {key: why for trial in trials for key, why in self._train([trial], prepared).items()}
+            left = [trial for trial in trials if trial.id not in self.results.known]
+            failed = {key: why for trial in left for key, why in self._train([trial], prepared).items()}
         for why in failed.values():
             self.warn(why)
         self._failed |= failed
@@ -199,7 +200,10 @@ class Runner:
         """The run directory of a training, which is made where it is not begun."""
         path = self.results.run(trial)
         if (path / directory.CONFIG).exists():
-            return directory.open_run(path)
+            run = directory.open_run(path)
+            if grids.identity(run.config, run.provenance["data_hash"]) != trial.id:
+                raise RunError(f"{path}: another training than its name says")
+            return run
         record = trainer.provenance_of(self.command, self.data, trial.config) | {"commit": provenance.commit()}
         run = RunDirectory(path, trial.config, statistics, record)
         run.write()
@@ -222,6 +226,8 @@ class Runner:
     def _test(self, trial: Trial, run: RunDirectory) -> None:
         """Test what the run directory holds, and write test.json."""
         model = trained.load(run.path)
+        if model.warnings:  # it would be tested as it was at an earlier step
+            raise RunError("; ".join(model.warnings))
         (outcome,) = (member.outcome for member in model.members)
         answer, config, begun = partial(predict.predict, model), run.config, run.provenance
         tested = evaluation.evaluate(answer, [self._test_split], config.classes, config.n_detections, TEST)

@@ -43,7 +43,7 @@ TRAINING = ("seed", "steps", "planned_steps", "best_step", "validation_loss", "v
 
 
 class ModelError(InputError):
-    """A file of a trained model that is missing, damaged or does not fit; names it, what was found, what expected."""
+    """A file of a trained model that is missing, damaged or does not fit; names it, what is there, what is expected."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def read(path: Path) -> TrainedModel:
         raise ModelError(f"{path}: not a readable HDF5 file ({error}), expected a trained model") from None
     with file:
         for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
-            found = file.attrs.get(name)
-            if np.ndim(found) or found != expected:
-                raise ModelError(f"{path}: {name} {found}, this program reads {expected}")
+            there = file.attrs.get(name)
+            if np.ndim(there) or there != expected:
+                raise ModelError(f"{path}: {name} {there}, this program reads {expected}")
         config = _attribute(path, file, "config", settings.from_dict)
         statistics = _attribute(path, file, "statistics", partial(_statistics, config))
         _attribute(path, file, "class_names", partial(_check_classes, config))
@@ -194,16 +194,16 @@ def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tup
         raise ModelError(f"{path}: {n_members - 1}: found no such group, expected the arrays of {n_members} trainings")
     expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
     shapes = _named(expected)
-    found: dict[str, h5py.Dataset] = {}
-    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-    for name in sorted({*shapes, *found}):
-        ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, found))
+    stored: dict[str, h5py.Dataset] = {}
+    file.visititems(lambda name, item: stored.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    for name in sorted({*shapes, *stored}):
+        ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, stored))
         if ours != theirs:
             raise ModelError(f"{path}: {name}: found {theirs}, expected {ours}")
-        if found[name].external or found[name].is_virtual:  # the sum of this file would not vouch for it
+        if stored[name].external or stored[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
     try:
-        arrays = jax.device_put([found[name][()] for name in shapes])  # at once: nothing is compiled for it
+        arrays = jax.device_put([stored[name][()] for name in shapes])  # at once: nothing is compiled for it
         return jax.tree.unflatten(jax.tree.structure(expected), arrays)
     except (OSError, MemoryError) as error:
         raise ModelError(f"{path}: damaged ({error})") from None
@@ -235,7 +235,7 @@ def load(name: str, folder: Path) -> TrainedModel:
         ModelError: no model of that name (lists the names), not the file that shipped, or it does not fit.
     """
     if name not in names(folder):
-        raise ModelError(f"no shipped model is named {name}; {listing(folder)}")
+        raise ModelError(f"no pretrained model is named {name}; {listing(folder)}")
     path = path_of(name, folder)
     fault = file_fault(path)
     if fault:
@@ -245,7 +245,7 @@ def load(name: str, folder: Path) -> TrainedModel:
 
 def listing(folder: Path) -> str:
     """What ships, in half a sentence."""
-    return f"shipped models: {', '.join(names(folder)) or 'none'}"
+    return f"pretrained models: {', '.join(names(folder)) or 'none'}"
 
 
 def files(folder: Path) -> list[Path]:
@@ -256,14 +256,14 @@ def files(folder: Path) -> list[Path]:
 
 def faults(folder: Path) -> list[str]:
     """A line for everything that is wrong with the folder: files that are missing, changed, unknown or do not fit."""
-    found = []
+    lines = []
     for path in files(folder):
         fault = file_fault(path)
         if fault:
-            found.append(f"{path}: {fault}")
+            lines.append(f"{path}: {fault}")
         elif path.suffix == ".h5":
             try:
                 read(path)
             except ModelError as error:
-                found.append(str(error))
-    return found
+                lines.append(str(error))
+    return lines

@@ -9,10 +9,10 @@ from jtss.pretrained.file import ModelError, TrainedModel
 
 
 def load_model(path: str | Path) -> Model:
-    """The best model of a run directory; of a folder of seeds, all of them as one model; or the model that ships.
+    """The best model of a run directory; of a folder of seeds, all of them as one model; or the pretrained model.
 
     Args:
-        path: run directory or folder of seeds; where there is nothing of that path, the name of a model that ships.
+        path: run directory or folder of seeds; where there is nothing of that path, the name of a pretrained model.
 
     Raises:
         InputError: neither, or damaged; or the seeds are not of one training.
@@ -23,8 +23,8 @@ def load_model(path: str | Path) -> Model:
         return trained.load(Path(path))
     name = str(path)
     if Path(path).exists() or name not in file.names(file.FOLDER):
-        absent = "no such run directory and no model that ships"
-        other = "not a directory; expected a run directory or the name of a model that ships"
+        absent = "no such run directory and no pretrained model"
+        other = "not a directory; expected a run directory or the name of a pretrained model"
         raise ModelError(f"{name}: {other if Path(path).exists() else absent}; {file.listing(file.FOLDER)}")
     return pretrained(name, file.load(name, file.FOLDER))
 

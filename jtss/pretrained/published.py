@@ -100,15 +100,15 @@ def load(folder: str | Path, config: Config) -> Network:
         OSError: a file cannot be read.
     """
     path = Path(folder, "weights.npz")
-    found = _arrays(path)
+    arrays = _arrays(path)
     expected = jax.eval_shape(partial(network.init, config), jax.random.key(0))
     names = jax.tree_util.tree_map_with_path(lambda keys, _: _their_name(config, *(key.key for key in keys)), expected)
     shapes = dict(zip(jax.tree.leaves(names), jax.tree.leaves(expected), strict=True))
-    for name in sorted({*found, *shapes}):
-        ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, found))
+    for name in sorted({*arrays, *shapes}):
+        ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, arrays))
         if ours != theirs:
             raise PublishedError(f"{path}: {name}: {theirs}, expected {ours}")
-    variables = jax.tree.map(lambda name: jnp.asarray(found[name]), names)
+    variables = jax.tree.map(lambda name: jnp.asarray(arrays[name]), names)
     return Network(config, variables, _statistics(Path(folder, "norm_stats.json"), config.metadata))
 
 

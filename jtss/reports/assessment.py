@@ -20,7 +20,7 @@ from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import files, provenance
-from jtss.runs.seeds import seed_directories
+from jtss.runs.ensemble import seed_directories
 from jtss.training.trained import learning_curve
 
 Say = Callable[[str], None]
@@ -57,10 +57,10 @@ def assess(
     """Evaluate a trained model and write its report.
 
     Args:
-        path: run directory, folder of an ensemble's seeds, or name of a model that ships.
+        path: run directory, folder of an ensemble's seeds, or name of a pretrained model.
         request: what on.
         out: folder of the report; None: a folder named after the data, the split and the screening, in the run
-            directory; for a model that ships in the current one, and named after the model, too; with other models
+            directory; for a pretrained model in the current one, and named after the model, too; with other models
             "-compared".
         warn: takes what a reader must know before believing the numbers.
         ensemble: what its seeds say by themselves, see `sections.seeds.summarise`.
@@ -202,17 +202,17 @@ def split_warnings(data: dict) -> list[str]:
 
 
 def training_data(run: Model) -> Path:
-    """The data set that a run was trained on; FileNotFoundError for a model that ships, which does not know it."""
+    """The data set that a run was trained on; FileNotFoundError for a pretrained model, which does not know it."""
     if run.folder is None:
         raise FileNotFoundError(
-            f"{run.label} ships without the data it was trained on; name a data set by --data F.h5, or classify alerts"
+            f"{run.label} is pretrained, without the data it was trained on; name a data set by --data F.h5, or classify alerts"
             " by --alerts"
         )
     return Path(run.provenance["data"])
 
 
 def own_folder(run: Model, name: str) -> Path:
-    """A folder in the run directory; for a model that ships in the current one, and named after the model, too."""
+    """A folder in the run directory; for a pretrained model in the current one, and named after the model, too."""
     return run.folder / name if run.folder else Path(f"{run.label}-{name}")
 
 

@@ -20,7 +20,7 @@ from jtss import devices
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.network.inputs import Statistics
-from jtss.runs import files, seeds
+from jtss.runs import ensemble, files
 from jtss.runs.states import RunError, States, reason
 
 CONFIG, STATISTICS, METRICS, LOCK = "config.json", "statistics.json", "metrics.jsonl", "lock"
@@ -123,14 +123,14 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG:
         return
     elsewhere = "choose another name with --out"
-    if seeds.is_repeats(path):
-        raise FileExistsError(f"{path} exists and holds repeats; {elsewhere}")
+    if ensemble.is_ensemble(path):
+        raise FileExistsError(f"{path} exists and holds an ensemble; {elsewhere}")
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
     there = open_run(path)
-    found = settings.to_dict(there.config) | {"data hash": there.provenance["data_hash"]}
+    present = settings.to_dict(there.config) | {"data hash": there.provenance["data_hash"]}
     asked = settings.to_dict(config) | {"data hash": data_hash}
-    differences = settings.differences(asked, found, ("asked for", "there"))
+    differences = settings.differences(asked, present, ("asked for", "there"))
     if differences:
         raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")
     if there.states().steps():

@@ -104,18 +104,18 @@ def folder_fault(folder: Path) -> str | None:
     """What is wrong with `folder`: files that are missing, changed or not in its sums; None where nothing is."""
     try:
         written = (folder / SUMS).read_text()
-        found = _sums(folder)
+        present = _sums(folder)
     except FileNotFoundError:
         return f"{SUMS} is missing"
     except (OSError, UnicodeDecodeError) as error:
         return f"cannot be read ({error})"
-    if written == _text(found):
+    if written == _text(present):
         return None
     expected = _parsed(written)
     faults = {
-        "missing": expected.keys() - found.keys(),
-        "not expected": found.keys() - expected.keys(),
-        "changed": {name for name in expected.keys() & found.keys() if expected[name] != found[name]},
+        "missing": expected.keys() - present.keys(),
+        "not expected": present.keys() - expected.keys(),
+        "changed": {name for name in expected.keys() & present.keys() if expected[name] != present[name]},
     }
     named = [f"{_shortened(sorted(names))} {what}" for what, names in faults.items() if names]
     return ", ".join(named) or f"{SUMS} changed"
@@ -136,8 +136,8 @@ def file_fault(path: Path) -> str | None:
         return f"{SUMS} does not list it" if (path.parent / SUMS).is_file() else f"{SUMS} is missing beside it"
     if not path.is_file():
         return f"the file is missing, {SUMS} expects it"
-    found = sum_of(path)
-    return None if found == expected else f"damaged: its SHA-256 sum is {found}, {SUMS} expects {expected}"
+    own = sum_of(path)
+    return None if own == expected else f"damaged: its SHA-256 sum is {own}, {SUMS} expects {expected}"
 
 
 def sum_of(path: Path) -> str:

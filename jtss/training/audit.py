@@ -16,7 +16,7 @@ from jtss import dataset
 from jtss.config.settings import Config
 from jtss.network import inputs
 from jtss.network.inputs import FITTED, Examples, Statistics
-from jtss.runs import seeds
+from jtss.runs import ensemble
 from jtss.runs.directory import STATISTICS, RunDirectory, open_run
 from jtss.runs.states import RunError
 from jtss.schema import SPLIT_NAMES, TIME_GAP
@@ -27,14 +27,14 @@ SUSPECTS = (("train",), ("train", "validation"), SPLIT_NAMES, ("validation",), (
 
 
 class Verdict(NamedTuple):
-    """What was found in a run: whether it leaks, and a line that says so."""
+    """What is true of a run: whether it leaks, and a line that says so."""
 
     leak: bool
     text: str
 
 
 def check(path: Path, data_path: Path | None = None) -> list[Verdict]:
-    """Check a run directory, or every seed of a folder of repeats.
+    """Check a run directory, or every seed of an ensemble.
 
     Args:
         path: the run.
@@ -44,16 +44,16 @@ def check(path: Path, data_path: Path | None = None) -> list[Verdict]:
         RunError, RepeatsError: no run, or a damaged one.
         DataError: no data set, a damaged one, or not the one that the run was trained on.
     """
-    directories = seeds.seed_directories(path).values() if seeds.is_repeats(path) else [path]
+    directories = ensemble.seed_directories(path).values() if ensemble.is_ensemble(path) else [path]
     return [_check_run(open_run(directory), data_path) for directory in directories]
 
 
 def _check_run(run: RunDirectory, data_path: Path | None) -> Verdict:
     data_path = Path(data_path or run.provenance["data"])
-    found, expected = str(dataset.attributes(data_path)["content_hash"]), run.provenance["data_hash"]
-    if found != expected:
+    there, expected = str(dataset.attributes(data_path)["content_hash"]), run.provenance["data_hash"]
+    if there != expected:
         raise dataset.DataError(
-            f"{data_path}: content hash {found}, expected {expected}, of the data that {run.path} was trained on"
+            f"{data_path}: content hash {there}, expected {expected}, of the data that {run.path} was trained on"
         )
     return judge(run.path / STATISTICS, run.statistics, labelled(data_path, run.config), run.config)
 
@@ -70,8 +70,8 @@ def labelled(path: Path, config: Config) -> Examples:
     blind = replace(config, stamp=replace(config.stamp, channels=()), metadata=metadata)
     batches = (inputs.examples(sequences, blind) for sequences in dataset.read(path))
     parts = [batch.take(np.flatnonzero(batch.label >= 0)) for batch in batches]
-    found = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    return found._replace(dynamic=found.dynamic[..., : len(config.metadata.dynamic)])
+    whole = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return whole._replace(dynamic=whole.dynamic[..., : len(config.metadata.dynamic)])
 
 
 def judge(name: Path, stored: Statistics, examples: Examples, config: Config) -> Verdict:
@@ -106,10 +106,10 @@ def _fit(examples: Examples, splits: tuple[str, ...], config: Config) -> Statist
     return inputs.fit(chosen.dynamic, chosen.static, config.metadata)
 
 
-def _differences(found: Statistics, expected: Statistics) -> Iterator[str]:
+def _differences(given: Statistics, expected: Statistics) -> Iterator[str]:
     """A text for each limit, mean or deviation that differs."""
     for group in ("dynamic", "static"):
-        one, other = getattr(found, group), getattr(expected, group)
+        one, other = getattr(given, group), getattr(expected, group)
         for i, name in enumerate(one.names):
             for key in FITTED:
                 value, wanted = getattr(one, key)[i], getattr(other, key)[i]

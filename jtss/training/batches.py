@@ -115,13 +115,13 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
         batch = examples(sequences, config)
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
-        for name, found in parts.items():
+        for name, taken in parts.items():
             chosen = batch.take(np.flatnonzero((batch.label >= 0) & (batch.split == schema.SPLIT_NAMES.index(name))))
             lean = name == "train" and not train_stamps
-            found.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
+            taken.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
     splits = {
-        name: Examples(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
-        for name, found in parts.items()
+        name: Examples(*(np.concatenate(columns) for columns in zip(*taken, strict=True)))
+        for name, taken in parts.items()
     }
     for name, split in splits.items():
         counts = np.bincount(split.label, minlength=len(config.classes))

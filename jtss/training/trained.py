@@ -9,7 +9,8 @@ import numpy as np
 
 from jtss.inference.model import Member, Model, Outcome
 from jtss.invocation import spelled
-from jtss.runs import directory, seeds
+from jtss.runs import directory
+from jtss.runs import ensemble as ensembles
 from jtss.runs.directory import RunDirectory
 from jtss.runs.states import RunError
 from jtss.training.seeds import with_seed
@@ -20,21 +21,21 @@ def load(path: Path) -> Model:
     """The best model of a run directory; of a folder of seeds, all of them as one model.
 
     Raises:
-        RunError, seeds.SeedsError: neither, or damaged; or the seeds are not of one training.
+        RunError, ensembles.EnsembleError: neither, or damaged; or the seeds are not of one training.
     """
-    return _of_seeds(path) if seeds.is_repeats(path) else _of_directory(path)
+    return _of_seeds(path) if ensembles.is_ensemble(path) else _of_directory(path)
 
 
 def directories(model: Model) -> list[RunDirectory]:
-    """The run directory of each member; none for a model that ships.
+    """The run directory of each member; none for a pretrained model.
 
     Raises:
-        RunError, seeds.SeedsError: one is missing or damaged.
+        RunError, ensembles.EnsembleError: one is missing or damaged.
     """
     if model.folder is None:
         return []
-    ensemble = seeds.is_repeats(model.folder)
-    paths = seeds.seed_directories(model.folder).values() if ensemble else [model.folder]
+    ensemble = ensembles.is_ensemble(model.folder)
+    paths = ensembles.seed_directories(model.folder).values() if ensemble else [model.folder]
     return [directory.open_run(path) for path in paths]
 
 
@@ -50,7 +51,7 @@ def learning_curve(model: Model) -> list[dict]:
 
 def _of_seeds(path: Path) -> Model:
     parts = []
-    for seed, folder in seeds.seed_directories(path).items():
+    for seed, folder in ensembles.seed_directories(path).items():
         parts.append(_of_directory(folder))
         own = parts[-1].config.training.seed
         if own != seed:

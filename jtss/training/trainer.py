@@ -17,7 +17,7 @@ from jtss import dataset, devices
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.runs import directory, provenance, seeds
+from jtss.runs import directory, ensemble, provenance
 from jtss.runs.directory import RunDirectory
 from jtss.training import loop, step
 from jtss.training.batches import Prepared, prepare
@@ -92,8 +92,8 @@ def start(
     numbers = [config.training.seed + i for i in range(n_seeds)]
     configs = {out: config}
     if len(numbers) > 1:
-        seeds.require_new(out)
-        configs = {seeds.seed_directory(out, seed): with_seed(config, seed) for seed in numbers}
+        ensemble.require_new(out)
+        configs = {ensemble.seed_directory(out, seed): with_seed(config, seed) for seed in numbers}
     for folder, its_config in configs.items():
         directory.require_new(folder, its_config, content_hash)
     prepared = prepare(data, config, stream=stream, say=say)
@@ -103,7 +103,7 @@ def start(
         directory.create(folder, its_config, prepared.statistics, record) for folder, its_config in configs.items()
     ]
     if len(numbers) > 1:
-        seeds.write(out, config, numbers, at_once)
+        ensemble.write(out, config, numbers, at_once)
     return Training(out, directories, at_once, prepared)
 
 
@@ -122,8 +122,8 @@ def resume(run: Path, *, say: Say, warn: Say, data: Path | None = None, stream: 
         FileNotFoundError: its data file is not there.
     """
     at_once, paths = 1, [run]
-    if seeds.is_repeats(run):
-        at_once, paths = seeds.seeds_together(run), list(seeds.seed_directories(run).values())
+    if ensemble.is_ensemble(run):
+        at_once, paths = ensemble.seeds_at_once(run), list(ensemble.seed_directories(run).values())
     directories = [directory.open_run(path) for path in paths]
     first = directories[0]
     devices.check_divisible(first.config.training.batch_size)

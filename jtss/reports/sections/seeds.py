@@ -13,7 +13,7 @@ from jtss.metrics.intervals import deviation
 from jtss.reports import figures, page
 from jtss.reports.page import percent, points
 from jtss.runs import files
-from jtss.runs.seeds import REPEATS
+from jtss.runs.ensemble import FILE
 
 ENSEMBLE = "together"  # the key of repeats.json under which the scores of the ensemble stand
 MEANING = (
@@ -98,7 +98,7 @@ def write(folder: Path, summary: dict) -> tuple[Path, Path]:
         OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    json_path, csv_path = folder / REPEATS, folder / "repeats.csv"
+    json_path, csv_path = folder / FILE, folder / "repeats.csv"
     files.write(json_path, page.to_json(summary))
     files.write(csv_path, csv(summary))
     return json_path, csv_path

@@ -82,15 +82,15 @@ def test_a_report_lies_in_this_folder_and_has_no_section_of_training(evaluate, f
         (
             "tiny",
             [],
-            "tiny ships without the data it was trained on; name a data set by --data F.h5, or classify alerts by",
+            "tiny is pretrained, without the data it was trained on; name a data set by --data F.h5, or classify alerts by",
         ),
         (
             "made.h5",
             ["--alerts", "."],
-            "made.h5: not a directory; expected a run directory or the name of a model that ships;",
+            "made.h5: not a directory; expected a run directory or the name of a pretrained model;",
         ),
-        ("n9", [], "n9: no such run directory and no model that ships; shipped models: tiny, tiny1"),
-        ("n9", ["--alerts", "."], "n9: no such run directory and no model that ships; shipped models: tiny, tiny1"),
+        ("n9", [], "n9: no such run directory and no pretrained model; pretrained models: tiny, tiny1"),
+        ("n9", ["--alerts", "."], "n9: no such run directory and no pretrained model; pretrained models: tiny, tiny1"),
     ],
 )
 def test_mistakes_get_one_line(evaluate, tmp_path, ckpt, arguments, message):

@@ -56,11 +56,11 @@ def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
     monkeypatch.setattr(file, "FOLDER", folder / "files")
-    with pytest.raises(ModelError, match="n9: no such run directory and no model that ships; shipped models: t"):
+    with pytest.raises(ModelError, match="n9: no such run directory and no pretrained model; pretrained models: t"):
         load.load_model("n9")
-    with pytest.raises(ModelError, match="no shipped model is named n9; shipped models: tiny"):
+    with pytest.raises(ModelError, match="no pretrained model is named n9; pretrained models: tiny"):
         file.load("n9", folder / "files")
-    assert file.listing(folder / "nowhere") == "shipped models: none"
+    assert file.listing(folder / "nowhere") == "pretrained models: none"
 
 
 def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
@@ -126,7 +126,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")
-    assert (status, err) == (2, "jtss: error: no shipped model is named n9; shipped models: demo\n")
+    assert (status, err) == (2, "jtss: error: no pretrained model is named n9; pretrained models: demo\n")
 
 
 def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):

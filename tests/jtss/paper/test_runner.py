@@ -43,7 +43,7 @@ def make(path, tmp_path):
 
         def look():
             wanted = plan(kept) if plan else setups
-            kept.read(trial for setup in wanted for trial in grids.trials(setup, work._data_hash))
+            kept.read(trial for setup in wanted for trial in grids.trials(setup, work.data_hash))
             return wanted
 
         say, warn = ([] if said is None else said).append, pytest.fail if warned is None else warned.append
@@ -188,6 +188,17 @@ def test_a_run_directory_that_is_damaged_is_named_and_the_others_go_on(make, mon
     assert list(left.failed) == [trials[0].id]
     assert f"{damaged}: damaged" in left.failed[trials[0].id]
     assert len(made.tested) == 23
+
+
+def test_a_run_directory_of_another_training_is_named(make, monkeypatch, trials, tmp_path):
+    MadeTrainer(monkeypatch)
+    make(TABLE_7[:1]).run()
+    folder = tmp_path / "trainings"
+    (folder / trials[0].id / results.TEST).unlink()
+    (folder / trials[0].id).rename(folder / trials[3].id)
+    left = make(TABLE_7[:2], warned=[]).run()
+    assert set(left.failed) == {trials[3].id}
+    assert left.failed[trials[3].id].endswith(f"{folder / trials[3].id}: another training than its name says")
 
 
 def test_a_stop_comes_between_programs_and_before_tests(make, monkeypatch, trials):

@@ -13,6 +13,7 @@ import pytest
 
 from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences
+from helpers.made_states import flip_a_bit
 from helpers.made_training import assert_equal_trees
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
@@ -66,7 +67,7 @@ def make(path, tmp_path):
         kept = Results(tmp_path / out, pytest.fail)
 
         def plan():
-            kept.read(trial for setup in setups for trial in grids.trials(setup, str(runner._data_hash)))
+            kept.read(trial for setup in setups for trial in grids.trials(setup, runner.data_hash))
             return setups
 
         runner = Runner(plan, path, kept, stop or NeverStop(), ([] if said is None else said).append, pytest.fail, "a")
@@ -125,6 +126,20 @@ def test_a_training_that_is_stopped_twice_comes_to_the_same_bits_as_one_that_is_
     for trial in grids.trials(METADATA, data_hash):
         assert comparable(last.results.known[trial.id]) == comparable(whole.results.known[trial.id])
         assert_equal_trees(weights(tmp_path / "out", trial), weights(tmp_path / "whole", trial))
+
+
+def test_a_finished_training_whose_last_state_is_damaged_is_not_tested_as_it_was_before(make, data_hash, tmp_path):
+    one = METADATA._replace(seeds=1)
+    make([one]).run()
+    (trial,) = grids.trials(one, data_hash)
+    run = tmp_path / "out" / trial.id
+    (run / "test.json").unlink()
+    flip_a_bit(run / "checkpoints" / "6" / "made_with.json")
+    again = make([one])
+    again.warn = (warned := []).append
+    again.run()
+    assert "6: made_with.json changed; step 0 is used instead" in warned[0]
+    assert again.results.known[trial.id].steps == 6
 
 
 def test_a_finished_training_that_was_not_tested_is_only_tested(make, data_hash, tmp_path):

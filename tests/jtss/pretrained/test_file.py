@@ -162,7 +162,7 @@ def test_verify_looks_at_every_file(files, monkeypatch, capsys):
     def verified():
         return jtss("models", "verify", "--folder", files), capsys.readouterr()
 
-    assert verified() == (0, ("shipped models: tiny, all as they were made\n", ""))
+    assert verified() == (0, ("pretrained models: tiny, all as they were made\n", ""))
     (files / "tiny.md").write_text("better\n")
     (files / "new.h5").touch()
     status, (out, err) = verified()
@@ -172,7 +172,7 @@ def test_verify_looks_at_every_file(files, monkeypatch, capsys):
 
 def test_damage_of_one_model_gets_no_new_sum_by_making_another(folder, files):
     flip(files / "tiny.h5")
-    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; put that right first"):
+    with pytest.raises(ModelError, match=r"tiny.h5: damaged: .*; repair or remove it first"):
         export.export(folder / "run", "other", files)
     assert not (files / "other.h5").exists()
     export.export(folder / "run", HERE, files)

@@ -70,7 +70,9 @@ def test_the_model_is_described_by_what_it_was_trained_on(run):
 
 
 def test_a_model_that_ships_does_not_know_its_data():
-    with pytest.raises(FileNotFoundError, match="n3 ships without the data it was trained on; name a data set by"):
+    with pytest.raises(
+        FileNotFoundError, match="n3 is pretrained, without the data it was trained on; name a data set by"
+    ):
         assessment.training_data(SimpleNamespace(folder=None, label="n3"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.made_states import flip_a_bit
 from helpers.made_training import NO_IMAGES, STATISTICS
 from jtss.runs import directory as runs_directory
-from jtss.runs.seeds import seed_directory
+from jtss.runs.ensemble import seed_directory
 from jtss.runs.states import RunError
 from jtss.training import seeds
 from jtss.training import step as training

@@ -8,21 +8,14 @@ from jtss.metrics import classification
 from jtss.reports import evaluation
 from jtss.reports.sections.accuracy import scores
 
-COUNTS = (3, 3, 2, 3, 3, 5, 3, 3)
-LABEL = (0, 1, 2, 2, 3, 2, -1, 0)
-SPLIT = (2, 2, 2, 2, 2, 2, 2, 0)
 
-
-def data(**changes):
-    return sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes)
-
-
-def evaluate(batches, split="test", wrong=None):
-    return evaluation.evaluate(FakeClassifier(3, wrong), batches, CLASSES, 3, split)
+def evaluate(label=(0, 1, 2, 2), wrong=None):
+    made = sequences([3] * len(label), label=label, split=[2] * len(label))
+    return evaluation.evaluate(FakeClassifier(3, wrong), [made], CLASSES, 3, "test")
 
 
 def test_scores_agree_with_metrics():
-    evaluated = evaluate([data()], wrong={"ZTF3": (0, 0.95)})
+    evaluated = evaluate(wrong={"ZTF3": (0, 0.95)})
     numbers = scores(evaluated)
     assert numbers["n_objects"] == 4
     assert numbers["accuracy"]["value"] == 0.75
@@ -37,13 +30,13 @@ def test_scores_agree_with_metrics():
 
 
 def test_a_perfect_score_is_not_certain():
-    numbers = scores(evaluate([data()]))["classes"]["SN"]
+    numbers = scores(evaluate())["classes"]["SN"]
     assert numbers["f1"]["value"] == 1
     assert np.isnan(numbers["f1"]["interval"]).all()
     assert numbers["precision"]["interval"][0] < 0.5
 
 
 def test_scores_of_a_class_without_objects_are_undefined():
-    evaluated = evaluate([data(label=[0, 1, 1, 1, 1, 1, 0, 0])])
+    evaluated = evaluate(label=(0, 1, 1, 0))
     assert np.isnan(scores(evaluated)["classes"]["VS"]["recall"]["value"])
     assert np.isnan(scores(evaluated)["classes"]["VS"]["recall"]["interval"]).all()

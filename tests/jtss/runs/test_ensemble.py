@@ -6,7 +6,7 @@ import os
 import pytest
 
 from jtss.config import named
-from jtss.runs import seeds as runs_seeds
+from jtss.runs import ensemble as runs_seeds
 
 
 def made(tmp_path, text, *seeds):
@@ -18,14 +18,14 @@ def made(tmp_path, text, *seeds):
 
 def test_the_folder_is_read_in_order(tmp_path):
     path = made(tmp_path, json.dumps({"config": "demo", "seeds": [2, 0]}), 0, 2)
-    assert runs_seeds.is_repeats(path)
+    assert runs_seeds.is_ensemble(path)
     assert list(runs_seeds.seed_directories(path).items()) == [(2, path / "seed-2"), (0, path / "seed-0")]
 
 
 def test_a_run_directory_is_no_folder_of_repeats(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    assert not runs_seeds.is_repeats(tmp_path)
-    assert not runs_seeds.is_repeats(tmp_path / "none")
+    assert not runs_seeds.is_ensemble(tmp_path)
+    assert not runs_seeds.is_ensemble(tmp_path / "none")
 
 
 def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
@@ -42,14 +42,14 @@ def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
             runs_seeds.write(path, named.get("demo"), [0, 1], 2)
     runs_seeds.require_new(path)
     runs_seeds.write(path, named.get("demo"), [0, 1], 2)
-    assert (runs_seeds.seeds_together(path), sorted(os.listdir(path))) == (2, ["repeats.json", "seed-0"])
-    with pytest.raises(FileExistsError, match="has repeats in it; go on with them by --resume"):
+    assert (runs_seeds.seeds_at_once(path), sorted(os.listdir(path))) == (2, ["repeats.json", "seed-0"])
+    with pytest.raises(FileExistsError, match="holds an ensemble; go on with it by --resume"):
         runs_seeds.require_new(path)
 
 
 def test_repeats_are_not_begun_among_other_things(tmp_path):
     (tmp_path / ".other.partial").touch()
-    with pytest.raises(FileExistsError, match="exists and is no folder of repeats"):
+    with pytest.raises(FileExistsError, match="exists and is no folder of an ensemble"):
         runs_seeds.require_new(tmp_path)
 
 
@@ -77,6 +77,6 @@ def test_of_several_processes_the_first_looks_and_writes(tmp_path, monkeypatch):
     ],
 )
 def test_a_damaged_folder_is_named(tmp_path, text, message):
-    with pytest.raises(runs_seeds.RepeatsError, match=message) as caught:
+    with pytest.raises(runs_seeds.EnsembleError, match=message) as caught:
         runs_seeds.seed_directories(made(tmp_path, text, 0))
     assert "\n" not in str(caught.value)

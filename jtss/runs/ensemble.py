@@ -1,6 +1,6 @@
-"""Repeats: the same training with several seeds, in one folder.
+"""Ensembles: the same training with several seeds, in one folder.
 
-repeats.json        {"config", "seeds", "together"}: what is repeated, and how many seeds train as one program
+repeats.json        {"config", "seeds", "together"}: what is trained, and how many seeds train as one program
 seed-0, seed-1, …   a run directory for each
 """
 
@@ -13,16 +13,16 @@ from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.runs import files
 
-REPEATS = "repeats.json"
+FILE = "repeats.json"
 
 
-class RepeatsError(InputError):
-    """A folder of repeats that is damaged or incomplete; the message names the file."""
+class EnsembleError(InputError):
+    """A folder of an ensemble that is damaged or incomplete; the message names the file."""
 
 
-def is_repeats(path: Path) -> bool:
-    """Whether `path` is a folder of repeats; a run directory is not."""
-    return (path / REPEATS).is_file()
+def is_ensemble(path: Path) -> bool:
+    """Whether `path` is the folder of an ensemble; a run directory is not."""
+    return (path / FILE).is_file()
 
 
 def seed_directories(path: Path) -> dict[int, Path]:
@@ -31,36 +31,36 @@ def seed_directories(path: Path) -> dict[int, Path]:
     Raises:
         RepeatsError: repeats.json is damaged, or the folder of a seed is missing.
     """
-    file = path / REPEATS
+    file = path / FILE
     try:
         seeds = json.loads(file.read_text())["seeds"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RepeatsError(f"{file}: damaged ({error!r})") from None
+        raise EnsembleError(f"{file}: damaged ({error!r})") from None
     if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or len({*seeds}) < len(seeds):
-        raise RepeatsError(f"{file}: damaged (seeds: expected a list of integers, each once)")
+        raise EnsembleError(f"{file}: damaged (seeds: expected a list of integers, each once)")
     directories = {seed: seed_directory(path, seed) for seed in seeds}
     missing = [directory.name for directory in directories.values() if not directory.is_dir()]
     if missing or not directories:
-        raise RepeatsError(f"{file}: {', '.join(missing) or 'a seed'} is missing in {path}")
+        raise EnsembleError(f"{file}: {', '.join(missing) or 'a seed'} is missing in {path}")
     return directories
 
 
 def require_new(path: Path) -> None:
-    """Raise FileExistsError where `path` is something else than a folder for repeats that is empty, or a start of them.
+    """Raise FileExistsError where `path` is something else than an empty folder or an ensemble that was just begun.
 
     A start may be killed before it is written down. Of several processes the first looks, since the others may come
     when it has begun to write.
     """
     if not devices.is_first_process():
         return
-    if is_repeats(path):
-        raise FileExistsError(f"{path} exists and has repeats in it; go on with them by --resume {path}")
+    if is_ensemble(path):
+        raise FileExistsError(f"{path} exists and holds an ensemble; go on with it by --resume {path}")
     if path.exists() and not (path.is_dir() and all(map(_belongs_to_a_start, path.iterdir()))):
-        raise FileExistsError(f"{path} exists and is no folder of repeats; choose another name with --out")
+        raise FileExistsError(f"{path} exists and is no folder of an ensemble; choose another name with --out")
 
 
 def _belongs_to_a_start(entry: Path) -> bool:
-    return entry.name.startswith("seed-") or entry == files.partial(entry.with_name(REPEATS))
+    return entry.name.startswith("seed-") or entry == files.partial(entry.with_name(FILE))
 
 
 def seed_directory(path: Path, seed: int) -> Path:
@@ -69,7 +69,7 @@ def seed_directory(path: Path, seed: int) -> Path:
 
 
 def write(path: Path, config: Config, seeds: Sequence[int], together: int) -> None:
-    """Say in the folder what is repeated; from then on it is a folder of repeats. The first process writes.
+    """Say in the folder what is trained; from then on it is the folder of an ensemble. The first process writes.
 
     Raises:
         OSError: it cannot be written, mostly because the disk is full; names the file.
@@ -77,19 +77,19 @@ def write(path: Path, config: Config, seeds: Sequence[int], together: int) -> No
     if not devices.is_first_process():
         return
     values = {"config": config.name, "seeds": list(seeds), "together": together}
-    files.write(path / REPEATS, json.dumps(values, indent=2) + "\n")
+    files.write(path / FILE, json.dumps(values, indent=2) + "\n")
 
 
-def seeds_together(path: Path) -> int:
+def seeds_at_once(path: Path) -> int:
     """How many seeds train as one program.
 
     Raises:
         RepeatsError: repeats.json is damaged.
     """
     try:
-        together = json.loads((path / REPEATS).read_text())["together"]
+        together = json.loads((path / FILE).read_text())["together"]
         if not isinstance(together, int) or together < 1:
-            raise ValueError(f"together: found {together!r}, expected a number of seeds")
+            raise ValueError(f"together: {together!r}, expected a number of seeds")
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RepeatsError(f"{path / REPEATS}: damaged ({error!r})") from None
+        raise EnsembleError(f"{path / FILE}: damaged ({error!r})") from None
     return together
