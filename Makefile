@@ -4,20 +4,20 @@ RUN := .venv/bin/python
 JTSS := .venv/bin/jtss
 DEMO := demo
 
-# The models that ship: `make models` trains them all by the full recipe (a GPU's work), SETTINGS="--set …" changes it.
+# The pretrained models: `make models` trains them all by the full recipe (a GPU's work), SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 150000
 SETTINGS :=
 # What they read differs from TSC Table 3: counts as logarithms, and the nearest source of the reference image. First-alert
-# models also read rb, as the original stamp classifier does, and their head is wider and drops less than the paper's, which
-# is too small to learn what metadata tell.
+# models also read rb, as the original stamp classifier does, and their head is wider, with less dropout, than the
+# paper's, which is too small to learn from the metadata.
 COUNTS := log_ndethist,log_ncovhist,log_non_detections
 SEEN := isdiffpos,magpsf,sigmapsf,diffmaglim,classtar
 PLACE := sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,distnr,magnr
 FIRST_ALERT := --set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 \
 	--set metadata.static=fwhm,$(COUNTS),$(SEEN),$(PLACE),rb
-# n1_enhanced averages three trainings; this is the recipe of the one that ships, minutes of an H100.
+# n1_enhanced averages three trainings; this is the recipe of the pretrained one, minutes of an H100.
 AVERAGED := --seeds 3 --set encoder.kernels=4,3,3,3,3 --set stamp.copies=4 --set training.learning_rate=7e-4 \
 	--set training.decay=cosine --set training.iterations=13000 --set training.validate_every=200 --set training.patience=0
 SEQUENCES := --set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN) --set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4
@@ -76,10 +76,10 @@ lint: .venv/ready
 	$(RUN) -m ruff format --check .
 
 bench: .venv/ready
-	$(RUN) benchmarks/decode.py
-	$(RUN) benchmarks/simulate.py
-	$(RUN) benchmarks/training.py
-	-$(RUN) benchmarks/cpu.py  # wants PyTorch: pip install '.[bench]'
+	$(RUN) -m benchmarks.decode
+	$(RUN) -m benchmarks.simulate
+	$(RUN) -m benchmarks.training
+	-$(RUN) -m benchmarks.cpu  # wants PyTorch: pip install '.[bench]'
 
 clean:
 	rm -rf .venv $(DEMO) *.egg-info

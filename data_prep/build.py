@@ -3,30 +3,37 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from data_prep import crossmatch, labels
-from data_prep.ingest import Ingested, ingest, write_rejects
+from data_prep.ingest import ALLWISE_MATCHED, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.schema import METADATA_NAMES
 
-RA_DEC = [METADATA_NAMES.index(name) for name in ("ra", "dec")]
+N_EXAMPLES = 3  # that a warning names
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build came to."""
+    """What a build came to.
+
+    Attributes:
+        ledger, n_objects, content_hash: of the file.
+        remarks, warnings: for the user, a line each: what became of the catalogue and of the labels.
+    """
 
     ledger: Ledger
     n_objects: int
     content_hash: str
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def build(
@@ -58,13 +65,14 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    _check_targets(out, rejects, force)
+    _check_targets(out, rejects, (*alerts, labels_path, allwise_path), force)
     known = labels.load(labels_path) if labels_path else None
     allwise = crossmatch.load(allwise_path) if allwise_path else None
+    besides = (out, rejects, labels_path, allwise_path)
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
-        ingest(alerts, workdir=workdir, workers=workers) as ingested,
+        ingest(alerts, workdir=workdir, workers=workers, passed_over=besides) as ingested,
     ):
         if rejects:
             write_rejects(rejects, ingested)
@@ -76,19 +84,46 @@ def _write(
 ) -> Built:
     if not ingested.n_objects:
         raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
-    label, position = [], []
-    for batch in ingested.batches(allwise=allwise, labels=known):
+    names = ingested.object_ids
+    source = crossmatch.groups(*ingested.positions.T)
+    warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})
+    label = []
+    for batch in ingested.batches(allwise=allwise, labels=usable):
         writer.append(batch)
         label.append(batch.label)
-        position.append(batch.metadata[batch.object_start[:-1]][:, RA_DEC])
-    label, names = np.concatenate(label), ingested.object_ids
-    source = crossmatch.groups(*np.concatenate(position).astype(np.float64).T)
+    label = np.concatenate(label)
     if known is not None:
         _take_notes(ingested.ledger, names, known, label)
     content_hash = writer.finish(
         split=labels.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger.as_dict()
     )
-    return Built(ingested.ledger, len(names), content_hash)
+    remarks = []
+    if allwise is not None:
+        n_matched = ingested.ledger.notes[ALLWISE_MATCHED]
+        (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, len(names)))
+    return Built(ingested.ledger, len(names), content_hash, tuple(remarks), tuple(warnings))
+
+
+def _judge_labels(ingested: Ingested, known: dict[str, str], source: np.ndarray) -> tuple[list[str], dict[str, str]]:
+    """Warnings of labels that cannot be used, noted in the ledger as well, and the labels without those in conflict."""
+    read = set(ingested.object_ids)
+    lost = {r.object_id for r in ingested.rejections() if r.object_id in known} - read
+    in_conflict = list(chain.from_iterable(labels.conflicts(ingested.object_ids, known, source)))
+    found = {
+        "labelled objects not among the alerts": labels.absent(known, read | lost),
+        "labelled objects that lost every alert": sorted(lost),
+        "objects of one source with conflicting labels": in_conflict,
+    }
+    warnings, unusable = [], set(in_conflict)
+    for text, names in found.items():
+        ingested.ledger.note(text, len(names))
+        if names:
+            warnings.append(f"{text}: {len(names)} ({_examples([f'{name} {known[name]}' for name in names])})")
+    return warnings, {name: label for name, label in known.items() if name not in unusable}
+
+
+def _examples(cases: Sequence[str]) -> str:
+    return ", ".join(cases[:N_EXAMPLES]) + (", …" if len(cases) > N_EXAMPLES else "")
 
 
 def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray) -> None:
@@ -96,14 +131,23 @@ def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: 
         ledger.notes[name] = count
 
 
-def _check_targets(out: Path, rejects: Path | None, force: bool) -> None:
-    """Find out before hours of reading whether the files can be written."""
+def _check_targets(out: Path, rejects: Path | None, sources: Sequence[str | Path | None], force: bool) -> None:
+    """Find out before hours of reading whether the files can be written, and that none is one to be read."""
+    read = [Path(path).resolve() for path in sources if path]
     for path in filter(None, (out, rejects)):
         if path.is_dir():
             raise InputError(f"{path} is a folder, expected the name of a file to write")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+        if _same_file(path, read):
+            raise InputError(f"{path} is to be read as well; choose another name to write")
         if path.exists() and not force:
             raise FileExistsError(f"{path} exists; choose another name or add --force to replace it")
-    if rejects and rejects.resolve() == out.resolve():
+    if rejects and _same_file(rejects, [out.resolve()]):
         raise InputError(f"{rejects} would hold both the data set and the rejects; choose two names")
+
+
+def _same_file(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a path leads to one of others, which are resolved; also by a link of either kind."""
+    resolved = path.resolve()
+    return any(resolved == other or (path.exists() and other.exists() and path.samefile(other)) for other in others)

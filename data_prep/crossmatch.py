@@ -5,17 +5,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data_prep.packets.metadata import unit_vectors, within
+from data_prep import allwise
+from data_prep.packets.metadata import angles, unit_vectors, within
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree  # SciPy is imported on use: most alerts are read without a catalogue
 
-# Our name of each column, and AllWISE's own.
-COLUMN_NAMES = {"ra": ("ra",), "dec": ("dec",)} | {
-    band: (band.lower(), f"{band.lower()}mpro") for band in ALLWISE_BANDS
-}
+ROUNDING_DEG = 1e-4  # of 2π or π/2 in a float32
 MAGNITUDE_LIMITS = (-10.0, 40.0)  # beyond: a stand-in for a missing value, such as -999 or 99.9
 
 
@@ -27,31 +25,43 @@ class AllWise(NamedTuple):
 
 
 def load(path: str | Path) -> AllWise:
-    """Read a catalogue with the columns ra, dec [deg] and W1 to W4 [mag] (or w1mpro to w4mpro), in any case.
+    """Read a catalogue with the columns ra, dec and W1 to W4 (or w1mpro to w4mpro), in any case.
 
     Args:
-        path: a .csv, .parquet or .fits file.
+        path: what `allwise.read` reads; units count where they are stated.
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: unknown extension, no table, a column that is missing, there twice or not of numbers, or a position
-            off the sky; names file, found, expected.
+        InputError: as `allwise.read`, or a position off the sky; names file, found, expected.
 
     AllWISE Source Catalog.
     """
     from scipy.spatial import cKDTree
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file (AllWISE catalogue)")
-    read_columns = _read_fits if path.suffix.lower() == ".fits" else _read_arrow
-    columns = read_columns(path)
+    columns = allwise.read(Path(path))
     ra, dec = columns["ra"], columns["dec"]
-    bad = ~((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
+    bad = ~((ra >= 0) & (ra <= 360 + ROUNDING_DEG) & (np.abs(dec) <= 90 + ROUNDING_DEG))
     if bad.any():
-        raise InputError(f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90]")
+        raise InputError(
+            f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90] degrees"
+        )
     magnitudes = np.stack([within(columns[band], *MAGNITUDE_LIMITS) for band in ALLWISE_BANDS], axis=-1)
     return AllWise(cKDTree(unit_vectors(ra, dec)), magnitudes.astype(np.float32))
+
+
+def report(catalogue: AllWise, n_matched: int, n_objects: int) -> str:
+    """What a match came to, in a line: to be said whenever a catalogue was given."""
+    text = f"AllWISE: {n_matched} of {n_objects} objects matched"
+    if n_matched or not n_objects:
+        return text
+    if not catalogue.tree.n:
+        return f"{text}; the catalogue is empty"
+    ra, dec = angles(catalogue.tree.data)
+    return (
+        f"{text}, so that colours count as missing; the {catalogue.tree.n} sources were taken to lie at"
+        f" ra {ra.min():.4g} to {ra.max():.4g}, dec {dec.min():.4g} to {dec.max():.4g} degrees:"
+        f" is that their unit, and the part of the sky of the alerts?"
+    )
 
 
 def match(
@@ -67,58 +77,26 @@ def match(
 
     TSC §IV-A.
     """
-    found = np.full((len(ra_deg), len(ALLWISE_BANDS)), np.nan, np.float32)
+    return magnitudes(catalogue, sources(catalogue, ra_deg, dec_deg, radius_arcsec))
+
+
+def magnitudes(catalogue: AllWise, nearest: np.ndarray) -> np.ndarray:
+    """[N, 4] float32 [mag]: W1 to W4 of what `sources` gives."""
+    values = np.full((len(nearest), len(ALLWISE_BANDS)), np.nan, np.float32)
+    values[nearest >= 0] = catalogue.magnitudes[nearest[nearest >= 0]]
+    return values
+
+
+def sources(
+    catalogue: AllWise, ra_deg: np.ndarray, dec_deg: np.ndarray, radius_arcsec: float = MATCH_RADIUS_ARCSEC
+) -> np.ndarray:
+    """[N] int64: the row in the catalogue of the nearest source within the radius, -1 where there is none."""
+    nearest = np.full(len(ra_deg), -1)
     known = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
-    if not len(known) or not catalogue.tree.n:
-        return found
-    chord, nearest = catalogue.tree.query(unit_vectors(ra_deg[known], dec_deg[known]))
-    matched = chord <= 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
-    found[known[matched]] = catalogue.magnitudes[nearest[matched]]
-    return found
-
-
-def _resolve(path: Path, found: list[str]) -> dict[str, str]:
-    """Our column names to those of the file."""
-    resolved = {}
-    for name, spellings in COLUMN_NAMES.items():
-        matching = [column for column in found if column.lower() in spellings]
-        if len(matching) != 1:
-            count = "more than one" if matching else "no"
-            raise InputError(f"{path}: {count} column {' or '.join(spellings)}; found {', '.join(found)}")
-        resolved[name] = matching[0]
-    return resolved
-
-
-def _read_arrow(path: Path) -> dict[str, np.ndarray]:
-    import pyarrow as pa  # a heavy library that only this option needs
-    from pyarrow import csv, parquet
-
-    readers = {".csv": csv.read_csv, ".parquet": parquet.read_table}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: cannot read a catalogue of type '{path.suffix}'; expected .csv, .parquet or .fits")
-    try:
-        table = readers[path.suffix.lower()](path)
-        names = _resolve(path, table.column_names)
-        return {name: table[names[name]].cast(pa.float64()).to_numpy() for name in names}
-    except (pa.ArrowException, UnicodeError) as error:
-        raise InputError(f"{path}: not a readable table of numbers: {error}") from error
-
-
-def _read_fits(path: Path) -> dict[str, np.ndarray]:
-    from astropy.table import Table  # only FITS catalogues need astropy
-
-    try:
-        table = Table.read(path, format="fits")
-        names = _resolve(path, table.colnames)
-        columns = {name: np.ma.filled(np.ma.asarray(table[names[name]], dtype=float), np.nan) for name in names}
-    except InputError:
-        raise
-    except (OSError, ValueError, TypeError) as error:  # no table in it, text in place of numbers
-        raise InputError(f"{path}: not a readable table of numbers: {error}") from error
-    for name, column in columns.items():
-        if column.ndim != 1:
-            raise InputError(f"{path}: column {names[name]} has shape {column.shape}, expected one number a row")
-    return columns
+    if len(known) and catalogue.tree.n:
+        distance, row = catalogue.tree.query(unit_vectors(ra_deg[known], dec_deg[known]))
+        nearest[known] = np.where(distance <= chord(radius_arcsec), row, -1)
+    return nearest
 
 
 RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5

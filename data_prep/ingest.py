@@ -1,14 +1,14 @@
 """Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
 
-Serves `build`, which stores the sequences, and classification, which does not. Images stay on disk until it is known
-which detections are kept; memory holds some numbers of each alert: 150 to 220 bytes at the peak, when the sequences are
-chosen.
+Serves `build`, which stores the sequences, and classification, which does not. What is read goes to disk until it is
+known which detections are kept; memory holds some numbers of each alert: 200 to 300 bytes at the peak, when the
+sequences are chosen.
 """
 
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, islice
@@ -22,9 +22,9 @@ from data_prep.labels import encode
 from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
-from data_prep.packets.containers import READABLE_SUFFIXES, read_blocks
-from data_prep.packets.decode import KEY, REMARKS, ROW, Decoded, decode
-from data_prep.sequences import BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, select
+from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
+from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
+from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, MAX_APART_ARCSEC, VERDICTS, WITHIN, apart, select
 from data_prep.workers import available_cores, ordered_map
 from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
 
@@ -32,7 +32,7 @@ from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
 class Spool:
     """A file of rows of fixed size, written once in the order of reading, then read row by row in any order.
 
-    In memory: 30 bytes a detection, twice that while `index` joins the parts, and about 200 an object for its name. The
+    In memory: 50 bytes a detection, twice that while `index` joins the parts, and about 200 an object for its name. The
     file is read, not mapped: mapped pages would count as the process's memory. The source of each row goes to a second
     file that is only read front to back.
     """
@@ -118,11 +118,13 @@ ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
+ALLWISE_MATCHED = "allwise_matched"  # the note that counts the objects with a source in the catalogue
 
 DETAILS = {
     DUPLICATE: "this candid came before for the same object",
     WITHIN: "less than 6 hours after the last kept detection",
     BEYOND: "the sequence is complete",
+    APART: f"more than {MAX_APART_ARCSEC:g} arcsec from the median position of the alerts under this id",
 }
 
 
@@ -139,12 +141,13 @@ class Ingested:
         self._spool, self._rejections, self._files = spool, rejections, files
         self._keys, rank, names = spool.index()
         keys = self._keys
-        order, verdict = select(rank, keys["jd"], keys["candid"], keys["digest"])
+        order, verdict = _choose(rank, keys)
         self._drop(verdict, rank, names)
         self._kept = order[verdict[order] == KEPT]
         self._object, first = np.unique(rank[self._kept], return_index=True)
         self._start = np.append(first, len(self._kept)).astype(np.int64)
         self.object_ids = [names[i] for i in self._object]
+        self._mark_others_apart(rank, verdict)
         self._take_notes()
 
     def __enter__(self) -> "Ingested":
@@ -156,6 +159,11 @@ class Ingested:
     @property
     def n_objects(self) -> int:
         return len(self.object_ids)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """[N, 2] float64: ra, dec [deg] of the first kept detection of each object; NaN where unknown."""
+        return self._keys["position"][self._kept[self._start[:-1]]]
 
     def rejections(self) -> Iterator[Rejection]:
         """Everything that was dropped, in order of reading, then what the choice of sequences dropped."""
@@ -184,9 +192,12 @@ class Ingested:
         """The sequences, sorted by object, a batch at a time.
 
         Args:
-            allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN.
+            allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN. The
+                ledger's note `allwise_matched` counts the objects so far with a source, see `crossmatch.report`.
             labels: label by objectId.
         """
+        if allwise is not None:
+            self.ledger.notes[ALLWISE_MATCHED] = 0
         for first in range(0, self.n_objects, objects_per_batch):
             last = min(first + objects_per_batch, self.n_objects)
             yield self._batch(first, last, allwise, labels or {})
@@ -197,8 +208,11 @@ class Ingested:
         rows, keys = self._spool.read(chosen), self._keys[chosen]
         names = self.object_ids[first:last]
         start = edges - edges[0]
-        ra, dec = rows["position"][start[:-1]].T
-        unmatched = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
+        bands = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
+        if allwise is not None:
+            nearest = crossmatch.sources(allwise, *self.positions[first:last].T)
+            bands = crossmatch.magnitudes(allwise, nearest)
+            self.ledger.notes[ALLWISE_MATCHED] += int((nearest >= 0).sum())
         return Sequences(
             stamps=rows["stamps"],
             metadata=rows["metadata"],
@@ -207,7 +221,7 @@ class Ingested:
             fid=keys["fid"],
             object_id=np.array(names, object),
             object_start=start,
-            allwise=unmatched if allwise is None else crossmatch.match(allwise, ra, dec),
+            allwise=bands,
             label=encode(names, labels),
             split=np.full(len(names), NO_SPLIT, np.int8),
         )
@@ -225,11 +239,24 @@ class Ingested:
             self.ledger.drop(reason)
         assert self.ledger.read == n_read, "an alert is neither kept nor dropped"
 
+    def _mark_others_apart(self, rank: np.ndarray, verdict: np.ndarray) -> None:
+        """Remark on kept detections whose object has others elsewhere."""
+        mixed = np.isin(rank[self._kept], rank[verdict == APART])
+        self._keys["remarks"][self._kept[mixed]] |= 1 << REMARKS.index(OTHERS_APART)
+
     def _take_notes(self) -> None:
         for bit, name in enumerate(REMARKS):
             self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
         n_distinct = len(np.unique(self._keys["candid"][self._kept]))
         self.ledger.note("candid_under_several_objects", len(self._kept) - n_distinct)
+
+
+def _choose(rank: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `sequences.select`, of the detections at one place."""
+    verdict = np.full(len(keys), APART, np.int8)
+    near = np.flatnonzero(~apart(rank, *keys["position"].T))
+    order, verdict[near] = select(rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
+    return near[order], verdict
 
 
 def ingest(
@@ -239,6 +266,7 @@ def ingest(
     workers: int | None = None,
     pad_edges: bool = False,
     progress: bool = True,
+    passed_over: Iterable[str | Path | None] = (),
 ) -> Ingested:
     """Read alert packets.
 
@@ -248,6 +276,8 @@ def ingest(
         workers: processes; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         progress: show a bar on stderr.
+        passed_over: files that the program reads or writes besides, not to be counted where they lie among the alerts;
+            None stands for none.
 
     Raises:
         FileNotFoundError: a path does not exist; nothing is read then.
@@ -258,8 +288,10 @@ def ingest(
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    with tqdm(total=sum(map(_size, paths)), unit="B", unit_scale=True, disable=not progress) as bar:
-        items = chain.from_iterable(read_blocks(path, bar.update) for path in paths)
+    besides = {Path(path).resolve() for path in passed_over if path is not None}
+    n_bytes = sum(_size(path, besides) for path in paths)
+    with tqdm(total=n_bytes, unit="B", unit_scale=True, disable=not progress) as bar:
+        items = chain.from_iterable(read_blocks(path, bar.update, besides) for path in paths)
 
         def tell(n_alerts: int) -> None:
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
@@ -326,12 +358,12 @@ def _tasks(items: Iterable[Block | Alert | Rejection]) -> Iterator[list[Block | 
         yield task
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
     """Bytes that will be read below a path."""
     if not path.is_dir():
         return path.stat().st_size
-    files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-    return sum(file.stat().st_size for file in files if file.name.endswith(READABLE_SUFFIXES) and os.path.isfile(file))
+    files = (file for file in files_below(path, passed_over) if file.name.lower().endswith(READABLE_SUFFIXES))
+    return sum(file.stat().st_size for file in files if os.path.isfile(file))
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:

@@ -1,62 +1,34 @@
 """What a data set holds, checked against its hash: counts, missing values and ledger as text, stamps as a picture."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from data_prep.ledger import table
-from jtss.errors import InputError
+from jtss.dataset import DataError, DataFile, content_hash, open_checked, rows
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
-    COLUMNS,
     MAX_DETECTIONS,
     METADATA,
-    SCHEMA_VERSION,
     SPLIT_NAMES,
     ZTF_MISSING,
-    ContentHash,
 )
-
-ROWS_PER_READ = 1024
-
-
-def open_checked(path: str | Path) -> h5py.File:
-    """Open a data set for reading.
-
-    Raises:
-        InputError: no such file, not one of ours, or of another version.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file (expected a data set)")
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise InputError(f"{path}: not an HDF5 file: {error}") from error
-    version = file.attrs.get("schema_version")
-    missing = [name for name in COLUMNS if name not in file]
-    if version != SCHEMA_VERSION or missing:
-        file.close()
-        lacks = f", lacks {', '.join(missing)}" if missing else ""
-        raise InputError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}{lacks}")
-    return file
 
 
 def summary(path: str | Path) -> str:
     """Describe a data set.
 
     Raises:
-        InputError: as `open_checked`; or the content does not fit the hash.
+        DataError: as `dataset.open_checked`; or the content does not fit the hash.
     """
     with open_checked(path) as file:
-        stored, found = file.attrs["content_hash"], _content_hash(file)
-        if stored != found:
-            raise InputError(f"{path}: damaged: its columns hash to {found}, expected {stored}")
+        stored, actual = file.attrs["content_hash"], content_hash(file)
+        if stored != actual:
+            raise DataError(f"{path}: damaged: its columns hash to {actual}, expected {stored}")
         sections = (
             f"{path}: {len(file['object_id'])} objects, {len(file['jd'])} detections of {file.attrs['survey']}",
             f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
@@ -68,21 +40,7 @@ def summary(path: str | Path) -> str:
     return "\n\n".join(sections)
 
 
-def _rows(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
-    reader = dataset.asstr() if h5py.check_string_dtype(dataset.dtype) else dataset
-    for first in range(0, len(dataset), ROWS_PER_READ):
-        yield reader[first : first + ROWS_PER_READ]
-
-
-def _content_hash(file: h5py.File) -> str:
-    content = ContentHash()
-    for name in COLUMNS:
-        for rows in _rows(file[name]):
-            content.update(name, rows)
-    return content.hexdigest()
-
-
-def _counts(file: h5py.File) -> str:
+def _counts(file: DataFile) -> str:
     """Objects with at least n detections, by class and split: what a model for n has to work with."""
     label, split, n_detections = file["label"][:], file["split"][:], np.diff(file["object_start"][:])
     lengths = range(1, MAX_DETECTIONS + 1)
@@ -96,11 +54,11 @@ def _counts(file: h5py.File) -> str:
     return "\n".join(lines)
 
 
-def _missing(file: h5py.File) -> str:
+def _missing(file: DataFile) -> str:
     """Share of detections without each metadata value, and of objects without each AllWISE band."""
     absent = np.zeros(len(METADATA), int)
-    for rows in _rows(file["metadata"]):
-        absent += (np.isnan(rows) | (rows == ZTF_MISSING)).sum(axis=0)
+    for part in rows(file["metadata"]):
+        absent += (np.isnan(part) | (part == ZTF_MISSING)).sum(axis=0)
     shares = dict(zip((feature.name for feature in METADATA), absent / len(file["metadata"]), strict=True))
     shares["AllWISE"] = np.isnan(file["allwise"][:]).all(axis=1).mean()
     return "missing (NaN or -999)\n" + "\n".join(f"{name:<16}{share:8.1%}" for name, share in shares.items())
@@ -119,7 +77,7 @@ def draw(path: str | Path, picture: str | Path, seed: int = 0) -> None:
         seed: which objects.
 
     Raises:
-        InputError: as `inspection.open_checked`.
+        DataError: as `dataset.open_checked`.
     """
     with open_checked(path) as file:
         chosen = _choose(file["label"][:], seed)
@@ -148,7 +106,7 @@ def _choose(label: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     return chosen
 
 
-def _draw_class(panels: np.ndarray, file: h5py.File, name: str, objects: np.ndarray) -> None:
+def _draw_class(panels: np.ndarray, file: DataFile, name: str, objects: np.ndarray) -> None:
     colours = colormaps["gray"].with_extremes(bad="tab:blue")
     for panel in panels.flat:
         panel.set_axis_off()

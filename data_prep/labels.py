@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,47 +12,89 @@ from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES, NO_SPLIT, SPLIT_NAMES, UNLABELLED
 
 REQUIRED = ("objectId", "label")
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def load(path: str | Path) -> dict[str, str]:
     """Read the label of each object, as written.
 
     Args:
-        path: CSV with the columns objectId and label; others are ignored. An object may have many rows; empty labels
-            say nothing.
+        path: CSV with the columns objectId and label, in any case; others are ignored. An object may have many rows;
+            empty labels say nothing.
 
     Returns:
         label by objectId, also those that are no class of ours.
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: not CSV in UTF-8, a column is missing or there twice, a row is cut short, or an object has two
-            labels; names it.
+        InputError: not CSV in UTF-8, another separator, a column is missing or there twice, a row is too short or too
+            long, a quote runs on over other rows, or an object has two labels; names the line where it begins.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file (labels)")
+    labels: dict[str, str] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(path, csv.DictReader(file))
-    except (UnicodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8: {error}") from error
-
-
-def _read(path: Path, rows: csv.DictReader) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    found = list(rows.fieldnames or ())
-    for wrong, count in (("no", 0), ("more than one", 2)):
-        names = [name for name in REQUIRED if min(found.count(name), 2) == count]
-        if names:
-            raise InputError(f"{path}: {wrong} column {', '.join(names)}; found {', '.join(found or ['nothing'])}")
-    for row in rows:
-        if row["objectId"] is None or row["label"] is None:
-            raise InputError(f"{path}, line {rows.line_num}: too few columns, expected objectId and label")
-        object_id, label = row["objectId"].strip(), row["label"].strip()
-        if label and labels.setdefault(object_id, label) != label:
-            raise InputError(f"{path}: object {object_id} has two labels, {labels[object_id]} and {label}")
+            for line, object_id, label in _rows(path, file):
+                if label and labels.setdefault(object_id, label) != label:
+                    raise InputError(
+                        f"{path}: object {object_id} has two labels, {labels[object_id]} and {label} (line {line})"
+                    )
+    except UnicodeError as error:
+        raise InputError(f"{path}: not a CSV file in UTF-8: {error}; save it as one") from error
     return labels
+
+
+def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+    """The line where a row begins, its objectId and its label."""
+    numbered = _numbered(path, csv.reader(file, strict=True))
+    _, header = next(numbered, (1, []))
+    of_id, of_label = _columns(path, header)
+    for line, row in numbered:
+        if not row:
+            continue
+        if len(row) <= max(of_id, of_label):
+            raise InputError(f"{path}, line {line}: too few columns, expected objectId and label")
+        if any(field.strip() for field in row[len(header) :]):
+            raise InputError(f"{path}, line {line}: {len(row)} columns, expected {len(header)}")
+        if any(_holds_a_row(field, len(header), of_label) for field in row) or "\n" in row[of_id] + row[of_label]:
+            raise InputError(f"{path}, line {line}: a quote that opens here runs on over the next lines")
+        yield line, row[of_id].strip(), row[of_label].strip()
+
+
+def _numbered(path: Path, reader) -> Iterator[tuple[int, list[str]]]:
+    """Rows, each with the number of the line where it begins: the reader knows where it ends."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                raise InputError(f"{path}, line {line}: a quote that opens here has no end") from error
+            raise InputError(f"{path}, line {line}: not a CSV file in UTF-8: {error}") from error
+        yield line, row
+
+
+def _columns(path: Path, header: list[str]) -> list[int]:
+    """Where objectId and label are."""
+    names = [name.strip().lower() for name in header]
+    for wrong, count in (("no", 0), ("more than one", 2)):
+        missing = [name for name in REQUIRED if min(names.count(name.lower()), 2) == count]
+        if missing:
+            separated = [name for mark, name in SEPARATORS.items() if len(header) == 1 and mark in header[0]]
+            advice = f"; columns seem to be separated by {separated[0]}, expected commas" if separated else ""
+            columns = ", ".join(header) or "nothing"
+            raise InputError(f"{path}: {wrong} column {', '.join(missing)}; found {columns}{advice}")
+    return [names.index(name.lower()) for name in REQUIRED]
+
+
+def _holds_a_row(field: str, n_columns: int, of_label: int) -> bool:
+    """Whether a field has swallowed a row: a note may well have many lines, but they do not name a class in place."""
+    lines = (line.split(",") for line in field.splitlines()[1:])
+    return any(len(row) >= n_columns and row[of_label].strip() in CLASS_NAMES for row in lines)
 
 
 def encode(object_ids: Iterable[str], labels: Mapping[str, str]) -> np.ndarray:
@@ -69,6 +111,29 @@ def notes(object_ids: Iterable[str], labels: Mapping[str, str]) -> Counter[str]:
         for name in names
         if name not in CLASS_NAMES
     )
+
+
+def absent(labels: Mapping[str, str], object_ids: Collection[str]) -> list[str]:
+    """The labelled objects that are not among those given."""
+    return sorted(labels.keys() - set(object_ids))
+
+
+def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarray) -> list[list[str]]:
+    """Objects that are one source by their place, but have labels of different classes.
+
+    Args:
+        object_ids: N names.
+        labels: label by name.
+        source: [N] the same number for objects that are one source, see `crossmatch.groups`.
+
+    Returns:
+        For each such source the names of its objects with a class.
+    """
+    code = encode(object_ids, labels)
+    labelled = np.flatnonzero(code != UNLABELLED)
+    labelled = labelled[np.argsort(source[labelled], kind="stable")]
+    members = np.split(labelled, np.flatnonzero(np.diff(source[labelled])) + 1)
+    return [[object_ids[i] for i in group] for group in members if len(set(code[group])) > 1]
 
 
 PER_CLASS = 200  # objects of each class for test, and as many for validation; TSC §IV-A
@@ -103,8 +168,8 @@ def assign(
         label: [N] int8, -1 = unknown.
         seed: another seed is another draw.
         per_class: objects of each class for test, and as many for validation.
-        source: [N] the same number for objects that are one source, see `places.groups`: all go where the one with the
-            lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
+        source: [N] the same number for objects that are one source, see `crossmatch.groups`: all go where the one with
+            the lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:
         [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects.

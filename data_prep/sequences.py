@@ -1,11 +1,17 @@
-"""Which detections make an object's sequence: the first few, at least six hours apart."""
+"""Which detections make an object's sequence: the first few at one place, at least six hours apart."""
 
 import numpy as np
 
+from data_prep.crossmatch import chord
+from data_prep.packets.metadata import unit_vectors
 from jtss.schema import MAX_DETECTIONS, MIN_GAP_DAYS
 
-VERDICTS = ("kept", "duplicate_candid", "within_6_hours", f"beyond_first_{MAX_DETECTIONS}")
-KEPT, DUPLICATE, WITHIN, BEYOND = range(4)
+VERDICTS = ("kept", "duplicate_candid", "within_6_hours", f"beyond_first_{MAX_DETECTIONS}", "positions_apart")
+KEPT, DUPLICATE, WITHIN, BEYOND, APART = range(5)
+
+# From the median position of an object. ZTF joins within 1.5″, and detections of real objects stay within 0.8″; an id
+# such as nan, which a data frame wrote for want of one, joins alerts from all over the sky.
+MAX_APART_ARCSEC = 10.0
 
 # ZTF writes jd to 1e-7 day, so two of them may show an exact quarter of a day up to 1e-7 day short; a float64 near
 # 2.4e6 adds 5e-10. The rule is meant at minutes, so twice that costs nothing.
@@ -71,3 +77,33 @@ def _repeats(group: np.ndarray, candid: np.ndarray) -> np.ndarray:
     rows = np.lexsort((candid, group))  # stable: equal pairs stay in time order
     same = (np.diff(group[rows]) == 0) & (np.diff(candid[rows]) == 0)
     return rows[1:][same]
+
+
+def apart(object_key: np.ndarray, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Which detections do not lie where most of their object do, and so are not of one source.
+
+    Where no place has most of an object's detections, none of them is to be trusted, and all are apart.
+
+    Args:
+        object_key: [M] numbers from 0.
+        ra_deg, dec_deg: [M] [deg]; one without a position is not judged, nor has it a say.
+
+    Returns:
+        [M] bool: more than `MAX_APART_ARCSEC` from the median position, which is taken axis by axis of unit vectors.
+    """
+    placed = np.flatnonzero(np.isfinite(ra_deg) & np.isfinite(dec_deg))
+    result = np.zeros(len(object_key), bool)
+    if not placed.size:
+        return result
+    vectors = unit_vectors(ra_deg[placed], dec_deg[placed])
+    _, group, count = np.unique(object_key[placed], return_inverse=True, return_counts=True)
+    first = np.cumsum(count) - count
+    middle = np.stack([_medians(group, axis, first, count) for axis in vectors.T], axis=-1)
+    result[placed] = np.linalg.norm(vectors - middle[group], axis=-1) > chord(MAX_APART_ARCSEC)
+    return result
+
+
+def _medians(group: np.ndarray, values: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The median of the values of each group, from where its sorted values begin and how many they are."""
+    ordered = values[np.lexsort((values, group))]
+    return (ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2

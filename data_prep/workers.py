@@ -59,8 +59,13 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
 
 
 def _prepare() -> None:
-    """In a worker: Ctrl-C is for the main process, which then ends its workers; if it is killed, they end, too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker: Ctrl-C and a broken connection are for the main process, which then ends its workers.
+
+    A terminal tells every process of both. If the main process is killed, its workers end, too.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):  # Windows knows no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,8 +1,9 @@
-"""The HDF5 file of sequences: written batch by batch, complete or not at all; read back, counted and described.
+"""The HDF5 file of sequences: written batch by batch, complete or not at all; opened, checked, read back and counted.
 
-Its layout is `schema.COLUMNS`.
+Its layout is `schema.COLUMNS`. Nobody else opens such a file, so that a file is a data file for all of us or for none.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -33,6 +34,14 @@ STAMP_ROWS_PER_CHUNK = 32  # 0.76 MB: fits HDF5's chunk cache, and readers go th
 ROWS_PER_CHUNK = 4096
 SPACE_MARGIN = 2**26  # bytes; HDF5 does not survive a full disk, so it must never see one
 WRITTEN_AT_THE_END = ("object_start", "split")
+LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
+
+DataFile = h5py.File  # what `open_checked` gives
+StoredColumn = h5py.Dataset  # one column of it
+
+
+class DataError(InputError):
+    """A data file that does not fit the contract or the configuration; the message names both sides."""
 
 
 class Writer:
@@ -51,6 +60,7 @@ class Writer:
         Raises:
             FileExistsError: `path` exists and `force` is not set.
             FileNotFoundError: the folder of `path` does not exist.
+            OSError: the file cannot be made, for one where the file system knows no locks; names it.
         """
         self.path, self.force = Path(path), force
         self._attributes = {"survey": survey, "command": command}
@@ -60,9 +70,15 @@ class Writer:
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self._hash = ContentHash()
         self._object_start = [np.zeros(1, np.int64)]
-        self._file = h5py.File(self._partial, "w")
-        for name, column in COLUMNS.items():
-            _create(self._file, name, column)
+        try:
+            self._file = h5py.File(self._partial, "w")
+            for name, column in COLUMNS.items():
+                _create(self._file, name, column)
+        except BaseException as error:
+            self._partial.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise self._failure(_reason(error)) from error
+            raise
 
     def __enter__(self) -> "Writer":
         return self
@@ -187,10 +203,7 @@ def _sync(path: Path) -> None:
 
 
 OBJECTS_PER_READ = 256
-
-
-class DataError(InputError):
-    """A data file that does not fit the contract or the configuration; the message names both sides."""
+ROWS_PER_READ = 1024
 
 
 def read(path: str | Path) -> Iterator[Sequences]:
@@ -200,7 +213,7 @@ def read(path: str | Path) -> Iterator[Sequences]:
         DataError: not a data file, another schema version, shapes that break the contract, or (after the last batch)
             content that does not fit its hash.
     """
-    with _open(path) as file:
+    with open_checked(path) as file:
         expected = str(file.attrs["content_hash"])
         start, found = file["object_start"][:], schema.ContentHash()
         found.update("object_start", start)
@@ -231,48 +244,106 @@ def attributes(path: str | Path) -> dict:
     Raises:
         DataError: as `read`.
     """
-    with _open(path) as file:
+    with open_checked(path) as file:
         return dict(file.attrs)
 
 
-def _open(path: str | Path) -> h5py.File:
-    """The open file, its version and shapes checked."""
+def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> DataFile:
+    """Open a data file for reading; close it, or use it as a context manager.
+
+    Args:
+        path: the data file.
+        chunk_cache_bytes: of each column; None = HDF5's own. With 0, rows are read alone, not the chunks around them.
+
+    Returns:
+        The file: its columns are those of `schema.COLUMNS`, of the right dtypes and shapes, and fit each other.
+
+    Raises:
+        DataError: no such file, not HDF5, a file system without locks, another schema version, a column that is
+            missing or of another dtype or shape, sequences that do not divide the detections, a label or split that
+            there is not; names file, found, expected.
+    """
     if not Path(path).is_file():
         raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", rdcc_nbytes=chunk_cache_bytes)
     except OSError as error:
-        raise DataError(f"{path}: not a readable HDF5 file ({error})") from None
+        raise DataError(f"{path}: {_reason(error)}") from None
     try:
         _check_layout(path, file)
+        _check_content(path, file)
     except BaseException:
         file.close()
         raise
     return file
 
 
-def _check_layout(path: str | Path, file: h5py.File) -> None:
+def _reason(error: OSError) -> str:
+    """Why HDF5 could not open or make a file, in words; its own reason is the last thing that it says."""
+    text = str(error)
+    if "lock file" in text and error.errno in (errno.EAGAIN, errno.EACCES):
+        return "another program has it open for writing"
+    if "lock file" in text or error.errno == errno.ENOLCK:
+        return f"its file system knows no locks ({os.strerror(error.errno or errno.ENOLCK)}); {LOCKS}"
+    return os.strerror(error.errno) if error.errno else f"not a readable HDF5 file ({text})"
+
+
+def _check_layout(path: str | Path, file: DataFile) -> None:
+    """Version, names, and for each column that it is there, with its dtype and shape."""
     version = file.attrs.get("schema_version")
-    if version != schema.SCHEMA_VERSION:
+    if not np.array_equal(version, schema.SCHEMA_VERSION):
         made_by = file.attrs.get("command")
         advice = f"; rebuild it with: {made_by}" if made_by else ""
         raise DataError(f"{path}: schema version {version}, this program reads {schema.SCHEMA_VERSION}{advice}")
     for key, expected in (("class_names", schema.CLASS_NAMES), ("feature_names", schema.METADATA_NAMES)):
-        found = tuple(file.attrs.get(key, ()))
-        if found != expected:
-            raise DataError(f"{path}: {key} {found}, expected {expected}")
-    missing = [name for name in (*schema.COLUMNS, "content_hash") if name not in file and name not in file.attrs]
+        stored = tuple(np.atleast_1d(file.attrs.get(key, ())).tolist())
+        if stored != expected:
+            raise DataError(f"{path}: {key} {stored}, expected {expected}")
+    missing = [name for name in schema.COLUMNS if not isinstance(file.get(name), StoredColumn)]
+    missing += [name for name in ("content_hash",) if name not in file.attrs]
     if missing:
         raise DataError(f"{path}: {', '.join(missing)} missing")
-    n_edges, n_rows = len(file["object_start"]), len(file["jd"])
+    n_edges, n_rows = file["object_start"].size, file["jd"].size
     lengths = {"detection": n_rows, "object": n_edges - 1, "edge": n_edges}
     for name, column in schema.COLUMNS.items():
         expected = (lengths[column.axis], *column.shape)
         if file[name].shape != expected:
             raise DataError(f"{path}: {name} has shape {file[name].shape}, expected {expected}")
-    start = file["object_start"][:]
-    if n_edges < 2 or start[0] != 0 or start[-1] != n_rows or np.any(np.diff(start) < 1):
-        raise DataError(f"{path}: object_start does not divide the {n_rows} detections among the {n_edges - 1} objects")
+        dtype = "str" if h5py.check_string_dtype(file[name].dtype) else str(file[name].dtype)
+        if dtype != column.dtype:
+            raise DataError(f"{path}: {name} has dtype {dtype}, expected {column.dtype}")
+
+
+def _check_content(path: str | Path, file: DataFile) -> None:
+    """What would be read past the end of something: the starts of sequences, and codes that stand for names."""
+    start, n_rows = file["object_start"][:], len(file["jd"])
+    if len(start) < 2:
+        raise DataError(f"{path}: no objects, expected at least one")
+    if start[0] != 0 or start[-1] != n_rows or np.any(np.diff(start) < 1):
+        raise DataError(
+            f"{path}: object_start does not divide the {n_rows} detections among the {len(start) - 1} objects"
+        )
+    for name, names in (("label", schema.CLASS_NAMES), ("split", schema.SPLIT_NAMES)):
+        codes = file[name][:]
+        bad = codes[(codes < -1) | (codes >= len(names))]
+        if bad.size:
+            raise DataError(f"{path}: {name} {bad[0]}, expected -1 to {len(names) - 1}")
+
+
+def rows(column: StoredColumn, n_rows: int = ROWS_PER_READ) -> Iterator[np.ndarray]:
+    """The rows of a column, so many at a time; names as str."""
+    reader = column.asstr() if h5py.check_string_dtype(column.dtype) else column
+    for first in range(0, len(column), n_rows):
+        yield reader[first : first + n_rows]
+
+
+def content_hash(file: DataFile) -> str:
+    """The hash of what the columns hold now, to set beside the attribute of this name."""
+    content = ContentHash()
+    for name in COLUMNS:
+        for part in rows(file[name]):
+            content.update(name, part)
+    return content.hexdigest()
 
 
 def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
@@ -281,7 +352,7 @@ def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
     Raises:
         DataError: as `read`, but for the hash.
     """
-    with _open(path) as file:
+    with open_checked(path) as file:
         of_split = file["split"][:] == schema.SPLIT_NAMES.index(split)
         long_enough = np.diff(file["object_start"][:]) >= config.n_detections
         label = file["label"][:][of_split & long_enough]
@@ -311,5 +382,5 @@ def n_objects(path: str | Path) -> int:
     Raises:
         DataError: as `attributes`.
     """
-    with _open(path) as file:
+    with open_checked(path) as file:
         return len(file["object_id"])

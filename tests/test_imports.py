@@ -138,6 +138,12 @@ def test_the_contract_imports_nothing_of_ours():
         assert not {target for target in imports(OURS[name]) if target.startswith(("jtss", "data_prep"))}
 
 
+def test_one_room_opens_data_files_and_one_those_of_models():
+    with_hdf5 = {name for name, path in OURS.items() if "h5py" in imports(path)}
+    assert {room(name) for name in with_hdf5} == {"dataset", "pretrained"}
+    assert not any("h5py" in imports(ROOT / door) for door in ("train.py", "evaluate.py"))
+
+
 def test_nothing_loads_a_pickle():
     for path in [*OURS.values(), ROOT / "train.py", ROOT / "evaluate.py"]:
         assert not imports(path) & {"pickle", "dill", "joblib", "cloudpickle"}, path

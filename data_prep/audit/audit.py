@@ -9,7 +9,7 @@ import numpy as np
 from data_prep.audit import objects, shortcuts, stamps
 from data_prep.audit.columns import Columns, read
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING, Finding
-from data_prep.inspection import open_checked
+from jtss.dataset import open_checked
 from jtss.errors import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
@@ -40,7 +40,7 @@ class Audit(NamedTuple):
 
 
 def audit(path: str | Path) -> Audit:
-    """Look for what would make accuracies measured with a data set too good to be true.
+    """Look for leaks: what would make accuracies measured on a data set higher than those on new objects.
 
     Reads the stamps once, if there are splits to compare. What it cannot see: neighbours farther than 2″, whose stamps
     share some sky; near-duplicates that are shifted; labels that were made from the values that a model reads; damage,

@@ -1,14 +1,12 @@
-"""The small columns of a data set, which fit in memory whatever its size; checked against the contract."""
+"""The small columns of a data set, which fit in memory whatever its size."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import h5py
 import numpy as np
 
-from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES, COLUMNS, METADATA_NAMES, SPLIT_NAMES
+from jtss.dataset import DataFile, rows
+from jtss.schema import METADATA_NAMES, SPLIT_NAMES
 
 ROWS_PER_READ = 65_536  # of metadata: 7 MB
 FROM_METADATA = ("ra", "dec", "ncovhist")
@@ -54,45 +52,10 @@ class Columns:
         return f"{self.object_id[index]} ({SPLIT_NAMES[split] if split >= 0 else 'no split'})"
 
 
-def read(file: h5py.File) -> Columns:
-    """Read them from an open data set.
-
-    Raises:
-        InputError: columns whose shapes, labels or splits break the contract; names the file, what is there and what
-            is expected.
-    """
-    check_layout(file)
-    parts = [rows[:, [METADATA_NAMES.index(name) for name in FROM_METADATA]] for rows in blocks(file["metadata"])]
+def read(file: DataFile) -> Columns:
+    """Read them from an open data set."""
+    places = [METADATA_NAMES.index(name) for name in FROM_METADATA]
+    parts = [part[:, places] for part in rows(file["metadata"], ROWS_PER_READ)]
     ra, dec, ncovhist = np.concatenate(parts).astype(np.float64).T
     stored = {name: file[name][:] for name in ("label", "split", "object_start", "jd", "candid")}
-    for name, names in (("label", CLASS_NAMES), ("split", SPLIT_NAMES)):
-        bad = stored[name][(stored[name] < -1) | (stored[name] >= len(names))]
-        if bad.size:
-            raise InputError(f"{file.filename}: {name} {bad[0]}, expected -1 to {len(names) - 1}")
     return Columns(object_id=file["object_id"].asstr()[:], ra=ra, dec=dec, ncovhist=ncovhist, **stored)
-
-
-def blocks(dataset: h5py.Dataset, n_rows: int = ROWS_PER_READ) -> Iterator[np.ndarray]:
-    """The rows of a column, so many at a time."""
-    for first in range(0, len(dataset), n_rows):
-        yield dataset[first : first + n_rows]
-
-
-def check_layout(file: h5py.File) -> None:
-    """Raise InputError where the columns do not fit each other or the contract, or are empty."""
-    lengths = {"detection": len(file["jd"]), "object": len(file["object_id"]), "edge": len(file["object_id"]) + 1}
-    for name, column in COLUMNS.items():
-        expected = (lengths[column.axis], *column.shape)
-        if file[name].shape != expected:
-            raise InputError(f"{file.filename}: {name} has shape {file[name].shape}, expected {expected}")
-        kind = "str" if h5py.check_string_dtype(file[name].dtype) else str(file[name].dtype)
-        if kind != column.dtype:
-            raise InputError(f"{file.filename}: {name} has dtype {kind}, expected {column.dtype}")
-    if not lengths["object"]:
-        raise InputError(f"{file.filename}: no objects, expected at least one")
-    start = file["object_start"][:]
-    if start[0] != 0 or start[-1] != lengths["detection"] or np.any(np.diff(start) < 1):
-        raise InputError(
-            f"{file.filename}: object_start goes from {start[0]} to {start[-1]},"
-            f" expected 0 to {lengths['detection']}, growing with every object"
-        )

@@ -11,12 +11,12 @@ from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 from scipy.spatial import cKDTree
 
 from data_prep.audit.columns import Columns
 from data_prep.audit.finding import LEAK, NOTE, Finding, counted
+from jtss.dataset import DataFile, StoredColumn
 from jtss.schema import CHANNEL_NAMES, NO_SPLIT, SPLIT_NAMES, STAMP_SIDE
 
 ROWS_PER_READ = 256  # 6 MB, some 30 MB while they are looked at
@@ -56,7 +56,7 @@ class Prints(NamedTuple):
     turned: np.ndarray
 
 
-def stamps(file: h5py.File, columns: Columns) -> list[Finding]:
+def stamps(file: DataFile, columns: Columns) -> list[Finding]:
     """Near-duplicates across splits; memory grows by 100 bytes a stamp, and 640 more for one that is held out."""
     if len(np.unique(columns.split[columns.split != NO_SPLIT])) < 2:
         return []
@@ -65,7 +65,7 @@ def stamps(file: h5py.File, columns: Columns) -> list[Finding]:
     return [*findings, *_similar(prints, columns, file["stamps"], identical)]
 
 
-def collect(dataset: h5py.Dataset, columns: Columns) -> Prints:
+def collect(dataset: StoredColumn, columns: Columns) -> Prints:
     """Read every stamp that belongs to a split, once."""
     split_of_row = columns.split[columns.owner]
     rows = np.flatnonzero(split_of_row != NO_SPLIT)
@@ -120,7 +120,7 @@ def _in_two_splits(values: np.ndarray, split: np.ndarray) -> np.ndarray:
     return (lowest < highest)[group]
 
 
-def _similar(prints: Prints, columns: Columns, dataset: h5py.Dataset, identical: np.ndarray) -> list[Finding]:
+def _similar(prints: Prints, columns: Columns, dataset: StoredColumn, identical: np.ndarray) -> list[Finding]:
     """Science stamps that are nearly, but not byte for byte, one of another split.
 
     Of 400 simulated stamps to which noise was added, 399 were recognised where it had a fifth of the deviation of their
@@ -160,7 +160,7 @@ def _candidates(prints: Prints, known: np.ndarray, asked: np.ndarray) -> np.ndar
     return np.stack([prints.rows[prints.held_out[asked[close]]], prints.rows[known[partner[close]]]], axis=-1)
 
 
-def _verified(dataset: h5py.Dataset, pairs: np.ndarray) -> list[tuple[int, int, float]]:
+def _verified(dataset: StoredColumn, pairs: np.ndarray) -> list[tuple[int, int, float]]:
     """Those of the pairs whose images correlate, and how much."""
     kept = []
     for pair in pairs:

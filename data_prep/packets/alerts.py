@@ -1,10 +1,11 @@
 """Blocks of encoded records to alerts.
 
 The one place where foreign bytes meet fastavro: whatever it raises on them, the records that could not be read come out
-as a `Rejection` that counts them.
+as a `Rejection` that counts them. It would inflate a few bytes to gigabytes: blocks are inflated here, within bounds.
 """
 
 import io
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from numbers import Real
@@ -32,6 +33,11 @@ MAX_OBJECT_ID = 64  # characters; ZTF's have 12
 JD_RANGE = (2.4e6, 2.5e6)  # 1858 to 2132
 INT64_MAX = 2**63 - 1
 FILTERS = (1, 2, 3)  # g, r, i
+DIGITS = re.compile(r"\d{1,19}", re.ASCII)
+FLOAT64_BYTES = 8
+MAX_EXACT_FLOAT = 2**53  # beyond, a float64 stands for more than one whole number
+SURVEY = "ztf"
+OTHER_IDS = ("LSST", "WNTR", "WIRC", "PGIR", "TRB")  # how objectIds of surveys begin whose packets have ZTF's form
 
 
 class Alert(NamedTuple):
@@ -71,8 +77,8 @@ def decode_block(block: Block) -> Iterator[Alert | Rejection]:
     Yields:
         An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
         the whole block), corrupt_record (of this record and those after it, whose start is unknown), bad_object_id,
-        bad_candid, bad_jd (of one record). wrong_count and trailing_bytes (0 alerts) tell of a block that holds fewer
-        or more bytes than its records take.
+        other_survey, bad_candid, bad_jd (of one record). wrong_count and trailing_bytes (0 alerts) tell of a block that
+        holds fewer or more bytes than its records take.
 
     ZTF alert schema; Apache Avro 1.11 specification.
     """
@@ -97,6 +103,8 @@ def _decode_records(block: Block, payload: bytes, projection: Projection) -> Ite
             yield Rejection("wrong_count", detail, block.source, n_alerts=0)
             return
         try:
+            if projection.walk is not None:
+                projection.walk(payload, stream.tell())
             record = schemaless_reader(stream, projection.writer, projection.reader)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
             lost = max(1, plausible_count(block.n_records, len(payload)) - index)
@@ -148,7 +156,8 @@ def _unsnap(payload: bytes) -> bytes:
 def from_record(record: Mapping, source: str) -> Alert | Rejection:
     """A record that somebody else has decoded, as fastavro gives it or a broker's client hands it over.
 
-    Numbers may be NumPy's, the candid may stand in `candidate` only, and cutouts may be bare bytes.
+    It is read as generously as a packet: the candid may stand in `candidate` only, or be text, and cutouts may be bare
+    bytes. Numbers may be NumPy's.
 
     Args:
         record: a mapping with the names of ZTF's schema.
@@ -161,13 +170,13 @@ def from_record(record: Mapping, source: str) -> Alert | Rejection:
     if not isinstance(candidate, Mapping) or "objectId" not in record:
         found = ", ".join(map(str, record))[:200] or "nothing"
         return Rejection("other_schema", f"a record with {found}; expected objectId, candid and candidate", source)
-    candid = record["candid"] if record.get("candid") is not None else candidate.get("candid")
     return _check(
         {
             "objectId": _plain(record["objectId"]),
-            "candid": _integer(candid),
+            "candid": _precise(record.get("candid")),
+            "survey": record.get("survey"),
             "candidate": {name: _plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
-            | {"jd": _real(candidate.get("jd")), "fid": _integer(candidate.get("fid"))},
+            | {"candid": _precise(candidate.get("candid")), "jd": _real(_precise(candidate.get("jd")))},
             **{name: _cutout(record.get(name)) for name in CUTOUT_FIELDS},
         },
         source,
@@ -179,39 +188,67 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _integer(value: object) -> object:
-    """An integer that is written as a NumPy scalar or as text, as Python's; anything else as it is."""
-    value = _plain(value)
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+def _precise(value: object) -> object:
+    """As `_plain`, without a float32, which holds neither a candid nor the time of an exposure."""
+    return None if isinstance(value, np.floating) and value.itemsize < FLOAT64_BYTES else _plain(value)
 
 
 def _real(value: object) -> object:
-    value = _plain(value)
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
 
 
-def _cutout(value: object) -> dict | None:
-    data = value.get("stampData") if isinstance(value, Mapping) else value
-    return {"stampData": bytes(data)} if isinstance(data, bytes | bytearray | memoryview) else None
+def _cutout(value: object) -> object:
+    """A cutout whose bytes, bare or in a mapping, are `bytes`."""
+    return {str(name): _bytes(data) for name, data in value.items()} if isinstance(value, Mapping) else _bytes(value)
+
+
+def _bytes(value: object) -> object:
+    return bytes(value) if isinstance(value, bytearray | memoryview) else value
 
 
 def _check(record: dict, source: str) -> Alert | Rejection:
-    """An Alert whose identity and time can be relied on."""
-    object_id, candid, candidate = record["objectId"], record["candid"], record["candidate"] or {}
-    jd, fid = candidate.get("jd"), candidate.get("fid")
+    """An Alert whose identity, survey and time can be relied on."""
+    object_id, candidate = record["objectId"], record["candidate"] or {}
+    candid, written = _candid(record.get("candid"), candidate.pop("candid", None))
+    jd, fid, survey = candidate.get("jd"), _exact(candidate.get("fid")), record.get("survey")
     good_id = isinstance(object_id, str) and 0 < len(object_id) <= MAX_OBJECT_ID and object_id.isprintable()
-    good_candid = type(candid) is int and 0 < candid <= INT64_MAX  # True is an int, too
-    known = (object_id if good_id else "", candid if good_candid else 0)
+    known = (object_id if good_id else "", candid)
     if not good_id:
         return Rejection("bad_object_id", f"objectId {str(object_id)[:80]!r}", source, *known)
-    if not good_candid:
-        return Rejection("bad_candid", f"candid {str(candid)[:40]}, expected a positive 64-bit integer", source, *known)
+    if survey and str(survey).lower() != SURVEY:
+        return Rejection("other_survey", f"survey {str(survey)[:40]!r}, expected ZTF", source, *known)
+    if object_id.upper().startswith(OTHER_IDS):
+        return Rejection("other_survey", f"objectId {object_id} is none of ZTF", source, *known)
+    if not candid:
+        detail = f"candid {str(written)[:40]}, expected a positive 64-bit integer; a float holds them to 2^53"
+        return Rejection("bad_candid", detail, source, *known)
     if not isinstance(jd, float) or not JD_RANGE[0] <= jd <= JD_RANGE[1]:
         return Rejection("bad_jd", f"jd {str(jd)[:40]}, expected within {JD_RANGE}", source, *known)
-    fid = fid if type(fid) is int and fid in FILTERS else 0
-    return Alert(object_id, candid, jd, fid, candidate, tuple(_stamp_data(record, f) for f in CUTOUT_FIELDS), source)
+    cutouts = tuple(_stamp_data(record.get(field)) for field in CUTOUT_FIELDS)
+    return Alert(object_id, candid, jd, fid if fid in FILTERS else 0, candidate, cutouts, source)
 
 
-def _stamp_data(record: dict, field: str) -> bytes | None:
-    data = (record.get(field) or {}).get("stampData")
-    return data if isinstance(data, bytes) else None
+def _candid(outer: object, inner: object) -> tuple[int, object]:
+    """The candid, 0 where none is to be relied on, and what was written, at the top of a packet or in its candidate."""
+    if outer is None or (isinstance(outer, float) and _exact(inner) and float(_exact(inner)) == outer):
+        return _exact(inner), inner
+    return _exact(outer), outer
+
+
+def _exact(value: object) -> int:
+    """A number, or text of one, as a positive 64-bit integer; 0 where that is not exactly what it says."""
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    if isinstance(value, str) and DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_FLOAT:
+        value = int(value)
+    return value if type(value) is int and 0 < value <= INT64_MAX else 0  # True is an int, too
+
+
+def _stamp_data(cutout: object) -> bytes | None:
+    """The bytes of a cutout: as such, or in a record as ZTF's stampData, or under a name of somebody else's."""
+    if isinstance(cutout, dict):
+        parts = {name.lower().replace("_", ""): data for name, data in cutout.items() if isinstance(data, bytes)}
+        cutout = parts.get("stampdata") or (next(iter(parts.values())) if len(parts) == 1 else None)
+    return cutout if isinstance(cutout, bytes) else None

@@ -1,14 +1,18 @@
-"""Avro object container files: their framing, and the reader's schema, the writer's cut down to the fields we use.
+"""Avro object container files: a header with the schema, then blocks of encoded records; and what to read of a record.
 
-Nothing is believed before it is bounded, and bad content becomes a `Rejection`, never an exception. Memory holds one
-block at a time. ZTF has changed its schema more than once and brokers rewrite it (other names, other order, everything
-nullable), so the reader's schema is made from the writer's own, field by field. Both are made safe to decode by: names
-are spelled out, each value takes at least one byte, and no array has items whose end fastavro would overlook, so that
-the bytes bound the work.
+fastavro believes the sizes and counts that a file states, and passes over some types beyond the end of the data, so
+that a few bytes can cost gigabytes or hours: the framing is read here, within bounds, and schemas are made safe first.
+Bad content becomes a `Rejection`, never an exception. Memory holds one block at a time.
+
+A writer's schema comes from outside. ZTF has changed its own more than once and brokers rewrite it (other names, other
+order, everything nullable), so the reader's schema is made from the writer's own, cut down to the fields that we use,
+field by field. Both are made safe to decode by: names are spelled out, and each item of an array takes at least one
+byte, so that the bytes bound the work. Where fastavro would overlook the end of the data, as in arrays of doubles,
+`Projection` has a walk to be made first.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +23,11 @@ from data_prep.packets.metadata import CANDIDATE_FIELDS
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
+NO_AVRO = ("empty_file", "not_avro", "confluent_framing")  # nothing is looked for in what begins as something else
+PADDING = b"\0\r\n"
+MAX_HEAD_BYTES = 64  # of padding that may be the start of a block after all
+MAX_FAULTS = 100  # in one file; with more of them it is not worth going on
+CHUNK = 1 << 16
 SCHEMA_ID_BYTES = 4  # in a registry's message, after a zero byte
 CODECS = ("null", "deflate", "snappy")
 
@@ -71,30 +80,125 @@ class _FramingError(ValueError):
 
 
 def read_avro(stream: Stream, source: str) -> Iterator[Block | Rejection]:
-    """Read one Avro file.
+    """Read an Avro file, or several that were joined into one, as by `cat`.
 
     Yields:
         Blocks, and a Rejection for what cannot be read: empty_file, not_avro, confluent_framing, bad_header,
-        unknown_codec, no_records, bad_block. What came before a fault is kept.
+        unknown_codec, no_records, bad_block; trailing_bytes (0 alerts) for zeros or line ends after the last block.
+        What came before a fault is kept, and so are the joined files after it.
 
     Apache Avro 1.11 specification, object container files.
     """
-    first_record = 0
-    try:
-        header = _read_header(stream)
-        while (block := _read_block(stream, header.sync)) is not None:
-            n_records, payload = block
-            if n_records > MAX_RECORDS_PER_BLOCK:
-                detail = f"{n_records} records in one block, expected at most {MAX_RECORDS_PER_BLOCK}"
-                yield Rejection("bad_block", detail, source, n_alerts=plausible_count(n_records, len(payload)))
-            elif n_records:
-                yield Block(source, first_record, header.schema_json, header.codec, n_records, payload)
-            first_record += n_records
-        if not first_record:
-            raise _FramingError("no_records", "the file ends after its header")
-    except _FramingError as error:
-        detail = f"{error.detail} (after {first_record} records)" if first_record else error.detail
-        yield Rejection(error.reason, detail, source, n_alerts=error.n_alerts)
+    file, first_record = _Rewindable(stream), 0
+    for _ in range(MAX_FAULTS):
+        try:
+            for header, n_records, payload in _blocks(file):
+                if n_records > MAX_RECORDS_PER_BLOCK:
+                    detail = f"{n_records} records in one block, expected at most {MAX_RECORDS_PER_BLOCK}"
+                    yield Rejection("bad_block", detail, source, n_alerts=plausible_count(n_records, len(payload)))
+                elif n_records:
+                    yield Block(source, first_record, header.schema_json, header.codec, n_records, payload)
+                first_record += n_records
+            return
+        except _FramingError as error:
+            detail = f"{error.detail} (after {first_record} records)" if first_record else error.detail
+            yield Rejection(error.reason, detail, source, n_alerts=error.n_alerts)
+            if error.reason in NO_AVRO:
+                return
+            file.back()  # the next of joined files may begin within what is damaged
+            if not file.seek(MAGIC):
+                return
+
+
+class _Rewindable:
+    """A stream that goes back to where something began, to look into it for what it should not have held."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self._ahead, self._at = stream, b"", 0
+        self._since: list[bytes] = []
+
+    def read(self, size: int) -> bytes:
+        data = self._take(size)
+        self._since.append(data)
+        return data
+
+    def mark(self) -> None:
+        """Something begins here."""
+        self._since = []
+
+    def back(self) -> None:
+        """Go back to the byte after the mark."""
+        self.push(b"".join(self._since)[1:])
+        self.mark()
+
+    def _take(self, size: int) -> bytes:
+        data = self._ahead[self._at : self._at + size]
+        self._at += len(data)
+        return data + self._stream.read(size - len(data)) if len(data) < size else data
+
+    def push(self, data: bytes) -> None:
+        """Put back what was taken last; without a copy of what is ahead, where it is there."""
+        before = max(self._at - len(data), 0)
+        if self._ahead[before : self._at] == data:
+            self._at = before
+        else:
+            self._ahead, self._at = data + self._ahead[self._at :], 0
+
+    def peek(self, size: int) -> bytes:
+        data = self._take(size)
+        self.push(data)
+        return data
+
+    def seek(self, mark: bytes) -> bool:
+        """Go on to where `mark` is next; False where it is not."""
+        tail = b""
+        while chunk := self._take(CHUNK):
+            data = tail + chunk
+            if (place := data.find(mark)) >= 0:
+                self.push(data[place:])
+                return True
+            tail = data[-len(mark) + 1 :]
+        return False
+
+    def skip(self, padding: bytes) -> bytes:
+        """Pass over bytes that are among those of `padding`; returns the first few of them."""
+        first = b""
+        while chunk := self._take(CHUNK):
+            rest = chunk.lstrip(padding)
+            first = first or chunk[: min(len(chunk) - len(rest), MAX_HEAD_BYTES)]
+            if rest:
+                self.push(rest)
+                break
+        return first
+
+
+def _blocks(file: _Rewindable) -> Iterator[tuple[_Header, int, bytes]]:
+    """Header, record count and payload of each block, of one file or of several that were joined."""
+    file.mark()
+    header, n_records = _read_header(file), 0
+    while head := file.peek(len(MAGIC)):
+        if head[0] in PADDING:
+            _check_padding(file, n_records)
+        if head == MAGIC:  # no block: its count would be negative
+            if not n_records:
+                break
+            file.mark()
+            header, n_records = _read_header(file), 0
+        else:
+            n_in_block, payload = _read_block(file, header.sync)
+            file.mark()
+            n_records += n_in_block
+            yield header, n_in_block, payload
+    if not n_records:
+        raise _FramingError("no_records", "the file ends after its header")
+
+
+def _check_padding(file: _Rewindable, n_records: int) -> None:
+    """Raise where zeros or line ends stand between the last block and the end, or the next of joined files."""
+    head = file.skip(PADDING)
+    if n_records and file.peek(len(MAGIC)) in (MAGIC, b""):
+        raise _FramingError("trailing_bytes", f"{head!r} after the last block", n_alerts=0)
+    file.push(head)
 
 
 def _read_header(stream: Stream) -> _Header:
@@ -138,13 +242,10 @@ def _read_metadata(stream: Stream) -> dict[bytes, bytes]:
     return metadata
 
 
-def _read_block(stream: Stream, sync: bytes) -> tuple[int, bytes] | None:
-    """Record count and payload of the next block; None at the end of the file."""
-    first = stream.read(1)
-    if not first:
-        return None
+def _read_block(stream: Stream, sync: bytes) -> tuple[int, bytes]:
+    """Record count and payload of the next block."""
     try:
-        n_records, size = _read_long(stream, first), _read_long(stream)
+        n_records, size = _read_long(stream), _read_long(stream)
     except EOFError as error:
         raise _FramingError("bad_block", str(error)) from None
     if not 0 <= size <= MAX_BLOCK_BYTES:
@@ -164,12 +265,11 @@ def plausible_count(n_records: int, n_bytes: int) -> int:
     return max(1, min(n_records, n_bytes // MIN_RECORD_BYTES))
 
 
-def _read_long(stream: Stream, first: bytes = b"") -> int:
+def _read_long(stream: Stream) -> int:
     """A zigzag varint of 64 bits."""
     value = 0
     for shift in range(0, 7 * MAX_VARINT_BYTES, 7):
-        byte = (first or _read(stream, 1))[0]
-        first = b""
+        byte = _read(stream, 1)[0]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return (value >> 1) ^ -(value & 1)
@@ -190,14 +290,19 @@ MAX_FIXED_BYTES = 1 << 20
 UNCHECKED = ("boolean", "float", "double")  # fastavro (1.13) skips these, and a fixed, beyond the end of the data
 SCALARS = ("boolean", "int", "long", "float", "double", "bytes", "string")
 CUTOUT_FIELDS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
-REQUIRED = ("objectId", "candid", "candidate", "candidate.jd")
+REQUIRED = ("objectId", "candidate", "candidate.jd")  # and a candid, at the top or in the candidate
+COARSE = ("candid", "candidate.candid")  # a float32 holds whole numbers to 2^24 only
 
-# The fields to read; None = a scalar. What is not named here (previous candidates, forced photometry) is passed over.
+CUTOUT = "cutout"
+
+# The fields to read; None = a scalar. What is not named here (previous candidates, forced photometry) is passed over,
+# and so is what is of no use in its type. Cutouts come in many makes, which `alerts` tells apart.
 WANTED: Mapping[str, Any] = {
     "objectId": None,
     "candid": None,
-    "candidate": dict.fromkeys(CANDIDATE_FIELDS),
-    **{name: {"stampData": None} for name in CUTOUT_FIELDS},
+    "survey": None,
+    "candidate": dict.fromkeys((*CANDIDATE_FIELDS, "candid")),
+    **dict.fromkeys(CUTOUT_FIELDS, CUTOUT),
 }
 
 
@@ -214,10 +319,16 @@ class SchemaError(ValueError):
 
 
 class Projection(NamedTuple):
-    """Writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them."""
+    """Writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them.
+
+    Attributes:
+        walk: to be called with the bytes of a record and those after it, where fastavro would not notice their end;
+            raises EOFError or ValueError there. None where it would.
+    """
 
     writer: dict
     reader: dict
+    walk: "Walk | None"
 
 
 @lru_cache(maxsize=64)  # a night of alerts has one schema, all of ZTF some twenty
@@ -234,9 +345,12 @@ def project_schema(schema_json: bytes) -> Projection | SchemaError:
     Apache Avro 1.11 specification, schema resolution.
     """
     try:
-        writer = _Expansion().expand(json.loads(schema_json), "", 0)
+        expansion = _Expansion()
+        writer = expansion.expand(json.loads(schema_json), "", 0)
         reader = _project(writer, WANTED, "")
-        return Projection(fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+        _require_candid(reader)
+        walk = _walker(writer) if expansion.overlooks_the_end else None
+        return Projection(fastavro.parse_schema(writer), fastavro.parse_schema(reader), walk)
     except SchemaError as error:
         return error
     except Exception as error:  # json or fastavro, on anything: ValueError, RecursionError, TypeError…
@@ -249,6 +363,7 @@ class _Expansion:
     def __init__(self) -> None:
         self.definitions: dict[str, tuple[dict, str]] = {}
         self.n_types = 0
+        self.overlooks_the_end = False  # whether fastavro would, in some array
 
     def expand(self, schema: Any, namespace: str, depth: int) -> Any:
         self.n_types += 1
@@ -266,20 +381,19 @@ class _Expansion:
         if kind in ("array", "map"):
             part = "items" if kind == "array" else "values"
             item = self.expand(schema.get(part), namespace, depth + 1)
+            if kind == "array" and _size(item) == 0:
+                raise SchemaError("bad_schema", f"an array of {str(item)[:80]}, which takes no bytes")
             if kind == "array" and not _notices_the_end(item):  # the keys of a map notice it
-                raise SchemaError("bad_schema", f"an array of {str(item)[:80]}: its end could not be told")
+                self.overlooks_the_end = True
             return {"type": kind, part: item}
         return self.expand(kind, namespace, depth + 1)
 
     def _union(self, branches: list, namespace: str, depth: int) -> list:
-        # In a union null is safe: its branch number takes a byte.
-        return [b if b == "null" else self.expand(b, namespace, depth + 1) for b in map(_plain, branches)]
+        return [self.expand(branch, namespace, depth + 1) for branch in branches]
 
     def _named(self, name: str, namespace: str, depth: int) -> Any:
-        if name in SCALARS:
+        if name in SCALARS or name == "null":
             return name
-        if name == "null":
-            raise SchemaError("bad_schema", "a null outside a union takes no bytes")
         full_name = name if "." in name or not namespace else f"{namespace}.{name}"
         if full_name not in self.definitions:
             raise SchemaError("bad_schema", f"unknown type {full_name[:80]!r}")
@@ -308,8 +422,8 @@ class _Expansion:
                 raise SchemaError("bad_schema", f"a fixed of {str(size)[:20]} bytes")
             return fresh | {"size": size}
         fields = schema.get("fields")
-        if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields) or not fields:
-            raise SchemaError("bad_schema", "a record without fields takes no bytes")
+        if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+            raise SchemaError("bad_schema", "a record without a list of fields")
         names = [field.get("name") for field in fields]
         if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
             raise SchemaError("bad_schema", "a record with nameless or repeated fields")
@@ -320,24 +434,120 @@ class _Expansion:
 def _notices_the_end(schema: Any) -> bool:
     """Whether passing over a value of this (expanded) type fails where the data end; otherwise 2^62 take for ever."""
     if isinstance(schema, str):
-        return schema not in UNCHECKED
+        return schema not in (*UNCHECKED, "null")
     if isinstance(schema, dict) and schema["type"] in ("record", "error"):
         return any(_notices_the_end(field["type"]) for field in schema["fields"])
     return isinstance(schema, list) or schema["type"] != "fixed"
 
 
-def _plain(branch: Any) -> Any:
-    """A union's branch, with {"type": "null"} written as "null"."""
-    return "null" if isinstance(branch, dict) and branch.get("type") == "null" else branch
+Walk = Callable[[bytes, int], int]
+SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
-def _project(schema: Any, wanted: Mapping[str, Any] | None, path: str) -> Any:
+def _size(schema: Any) -> int | None:
+    """Bytes that any value of an expanded type takes; None where they depend on the value."""
+    if isinstance(schema, str):
+        return SIZES.get(schema)
+    if isinstance(schema, dict) and schema["type"] == "fixed":
+        return schema["size"]
+    if isinstance(schema, dict) and schema["type"] in ("record", "error"):
+        sizes = [_size(field["type"]) for field in schema["fields"]]
+        return None if None in sizes else sum(sizes)
+    return None
+
+
+def _walker(schema: Any) -> Walk:
+    """A function that passes over a value of an expanded type in some bytes, from a place in them to the next.
+
+    It raises EOFError where a value does not end within the bytes, ValueError where it is damaged. Its work is bounded
+    by the bytes: each item of an array or a map takes one at least.
+    """
+    if (size := _size(schema)) is not None:
+        return lambda data, at: _within(data, at + size)
+    if isinstance(schema, list):
+        branches = [_walker(branch) for branch in schema]
+
+        def walk_union(data: bytes, at: int) -> int:
+            branch, at = _long_at(data, at)
+            if not 0 <= branch < len(branches):
+                raise ValueError(f"branch {branch} of a union of {len(branches)}")
+            return branches[branch](data, at)
+
+        return walk_union
+    if schema in ("bytes", "string"):
+        return _walk_bytes
+    if isinstance(schema, str) or schema["type"] == "enum":
+        return lambda data, at: _long_at(data, at)[1]
+    if schema["type"] in ("array", "map"):
+        return _walker_of_items(schema)
+    fields = [_walker(field["type"]) for field in schema["fields"]]
+
+    def walk_record(data: bytes, at: int) -> int:
+        for field in fields:
+            at = field(data, at)
+        return at
+
+    return walk_record
+
+
+def _walker_of_items(schema: dict) -> Walk:
+    """Of an array or a map: blocks of items, each with their count; a negative one comes with their size in bytes."""
+    keyed = schema["type"] == "map"
+    kind = schema["values" if keyed else "items"]
+    size, item = None if keyed else _size(kind), _walker(kind)
+
+    def walk(data: bytes, at: int) -> int:
+        while True:
+            count, at = _long_at(data, at)
+            if not count:
+                return at
+            stated = None
+            if count < 0:
+                stated, at = _long_at(data, at)
+            first = at
+            if size:  # no need to look at each
+                at = _within(data, at + size * abs(count))
+            else:
+                for _ in range(abs(count)):
+                    at = item(data, _walk_bytes(data, at) if keyed else at)
+            if stated not in (None, at - first):
+                raise ValueError(f"{abs(count)} items of {at - first} bytes, said to be {stated}")
+
+    return walk
+
+
+def _walk_bytes(data: bytes, at: int) -> int:
+    size, at = _long_at(data, at)
+    if size < 0:
+        raise ValueError(f"a string of {size} bytes")
+    return _within(data, at + size)
+
+
+def _within(data: bytes, at: int) -> int:
+    if at > len(data):
+        raise EOFError(f"cut: {at - len(data)} bytes are missing")
+    return at
+
+
+def _long_at(data: bytes, at: int) -> tuple[int, int]:
+    """A zigzag varint of 64 bits and the place after it."""
+    value = 0
+    for shift, byte in zip(range(0, 7 * MAX_VARINT_BYTES, 7), data[at : at + MAX_VARINT_BYTES], strict=False):
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), at + shift // 7 + 1
+    raise EOFError("cut within a number")
+
+
+def _project(schema: Any, wanted: Mapping[str, Any] | str | None, path: str) -> Any:
     """The part of a writer's type that `wanted` asks for: None a scalar, a mapping the fields of a record; or null."""
+    if wanted == CUTOUT:
+        return _project_cutout(schema)
     if isinstance(schema, list):
         return [branch if branch == "null" else _project(branch, wanted, path) for branch in schema]
     if wanted is None:
-        if schema not in SCALARS:
-            raise SchemaError("other_schema", f"{path} is a {schema['type']}, expected a scalar")
+        if not _is_scalar(schema):
+            raise SchemaError("other_schema", f"{path} is of type {str(schema)[:40]}, expected a scalar")
         if path == "candidate.jd" and schema == "float":
             raise SchemaError("other_schema", "candidate.jd is a float, good to 6 hours; expected a double")
         return schema
@@ -348,9 +558,56 @@ def _project(schema: Any, wanted: Mapping[str, Any] | None, path: str) -> Any:
     missing = [f"{prefix}{name}" for name in wanted if name not in types and f"{prefix}{name}" in REQUIRED]
     if missing:
         raise SchemaError("other_schema", f"no field {', '.join(missing)}")
-    kept = [name for name in types if name in wanted]
+    kept = [name for name in types if name in wanted and _is_useful(types[name], wanted[name], f"{prefix}{name}")]
     return {
         "type": schema["type"],
         "name": schema["name"],
         "fields": [{"name": name, "type": _project(types[name], wanted[name], f"{prefix}{name}")} for name in kept],
     }
+
+
+def _project_cutout(schema: Any) -> Any:
+    """The bytes of a cutout, bare or in a record under whatever name."""
+    if isinstance(schema, list):
+        return list(map(_project_cutout, schema))
+    if isinstance(schema, str):
+        return schema
+    return schema | {"fields": [field for field in schema["fields"] if _is_bytes(field["type"])]}
+
+
+def _branches(schema: Any) -> list:
+    """The types that a value may have, without null."""
+    return [branch for branch in (schema if isinstance(schema, list) else [schema]) if branch != "null"]
+
+
+def _is_bytes(schema: Any) -> bool:
+    return all(branch == "bytes" for branch in _branches(schema))
+
+
+def _is_cutout(schema: Any) -> bool:
+    """Whether a type is bytes, or a record with some."""
+    if isinstance(schema, str):
+        return schema == "bytes"
+    return schema["type"] in ("record", "error") and any(_is_bytes(field["type"]) for field in schema["fields"])
+
+
+def _is_scalar(schema: Any) -> bool:
+    return schema in SCALARS or (isinstance(schema, dict) and schema["type"] == "enum")
+
+
+def _is_useful(schema: Any, wanted: Mapping[str, Any] | str | None, path: str) -> bool:
+    """Whether a field is to be read: those required are, and of the others scalars whose type can hold the value."""
+    if wanted == CUTOUT:
+        return all(map(_is_cutout, _branches(schema)))
+    if wanted is not None or path in REQUIRED:
+        return True
+    branches = _branches(schema)
+    return branches != [] and all(map(_is_scalar, branches)) and not (path in COARSE and "float" in branches)
+
+
+def _require_candid(reader: Any) -> None:
+    for record in _branches(reader):
+        types = {field["name"]: field["type"] for field in record["fields"]}
+        inside = {field["name"] for branch in _branches(types["candidate"]) for field in branch["fields"]}
+        if "candid" not in types and "candid" not in inside:
+            raise SchemaError("other_schema", "no field candid (of a type that holds 64-bit integers)")

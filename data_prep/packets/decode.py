@@ -19,13 +19,25 @@ ROW = np.dtype(
     [
         ("stamps", "<f2", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES))),
         ("metadata", "<f4", (len(METADATA),)),
-        ("position", "<f8", (2,)),  # ra, dec [deg], NaN off the sky: float32 is too coarse to match catalogues
     ]
 )
-KEY = np.dtype([("jd", "<f8"), ("candid", "<i8"), ("digest", "<u8"), ("fid", "i1"), ("remarks", "u1")])
+KEY = np.dtype(
+    [
+        ("jd", "<f8"),
+        ("candid", "<i8"),
+        ("digest", "<u8"),
+        ("position", "<f8", (2,)),  # ra, dec [deg], NaN off the sky: float32 is too coarse to match catalogues
+        ("fid", "i1"),
+        ("remarks", "u1"),
+    ]
+)
 
 # Kept, but worth a note; bit i of `remarks` stands for REMARKS[i].
-REMARKS = ("padded_edge", "nan_pixels", "fill_values", "constant_stamp", "missing_metadata", "unknown_filter")
+OTHERS_APART = "others_apart"  # more alerts under its id lie elsewhere, which shows when all are read
+REMARKS = (
+    *("padded_edge", "nan_pixels", "fill_values", "constant_stamp", "missing_metadata", "unknown_filter"),
+    OTHERS_APART,
+)
 
 
 ALERTS_PER_SLICE = 64  # decoded together: 3 MB of images
@@ -73,12 +85,12 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     columns = columns_of([detection.alert.candidate for detection in detections])
     rows, keys = np.zeros(len(detections), ROW), np.zeros(len(detections), KEY)
     rows["metadata"] = catalogue(columns)
-    rows["position"] = np.stack([within(columns["ra"], 0, 360), within(columns["dec"], -90, 90)], axis=-1)
+    keys["position"] = np.stack([within(columns["ra"], 0, 360), within(columns["dec"], -90, 90)], axis=-1)
     for row, key, (alert, images, remarks) in zip(rows, keys, detections, strict=True):
         scaled = scale(images)
         row["stamps"] = scaled
         key["jd"], key["candid"], key["fid"] = alert.jd, alert.candid, alert.fid
-        key["digest"] = _digest(alert, row)
+        key["digest"] = _digest(alert, row, key["position"])
         key["remarks"] = _bits(remarks | _row_remarks(alert, scaled, row["metadata"]))
     return Decoded(
         rows,
@@ -136,8 +148,8 @@ def _bits(remarks: set[str]) -> int:
     return sum(1 << bit for bit, name in enumerate(REMARKS) if name in remarks)
 
 
-def _digest(alert: Alert, row: np.void) -> int:
+def _digest(alert: Alert, row: np.void, position: np.ndarray) -> int:
     """A hash of all that is kept of a detection: decides between two that claim the same candid."""
     content = hashlib.blake2b(f"{alert.object_id}\n{alert.candid}\n{alert.jd!r}\n{alert.fid}\n".encode(), digest_size=8)
-    content.update(row.tobytes())
+    content.update(row.tobytes() + position.tobytes())
     return int.from_bytes(content.digest(), "little")

@@ -1,4 +1,4 @@
-"""Gzipped FITS bytes to an array.
+"""FITS bytes, gzipped or plain, to an array.
 
 A cutout comes from outside, so it is decoded here by the one layout that it has, with every size bounded; anything else
 is a `StampError`. What astropy.io.fits makes of the same bytes is the yardstick.
@@ -12,6 +12,7 @@ import numpy as np
 
 MAX_FITS_BYTES = 1 << 20  # a 63 x 63 stamp takes 20,160 bytes; 1 MB of gzip can inflate to 1 GB
 FITS_BLOCK = 2880
+PLAIN = b"SIMPLE"  # how a FITS file begins that is not gzipped
 MAX_HEADER_BYTES = 8 * FITS_BLOCK  # ZTF's take one block
 CARD = 80
 END_CARD = "END".ljust(CARD)
@@ -44,7 +45,7 @@ def decode_cutout(blob: bytes | None) -> np.ndarray:
     """Decode one cutout.
 
     Args:
-        blob: `stampData` of a cutout record: one gzip member that holds a FITS file whose primary image is the stamp.
+        blob: a FITS file whose primary image is the stamp, in one gzip member as ZTF writes it, or plain.
 
     Returns:
         [H, W] float32, native byte order, pixel values as stored; rows run along +y, as astropy gives them.
@@ -57,7 +58,9 @@ def decode_cutout(blob: bytes | None) -> np.ndarray:
     """
     if not blob:
         raise StampError("missing_stamp", "no stampData in the packet")
-    data = _gunzip(blob)
+    data = blob if blob.startswith(PLAIN) else _gunzip(blob)
+    if len(data) > MAX_FITS_BYTES:
+        raise StampError("stamp_too_large", f"{len(data)} bytes, expected at most {MAX_FITS_BYTES}")
     for header_size in range(FITS_BLOCK, min(len(data), MAX_HEADER_BYTES) + 1, FITS_BLOCK):
         shape = _image_shape(data[:header_size])
         if shape is not None:

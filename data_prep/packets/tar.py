@@ -1,7 +1,8 @@
 """Tar archives as a stream of members, with flat memory and without trust.
 
-The standard library's tarfile keeps every member it has seen, reads a long name of any length into memory, and takes a
-damaged header or a cut on a member's border for the end. A night of alerts deserves better; it needs only this much.
+Our own, for the standard library's tarfile keeps every member it has seen, reads a long name of any length into memory,
+and takes a damaged header or a cut on a member's border for the end. A night of alerts deserves better; it needs only
+this much.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ MAX_NAME_BYTES = 1 << 16  # of a GNU long name or a pax header; names of alerts 
 MAX_TAIL_BYTES = 1 << 20  # zeros after the end mark; the usual record size of tar pads to 10,240
 
 REGULAR = (b"0", b"\0", b"7")  # plain, pre-POSIX, contiguous
-SPARSE, VOLUME_LABEL = b"S", b"V"  # of GNU tar
+HARD_LINK, SPARSE, VOLUME_LABEL = b"1", b"S", b"V"  # the latter two of GNU tar
 GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL, DIRECTORY = b"L", b"K", b"x", b"g", b"5"
 WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6", VOLUME_LABEL)  # links, devices, FIFOs: their size says nothing
 MAX_LENGTH_DIGITS = 8  # of a pax record, with the space after them
@@ -30,6 +31,7 @@ class Member(NamedTuple):
     name: str
     is_file: bool
     is_directory: bool
+    is_hard_link: bool
     stream: "MemberStream"
 
 
@@ -64,7 +66,8 @@ def members(archive: BinaryIO) -> Iterator[Member]:
         Members in their order; directories, links, devices and sparse files too.
 
     Raises:
-        ArchiveError: a bad checksum, a cut archive, a missing end mark, pax sparse files, data after the end.
+        ArchiveError: a bad checksum, a cut archive, a missing end mark, pax sparse files, data after the end that are
+            no other archive.
 
     POSIX.1-2001, pax interchange format.
     """
@@ -72,7 +75,9 @@ def members(archive: BinaryIO) -> Iterator[Member]:
     while True:
         header = _read_exactly(archive, TAR_BLOCK, "a header")
         if not header.strip(b"\0"):
-            return _check_tail(archive)
+            header = _after_the_end(archive)
+            if not header:
+                return
         kind, size = header[156:157], _checked_size(header)
         if kind in (GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL):
             found = _extended_name(kind, _extension(archive, size))
@@ -84,7 +89,7 @@ def members(archive: BinaryIO) -> Iterator[Member]:
         if kind == SPARSE:
             _skip_map_of_holes(archive, header)
         stream = MemberStream(archive, 0 if kind in WITHOUT_DATA else size)
-        yield Member(long_name or _name(header), is_file, kind == DIRECTORY, stream)
+        yield Member(long_name or _name(header), is_file, kind == DIRECTORY, kind == HARD_LINK, stream)
         stream.skip_rest()
         long_name = ""
 
@@ -164,12 +169,20 @@ def _pax_name(data: bytes) -> str:
     return name.decode("utf-8", "replace")
 
 
-def _check_tail(archive: BinaryIO) -> None:
-    """After the first zero block nothing but zeros may follow, and one more block of them must."""
-    tail = 0
-    while chunk := archive.read(CHUNK):
-        tail += len(chunk)
-        if chunk.strip(b"\0") or tail > MAX_TAIL_BYTES:
-            raise ArchiveError("data after the end mark")
-    if tail < TAR_BLOCK:
-        raise ArchiveError("the end mark is cut")
+def _after_the_end(archive: BinaryIO) -> bytes:
+    """The first header of an archive that was joined to this one, as by `cat`; b"" where only zeros are left.
+
+    An end mark is two blocks of zeros; one, which some programs write, does as well.
+    """
+    zeros = 0
+    while block := archive.read(TAR_BLOCK):
+        while len(block) < TAR_BLOCK and (part := archive.read(TAR_BLOCK - len(block))):
+            block += part
+        if block.strip(b"\0"):
+            if len(block) < TAR_BLOCK:
+                raise ArchiveError("data after the end mark")
+            return block
+        zeros += len(block)
+        if zeros > MAX_TAIL_BYTES:
+            raise ArchiveError(f"more than {MAX_TAIL_BYTES} zeros after the end mark")
+    return b""

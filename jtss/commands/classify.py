@@ -97,16 +97,16 @@ def run(options: argparse.Namespace) -> int:
         common.warn("no --allwise given: the AllWISE colours count as missing")
     if allwise is not None and not reads_colours:
         common.warn(f"--allwise: {model.label} reads no AllWISE colours, so the catalogue changes nothing")
-    matched = Matched()
+    besides = (out, options.picture, options.rejects, options.allwise)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
-        ingest.ingest(options.alerts, workdir=folder, pad_edges=True) as ingested,
+        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, passed_over=besides) as ingested,
     ):
         _account_for(ingested, options)
         with table.open_table(out) as write:
             tally = classify.classify(
                 probabilities,
-                matched.count(ingested.batches(allwise=allwise)),
+                ingested.batches(allwise=allwise),
                 classifier,
                 write,
                 notes=dict.fromkeys(ingested.objects_with("padded_edge"), "padded_edge"),
@@ -114,33 +114,15 @@ def run(options: argparse.Namespace) -> int:
                 screen=predict.screen_with(screener) if screener else screening.no_screening,
             )
     if allwise is not None:
-        matched.report(options.allwise)
+        n_matched = ingested.ledger.notes[ingest.ALLWISE_MATCHED]
+        say = common.say if n_matched or not ingested.n_objects else common.warn
+        say(crossmatch.report(allwise, n_matched, ingested.n_objects))
     print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
     if options.picture:
         from jtss.reports import stamps
 
         print(stamps.draw(options.picture, tally, classifier.name))
     return 0
-
-
-class Matched:
-    """Counts the objects that have AllWISE magnitudes as they pass."""
-
-    def __init__(self) -> None:
-        self.objects = self.matched = 0
-
-    def count(self, batches):
-        import numpy as np
-
-        for sequences in batches:
-            self.objects += sequences.n_objects
-            self.matched += int((~np.isnan(sequences.allwise).all(axis=1)).sum())
-            yield sequences
-
-    def report(self, path: Path) -> None:
-        """Say it; a catalogue that matches nothing deserves a warning."""
-        say = common.say if self.matched or not self.objects else common.warn
-        say(f"AllWISE: {self.matched} of {self.objects} objects matched in {path}")
 
 
 def _account_for(ingested, options: argparse.Namespace) -> None:

@@ -42,7 +42,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PATH",
-        help="directories, Avro files, .tar, .tar.gz, .tgz",
+        help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
     add("--labels", metavar="FILE.csv", help="columns objectId, label; default: no labels")
@@ -72,6 +72,10 @@ def _build(options: argparse.Namespace) -> None:
     common.say(str(built.ledger))
     kept, out = built.ledger.kept, common.printable(options.out)
     common.say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}\n")
+    for remark in built.remarks:
+        common.say(common.printable(remark))
+    for warning in built.warnings:
+        common.warn(common.printable(warning))
     _audit_built(options.out)
 
 

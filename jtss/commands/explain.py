@@ -1,4 +1,4 @@
-"""`jtss explain MODEL OBJECT`: what a model's answer rests on, a page per object."""
+"""`jtss explain MODEL OBJECT`: what a model's prediction depends on, a page per object."""
 
 import argparse
 import tempfile
@@ -7,10 +7,10 @@ from pathlib import Path
 from jtss.commands import common
 from jtss.commands.evaluate import MODELS
 
-HELP = "show what an answer rests on"
+HELP = "show what a prediction depends on"
 DESCRIPTION = (
-    "Explain what a model says of objects: which part of the stamps and which values its answer rests on. A page and a"
-    " JSON file per object; with several models, their answers after each number of detections."
+    "Explain what a model says of objects: which part of the stamps and which values its prediction depends on. A page"
+    " and a JSON file per object; with several models, their answers after each number of detections."
 )
 
 
@@ -58,6 +58,6 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
     allwise = options.allwise and crossmatch.load(options.allwise)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
-        ingest.ingest(options.alerts, workdir=folder, pad_edges=True) as ingested,
+        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, passed_over=[options.allwise]) as ingested,
     ):
         return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where

@@ -112,7 +112,7 @@ class Config:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU, else float32
+    precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU that has it
 
     def __post_init__(self):
         _check(self)

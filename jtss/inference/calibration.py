@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes probabilities as sure as they are right, and changes no class."""
+"""Temperature scaling: one number that brings confidence in line with accuracy, and changes no predicted class."""
 
 import numpy as np
 

@@ -36,7 +36,7 @@ class Model:
     """A trained model with everything that it needs to read alerts.
 
     Attributes:
-        label: the path of its run directory, or of the folder of an ensemble, or its name where it ships.
+        label: the path of its run directory, or of the folder of an ensemble, or its name where it is pretrained.
         config: with the seed of the first member.
         statistics: of the metadata of its training split.
         members: trainings that differ in the seed; their probabilities are averaged. Mostly one.

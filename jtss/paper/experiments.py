@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
 from jtss import dataset, schema
@@ -306,7 +305,7 @@ def check(path: Path, setups: Sequence[Setup], *, screens: bool = False) -> None
 
 def _too_few(path: Path, config: Config, split: str, counts: dict[str, int]) -> str:
     counted = ", ".join(f"{name} {n}" for name, n in counts.items())
-    with h5py.File(path, "r") as file:
+    with dataset.open_checked(path) as file:
         longest = int(np.diff(file["object_start"][:]).max())
     return (
         f"{path}: {split} objects with {config.n_detections} or more detections: {counted}; expected some of each class"
@@ -315,12 +314,12 @@ def _too_few(path: Path, config: Config, split: str, counts: dict[str, int]) -> 
 
 
 def _has_allwise(path: Path) -> bool:
-    with h5py.File(path, "r") as file:
+    with dataset.open_checked(path) as file:
         return bool(np.isfinite(file["allwise"][:]).any())
 
 
 def _check_bogus(path: Path) -> None:
-    with h5py.File(path, "r") as file:
+    with dataset.open_checked(path) as file:
         of_test = file["split"][:] == schema.SPLIT_NAMES.index("test")
         n = np.diff(file["object_start"][:])[of_test & (file["label"][:] == schema.CLASS_NAMES.index(BOGUS))]
     if not (n >= N_SCREENED).any():

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
 from jtss import dataset, schema
@@ -86,8 +85,7 @@ def compare(
 
 def _objects(path: Path) -> Objects:
     """Test objects of the three classes with two detections or more, in the order of the file."""
-    dataset.attributes(path)  # which checks the layout
-    with h5py.File(path, "r") as file:
+    with dataset.open_checked(path) as file:
         label, n = file["label"][:], np.diff(file["object_start"][:])
         wanted = np.isin(label, [CLASS_NAMES.index(name) for name in CLASSES]) & (n >= LEAST_DETECTIONS)
         wanted &= file["split"][:] == schema.SPLIT_NAMES.index("test")

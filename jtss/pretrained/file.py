@@ -232,7 +232,7 @@ def load(name: str, folder: Path) -> TrainedModel:
     """A model, after its sum is checked.
 
     Raises:
-        ModelError: no model of that name (lists the names), not the file that shipped, or it does not fit.
+        ModelError: no model of that name (lists the names), not the file that was distributed, or it does not fit.
     """
     if name not in names(folder):
         raise ModelError(f"no pretrained model is named {name}; {listing(folder)}")
@@ -244,7 +244,7 @@ def load(name: str, folder: Path) -> TrainedModel:
 
 
 def listing(folder: Path) -> str:
-    """What ships, in half a sentence."""
+    """The names, in half a sentence."""
     return f"pretrained models: {', '.join(names(folder)) or 'none'}"
 
 

@@ -18,7 +18,7 @@ def load_model(path: str | Path) -> Model:
         InputError: neither, or damaged; or the seeds are not of one training.
     """
     if Path(path).is_dir():
-        from jtss.training import trained  # Orbax and Optax take a second, and a model that ships needs neither
+        from jtss.training import trained  # Orbax and Optax take a second, and a pretrained model needs neither
 
         return trained.load(Path(path))
     name = str(path)

@@ -3,8 +3,8 @@
 Whoever has the weights of such a network as NumPy arrays under their TensorFlow names can classify alerts with it:
 
     network = published.load(folder, published.STAMP_CLASSIFIER)  # reads weights.npz and norm_stats.json
-    batch = data.standardised(data.examples(sequences, network.config), network.statistics)
-    logits, _ = model.apply(network.config, network.variables, batch, train=False)
+    batch = inputs.standardised(inputs.examples(sequences, network.config), network.statistics)
+    logits, _ = network.apply(network.config, network.variables, batch, train=False)
 
 On real alerts the probabilities are the published ones to 3e-6; images stored in float16 change them by up to 0.013,
 where a bright star beside the crop leaves it few steps of the scale. Fill values count as missing here, there as dark.

@@ -33,7 +33,7 @@ class Request:
     """What to evaluate on, and how.
 
     Attributes:
-        data: data set; None: the one that the model was trained on, which a model that ships does not know.
+        data: data set; None: the one that the model was trained on, which a pretrained model does not know.
         split: name of a split, or "all".
         screener: first-detection model for bogus screening, None for none.
         command: the command line, for the report.
@@ -205,8 +205,8 @@ def training_data(run: Model) -> Path:
     """The data set that a run was trained on; FileNotFoundError for a pretrained model, which does not know it."""
     if run.folder is None:
         raise FileNotFoundError(
-            f"{run.label} is pretrained, without the data it was trained on; name a data set by --data F.h5, or classify alerts"
-            " by --alerts"
+            f"{run.label} is pretrained, without the data it was trained on; name a data set by --data F.h5, or"
+            " classify alert packets"
         )
     return Path(run.provenance["data"])
 

@@ -47,6 +47,10 @@ SCORED_BEFORE = (
     "It reads ZTF's real–bogus score rb; labels of bogus are often made from it, so recall of bogus on such labels"
     " looks better than it is."
 )
+BY_COUNTERS = (
+    "It reads how often the object was detected before. At a true first alert, where that says nothing, or with the"
+    " counters missing, expect far more errors: Results in the documentation has such a measurement on real alerts."
+)
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
@@ -186,8 +190,8 @@ def _inputs(config: Config) -> list[str]:
         lines.append("- A missing value counts as the mean of the training data.")
     if set(config.metadata.static) & set(schema.COLOUR_NAMES):
         lines.append(
-            "- AllWISE colours come from a catalogue given by the user (`--allwise`) or count as missing. They carry"
-            " much of what tells the classes apart: expect lower accuracy without the catalogue."
+            "- AllWISE colours come from a catalogue given by the user (`--allwise`) or count as missing: expect lower"
+            " accuracy without it. How much the colours tell of simulated objects is an input of the simulator."
         )
     if n > 1:
         lines.append(
@@ -304,6 +308,7 @@ def _limits(trained: TrainedModel) -> list[str]:
         others: True,
         ZTF_ONLY: True,
         SEEN_BEFORE: bool(HISTORY & read) and "asteroid" in config.classes,
+        BY_COUNTERS: bool(HISTORY & read),
         SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
     }
     return [f"- {sentence}" for sentence, holds in limits.items() if holds]

@@ -37,7 +37,7 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) 
 
     Args:
         run: run directory, or folder of an ensemble's seeds.
-        name: of the model; what ships under it is replaced.
+        name: of the model; what is there under it is replaced.
         folder: of the models; made where it is missing.
         reports: report.json files of evaluations of this run.
 
@@ -85,7 +85,7 @@ def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
     """
     run = load.load_model(path)
     if run.folder is None:
-        raise ModelError(f"{path} ships already, expected a run directory")
+        raise ModelError(f"{path} is pretrained already, expected a run directory")
     if "training_data" not in run.provenance:
         raise ModelError(f"{run.folder}: its provenance.json has no training_data; train again, this version keeps it")
     try:

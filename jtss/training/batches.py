@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import jax
 import numpy as np
 
@@ -61,7 +60,7 @@ class Streamed:
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
         self._static = inputs.standardise(ordered.static, statistics.static)
         # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
-        self._file = h5py.File(path, "r", rdcc_nbytes=0)
+        self._file = dataset.open_checked(path, chunk_cache_bytes=0)
         self._first_row = self._file["object_start"][:][ordered.index]
 
     def take(self, rows: jax.Array) -> Labelled:

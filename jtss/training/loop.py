@@ -1,4 +1,4 @@
-"""The training loop: what is one program, what waits for what; a resumed run is the same run.
+"""The training loop: what is one program, what waits for what. A resumed run is the same run: on CPUs to the last bit.
 
 Several trainings run as one program, with their own seeds and ranges of rotation: every leaf of a state has a leading
 axis [R], one row for each training.

@@ -40,7 +40,7 @@ def directories(model: Model) -> list[RunDirectory]:
 
 
 def learning_curve(model: Model) -> list[dict]:
-    """One dict per validation of a single training, none of an ensemble or where it ships; `RunDirectory.metrics`.
+    """One dict per validation of a single training, none of an ensemble or a pretrained model; `RunDirectory.metrics`.
 
     Raises:
         RunError: the record is missing or damaged.

@@ -15,7 +15,7 @@ import pytest
 from data_prep import build as data_prep_build
 from data_prep.__main__ import main
 from data_prep.simulate.packets import encode_file
-from helpers.make_packets import alert, images, night, save, save_tar
+from helpers.make_packets import alert, images, night, save, save_tar, with_cutout
 from helpers.places import ROOT
 from helpers.run_build import Builder
 from jtss.schema import SPLIT_NAMES
@@ -55,10 +55,90 @@ def test_labels_allwise_and_split(build, tmp_path):
     np.testing.assert_array_equal(result.columns["allwise"][2], np.float32([15, 14, 12, np.nan]))
     assert np.isnan(result.columns["allwise"][[0, 1, 3]]).all()
     assert result.ledger["notes"] == {
+        "allwise_matched": 1,
         "objects with label TDE, not a class": 3,
         "objects without label": 1,
         "test objects of SN, fewer than 200": 1,
     }
+
+
+def built(tmp_path, records, labels=None, allwise=None):
+    """What `build` says of records, with labels {name: label} and a catalogue as text."""
+    for name, text in (("allwise.csv", allwise), ("labels.csv", labels and "".join(f"{o},{t}\n" for o, t in labels))):
+        (tmp_path / name).write_text({"labels.csv": "objectId,label\n"}.get(name, "") + (text or ""))
+    return data_prep_build.build(
+        [save(tmp_path / "alerts", records)],
+        tmp_path / "out.h5",
+        command="test",
+        labels_path=labels and tmp_path / "labels.csv",
+        allwise_path=allwise and tmp_path / "allwise.csv",
+        workers=1,
+    )
+
+
+@pytest.mark.parametrize(("ra", "n_matched"), [(150.0, 2), (10.0, 0)])
+def test_the_match_to_allwise_is_told_and_a_match_of_none_is_a_warning(tmp_path, ra, n_matched):
+    records = [alert("ZTF18a", 1), alert("ZTF18b", 2), alert("ZTF18c", 3, dec=40.0)]
+    told = built(tmp_path, records, allwise=f"ra,dec,w1,w2,w3,w4\n{ra},2.0,,,,\n")
+    assert told.ledger.as_dict()["notes"]["allwise_matched"] == n_matched
+    for texts, expected in ((told.remarks, n_matched > 0), (told.warnings, n_matched == 0)):
+        assert [text.startswith(f"AllWISE: {n_matched} of 3 objects matched") for text in texts] == [True] * expected
+
+
+@pytest.mark.parametrize("ra", [150.0, 10.0])
+def test_the_command_says_what_became_of_catalogue_and_labels(tmp_path, capsys, ra):
+    alerts = save(tmp_path / "alerts", [alert("ZTF18a", 1)])
+    (tmp_path / "allwise.csv").write_text(f"ra,dec,w1,w2,w3,w4\n{ra},2.0,,,,\n")
+    (tmp_path / "labels.csv").write_text("objectId,label\nZTF18a,SN\nZTF99,VS\n")
+    options = ["--allwise", str(tmp_path / "allwise.csv"), "--labels", str(tmp_path / "labels.csv"), "--workers", "1"]
+    assert main(["build", "--alerts", str(alerts), "--out", str(tmp_path / "out.h5"), *options]) == 0
+    said = capsys.readouterr()
+    assert "WARNING: labelled objects not among the alerts: 1 (ZTF99 VS)\n" in said.err
+    if ra == 150.0:
+        assert "\nAllWISE: 1 of 1 objects matched\n" in said.out
+    else:
+        assert "WARNING: AllWISE: 0 of 1 objects matched" in said.err
+
+
+def test_labels_of_objects_that_are_not_there_are_counted_and_named(tmp_path):
+    broken = with_cutout(alert("ZTF18b", 2), lambda _: b"")
+    labels = [("ZTF18a", "SN"), ("ZTF18b", "AGN"), *((f"ZTF99{i}", "VS") for i in range(5))]
+    told = built(tmp_path, [alert("ZTF18a", 1), broken], labels)
+    notes = told.ledger.as_dict()["notes"]
+    assert notes["labelled objects not among the alerts"] == 5
+    assert notes["labelled objects that lost every alert"] == 1
+    assert told.warnings == (
+        "labelled objects not among the alerts: 5 (ZTF990 VS, ZTF991 VS, ZTF992 VS, …)",
+        "labelled objects that lost every alert: 1 (ZTF18b AGN)",
+    )
+
+
+def test_one_source_under_two_ids_with_two_labels_has_none(tmp_path):
+    """Also in a chain of three; a neighbour with the same label or none, or of no class, is no conflict."""
+    arcsec, names = 1 / 3600, [f"ZTF18{name}" for name in "abcdefgh"]
+    decs = [2.0, 2.0 + 1.5 * arcsec, 2.0 + 3 * arcsec, 10.0, 10.0 + arcsec, 10.0 - arcsec, 20.0, 20.0 + arcsec]
+    records = [alert(name, i + 1, dec=dec) for i, (name, dec) in enumerate(zip(names, decs, strict=True))]
+    labels = [*zip(names, ("AGN", "VS", "VS", "SN", "SN"), strict=False), (names[6], "AGN"), (names[7], "TDE")]
+    told = built(tmp_path, records, labels)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["label"][:].tolist() == [-1, -1, -1, 1, 1, -1, 0, -1]
+    assert told.ledger.as_dict()["notes"]["objects of one source with conflicting labels"] == 3
+    assert told.warnings == ("objects of one source with conflicting labels: 3 (ZTF18a AGN, ZTF18b VS, ZTF18c VS)",)
+
+
+def test_alerts_all_over_the_sky_under_one_id_are_not_one_object(build):
+    """As a data frame writes them that lacks the ids; with a third of them off, the rest is an object with a remark."""
+    nowhere = [alert("nan", 100 + i, ra=70.0 * i, dec=20.0 * i - 40, jd=2459000.5 + i) for i in range(5)]
+    mixed = [alert("None", 200 + i, dec=2.0 if i < 4 else 30.0, jd=2459000.5 + i) for i in range(6)]
+    result = build({"a.avro": encode_file([*nowhere, *mixed, alert("ZTF18a", 1)])})
+    assert result.ledger["dropped"] == {"positions_apart": 7}
+    assert result.columns["candid"].tolist() == [200, 201, 202, 203, 1]
+    assert result.ledger["notes"] == {"others_apart": 4}
+    rejected = [(reject["objectId"], reject["candid"], reject["reason"]) for reject in result.rejects]
+    assert rejected == [
+        *(("nan", 100 + i, "positions_apart") for i in range(5)),
+        *(("None", c, "positions_apart") for c in (204, 205)),
+    ]
 
 
 def run(tmp_path, capsys, *options):
@@ -105,6 +185,42 @@ def test_targets_are_checked_before_anything_is_read(tmp_path, capsys, monkeypat
     assert main(["build", "--alerts", str(tmp_path), *options]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("way", ["itself", "relative", "symbolic link", "hard link"])
+@pytest.mark.parametrize(
+    ("one", "other"), [("--out", "--rejects"), ("--rejects", "--labels"), ("--out", "--allwise"), ("--out", "--alerts")]
+)
+def test_one_file_for_two_uses_is_refused_and_stays(tmp_path, capsys, monkeypatch, one, other, way):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data_prep_build, "ingest", lambda *_, **__: pytest.fail("something was read"))
+    paths = {"--out": "o.h5", "--rejects": "r.jsonl", "--labels": "l.csv", "--allwise": "c.csv", "--alerts": "a.avro"}
+    for name in paths.values():
+        (tmp_path / name).write_text("precious")
+    target = tmp_path / paths[other]
+    again = {"itself": target, "relative": os.path.join("..", tmp_path.name, target.name)}.get(way, tmp_path / "again")
+    if "link" in way:
+        again.symlink_to(target) if way == "symbolic link" else again.hardlink_to(target)
+    arguments = [text for option, path in (paths | {one: again}).items() for text in (option, str(path))]
+    assert main(["build", *arguments, "--force"]) == 2
+    assert re.search("would hold both|is to be read as well", capsys.readouterr().err)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"precious"}
+
+
+def test_a_night_in_the_working_folder_is_built_twice_with_the_same_counts(tmp_path, monkeypatch):
+    """Its own temporary files and results lie among the alerts, and the labels."""
+    monkeypatch.chdir(save(tmp_path / "night", night()))
+    (tmp_path / "night" / "labels.csv").write_text("objectId,label\nZTF18a,SN\n")
+    outputs = ["--out", "o.h5", "--rejects", "r.jsonl", "--force"]
+    command = ["build", "--alerts", ".", "--labels", "labels.csv", "--workers", "1", *outputs]
+    ledgers = []
+    for _ in range(2):
+        assert main(command) == 0
+        with h5py.File("o.h5") as file:
+            ledgers.append(json.loads(file.attrs["ledger"]))
+    assert ledgers[0] == ledgers[1]
+    assert ledgers[0]["read"] == 12
+    assert "other_file" not in ledgers[0]["notes"]
 
 
 def test_nothing_kept_is_an_error_but_the_rejects_are_written(tmp_path, capsys):

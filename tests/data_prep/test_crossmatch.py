@@ -1,18 +1,13 @@
-"""The match to AllWISE: against astropy's own, and the files it reads."""
+"""The match to AllWISE, against astropy's own."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astropy.table import Table
-from pyarrow import csv, parquet
 from scipy.spatial import cKDTree
 
-from data_prep.crossmatch import AllWise, load, match
+from data_prep.crossmatch import AllWise, match, report
 from data_prep.packets.metadata import unit_vectors
-from jtss.errors import InputError
 
 ARCSEC = 1 / 3600
 
@@ -66,85 +61,10 @@ def test_an_unknown_position_or_an_empty_catalogue_matches_nothing():
     assert np.isnan(match(catalogue_of([], []), np.array([1.0]), np.array([1.0]))).all()
 
 
-COLUMNS = {
-    "ra": [10.0, 20.0],
-    "dec": [1.0, -2.0],
-    "w1mpro": [15.0, None],
-    "w2mpro": [14.5, -999.0],
-    "w3mpro": [12.0, 99.9],
-    "w4mpro": [9.0, 8.5],
-}
-
-
-def save(path, columns):
-    if path.suffix == ".csv":
-        csv.write_csv(pa.table(columns), path)
-    elif path.suffix == ".parquet":
-        parquet.write_table(pa.table(columns), path)
-    else:
-        filled = {name: np.array(values, float) for name, values in columns.items()}
-        Table(filled).write(path)
-    return path
-
-
-@pytest.mark.parametrize("extension", ["csv", "parquet", "fits"])
-@pytest.mark.parametrize("names", ["w1mpro w2mpro w3mpro w4mpro RA Dec", "W1 W2 W3 W4 ra dec"])
-def test_files_and_spellings(tmp_path, extension, names):
-    values = [COLUMNS[key] for key in ("w1mpro", "w2mpro", "w3mpro", "w4mpro", "ra", "dec")]
-    path = save(tmp_path / f"cat.{extension}", dict(zip(names.split(), values, strict=True)))
-    found = match(load(path), np.array([20.0, 10.0 + ARCSEC, 50.0]), np.array([-2.0, 1.0, 1.0]))
-    expected = [[np.nan, np.nan, np.nan, 8.5], [15.0, 14.5, 12.0, 9.0], [np.nan] * 4]
-    np.testing.assert_array_equal(found, np.array(expected, np.float32))
-
-
-@pytest.mark.parametrize("extension", ["csv", "parquet", "fits"])
-def test_a_missing_column_is_named(tmp_path, extension):
-    path = save(tmp_path / f"cat.{extension}", {k: v for k, v in COLUMNS.items() if k != "w3mpro"})
-    with pytest.raises(ValueError, match=r"cat\.\w+: no column w3 or w3mpro; found ra, dec, w1mpro, w2mpro, w4mpro"):
-        load(path)
-
-
-def test_bad_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
-        load(tmp_path / "nowhere.csv")
-    (tmp_path / "cat.txt").write_text("ra,dec\n")
-    with pytest.raises(ValueError, match=r"cat.txt: cannot read a catalogue of type '.txt'"):
-        load(tmp_path / "cat.txt")
-    (tmp_path / "cat.parquet").write_text("ra,dec\n")
-    with pytest.raises(ValueError, match=r"cat.parquet: not a readable table"):
-        load(tmp_path / "cat.parquet")
-    (tmp_path / "cat.fits").write_text("ra,dec\n")
-    with pytest.raises(ValueError, match=r"cat.fits: not a readable table"):
-        load(tmp_path / "cat.fits")
-    with pytest.raises(ValueError, match="1 of 2 rows lack a position"):
-        load(save(tmp_path / "cat.csv", COLUMNS | {"dec": [1.0, 91.0]}))
-
-
-@pytest.mark.parametrize("second", ["ra", "RA", "w1"])
-@pytest.mark.parametrize("extension", ["csv", "parquet", "fits"])
-def test_a_column_that_is_there_twice_is_named(tmp_path, extension, second):
-    path, names = tmp_path / f"cat.{extension}", [*COLUMNS, second]
-    values = [np.array(column, float) for column in [*COLUMNS.values(), COLUMNS["dec"]]]
-    if extension == "fits":
-        Table(dict(zip([*COLUMNS, "twice"], values, strict=True))).write(path)
-        path.write_bytes(path.read_bytes().replace(b"'twice   '", f"'{second:<8}'".encode()))
-    else:
-        table = pa.table(values, names=names)
-        csv.write_csv(table, path) if extension == "csv" else parquet.write_table(table, path)
-    with pytest.raises(InputError, match=r"cat\.\w+: (more than one column|not a readable table)"):
-        load(path)
-
-
-def test_fits_files_without_a_table_of_numbers_are_named(tmp_path):
-    filled = {name: np.array(values, float) for name, values in COLUMNS.items()}
-    image, text, deep = tmp_path / "image.fits", tmp_path / "text.fits", tmp_path / "deep.fits"
-    fits.PrimaryHDU(np.zeros((3, 3))).writeto(image)
-    Table(filled | {"ra": ["a", "b"]}).write(text)
-    Table(filled | {"dec": np.zeros((2, 3))}).write(deep)
-    for path, message in (
-        (image, "not a readable table"),
-        (text, "not a readable table"),
-        (deep, "column dec has shape .2, 3., expected one number a row"),
-    ):
-        with pytest.raises(InputError, match=rf"{path.name}: {message}"):
-            load(path)
+def test_what_a_match_came_to_is_told_with_doubt_where_nothing_matched():
+    catalogue = catalogue_of([0.5, 23.5], [-10.0, 60.0])
+    assert report(catalogue, 3, 7) == "AllWISE: 3 of 7 objects matched"
+    said = report(catalogue, 0, 7)
+    assert said.startswith("AllWISE: 0 of 7 objects matched, so that colours count as missing")
+    assert "ra 0.5 to 23.5, dec -10 to 60 degrees" in said
+    assert report(catalogue_of([], []), 0, 7) == "AllWISE: 0 of 7 objects matched; the catalogue is empty"

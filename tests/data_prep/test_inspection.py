@@ -66,8 +66,8 @@ def test_what_is_no_data_set_is_named(tmp_path, capsys):
     h5py.File(tmp_path / "other.h5", "w").close()
     for name, message in (
         ("nowhere.h5", "no such file"),
-        ("text.h5", "not an HDF5 file"),
-        ("other.h5", "schema version None, expected 2, lacks stamps"),
+        ("text.h5", "not a readable HDF5 file"),
+        ("other.h5", "schema version None, this program reads 2"),
     ):
         assert main(["inspect", str(tmp_path / name)]) == 2
         error = capsys.readouterr().err

@@ -26,8 +26,21 @@ def test_labels_by_object_whatever_else_the_file_holds(tmp_path):
     assert notes(objects, labels) == {"objects without label": 2, "objects with label TDE, not a class": 1}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffOBJECTID , Label\r\na,SN\r\n\r\na,SN\r\nb, AGN,,\r\n",
+        'objectId,label,note\n"a","SN","two lines,\nand, commas"\nb,AGN,"5"""\n',
+    ],
+)
+def test_a_file_as_spreadsheets_write_it(tmp_path, text):
+    """A byte-order mark, names in any case, spaces, CRLF, empty lines and cells, repeated rows; notes of many lines."""
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    assert load(tmp_path / "labels.csv") == {"a": "SN", "b": "AGN"}
+
+
 def test_two_labels_for_one_object_are_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"labels.csv: object a has two labels, SN and AGN"):
+    with pytest.raises(ValueError, match=r"labels.csv: object a has two labels, SN and AGN .line 4."):
         load(save(tmp_path, "objectId,label\na,SN\nb,AGN\na,AGN\n"))
 
 
@@ -40,6 +53,17 @@ def test_two_labels_for_one_object_are_an_error(tmp_path):
         ("objectId,label,objectId\na,SN,b\n", "more than one column objectId; found"),
         ("objectId,label\na," + "x" * 200_000, "not a CSV file in UTF-8: field larger than"),
         ("objectId,label\na,SN\nb\n", "line 3: too few columns"),
+        (
+            "objectId;label\na;SN\n",
+            "found objectId;label; .* by semicolons, expected commas",
+        ),
+        ("objectId\tlabel\na\tSN\n", "separated by tabs, expected commas"),
+        ("objectId,label\na,SN\nb,SN,AGN\n", "line 3: 3 columns, expected 2"),
+        ('objectId,label\na,SN\n"b,SN\nc,AGN\nd,VS\n', "line 3: a quote that opens here has no end"),
+        ('objectId,label\na,SN\n"b,SN\nc,AGN\nd","VS"\ne,SN\n', "line 3: a quote that opens here runs on"),
+        ('objectId,label\na,SN\nb,"SN\nc,AGN\n"\ne,SN\n', "line 3: a quote that opens here runs on"),
+        ('objectId,label,note\na,SN,\nb,SN,"12\nc,AGN,5\nd,SN,"\n', "line 3: a quote that opens here runs on"),
+        ('objectId,label\na,"S"N\n', "line 2: not a CSV file"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, text, message):

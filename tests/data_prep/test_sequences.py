@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_prep.sequences import KEPT, VERDICTS, select
+from data_prep.sequences import KEPT, MAX_APART_ARCSEC, VERDICTS, apart, select
 
 # Times on a grid of 3 hours, so that gaps of exactly 6 hours are common.
 ROWS = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 24), st.integers(1, 12)), max_size=40)
@@ -95,3 +95,19 @@ def test_a_candid_under_two_objects_counts_for_both():
 def test_nothing_in_nothing_out():
     order, verdict = select(np.array([], "S8"), np.zeros(0), np.zeros(0, int), np.zeros(0, int))
     assert len(order) == len(verdict) == 0
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (359.999, 60.0), (10.0, 90.0), (123.0, -89.999)])
+def test_what_lies_off_the_place_of_most_is_apart(ra, dec):
+    """Everywhere on the sky; of two that differ neither is the right one."""
+    limit = MAX_APART_ARCSEC / 3600 * (-1 if dec > 0 else 1)
+    key = np.array([0, 0, 0, 0, 0, 1, 1, 2, 3, 3])
+    decs = dec + limit * np.array([0, 0, 0, 0.99, 1.01, 0, 1000, 0, 0, 0])
+    assert apart(key, np.full(10, ra), decs).tolist() == [False] * 4 + [True] * 3 + [False] * 3
+
+
+def test_a_detection_without_a_position_is_not_judged():
+    key, nan = np.zeros(4, int), np.nan
+    assert apart(key, np.array([10, nan, nan, nan]), np.array([10.0, 10, nan, nan])).tolist() == [False] * 4
+    assert not apart(np.zeros(0, int), np.zeros(0), np.zeros(0)).size
+    assert apart(key, np.array([10, nan, 200, nan]), np.array([10.0, nan, 10, nan])).tolist() == [True, False] * 2

@@ -15,19 +15,34 @@ from helpers.make_packets import alert
 from helpers.places import ROOT
 from jtss.commands import main as verbs
 
+BUILD = ["-m", "data_prep", "build", "--workers", "2", "--out", "{out}", "--alerts", "{alerts}"]
+BUILD_THAT_HEARS_OF_HANGUPS = """
+import signal, sys
+from data_prep.build import build
+
+def leave(*_):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise SystemExit(129)
+
+signal.signal(signal.SIGHUP, leave)
+build(["{alerts}"], "{out}", command="test", workers=2)
+"""
+
 
 @pytest.fixture
-def running(tmp_path):
+def running(tmp_path, request):
     """A build with two workers, some way into its alerts, and the folder that it writes into."""
     alerts, out = tmp_path / "alerts", tmp_path / "out"
     alerts.mkdir(), out.mkdir()
     (alerts / "0.avro").write_bytes(encode_file([alert("ZTF18a", 1)] * 250))
     for i in range(1, 400):
         (alerts / f"{i}.avro").symlink_to("0.avro")
-    command = [sys.executable, "-m", "data_prep", "build", "--alerts", str(alerts), "--workers", "2"]
+    template = getattr(request, "param", BUILD)
+    paths = (("{alerts}", str(alerts)), ("{out}", str(out / "o.h5")))
+    command = [sys.executable, *(text.replace(*paths[0]).replace(*paths[1]) for text in template)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
-    process = subprocess.Popen([*command, "--out", str(out / "o.h5")], cwd=ROOT, start_new_session=True, **pipes)
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
     wait_until(lambda: any(path.stat().st_size for path in out.glob(".o.h5.*/rows")))
     yield process, out
     if members(process.pid):
@@ -73,6 +88,18 @@ def test_sigterm_leaves_nothing(running):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143, errors
     assert "Traceback" not in errors
+    assert os.listdir(out) == []
+    wait_until(lambda: members(process.pid) == [], 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("running", [["-c", BUILD_THAT_HEARS_OF_HANGUPS]], indirect=True)
+def test_a_hangup_leaves_nothing(running):
+    """The whole process group gets it, as when a connection breaks."""
+    process, out = running
+    os.killpg(process.pid, signal.SIGHUP)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 129, errors
     assert os.listdir(out) == []
     wait_until(lambda: members(process.pid) == [], 5)
 

@@ -1,6 +1,10 @@
 """From the file to the model's arrays: the file and memory agree, and a file that does not fit is refused."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 
@@ -8,8 +12,11 @@ import h5py
 import numpy as np
 import pytest
 
+from data_prep.audit.audit import audit
+from data_prep.inspection import summary
 from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences
+from helpers.places import ROOT
 from jtss import dataset, schema
 from jtss.config import named
 from jtss.config.settings import override
@@ -134,6 +141,25 @@ def _shift_starts(file):
     file["object_start"][1] = 0
 
 
+def _coarsen_jd(file):
+    values = file["jd"][:].astype(np.float32)
+    del file["jd"]
+    file["jd"] = values
+
+
+def _make_label_a_group(file):
+    del file["label"]
+    file.create_group("label")
+
+
+def _number_class_names(file):
+    file.attrs["class_names"] = 5
+
+
+def _unknown_label(file):
+    file["label"][0] = 7
+
+
 def _age(file):
     file.attrs["schema_version"] = 0
 
@@ -145,15 +171,66 @@ def _age(file):
         (_rename_feature, "feature_names"),
         (_cut_metadata, "metadata has shape"),
         (_shift_starts, "object_start does not divide"),
+        (_coarsen_jd, "jd has dtype float32, expected float64"),
+        (_make_label_a_group, "label missing"),
+        (_number_class_names, "class_names .5,., expected"),
+        (_unknown_label, "label 7, expected -1 to 4"),
         (_age, f"schema version 0, this program reads {schema.SCHEMA_VERSION}"),
     ],
 )
-def test_a_file_that_breaks_the_contract_is_refused_by_name(path, damage, message):
+@pytest.mark.parametrize("reader", [dataset.attributes, lambda path: next(dataset.read(path)), summary, audit])
+def test_a_file_that_breaks_the_contract_is_refused_by_name_by_all_alike(path, damage, message, reader):
     with h5py.File(path, "r+") as file:
         damage(file)
     with pytest.raises(dataset.DataError, match=message) as error:
-        dataset.attributes(path)
+        reader(path)
     assert str(path) in str(error.value)
+
+
+def test_a_file_that_is_being_written_is_named(path):
+    code = f"from jtss import dataset\ntry: dataset.attributes({str(path)!r})\nexcept dataset.DataError as e: print(e)"
+    with h5py.File(path, "r+"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == f"{path}: another program has it open for writing\n", done.stderr
+
+
+WITHOUT_LOCKS = """
+#include <errno.h>
+int flock(int file, int operation) { errno = ENOLCK; return -1; }
+int lockf(int file, int command, long length) { errno = ENOLCK; return -1; }
+"""
+WRITE_AND_READ = """
+import sys
+sys.path.insert(0, "tests")
+from helpers.made_files import SPLIT, some_sequences, write
+from jtss import dataset
+for step in (lambda: dataset.attributes(sys.argv[1]), lambda: write(sys.argv[2], [some_sequences([1])], SPLIT[:1])):
+    try:
+        step()
+        print("done")
+    except (dataset.DataError, OSError) as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_a_file_system_without_locks_is_named_with_its_remedy_and_nothing_left_behind(path, tmp_path):
+    library, out = tmp_path / "without_locks.so", tmp_path / "out"
+    out.mkdir()
+    command = ["cc", "-x", "c", "-shared", "-fPIC", "-o", library, "-"]
+    subprocess.run(command, input=WITHOUT_LOCKS, text=True, check=True)
+
+    def lines(**variables):
+        command = [sys.executable, "-c", WRITE_AND_READ, str(path), str(out / "new.h5")]
+        variables = {**os.environ, "LD_PRELOAD": str(library), **variables}
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=variables).stdout.splitlines()
+
+    reading, writing = lines()
+    for line, name in ((reading, path), (writing, out / "new.h5")):
+        assert re.match(f"{name}: .*knows no locks.*HDF5_USE_FILE_LOCKING=FALSE", line)
+    assert os.listdir(out) == []
+    assert lines(HDF5_USE_FILE_LOCKING="FALSE") == ["done", "done"]
+    assert os.listdir(out) == ["new.h5"]
 
 
 def test_no_file_and_no_hdf5_file(tmp_path):

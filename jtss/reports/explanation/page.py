@@ -26,7 +26,7 @@ REPLACED = (
     "Each value in turn is replaced by its mean over the training data, a dynamic one in all detections. Positive: the"
     " value speaks for {name}. A value that others can stand in for may matter more than this shows."
 )
-NOT_THE_TRUTH = "This shows what the prediction rests on. It does not show that the prediction is right."
+NOT_THE_TRUTH = "This shows what the prediction depends on. It does not show that the prediction is right."
 ONE_MODEL = (
     "This model predicts once, after {n}. For the probabilities after each detection give models of fewer detections,"
     " too: --ckpt RUN RUN…"

@@ -1,6 +1,6 @@
 """What a report says of the seeds of an ensemble: each by itself, their mean and spread, and the ensemble beside them.
 
-The spread tells how much of a result is luck of the training.
+The spread tells how much of a result is due to the random numbers of the training.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,30 +7,30 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import main
-from data_prep.audit.columns import blocks
 from helpers.made_audits import clean, write
+from jtss.dataset import rows
 
 
-def test_blocks_are_the_rows_in_order(tmp_path):
+def test_blocks_of_a_column_are_its_rows_in_order(tmp_path):
     with h5py.File(write(tmp_path / "made.h5", clean()), "r") as file:
-        parts = list(blocks(file["jd"], 7))
+        parts = list(rows(file["jd"], 7))
         assert [len(part) for part in parts] == [7, 7, 7, 7, 7, 7, 6]
         np.testing.assert_array_equal(np.concatenate(parts), file["jd"][:])
 
 
 @pytest.mark.parametrize(
-    ("column", "rows", "message"),
+    ("column", "values", "message"),
     [
         ("split", [7], "split 7, expected -1 to 2"),
         ("label", [-3], "label -3, expected -1 to 4"),
-        ("object_start", [0, 5, 5], "object_start goes from 0 to 48, expected 0 to 48, growing with every object"),
-        ("object_start", [1], "object_start goes from 1 to 48, expected 0 to 48"),
+        ("object_start", [0, 5, 5], "object_start does not divide the 48 detections among the 24 objects"),
+        ("object_start", [1], "object_start does not divide the 48 detections among the 24 objects"),
     ],
 )
-def test_what_breaks_the_contract_is_an_error_of_one_line(tmp_path, capsys, column, rows, message):
+def test_what_breaks_the_contract_is_an_error_of_one_line(tmp_path, capsys, column, values, message):
     path = write(tmp_path / "made.h5", clean())
     with h5py.File(path, "r+") as file:
-        file[column][: len(rows)] = rows
+        file[column][: len(values)] = values
     assert main(["audit", str(path)]) == 2
     error = capsys.readouterr().err
     assert f"error: {path}: {message}" in error
@@ -66,5 +66,7 @@ def test_columns_of_other_lengths_and_broken_files_are_errors_of_one_line(tmp_pa
     )
     path.write_bytes(write(tmp_path / "made.h5", clean()).read_bytes()[:100_000])
     assert main(["audit", str(path)]) == 2
-    assert re.fullmatch(r"python -m data_prep audit: error: .*made.h5: not an HDF5 file: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m data_prep audit: error: .*made.h5: not a readable HDF5 file .*\n", capsys.readouterr().err
+    )
     assert main(["audit", str(tmp_path / "nowhere.h5")]) == 2

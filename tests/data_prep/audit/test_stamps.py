@@ -5,8 +5,8 @@ import pytest
 
 from data_prep.audit import stamps as audit_stamps
 from data_prep.audit.columns import read
-from data_prep.inspection import open_checked
 from helpers.made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_split, write
+from jtss.dataset import open_checked
 from jtss.scaling import min_max
 from jtss.schema import CHANNEL_NAMES
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data_prep.ledger import Rejection
-from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.alerts import Alert, decode_block, from_record
 from data_prep.packets.avro import CUTOUT_FIELDS, MIN_RECORD_BYTES, Block
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.fits import StampError, decode_cutout
@@ -32,6 +32,11 @@ def decode_file(path) -> list[Alert | Rejection]:
 def decode_bytes(tmp_path, data: bytes) -> list[Alert | Rejection]:
     (tmp_path / "some.avro").write_bytes(data)
     return decode_file(tmp_path / "some.avro")
+
+
+def from_decoded(data: bytes) -> list[Alert | Rejection]:
+    """The same, of records that somebody else has decoded."""
+    return [from_record(record, "somewhere") for record in fastavro.reader(io.BytesIO(data))]
 
 
 def write(schema: dict, records: list[dict], codec: str = "null") -> bytes:
@@ -102,12 +107,184 @@ def test_identity_and_time_are_checked(tmp_path, change, reason):
     assert found.object_id == ("" if reason == "bad_object_id" else "ZTF18aaaaaaa")
 
 
-@pytest.mark.parametrize(("kind", "value"), [("boolean", True), ("double", 11.0), ("string", "11")])
-def test_a_candid_of_another_type_is_refused(tmp_path, kind, value):
+REAL_CANDID = 1_786_216_733_015_010_001  # no float64, whose steps are 256 there
+
+
+def write_candid(outer, inner, candid: int = REAL_CANDID) -> bytes:
+    """A packet whose candid at the top and in the candidate is of a type and a value; None = no such field."""
+    schema, record = alert_schema(), small(candid)
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
+    for part, values, kind in ((schema, record, outer), (candidate, record["candidate"], inner)):
+        (field,) = (field for field in part["fields"] if field["name"] == "candid")
+        if kind is None:
+            part["fields"].remove(field)
+            del values["candid"]
+        else:
+            field["type"], values["candid"] = kind
+            field.pop("default", None)
+    return write(schema, [record])
+
+
+LONG, NULL = ("long", REAL_CANDID), (["null", "long"], None)
+ROUNDED = ("double", float(REAL_CANDID))
+EXACT = {
+    "only at the top": (LONG, None),
+    "only in the candidate": (None, LONG),
+    "null at the top": (NULL, LONG),
+    "null in the candidate": (LONG, NULL),
+    "text": (("string", str(REAL_CANDID)), None),
+    "text in the candidate": (None, (["null", "string"], f" {REAL_CANDID} ")),
+    "bytes": (("bytes", str(REAL_CANDID).encode()), None),
+    "a rounded float at the top, exact in the candidate": (ROUNDED, LONG),
+    "a rounded float in the candidate, exact at the top": (LONG, ROUNDED),
+    "a float32 at the top, exact in the candidate": (("float", float(REAL_CANDID)), LONG),
+    "a timestamp": (({"type": "long", "logicalType": "timestamp-micros"}, REAL_CANDID), None),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_candid_is_read_wherever_it_is_written_exactly(tmp_path, name):
+    (found,) = decode_bytes(tmp_path, write_candid(*EXACT[name]))
+    assert found.candid == REAL_CANDID
+
+
+def test_a_float_holds_a_small_candid_exactly(tmp_path):
+    assert [found.candid for found in decode_bytes(tmp_path, write_candid(("double", 2.0**53), None))] == [2**53]
+
+
+INEXACT = {
+    "a rounded float": (ROUNDED, None),
+    "a rounded float in the candidate": (None, ROUNDED),
+    "another float than the candidate's": (("double", 2.0**60), LONG),
+    "text of a float": (("string", "1.786216733015010e18"), None),
+    "text of a fraction": (("string", "11.5"), None),
+    "a fraction": (("double", 11.5), None),
+    "text that is too long": (("string", "9" * 19), None),
+    "no number": (("string", "nan"), None),
+    "a float that is none": (("double", float("nan")), None),
+    "true": (("boolean", True), LONG),
+    "negative text": (("string", "-11"), None),
+    "nothing": (NULL, NULL),
+}
+
+
+@pytest.mark.parametrize("name", INEXACT)
+def test_a_candid_that_is_not_exact_is_counted(tmp_path, name):
+    (found,) = decode_bytes(tmp_path, write_candid(*INEXACT[name]))
+    assert (found.reason, found.candid, found.n_alerts) == ("bad_candid", 0, 1)
+
+
+@pytest.mark.parametrize(
+    "places", [(None, None), (("float", 11.0), None), (({"type": "array", "items": "long"}, [1]), None)]
+)
+def test_a_schema_without_a_candid_that_can_be_exact_is_another(tmp_path, places):
+    (found,) = decode_bytes(tmp_path, write_candid(*places))
+    assert (found.reason, found.n_alerts) == ("other_schema", 1)
+    assert "candid" in found.detail
+
+
+UNDECODED = ("a float32 at the top, exact in the candidate", "a timestamp")  # what fastavro makes of them is no number
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT | INEXACT if name not in UNDECODED])
+def test_a_candid_of_a_decoded_record_is_as_in_a_packet(tmp_path, name):
+    data = write_candid(*(EXACT | INEXACT)[name])
+    (packed,), (decoded,) = decode_bytes(tmp_path, data), from_decoded(data)
+    assert (type(decoded), decoded.candid) == (type(packed), packed.candid)
+
+
+@pytest.mark.parametrize("candid", [np.int64(REAL_CANDID), np.str_(REAL_CANDID), np.bytes_(str(REAL_CANDID))])
+def test_a_candid_of_numpy_is_exact_in_a_decoded_record(candid):
+    assert from_record(small(1) | {"candid": candid}, "").candid == REAL_CANDID
+
+
+def test_a_float32_in_a_decoded_record_holds_no_candid_and_no_time():
+    assert from_record(small(11) | {"candid": np.float32(11)}, "").candid == 11
+    record = small(11)
+    record["candidate"]["jd"] = np.float32(record["candidate"]["jd"])
+    assert from_record(record, "").reason == "bad_jd"
+
+
+# Cutouts
+
+
+def write_cutouts(kind, value) -> bytes:
+    """A packet whose cutouts are of a type and hold what `value` makes of each blob."""
+    schema, record = alert_schema(), alert(candid=5)
+    for name in CUTOUT_FIELDS:
+        (field,) = (field for field in schema["fields"] if field["name"] == name)
+        own_name = kind | {"name": f"type_{name}"} if isinstance(kind, dict) else kind
+        field["type"] = ["null", own_name]
+        record[name] = value(record[name]["stampData"])
+    return write(schema, [record])
+
+
+def record_of(**types) -> dict:
+    return {"type": "record", "fields": [{"name": name, "type": kind} for name, kind in types.items()]}
+
+
+def plain(blob: bytes) -> bytes:
+    return zlib.decompress(blob, 31)
+
+
+CUTOUTS = {
+    "bare bytes": ("bytes", lambda blob: blob),
+    "bare plain FITS": ("bytes", plain),
+    "other spelling": (
+        record_of(file_name="string", stamp_data="bytes"),
+        lambda b: {"file_name": "x", "stamp_data": b},
+    ),
+    "another name": (record_of(data=["null", "bytes"], size="int"), lambda blob: {"data": blob, "size": 3}),
+    "more bytes beside": (record_of(md5="bytes", StampData="bytes"), lambda blob: {"md5": b"12", "StampData": blob}),
+}
+
+
+@pytest.mark.parametrize("name", CUTOUTS)
+def test_cutouts_of_every_make_are_the_same_images(tmp_path, name):
+    (found,) = decode_bytes(tmp_path, write_cutouts(*CUTOUTS[name]))
+    for blob, image in zip(found.cutouts, images(5), strict=True):
+        np.testing.assert_array_equal(decode_cutout(blob), image)
+    assert from_decoded(write_cutouts(*CUTOUTS[name]))[0].cutouts == found.cutouts
+
+
+@pytest.mark.parametrize("wrap", [bytearray, memoryview, lambda blob: {"stampData": memoryview(blob)}])
+def test_cutouts_of_a_decoded_record_may_be_any_bytes(wrap):
+    record = alert(candid=5)
+    wrapped = record | {name: wrap(record[name]["stampData"]) for name in CUTOUT_FIELDS}
+    assert from_record(wrapped, "").cutouts == from_record(record, "").cutouts
+
+
+NO_CUTOUTS = {
+    "null": ("bytes", lambda _: None),
+    "two of a kind": (record_of(one="bytes", two="bytes"), lambda blob: {"one": blob, "two": blob}),
+    "a record without bytes": (record_of(url="string"), lambda _: {"url": "https://x"}),
+    "pixels": ({"type": "array", "items": "float"}, lambda _: [1.0] * 9),
+    "text": ("string", lambda _: "H4sI"),
+}
+
+
+@pytest.mark.parametrize("name", NO_CUTOUTS)
+def test_what_is_no_cutout_is_missing(tmp_path, name):
+    (found,) = decode_bytes(tmp_path, write_cutouts(*NO_CUTOUTS[name]))
+    assert found.cutouts == (None, None, None)
+    assert from_decoded(write_cutouts(*NO_CUTOUTS[name]))[0].cutouts == found.cutouts
+
+
+@pytest.mark.parametrize(
+    ("survey", "object_id", "is_read"),
+    [
+        ("ZTF", "ZTF18a", True),
+        (None, "ZTF18a", True),
+        ("LSST", "170028", False),
+        (None, "WNTR24abc", False),
+    ],
+)
+def test_another_survey_in_the_same_form_is_refused(tmp_path, survey, object_id, is_read):
     schema = alert_schema()
-    schema["fields"][3]["type"] = kind
-    (found,) = decode_bytes(tmp_path, write(schema, [small(1) | {"candid": value}]))
-    assert found.reason == "bad_candid"
+    schema["fields"].append({"name": "survey", "type": ["null", "string"]})
+    data = write(schema, [small(1) | {"survey": survey, "objectId": object_id}])
+    for found in (*decode_bytes(tmp_path, data), *from_decoded(data)):
+        assert isinstance(found, Alert) if is_read else found.reason == "other_survey"
 
 
 # Damage

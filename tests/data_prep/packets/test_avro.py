@@ -86,7 +86,7 @@ def test_fields_may_be_missing_where_they_are_not_required(tmp_path):
     assert found.candidate["ra"] == CANDIDATE["ra"]
 
 
-@pytest.mark.parametrize("name", ["objectId", "candid", "candidate"])
+@pytest.mark.parametrize("name", ["objectId", "candidate"])
 def test_another_schema_is_rejected_by_the_missing_name(tmp_path, name):
     found = decode_as(tmp_path, without(alert_schema(), name), alert(candid=1), alert(candid=2))
     assert {rejection.reason for rejection in found} == {"other_schema"}
@@ -98,19 +98,24 @@ NULLS = {"type": "array", "items": "null"}
 HUGE = {"name": "huge", "type": "fixed", "size": 0}
 FOUR_BYTES = {"name": "four", "type": "fixed", "size": 4}
 PAIR = {"type": "record", "name": "pair", "fields": [{"name": "a", "type": "boolean"}, {"name": "b", "type": "double"}]}
+
+
+def record_with(*fields: dict) -> dict:
+    return {"type": "record", "name": "some", "fields": list(fields)}
+
+
 HOSTILE = {
     "not JSON": b"{",
     "not text": b"\xff\xfe",
     "no type": b"{}",
     "deep": b"[" * 100_000,
     "an array of nulls": NULLS,
-    "a map of nulls": {"type": "map", "values": {"type": "null"}},
+    "an array of nulls in a record": {
+        "type": "array",
+        "items": {"type": "record", "name": "n", "fields": [{"name": "a", "type": "null"}]},
+    },
     "an array of empty records": {"type": "array", "items": {"type": "record", "name": "e", "fields": []}},
     "an array of fixed 0": {"type": "array", "items": HUGE},
-    **{f"an array of {kind}": {"type": "array", "items": kind} for kind in ("boolean", "float", "double")},
-    "an array of fixed 4": {"type": "array", "items": FOUR_BYTES},
-    "an array of unchecked pairs": {"type": "array", "items": PAIR},
-    "an array of floats in an array": {"type": "array", "items": {"type": "array", "items": {"type": "float"}}},
     "a list": {
         "type": "record",
         "name": "list",
@@ -141,6 +146,77 @@ def test_hostile_schemas_are_refused(name):
     assert (rejection.reason, rejection.n_alerts) == ("bad_schema", 1)
 
 
+DAY = {"type": "int", "logicalType": "date"}
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+ENUM = {"type": "enum", "name": "band", "symbols": ["g", "r"]}
+BAG = {
+    "type": "record",
+    "name": "bag",
+    "fields": [
+        {"name": "pair", "type": ["null", PAIR]},
+        {"name": "names", "type": {"type": "map", "values": "string"}},
+        {"name": "id", "type": FOUR_BYTES},
+        {"name": "band", "type": ENUM},
+        {"name": "next", "type": ["int", "pair", "band"]},
+    ],
+}
+A_BAG = {"pair": {"a": True, "b": 1.5}, "names": {"x": "y"}, "id": b"1234", "band": "r", "next": {"a": False, "b": 2.5}}
+PASSED_OVER = {
+    "doubles": ({"type": "array", "items": "double"}, [1.0, 2.0, 3.0]),
+    "floats": ({"type": "array", "items": "float"}, []),
+    "booleans": ({"type": "array", "items": "boolean"}, [True, False]),
+    "fixed": ({"type": "array", "items": FOUR_BYTES}, [b"abcd"]),
+    "pairs": ({"type": "array", "items": PAIR}, [{"a": True, "b": 0.5}] * 3),
+    "a matrix": ({"type": "array", "items": {"type": "array", "items": "float"}}, [[1.0], [], [2.0, 3.0]]),
+    "a map of doubles": ({"type": "map", "values": {"type": "array", "items": "double"}}, {"a": [1.0, 2.0], "é": []}),
+    "nulls or doubles": ({"type": "array", "items": ["null", "double"]}, [None, 1.0]),
+    "an array of bags": (["null", {"type": "array", "items": BAG}], [A_BAG, A_BAG | {"pair": None, "next": -5}]),
+    "days and decimals": ({"type": "array", "items": [DAY, DECIMAL]}, []),
+    "a null": ("null", None),
+    "a map of nulls": ({"type": "map", "values": {"type": "null"}}, {"a": None}),
+    "an empty record": ({"type": "record", "name": "empty", "fields": []}, {}),
+    "nothing": (["null", {"type": "array", "items": "double"}], None),
+}
+
+
+@pytest.mark.parametrize("place", ["first", "in the candidate", "last"])
+@pytest.mark.parametrize("name", PASSED_OVER)
+def test_fields_of_any_type_are_passed_over(tmp_path, name, place):
+    """Two records of one block, so that the second begins where the first really ends."""
+    (kind, value), schema, records = PASSED_OVER[name], alert_schema(), [alert(candid=8), alert(candid=9)]
+    expected = decode_as(tmp_path, alert_schema(), *records)
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
+    fields = (candidate if place == "in the candidate" else schema)["fields"]
+    fields.insert(
+        len(fields) if place == "last" else 0,
+        {"name": "extra", "type": ["null", "long", kind] if name == "fixed" else kind},
+    )
+    for record in records:
+        (record["candidate"] if place == "in the candidate" else record)["extra"] = value
+    assert decode_as(tmp_path, schema, *records) == expected
+
+
+@pytest.mark.parametrize("name", ["sharpnr", "isdiffpos", "fid"])
+def test_a_field_that_we_want_is_missing_where_its_type_holds_no_value(tmp_path, name):
+    schema, record = alert_schema(), alert(candid=8)
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
+    (field,) = (field for field in candidate["fields"] if field["name"] == name)
+    field["type"], record["candidate"][name] = {"type": "array", "items": "double"}, [1.0]
+    field.pop("default", None)
+    (found,) = decode_as(tmp_path, schema, record)
+    assert name not in found.candidate
+    assert found.candidate["ra"] == CANDIDATE["ra"]
+
+
+def test_an_enum_says_what_text_says(tmp_path):
+    schema = alert_schema()
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
+    (field,) = (field for field in candidate["fields"] if field["name"] == "isdiffpos")
+    field["type"] = {"type": "enum", "name": "sign", "symbols": ["t", "f"]}
+    (found,) = decode_as(tmp_path, schema, alert(candid=8, isdiffpos="f"))
+    assert found.candidate["isdiffpos"] == "f"
+
+
 CHECKED = {
     "int": "int",
     "long": "long",
@@ -168,6 +244,7 @@ def test_counts_without_end_stop_with_the_data(kind):
     """Each type that is let in, claimed 2^62 times (or a negative number of times) and 99 bytes long: over at once."""
     part = {"array": "items", "map": "values"}[kind]
     types = list(CHECKED.values()) if kind == "array" else ["float", "boolean", FOUR_BYTES, PAIR, *CHECKED.values()]
+    types += ["double", "float", "boolean", FOUR_BYTES, PAIR, BAG, {"type": kind, part: "double"}]
     schemas = []
     for item in types:
         schemas.append(alert_schema())

@@ -28,8 +28,10 @@ CORRUPT_CRC[-5] ^= 1
 FAULTS = {
     "none": (None, "missing_stamp"),
     "no bytes": (b"", "missing_stamp"),
-    "not gzip": (b"SIMPLE  =  T", "bad_gzip"),
-    "plain FITS": (PLAIN, "bad_gzip"),
+    "not gzip": (b"\x89PNG", "bad_gzip"),
+    "plain and cut": (PLAIN[:-2880], "short_data"),
+    "plain and cut in the header": (PLAIN[:1000], "bad_fits_header"),
+    "plain, two megabytes": (PLAIN + bytes(2 << 20), "stamp_too_large"),
     "wrong CRC": (bytes(CORRUPT_CRC), "bad_gzip"),
     "cut gzip": (encode_cutout(IMAGE)[:-9], "bad_gzip"),
     "cut before the length": (encode_cutout(IMAGE)[:-2], "bad_gzip"),
@@ -67,6 +69,10 @@ def test_each_fault_has_its_reason(fault):
 @pytest.mark.parametrize(("name", "value"), [("BSCALE", "1.0"), ("BZERO", "0.0D0"), ("EXTEND", "T"), ("PCOUNT", "0")])
 def test_trivial_cards_are_accepted(name, value):
     assert decode_cutout(gzip(with_card(name, value))).tobytes() == IMAGE.tobytes()
+
+
+def test_a_plain_file_is_the_same_image():
+    assert decode_cutout(PLAIN).tobytes() == decode_cutout(encode_cutout(IMAGE)).tobytes() == IMAGE.tobytes()
 
 
 def test_a_bomb_does_not_grow_memory():

@@ -47,7 +47,7 @@ def test_a_cut_archive_keeps_what_came_before(tmp_path):
     member = 512 + -(-len(GOOD) // 512) * 512
     assert data[member : member + 6] == b"1.avro"
     ends = {member * i + offset for i in range(1, 4) for offset in (0, 1, 512, 700)}
-    for end in sorted(ends | {4 * member, 4 * member + 512}):
+    for end in sorted(ends | {4 * member}):
         items = read(tmp_path, data[:end], "cut.tar")
         whole = list(range(1, 1 + end // member))
         assert candids(items) == whole, end
@@ -63,6 +63,22 @@ def test_a_damaged_archive_says_so(tmp_path):
     assert rejected(items) == ["bad_archive"]
     assert rejected(read(tmp_path, data + b"more", "tail.tar")) == ["bad_archive"]
     assert rejected(read(tmp_path, b"", "empty.tar")) == ["bad_archive"]
+
+
+def test_one_block_of_zeros_is_an_end_too_and_joined_archives_are_all_read(tmp_path):
+    """As some programs end an archive; and as `cat` joins them, with the zeros that fill up a tape's record."""
+    data = tar_of(tmp_path, 3)
+    end = len(data.rstrip(b"\0"))
+    end += -end % 512
+    for archive, expected in (
+        (data[: end + 512], [1, 2, 3]),
+        (data + data, [1, 2, 3] * 2),
+        (data[: end + 512] + data, [1, 2, 3] * 2),
+    ):
+        items = read(tmp_path, archive, "some.tar")
+        assert (candids(items), rejected(items)) == (expected, [])
+    items = read(tmp_path, data + data[: end // 2], "cut.tar")
+    assert (candids(items)[:3], rejected(items)) == ([1, 2, 3], ["bad_archive"])
 
 
 def with_pax(record: bytes, archive: bytes) -> bytes:

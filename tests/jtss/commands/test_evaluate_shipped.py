@@ -82,7 +82,7 @@ def test_a_report_lies_in_this_folder_and_has_no_section_of_training(evaluate, f
         (
             "tiny",
             [],
-            "tiny is pretrained, without the data it was trained on; name a data set by --data F.h5, or classify alerts by",
+            "tiny is pretrained, without the data it was trained on; name a data set by --data F.h5, or classify",
         ),
         (
             "made.h5",

@@ -131,7 +131,7 @@ def check_image_branch(network: Network, images: np.ndarray, golden, prefix: str
     copies, encoded = seen["StampEncoder"]
     turned = np.concatenate([np.rot90(images, turns, axes=(1, 2)) for turns in range(4)])
     close(copies, turned, atol=1e-5 * np.ptp(images))
-    close(seen["conv_2"][0][: len(rows), 0][rows], golden[f"{prefix}conv1"][rows])
+    close(seen["conv_2"][0][: len(rows)][rows], golden[f"{prefix}conv1"][rows])
     for name, found in (("flat", seen["dense_1"][0]), ("dense1", encoded)):
         if f"{prefix}{name}" in golden:
             close(found[of_copies], golden[f"{prefix}{name}"][of_copies])
