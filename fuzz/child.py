@@ -43,7 +43,7 @@ class Findings:
         place = hashlib.sha256(f"{type(error)} {frame.filename} {frame.lineno}".encode()).hexdigest()[:12]
         if place not in self.places:
             self.places.add(place)
-            Path(f"{self.prefix}raised-{place}").write_bytes(data)
+            Path(f"{self.prefix}{type(error).__name__}-{place}").write_bytes(data)
             traceback.print_exception(error)
 
 

@@ -27,7 +27,6 @@ class Outcome(NamedTuple):
     seeded: int
     reached: int
     findings: list[Path]
-    log: str
 
 
 def fuzz(name: str, seconds: int) -> Outcome:
@@ -55,7 +54,7 @@ def fuzz(name: str, seconds: int) -> Outcome:
     executions = max((int(a or b) for a, b in EXECUTIONS.findall(child.stderr)), default=0)
     if child.returncode and not findings:
         raise RuntimeError(f"{name}: the fuzzing itself failed:\n{child.stdout}{child.stderr}")
-    return Outcome(executions, coverage[0], coverage[-1], findings, child.stdout + child.stderr)
+    return Outcome(executions, coverage[0], coverage[-1], findings)
 
 
 def main() -> int:
@@ -75,8 +74,6 @@ def main() -> int:
         n_findings += len(outcome.findings)
         for path in outcome.findings:
             print(f"    replay: python -m fuzz.child {name} {path.relative_to(ROOT)}", flush=True)
-        if outcome.findings:
-            print(outcome.log, file=sys.stderr)
     return min(n_findings, 1)
 
 
