@@ -4,6 +4,7 @@ Whatever else it raises, a result that breaks its contract, 10 seconds or `MEMOR
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -27,11 +28,16 @@ from jtss.pretrained import file
 from jtss.schema import ALLWISE_BANDS, check
 
 MEMORY_MB = 1024  # beyond what a target holds after its seeds; a block has 64 MB, its decoded alerts a few times that
+HEAP_HEADER = 16  # bytes, of a global heap and of each object in it
 REFUSALS = (InputError, StampError)
 
 
 class NothingKeptError(InputError):
     """Packets of which every alert was rejected by name."""
+
+
+class KnownFaultError(InputError):
+    """Bytes that a library cannot stand, which is not ours to mend."""
 
 
 class Target(NamedTuple):
@@ -61,6 +67,33 @@ def in_a_file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes], 
             return read(Path(copy.name))
 
     return read_bytes
+
+
+def in_an_hdf5_file(read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A reader of HDF5 files as one of bytes, but for those on which the library (2.0) never returns."""
+    read_bytes = in_a_file(".h5", read)
+
+    def read_unless_endless(data: bytes) -> object:
+        if any(_is_endless(data[match.start() :]) for match in re.finditer(b"GCOL", data)):
+            raise KnownFaultError("a global heap with an object of no size")
+        return read_bytes(data)
+
+    return read_unless_endless
+
+
+def _is_endless(heap: bytes) -> bool:
+    """Whether an object in a global heap takes no bytes, so that H5HG__cache_heap_deserialize does not get on.
+
+    HDF5 File Format Specification 3.0, §III.E.
+    """
+    end, at = min(int.from_bytes(heap[8:16], "little"), len(heap)), HEAP_HEADER
+    while at + HEAP_HEADER <= end:
+        index, size = int.from_bytes(heap[at : at + 2], "little"), int.from_bytes(heap[at + 8 : at + 16], "little")
+        step = (HEAP_HEADER + size + -size % 8 if index else size) % 2**64
+        if not step:
+            return True
+        at += step
+    return False
 
 
 def keep(items: Iterable[Block | Alert | Rejection]) -> None:
@@ -140,8 +173,8 @@ TARGETS = {
         f"catalogue_{kind[1:]}": Target(in_a_file(kind, read_catalogue), seeds.catalogue(kind))
         for kind in (".csv", ".ecsv", ".tbl", ".vot", ".fits", ".parquet")
     },
-    "data": Target(in_a_file(".h5", read_data), seeds.data_files),
-    "model": Target(in_a_file(".h5", file.read), seeds.models),
+    "data": Target(in_an_hdf5_file(read_data), seeds.data_files),
+    "model": Target(in_an_hdf5_file(file.read), seeds.models),
     "predictions": Target(in_a_file(".csv", read_predictions), seeds.predictions),
     "votes": Target(in_a_file(".csv", read_votes), seeds.votes),
 }
