@@ -42,6 +42,7 @@ def mutated(seed: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")  # of what is not to the letter
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_a_target_reads_its_seeds_and_takes_mutations(name):
     target, rng = targets.TARGETS[name], random.Random(name)
