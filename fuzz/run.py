@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5, help="for all targets together (default: 5)")
     minutes = parser.parse_args().minutes
     if importlib.util.find_spec("atheris") is None:
-        print(f"atheris is not installed for Python {sys.version.split()[0]}: try make fuzz PYTHON=python3.11")
+        print(f"Fuzzing needs atheris (pip install '.[fuzz]'), which is not there for Python {sys.version.split()[0]}.")
         return 2
     from fuzz.targets import TARGETS
 
