@@ -5,7 +5,6 @@ much memory end it, and libFuzzer keeps the input.
 """
 
 import hashlib
-import os
 import resource
 import sys
 import traceback
@@ -54,9 +53,9 @@ def main(name: str, *arguments: str) -> None:
         target.try_on(seed)
     limit = memory_bytes() + (MEMORY_MB << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    prefix = next((each.removeprefix(PREFIX) for each in arguments if each.startswith(PREFIX)), os.devnull)
+    prefix = next((each.removeprefix(PREFIX) for each in arguments if each.startswith(PREFIX)), None)
     limits = [f"-timeout={SECONDS}", "-rss_limit_mb=0", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *limits, *arguments], Findings(target, prefix))
+    atheris.Setup([sys.argv[0], *limits, *arguments], Findings(target, prefix) if prefix else target.try_on)
     atheris.Fuzz()
 
 

@@ -8,15 +8,18 @@ import argparse
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.targets import TARGETS
+
 ROOT = Path(__file__).parents[1]
 FOUND = ROOT / "fuzz" / "found"
-COVERAGE = re.compile(r"^#\d+\s+[A-Zz]+\s+cov: (\d+)", re.MULTILINE)
+COVERAGE = re.compile(r"^#\d+\s+\w+\s+cov: (\d+)", re.MULTILINE)
 EXECUTIONS = re.compile(r"number_of_executed_units: *(\d+)|^#(\d+)", re.MULTILINE)
 
 
@@ -31,8 +34,6 @@ class Outcome(NamedTuple):
 
 def fuzz(name: str, seconds: int) -> Outcome:
     """Run one target in a process of its own."""
-    from fuzz.targets import TARGETS
-
     FOUND.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus, caught = Path(folder, "corpus"), Path(folder, "caught")
@@ -49,7 +50,7 @@ def fuzz(name: str, seconds: int) -> Outcome:
             text=True,
             errors="replace",
         )
-        findings = [path.rename(FOUND / f"{name}.{path.name}") for path in sorted(caught.iterdir())]
+        findings = [Path(shutil.move(path, FOUND / f"{name}.{path.name}")) for path in sorted(caught.iterdir())]
     coverage = [int(edges) for edges in COVERAGE.findall(child.stderr)] or [0]
     executions = max((int(a or b) for a, b in EXECUTIONS.findall(child.stderr)), default=0)
     if child.returncode and not findings:
@@ -64,8 +65,6 @@ def main() -> int:
     if importlib.util.find_spec("atheris") is None:
         print(f"Fuzzing needs atheris (pip install '.[fuzz]'), which is not there for Python {sys.version.split()[0]}.")
         return 2
-    from fuzz.targets import TARGETS
-
     n_findings = 0
     for name in TARGETS:
         outcome = fuzz(name, max(1, round(60 * minutes / len(TARGETS))))
