@@ -1,7 +1,9 @@
 """Small good files of every kind that we read: where the fuzzing starts. All are made here; none is kept."""
 
+import bz2
 import io
 import json
+import lzma
 import sys
 import tarfile
 import tempfile
@@ -105,8 +107,12 @@ def _tar(files: dict[str, bytes], kind: int) -> bytes:
     return buffer.getvalue()
 
 
-def packed_tars() -> list[bytes]:
-    return [gzip(each) for each in tars()]
+PACKERS = {"gz": gzip, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+def packed(make: Callable[[], list[bytes]], kind: str) -> Callable[[], list[bytes]]:
+    """The seeds of another kind, compressed."""
+    return lambda: [PACKERS[kind](each) for each in make()]
 
 
 def labels() -> list[bytes]:

@@ -113,6 +113,10 @@ def keep(items: Iterable[Block | Alert | Rejection]) -> None:
         raise NothingKeptError("no alert")
 
 
+def read_packets(path: Path) -> None:
+    keep(read_blocks(path))
+
+
 def read_record(data: bytes) -> None:
     keep([Block("fuzz", 0, RECORD_SCHEMA, "null", 1, data)])
 
@@ -162,14 +166,18 @@ def read_votes(path: Path) -> None:
 
 
 TARGETS = {
-    "avro": Target(in_a_file(".avro", lambda path: keep(read_blocks(path))), seeds.avro),
+    "avro": Target(in_a_file(".avro", read_packets), seeds.avro),
+    "avro_gz": Target(in_a_file(".avro.gz", read_packets), seeds.packed(seeds.avro, "gz")),
     "record": Target(read_record, seeds.records),
     "schema": Target(read_schema, lambda: seeds.schemas()[:1]),
     "json_record": Target(read_json_record, seeds.json_records),
     "cutout": Target(decode_cutout, seeds.cutouts),
     "fits_image": Target(lambda data: decode_cutout(seeds.gzip(data)), seeds.fits_images),
-    "tar": Target(in_a_file(".tar", lambda path: keep(read_blocks(path))), seeds.tars),
-    "tar_gz": Target(in_a_file(".tar.gz", lambda path: keep(read_blocks(path))), seeds.packed_tars),
+    "tar": Target(in_a_file(".tar", read_packets), seeds.tars),
+    **{
+        f"tar_{kind}": Target(in_a_file(f".tar.{kind}", read_packets), seeds.packed(seeds.tars, kind))
+        for kind in seeds.PACKERS
+    },
     "labels": Target(in_a_file(".csv", labels.load), seeds.labels),
     **{
         f"catalogue_{kind[1:]}": Target(in_a_file(kind, read_catalogue), seeds.catalogue(kind))
