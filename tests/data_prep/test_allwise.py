@@ -238,3 +238,22 @@ def test_fits_files_without_a_table_of_numbers_are_named(tmp_path):
     ):
         with pytest.raises(InputError, match=rf"{path.name}: {message}"):
             load(path)
+
+
+@pytest.mark.parametrize(
+    ("extension", "old", "new", "message"),
+    [
+        ("fits", b"'D       '", b"'D       ", "not a readable table"),
+        ("fits", b"TTYPE2", b"OTHER2", "no column dec; found ra, , w1mpro"),
+        ("vot", b'ID="ra" datatype="double" name="ra"', b'datatype="double"', "not a readable table"),
+    ],
+)
+def test_a_table_that_astropy_refuses_in_its_own_way_is_named(tmp_path, extension, old, new, message):
+    """By VerifyError and W12, of which neither is a ValueError; or not at all, where a column has no name."""
+    path = tmp_path / f"cat.{extension}"
+    Table(NUMBERS).write(path, format={"vot": "votable"}.get(extension))
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new.ljust(len(old)), 1))
+    with pytest.raises(InputError, match=rf"cat.{extension}: {message}"):
+        load(path)
