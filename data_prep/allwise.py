@@ -78,7 +78,7 @@ def _numbers(path: Path) -> dict[str, np.ndarray]:
         return READERS[kind](path)
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, NotImplementedError) as error:
+    except Exception as error:  # pyarrow and astropy on any bytes: OSError, ValueError, VerifyError, and more to come
         raise InputError(f"{path}: not a readable table of numbers: {error}") from error
 
 
@@ -161,7 +161,7 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
         table = next((part for part in file if isinstance(part, fits.BinTableHDU | fits.TableHDU)), None)
         if table is None:
             raise InputError(f"{path}: not a readable table of numbers: no table in it")
-        chosen = _resolve(path, [(column.name, column.unit) for column in table.columns])
+        chosen = _resolve(path, [(column.name or "", column.unit) for column in table.columns])
         columns = {ours: table.columns[name] for ours, (name, _) in chosen.items()}
         values = {ours: _missing_as_nan(table.data[column.name], column.null) for ours, column in columns.items()}
     return _flat(path, values, chosen)

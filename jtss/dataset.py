@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -214,12 +215,14 @@ def read(path: str | Path) -> Iterator[Sequences]:
             content that does not fit its hash.
     """
     with open_checked(path) as file:
-        expected = str(file.attrs["content_hash"])
-        start, found = file["object_start"][:], schema.ContentHash()
+        with _refusing_damage(path):
+            expected, start = str(file.attrs["content_hash"]), file["object_start"][:]
+        found = schema.ContentHash()
         found.update("object_start", start)
         for first in range(0, len(start) - 1, OBJECTS_PER_READ):
             edges = start[first : first + OBJECTS_PER_READ + 1]
-            batch = _read_batch(file, first, edges)
+            with _refusing_damage(path):
+                batch = _read_batch(file, first, edges)
             for name in schema.COLUMNS:
                 if name != "object_start":
                     found.update(name, getattr(batch, name))
@@ -244,7 +247,7 @@ def attributes(path: str | Path) -> dict:
     Raises:
         DataError: as `read`.
     """
-    with open_checked(path) as file:
+    with open_checked(path) as file, _refusing_damage(path):
         return dict(file.attrs)
 
 
@@ -270,12 +273,24 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
     except OSError as error:
         raise DataError(f"{path}: {_reason(error)}") from None
     try:
-        _check_layout(path, file)
-        _check_content(path, file)
+        with _refusing_damage(path):
+            _check_layout(path, file)
+            _check_content(path, file)
     except BaseException:
         file.close()
         raise
     return file
+
+
+@contextmanager
+def _refusing_damage(path: str | Path) -> Iterator[None]:
+    """DataError for whatever HDF5 raises on damaged bytes: OSError, RuntimeError, KeyError, ValueError, and more."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path}: damaged: {error}") from error
 
 
 def _reason(error: OSError) -> str:
@@ -352,7 +367,7 @@ def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
     Raises:
         DataError: as `read`, but for the hash.
     """
-    with open_checked(path) as file:
+    with open_checked(path) as file, _refusing_damage(path):
         of_split = file["split"][:] == schema.SPLIT_NAMES.index(split)
         long_enough = np.diff(file["object_start"][:]) >= config.n_detections
         label = file["label"][:][of_split & long_enough]

@@ -135,10 +135,9 @@ def _of_one_classifier(path: Path, name: str) -> Iterator[tuple[str, dict[str, s
     with open(path, newline="", encoding="utf-8-sig") as file:
         try:
             reader = csv.DictReader(file)
-            rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
+            heads, rows = reader.fieldnames or [], [(f"{path}, line {reader.line_num}", row) for row in reader]
         except (ValueError, csv.Error) as error:
             raise PredictionsError(f"{path}: no table with a header ({error})") from None
-    heads = reader.fieldnames or []
     absent = [column for column in COLUMNS if column not in heads]
     if absent or not rows:
         raise PredictionsError(f"{path}: columns {','.join(heads)}, {len(rows)} rows; expected {','.join(COLUMNS)}")

@@ -106,24 +106,33 @@ def read(path: Path) -> TrainedModel:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ModelError(f"{path}: not a readable HDF5 file ({error}), expected a trained model") from None
-    with file:
-        for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
-            there = file.attrs.get(name)
-            if np.ndim(there) or there != expected:
-                raise ModelError(f"{path}: {name} {there}, this program reads {expected}")
-        config = _attribute(path, file, "config", settings.from_dict)
-        statistics = _attribute(path, file, "statistics", partial(_statistics, config))
-        _attribute(path, file, "class_names", partial(_check_classes, config))
-        provenance = _attribute(path, file, "provenance", partial(check_provenance, config.classes))
-        return TrainedModel(
-            config,
-            statistics,
-            _members(path, file, config, len(provenance["training"])),
-            provenance,
-            _attribute(path, file, "results", _results),
-            str(file.attrs.get("jtss_version")),
-            _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
-        )
+    try:
+        with file:
+            return _checked(path, file)
+    except ModelError:
+        raise
+    except Exception as error:  # HDF5 on damaged bytes: OSError, RuntimeError, KeyError, and more
+        raise ModelError(f"{path}: damaged ({error})") from error
+
+
+def _checked(path: Path, file: h5py.File) -> TrainedModel:
+    for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
+        there = file.attrs.get(name)
+        if np.ndim(there) or there != expected:
+            raise ModelError(f"{path}: {name} {there}, this program reads {expected}")
+    config = _attribute(path, file, "config", settings.from_dict)
+    statistics = _attribute(path, file, "statistics", partial(_statistics, config))
+    _attribute(path, file, "class_names", partial(_check_classes, config))
+    provenance = _attribute(path, file, "provenance", partial(check_provenance, config.classes))
+    return TrainedModel(
+        config,
+        statistics,
+        _members(path, file, config, len(provenance["training"])),
+        provenance,
+        _attribute(path, file, "results", _results),
+        str(file.attrs.get("jtss_version")),
+        _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
+    )
 
 
 def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
@@ -202,11 +211,8 @@ def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tup
             raise ModelError(f"{path}: {name}: found {theirs}, expected {ours}")
         if stored[name].external or stored[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
-    try:
-        arrays = jax.device_put([stored[name][()] for name in shapes])  # at once: nothing is compiled for it
-        return jax.tree.unflatten(jax.tree.structure(expected), arrays)
-    except (OSError, MemoryError) as error:
-        raise ModelError(f"{path}: damaged ({error})") from None
+    arrays = jax.device_put([stored[name][()] for name in shapes])  # at once: nothing is compiled for it
+    return jax.tree.unflatten(jax.tree.structure(expected), arrays)
 
 
 def _named(members: tuple) -> dict:

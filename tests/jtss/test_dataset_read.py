@@ -239,3 +239,13 @@ def test_no_file_and_no_hdf5_file(tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(dataset.DataError, match="not a readable HDF5 file"):
         dataset.attributes(tmp_path / "text.h5")
+
+
+def test_a_file_whose_structure_is_damaged_is_named(path):
+    """The heap of its texts, which HDF5 reads only with the first of them."""
+    content = path.read_bytes()
+    assert b"GCOL" in content
+    path.write_bytes(content.replace(b"GCOL", b"gone"))
+    for look in (dataset.attributes, lambda path: list(dataset.read(path))):
+        with pytest.raises(dataset.DataError, match=r"f.h5: damaged: "):
+            look(path)

@@ -1,8 +1,12 @@
 """The door of all verbs."""
 
+import subprocess
+import sys
+
 import pytest
 
-from helpers.programs import jtss
+from helpers.places import ROOT
+from helpers.programs import ENVIRONMENT, jtss
 from jtss.commands.main import VERBS, module_of
 
 
@@ -25,3 +29,20 @@ def test_the_help_fits_a_screen_and_shows_how_to_begin(capsys):
 def test_unknown_verbs_are_refused_by_name(capsys):
     assert jtss("clasify", "alerts") == 2
     assert "invalid choice: 'clasify'" in capsys.readouterr().err
+
+
+def test_a_shell_that_completes_gets_the_verbs(tmp_path):
+    """As `eval "$(register-python-argcomplete jtss)"` asks for them."""
+    answers = tmp_path / "answers"
+    line = "jtss cla"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answers),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    code = "import sys; sys.argv = ['jtss']; from jtss.commands.main import program; program()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT | asked, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert answers.read_text().strip() == "classify"

@@ -81,6 +81,8 @@ def test_a_file_that_is_no_text_table_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(PredictionsError, match=r"theirs\.csv"):
         other_classifiers.read(path)
+    with pytest.raises(PredictionsError, match=r"theirs\.csv"):
+        other_classifiers.predicted(path, "theirs", np.array(["ZTF18a"]))
 
 
 def test_the_published_tables_can_be_read(ztf_dir):

@@ -103,10 +103,18 @@ def elsewhere(opened):
     opened.create_dataset(BIAS, (3,), np.float32, external=[("/etc/passwd", 0, 12)])
 
 
+def without_names(path):
+    """Damage the tables of names of the groups, which HDF5 reads only when it looks for one."""
+    content = path.read_bytes()
+    assert b"SNOD" in content
+    path.write_bytes(content.replace(b"SNOD", b"gone"))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (cut, "not a readable HDF5 file"),
+        (without_names, r"tiny.h5: damaged \("),
         (edit(lambda opened: opened.attrs.update(schema_version=1)), "schema_version 1, this program reads 2"),
         (edit(lambda opened: opened.attrs.update(format_version=9)), "format_version 9, this program reads 2"),
         (edit(lambda opened: opened.attrs.pop("schema_version")), "schema_version None, this program reads 2"),
