@@ -41,8 +41,10 @@ def running(tmp_path, request):
     paths = (("{alerts}", str(alerts)), ("{out}", str(out / "o.h5")))
     command = [sys.executable, *(text.replace(*paths[0]).replace(*paths[1]) for text in template)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    # what is ignored here, as in a job in the background, would be ignored there
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
+    signal.signal(signal.SIGINT, before)
     wait_until(lambda: any(path.stat().st_size for path in out.glob(".o.h5.*/rows")))
     yield process, out
     if members(process.pid):
