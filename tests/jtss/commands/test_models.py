@@ -83,7 +83,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")
-    assert (status, err) == (2, "jtss: error: no shipped model is named n9; shipped models: demo\n")
+    assert (status, err) == (2, "jtss: error: no pretrained model is named n9; pretrained models: demo\n")
 
 
 def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
