@@ -1,8 +1,11 @@
 """A folder of repeats: every seed is evaluated on the same objects, and one table says what they have in common."""
 
+import io
 import json
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,8 +33,17 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
-    status, out, _ = evaluate()
+@pytest.fixture(scope="module")
+def said(folder):
+    """What the script says of the ensemble: exit status, stdout, stderr; its reports are in the folder then."""
+    out, err = io.StringIO(), io.StringIO()
+    captured = SimpleNamespace(readouterr=lambda: (out.getvalue(), err.getvalue()))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        return caller(folder, patch, captured)()
+
+
+def test_one_table_of_all_seeds_and_a_report_of_each(said, folder):
+    status, out, _ = said
     assert status == 0
     found = json.loads((folder / "run" / "evaluation" / "repeats.json").read_text())
     reports = [json.loads((folder / "run" / f"seed-{i}" / "evaluation" / "report.json").read_text()) for i in (0, 3)]
@@ -45,22 +57,21 @@ def test_one_table_of_all_seeds_and_a_report_of_each(evaluate, folder):
     assert f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %" in out
 
 
-def test_what_is_true_of_the_data_is_warned_of_once(evaluate):
-    _, _, err = evaluate()
-    lines = err.splitlines()
+def test_what_is_true_of_the_data_is_warned_of_once(said):
+    lines = said[2].splitlines()
     assert any("Fewer than 30 objects" in line for line in lines)
     assert len(lines) == len(set(lines))
 
 
+@pytest.mark.usefixtures("said")
 def test_a_seed_by_itself_has_the_same_numbers(evaluate, folder, tmp_path):
-    evaluate("--out", tmp_path / "together")
     evaluate("--out", tmp_path / "alone", ckpt="run/seed-3")
-    together, alone = (tmp_path / "together" / "seed-3" / "report.json", tmp_path / "alone" / "report.json")
-    assert json.loads(together.read_text())["results"] == json.loads(alone.read_text())["results"]
+    alone = json.loads((tmp_path / "alone" / "report.json").read_text())
+    assert alone["results"] == report_of(folder, 3)["results"]
 
 
-def test_all_seeds_together_are_the_mean_of_their_probabilities(evaluate, folder):
-    evaluate()
+@pytest.mark.usefixtures("said")
+def test_all_seeds_together_are_the_mean_of_their_probabilities(folder):
     given = sequences(COUNTS, label=LABEL, seed=3)
     (_, together), *alone = (
         predict.predict(load.load_model(path), given)
