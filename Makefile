@@ -52,10 +52,10 @@ models: .venv/ready
 	done
 
 test: .venv/ready
-	$(RUN) -m pytest -n auto -m "not slow and not gpu"
+	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not gpu"
 
 test-slow: .venv/ready
-	$(RUN) -m pytest -n auto -m slow
+	$(RUN) -m pytest -n auto --dist loadfile -m slow
 
 # On a machine with a GPU and JAX for it.
 test-gpu: .venv/ready

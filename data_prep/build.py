@@ -109,13 +109,13 @@ def _judge_labels(ingested: Ingested, known: dict[str, str], source: np.ndarray)
     read = set(ingested.object_ids)
     lost = {r.object_id for r in ingested.rejections() if r.object_id in known} - read
     in_conflict = list(chain.from_iterable(labels.conflicts(ingested.object_ids, known, source)))
-    found = {
+    judged = {
         "labelled objects not among the alerts": labels.absent(known, read | lost),
         "labelled objects that lost every alert": sorted(lost),
         "objects of one source with conflicting labels": in_conflict,
     }
     warnings, unusable = [], set(in_conflict)
-    for text, names in found.items():
+    for text, names in judged.items():
         ingested.ledger.note(text, len(names))
         if names:
             warnings.append(f"{text}: {len(names)} ({_examples([f'{name} {known[name]}' for name in names])})")

@@ -4,10 +4,22 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from helpers.training_program import data_file  # noqa: F401 - a fixture
+from jtss import invocation
 
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # tests compile by themselves and leave nothing in the home
+
+# how long an example takes is the machine's affair
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def _called_by_nobody(monkeypatch):
+    """A door that a test calls says for this test alone how the program was called."""
+    monkeypatch.setattr(invocation, "_SCRIPTS", {})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Portraits of objects: the stamps of their detections above the probabilities that a model gave them."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ ARCSEC_PER_PIXEL = 1.01
 NO_DATA = "#F5D9B8"  # a tone that no grey pixel has: here the camera saw nothing
 GAP = 3  # pixels between stamps
 PORTRAIT_WIDTH, ROW_HEIGHT, HEAD_HEIGHT, BAR_HEIGHT = 3.2, 0.88, 0.85, 0.23  # inches
+NOTE_LENGTH = 34  # characters that fit above a portrait
 
 
 def stretch(stamp: np.ndarray) -> np.ndarray:
@@ -106,7 +108,8 @@ def portrait_height(n_detections: int, n_classes: int) -> float:
 
 def draw_portrait(figure: Figure | SubFigure, shown: Portrait) -> None:
     """Draw one object: title, stamps, bars."""
-    head = f"{shown.object_id}\n{headline(shown)}" + (f"\n{shown.note}" if shown.note else "")
+    note = textwrap.shorten(shown.note, NOTE_LENGTH, placeholder="…")  # the table has it whole
+    head = f"{shown.object_id}\n{headline(shown)}" + (f"\n{note}" if note else "")
     figure.suptitle(head, fontsize=11, parse_math=False)
     heights = [ROW_HEIGHT * len(shown.stamps), BAR_HEIGHT * len(shown.classes)]
     stamps, bars = figure.subplots(2, 1, height_ratios=heights)

@@ -11,7 +11,6 @@ import pytest
 from scipy.spatial import cKDTree
 
 from data_prep import ingest as data_prep_ingest
-from data_prep import workers
 from data_prep.crossmatch import AllWise
 from data_prep.ingest import ingest
 from data_prep.packets.containers import read_blocks
@@ -181,17 +180,6 @@ def test_two_processes_give_what_one_gives(tmp_path):
     assert [r.source.split("!")[-1] for r in one_rejections] == ["c.avro", "a.avro", "b.avro"]
     for name in ("stamps", "metadata", "jd", "candid", "fid", "object_id", "object_start"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-
-
-def test_a_dead_worker_is_an_error():
-    with pytest.raises(workers.WorkerError, match="worker process died"):
-        list(workers.ordered_map(os._exit, [3], workers=2))
-
-
-def test_results_come_in_order_and_the_environment_stays():
-    before = dict(os.environ)
-    assert list(workers.ordered_map(abs, range(-20, 0), workers=2)) == list(range(20, 0, -1))
-    assert dict(os.environ) == before
 
 
 def test_large_schemas_fill_a_task(tmp_path):

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from helpers.made_training import STATISTICS
-from jtss.paper import results, runner
-from jtss.paper.results import Result
+from jtss.paper import grids, layout, results, runner
+from jtss.paper.experiments import EXPERIMENTS
+from jtss.paper.grids import choose
+from jtss.paper.results import Measured, Result
 from jtss.training.step import Best, TrainState
 
 DATA_HASH = "f00d"
@@ -46,6 +48,26 @@ def write_result(folder, trial, *more, **changes):
     """test.json of a made result among the trainings in `folder`."""
     (folder / trial.id).mkdir(parents=True, exist_ok=True)
     results.write(folder / trial.id, made_result(trial, *more, **changes))
+
+
+def made_document(name, accuracy_of, **narrowed):
+    """The document of an experiment with the accuracies `accuracy_of(setup, seed)`; None: not measured."""
+    experiment = EXPERIMENTS[name]
+    choice = choose(name, experiment.extent, **narrowed)
+    setups = experiment.grid(choice)
+    known = {}
+    for setup in setups:
+        for trial in grids.trials(setup._replace(seeds=20), DATA_HASH):
+            accuracy = accuracy_of(setup, trial.seed)
+            if accuracy is not None:
+                known[trial.id] = made_result(trial, accuracy, 100)
+    return experiment.document(setups, Measured(known, DATA_HASH), choice)
+
+
+def rows_of(document, i=0):
+    table = document.tables[i]
+    kinds = [column.kind for column in table.columns]
+    return [tuple(map(layout.shown, row, kinds)) for row in table.rows]
 
 
 class MadeTrainer:

@@ -1,5 +1,6 @@
 """Predictions made for tests: honest ones, and those of a classifier that is better the more confident it is."""
 
+import csv
 from typing import NamedTuple
 
 import numpy as np
@@ -29,3 +30,16 @@ def classified(n=3000, seed=0, noise=1.0):
     logits = 2.5 * np.eye(3)[label] + noise * rng.normal(size=(n, 3))
     p = np.exp(logits)
     return Predictions(label, (p / p.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+HEAD = ("oid", "classifier_name", "classifier_version", "class_name", "probability", "ranking")
+
+
+def write_table(path, rows, head=HEAD):
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    return path
+
+
+def classifier_rows(oid, chances, classifier="lc_classifier"):
+    return [(oid, classifier, "1.0", name, p, i + 1) for i, (name, p) in enumerate(chances.items())]

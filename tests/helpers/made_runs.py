@@ -36,8 +36,11 @@ def write_data(path, counts=COUNTS, **changes):
         return writer.finish(split=made.split, ledger=Ledger().as_dict())
 
 
-def make_run(path, config, data_path, *, favoured=None):
-    """A run directory of a model with random weights that claims to be trained on a file; always says `favoured`."""
+def make_run(path, config, data_path, *, favoured=None, certainty=1.0):
+    """A run directory of a model with random weights that claims to be trained on a file; always says `favoured`.
+
+    Its logits are so large that it is always certain; `certainty` is a factor to them.
+    """
     values = inputs.examples(sequences(COUNTS, label=LABEL), config)
     provenance = {
         "command": "python train.py",
@@ -57,6 +60,7 @@ def make_run(path, config, data_path, *, favoured=None):
         lambda leaf: np.abs(0.1 * rng.normal(size=leaf.shape)).astype(leaf.dtype),
         jax.eval_shape(partial(init_state, config)),
     )
+    state.best.variables["params"]["head"]["logits"]["kernel"] *= np.float32(certainty)
     if favoured is not None:  # by a bias so large that nothing else counts
         state.best.variables["params"]["head"]["logits"]["bias"][config.classes.index(favoured)] = 1e6
     best = state.best._replace(step=np.int32(5), loss=np.float32(0.9))

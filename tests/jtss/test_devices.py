@@ -83,9 +83,7 @@ def two_processes(folder: Path, out: str, *options: str) -> list[subprocess.Pope
 
 
 def wait_for_metrics(processes: list[subprocess.Popen], path: Path) -> None:
-    deadline = time.monotonic() + 300
     while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline
         assert [process.poll() for process in processes] == [None, None]
         time.sleep(0.05)
 
@@ -98,7 +96,7 @@ def test_a_stop_that_one_process_is_asked_for_is_the_stop_of_both(folder):
     processes = two_processes(folder, "stopped", *ENDLESS)
     wait_for_metrics(processes, folder / "stopped" / "metrics.jsonl")
     processes[1].terminate()
-    output = [process.communicate(timeout=120)[0] for process in processes]
+    output = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [143, 143], output
     assert "go on with: python train.py --resume stopped" in output[0]
     assert len(list((folder / "stopped" / "checkpoints").iterdir())) == 2
@@ -111,7 +109,7 @@ def test_an_error_in_one_process_ends_both(folder):
     wait_for_metrics(processes, metrics)
     metrics.unlink()
     metrics.mkdir()  # nothing can be appended to it
-    output = [process.communicate(timeout=200)[0] for process in processes]
+    output = [process.communicate(timeout=300)[0] for process in processes]
     assert processes[0].returncode == 2, output
     assert "metrics.jsonl cannot be written" in output[0]
     assert processes[1].returncode != 0

@@ -36,7 +36,7 @@ def test_constant_becomes_zero_and_all_nan_stays_nan():
     assert np.all(np.isnan(scaled[..., 1]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100), shift=st.floats(-100, 100))
 def test_gain_and_pedestal_do_not_matter(seed, factor, shift):
     image = images(seed)

@@ -384,7 +384,7 @@ def test_bombs_fit_into_little_memory():
     environment = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", BOMBS]
     schema = json.dumps(alert_schema()).encode()
-    done = subprocess.run(command, input=schema, capture_output=True, timeout=60, env=environment, check=False)
+    done = subprocess.run(command, input=schema, capture_output=True, timeout=300, env=environment, check=False)
     assert done.stdout.decode().split() == ["block_too_large", "block_too_large"], done.stderr.decode()
 
 

@@ -250,7 +250,7 @@ def test_counts_without_end_stop_with_the_data(kind):
         schemas.append(alert_schema())
         schemas[-1]["fields"].insert(0, {"name": "extra", "type": {"type": kind, part: item}})
     command = [sys.executable, "-c", ENDLESS]
-    done = subprocess.run(command, input=json.dumps(schemas), capture_output=True, text=True, timeout=30, cwd=ROOT)
+    done = subprocess.run(command, input=json.dumps(schemas), capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert done.stdout.split() == ["corrupt_record"] * (2 * len(types)), done.stderr
 
 

@@ -8,9 +8,8 @@ import sys
 import pytest
 
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT, jtss
+from helpers.programs import ENVIRONMENT
 from jtss.commands import common
-from jtss.commands.main import VERBS, module_of
 from jtss.errors import InputError
 
 WAITING = """
@@ -22,7 +21,7 @@ common.heed_signals()
 def wait():
     try:
         os.write(1, b"ready\\n")  # whole, whenever the signal comes
-        time.sleep(60)
+        time.sleep(600)
     finally:
         print("cleaned up", flush=True)
 
@@ -40,17 +39,17 @@ def test_a_signal_leaves_through_the_clean_up(number):
     with start(WAITING) as running:
         assert running.stdout.readline() == "ready\n"
         running.send_signal(number)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=300)
     assert (out, err, running.returncode) == ("cleaned up\n", "waiting: interrupted\n", 128 + number)
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored():
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    code = ignoring + WAITING.replace("time.sleep(60)", "sys.stdin.readline()")
+    code = ignoring + WAITING.replace("time.sleep(600)", "sys.stdin.readline()")
     with start(code, stdin=subprocess.PIPE) as running:
         assert running.stdout.readline() == "ready\n"
         running.send_signal(signal.SIGHUP)
-        out, err = running.communicate("go on\n", timeout=60)
+        out, err = running.communicate("go on\n", timeout=300)
     assert (out, err, running.returncode) == ("cleaned up\n", "", 0)
 
 
@@ -85,37 +84,12 @@ def test_two_outputs_of_one_name_are_refused(tmp_path, monkeypatch):
     for other in (tmp_path / "a.csv", tmp_path / "link" / "a.csv", tmp_path / "." / "a.csv"):
         with pytest.raises(InputError, match="--out and --rejects name the same file"):
             common.check_outputs({"--out": tmp_path / "a.csv", "--rejects": other})
+    with pytest.raises(InputError, match="--allwise and --out name the same file"):
+        common.check_outputs({"--out": tmp_path / "a.csv"}, {"--allwise": tmp_path / "a.csv"})
     with pytest.raises(InputError, match="a folder, expected the name of a file"):
         common.check_outputs({"--out": tmp_path})
     with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
         common.check_outputs({"--out": tmp_path / "nowhere" / "a.csv"})
-
-
-def test_classification_refuses_two_outputs_of_one_name_before_anything_is_read(tmp_path, capsys):
-    out = tmp_path / "a.csv"
-    assert jtss("classify", tmp_path / "nowhere", "--out", out, "--rejects", out) == 2
-    assert capsys.readouterr().err == f"jtss: error: --out and --rejects name the same file {out}; expected two\n"
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_its_help(verb, capsys):
-    assert jtss(verb, "--help") == 0
-    out = capsys.readouterr().out
-    assert out.startswith(f"usage: jtss {verb} ")
-    assert module_of(verb).HELP[0].islower()
-
-
-def test_the_help_fits_a_screen_and_shows_how_to_begin(capsys):
-    assert jtss("--help") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 30
-    assert any("jtss classify ALERTS -m n1_enhanced" in line for line in lines)
-    assert max(map(len, lines)) <= 100
-
-
-def test_unknown_verbs_are_refused_by_name(capsys):
-    assert jtss("clasify", "alerts") == 2
-    assert "invalid choice: 'clasify'" in capsys.readouterr().err
 
 
 def test_an_error_of_several_lines_is_printed_in_one():

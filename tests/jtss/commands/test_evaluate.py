@@ -155,20 +155,6 @@ def test_a_mistake_gets_one_line_and_leaves_nothing_behind(evaluate, tmp_path, a
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--alerts", ".", "--data", "x.h5", "--split", "test"], "--data, --split: only without --alerts"),
-        (["--picture", "p.png"], "--picture: only with --alerts"),
-        (["--split", "tset"], "invalid choice: 'tset'"),
-    ],
-)
-def test_options_that_do_not_go_together(evaluate, arguments, message):
-    status, _, err = evaluate(*arguments)
-    assert status == 2
-    assert message in err
-
-
-@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("config.json", "{", "config.json: damaged"),

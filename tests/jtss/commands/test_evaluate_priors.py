@@ -95,15 +95,3 @@ def test_mistakes_get_one_line(evaluate, tmp_path, arguments, message):
     assert (status, len(err.splitlines())) == (2, 1)
     assert message in err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["two", "--alerts", "."], "--ckpt: 2 models, expected one with --alerts"),
-    ],
-)
-def test_options_that_do_not_go_together(evaluate, arguments, message):
-    status, _, err = evaluate(*arguments)
-    assert status == 2
-    assert message in err

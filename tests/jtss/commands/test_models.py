@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -13,18 +11,15 @@ import numpy as np
 import pytest
 
 from helpers.made_models import made_model
-from helpers.made_runs import COUNTS, LABEL, write_data
-from helpers.made_sequences import sequences
+from helpers.made_runs import write_data
 from helpers.programs import jtss
 from jtss import dataset
 from jtss.config import named
-from jtss.inference import predict
 from jtss.network import network
 from jtss.network.inputs import GroupStatistics, Statistics
 from jtss.pretrained import file, load
 from jtss.pretrained.file import ModelError, TrainedModel
 from jtss.reports import export
-from jtss.training.trained import learning_curve
 
 HERE = "tiny"
 
@@ -32,44 +27,6 @@ HERE = "tiny"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return made_model(tmp_path_factory.mktemp("models"), HERE)
-
-
-def test_a_shipped_model_says_the_same_as_its_run_to_the_last_bit(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(file, "FOLDER", folder / "files")
-    monkeypatch.chdir(tmp_path)
-    given, made = sequences(COUNTS, label=LABEL, seed=3), load.load_model(folder / "run")
-    found = load.load_model(HERE)
-    for one, other in zip(predict.predict(found, given), predict.predict(made, given), strict=True):
-        np.testing.assert_array_equal(one, other)
-    outcomes = [[(member.seed, member.outcome) for member in run.members] for run in (found, made)]
-    assert (found.config, found.statistics, outcomes[0]) == (made.config, made.statistics, outcomes[1])
-    assert (found.label, found.folder, learning_curve(found), found.warnings) == (HERE, None, [], [])
-    assert outcomes[0][0][1].best_step == 5
-
-
-def test_a_path_that_exists_comes_before_a_name(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(file, "FOLDER", folder / "files")
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(folder / "run", tmp_path / HERE)
-    assert load.load_model(HERE).folder is not None
-
-
-def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
-    monkeypatch.setattr(file, "FOLDER", folder / "files")
-    with pytest.raises(ModelError, match="n9: no such run directory and no pretrained model; pretrained models: t"):
-        load.load_model("n9")
-    with pytest.raises(ModelError, match="no pretrained model is named n9; pretrained models: tiny"):
-        file.load("n9", folder / "files")
-    assert file.listing(folder / "nowhere") == "pretrained models: none"
-
-
-def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
-    time.sleep(1.1)  # HDF5 counts in seconds
-    report = folder / "run" / "evaluation" / "report.json"
-    export.export(folder / "run", HERE, tmp_path, reports=[report])
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["SHA256SUMS", "tiny.h5", "tiny.md"]
-    assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)
 
 
 def random_model(name, n_members=1):
@@ -126,7 +83,7 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")
-    assert (status, err) == (2, "jtss: error: no pretrained model is named n9; pretrained models: demo\n")
+    assert (status, err) == (2, "jtss: error: no shipped model is named n9; shipped models: demo\n")
 
 
 def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -85,8 +86,9 @@ def test_ctrl_c_saves_exits_with_130_and_says_that_the_same_command_goes_on(sky,
         assert line, "it ended"
     while not any(path.stat().st_size for path in (tmp_path / "out").glob("*/*/metrics.jsonl")):
         assert started.poll() is None
+        time.sleep(0.05)
     started.send_signal(signal.SIGINT)
-    out, _ = started.communicate(timeout=60)
+    out, _ = started.communicate(timeout=300)
     assert started.returncode == 130
     assert "1 of these is begun and will go on from the last saved step" in " ".join(out.split())
     (checkpoints,) = (tmp_path / "out").glob("*/*/checkpoints")

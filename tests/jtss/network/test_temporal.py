@@ -20,7 +20,7 @@ RECURRENT = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 SEVERAL = [kind for kind in KINDS if kind != "none"]  # kinds that take more than one detection
 WIDTH = 5  # F
 seeds = given(seed=st.integers(0, 2**31))
-few, many = settings(max_examples=5, deadline=None), settings(max_examples=20, deadline=None)
+few, many = settings(max_examples=5), settings(max_examples=20)
 
 
 def cell(kind: str, **fields) -> TemporalConfig:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 
@@ -119,3 +120,13 @@ def test_commands_lose_the_folders_of_the_machine_and_nothing_else():
     ) == ("python train.py --data sky.h5 --out=x --set stamp.channels=a,b 'two words'")
     assert export.command("python evaluate.py --ckpt runs/mine ~/c") == "python evaluate.py --ckpt runs/mine c"
     assert export.command("python clone/train.py --out runs/x") == "python train.py --out runs/x"
+
+
+def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
+    while int(time.time()) <= int((folder / "files" / "tiny.h5").stat().st_mtime):  # HDF5 counts in seconds
+        time.sleep(0.1)
+    report = folder / "run" / "evaluation" / "report.json"
+    export.export(folder / "run", "tiny", tmp_path, reports=[report])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["SHA256SUMS", "tiny.h5", "tiny.md"]
+    assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.made_runs import TINY, make_run, write_data
 from helpers.made_sequences import sequences
-from jtss.commands.audit import main
+from helpers.programs import jtss
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import inputs
@@ -39,7 +39,7 @@ def run(tmp_path):
 
 def test_statistics_of_the_training_split_pass(run, capsys):
     """The object of two detections is too short for the model, and does not count."""
-    assert main([run(fitted(0))]) == 0
+    assert jtss("audit", run(fitted(0))) == 0
     assert "statistics.json: 27 values as 20 training objects have them" in capsys.readouterr().out
 
 
@@ -48,7 +48,7 @@ def test_statistics_of_the_training_split_pass(run, capsys):
     [((0, 1), "those of train and validation"), ((0, 1, 2), "those of train and validation and test")],
 )
 def test_statistics_of_other_splits_are_named(run, capsys, splits, source):
-    assert main([run(fitted(*splits))]) == 1
+    assert jtss("audit", run(fitted(*splits))) == 1
     line = capsys.readouterr().out
     assert line.startswith("LEAK")
     assert f"not of the 20 training objects but {source}: dynamic." in line
@@ -57,7 +57,7 @@ def test_statistics_of_other_splits_are_named(run, capsys, splits, source):
 def test_a_single_value_by_a_single_object_is_seen(run, capsys):
     values = fitted(0).to_dict()
     values["static"]["ra"]["mean"] += 1e-7
-    assert main([run(inputs.Statistics.from_dict(values))]) == 1
+    assert jtss("audit", run(inputs.Statistics.from_dict(values))) == 1
     assert "of no union of splits: static.ra.mean" in capsys.readouterr().out
 
 
@@ -67,9 +67,9 @@ def test_other_data_and_what_is_no_run_are_errors_of_one_line(run, tmp_path, cap
     for arguments, message in (
         ([path, "--data", str(tmp_path / "other.h5")], "other.h5: content hash"),
         ([path, "--data", str(tmp_path / "nowhere.h5")], "nowhere.h5: no such file"),
-        ([str(tmp_path / "nowhere")], "nowhere: no such run directory"),
+        ([str(tmp_path / "nowhere")], "nowhere: no such file"),
     ):
-        assert main(arguments) == 2
+        assert jtss("audit", *arguments) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
@@ -87,7 +87,7 @@ def test_a_first_alert_run_which_reads_no_dynamic_values_is_audited(tmp_path, ca
         chosen = examples.take(np.flatnonzero(np.isin(examples.split, splits)))
         stored = inputs.fit(chosen.dynamic, chosen.static, config.metadata)
         (tmp_path / "run" / directory.STATISTICS).write_text(json.dumps(stored.to_dict()))
-        assert main([str(tmp_path / "run")]) == status
+        assert jtss("audit", tmp_path / "run") == status
     assert "those of train and validation" in capsys.readouterr().out
 
 

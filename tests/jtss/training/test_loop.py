@@ -1,13 +1,12 @@
 """The loop: one program or many, one seed or several, from memory or from the file, whole or resumed: the same run."""
 
 from dataclasses import replace
+from threading import Event
 
 import jax
 import numpy as np
 import pytest
 
-from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
 from helpers.made_training import (
     NO_IMAGES,
     TINY,
@@ -21,13 +20,12 @@ from helpers.made_training import (
     turns,
 )
 from jtss.config.settings import override
-from jtss.dataset import Writer
-from jtss.network import inputs
 from jtss.training import batches, loop
 from jtss.training import step as training
-from jtss.training.batches import validation_chunks
 
 DECAYING = override(NO_IMAGES, ["training.decay=cosine", "training.patience=0"])
+
+
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
 
 
@@ -157,14 +155,19 @@ def test_a_seed_that_is_finished_stays_as_it_is_while_others_go_on():
 
 def test_a_stop_asked_for_in_the_middle_of_a_long_step_is_not_kept_waiting(monkeypatch):
     """The states before the step are still there; the step itself is given up."""
-    asked = []
+    asked, over, turn = Event(), Event(), loop._turn
     monkeypatch.setattr(loop, "LONGEST_WAIT_SECONDS", -1.0)
-    slow = loop._turn
-    monkeypatch.setattr(loop, "_turn", lambda *a: (__import__("time").sleep(1.0 if asked else 0), slow(*a))[1])
+
+    def endless(*given):
+        assert not asked.is_set() or over.wait(600)
+        return turn(*given)
+
+    monkeypatch.setattr(loop, "_turn", endless)
     seen = []
-    for progress in turns(TINY, stop_asked=lambda: bool(asked)):
+    for progress in turns(TINY, stop_asked=asked.is_set):
         seen.append(progress)
-        asked.append(True)
+        asked.set()
+    over.set()
     assert len(seen) == 1
     assert all(np.all(np.isfinite(leaf)) for leaf in leaves(seen[0].states.variables))
 
@@ -176,31 +179,6 @@ def test_a_turn_that_fails_by_a_timeout_of_its_own_is_not_waited_for(monkeypatch
     monkeypatch.setattr(loop, "_turn", fail)
     with pytest.raises(TimeoutError, match="does not answer"):
         next(turns(NO_IMAGES))
-
-
-@pytest.fixture
-def data_file(tmp_path):
-    counts = (3, 4, 5, 3, 3, 4, 3, 3, 5, 3, 4, 3)
-    made = sequences(counts, label=np.arange(12) % 3, split=[0] * 9 + [1] * 3)
-    with Writer(tmp_path / "made.h5", survey="test", command="test") as writer:
-        writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger().as_dict())
-    return tmp_path / "made.h5"
-
-
-@pytest.mark.parametrize("config", [TINY, NO_IMAGES])
-def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
-    whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
-    assert lean["train"].stamps.size == 0
-    statistics = inputs.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
-    chunks = validation_chunks(whole["validation"], statistics, config.training.batch_size)
-    final = []
-    for source in (
-        batches.Resident(whole["train"], statistics, 3),
-        batches.Streamed(data_file, lean["train"], statistics, config),
-    ):
-        final.append(list(loop.run(config, states_of(config), source, chunks))[-1].states)
-    assert_equal_trees(*final)
 
 
 @pytest.mark.slow

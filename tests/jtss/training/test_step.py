@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers.made_training import TINY, TRAIN, chunks_of, leaves, source_of
+from helpers.made_training import TINY, chunks_of, leaves, source_of
 from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
@@ -83,15 +83,6 @@ def test_a_draw_depends_on_seed_and_step_alone():
         for j in range(4):
             np.testing.assert_array_equal(together[i, j], drawn(TINY, [30, 30, 30], seed=seed, step=5 + j))
     assert len({tuple(rows) for rows in together.reshape(8, 16)}) == 8
-
-
-def test_a_batch_is_what_its_rows_say():
-    """The source orders the objects by class; labels and stamps stay together."""
-    ordered = TRAIN.take(np.argsort(TRAIN.label, kind="stable"))
-    rows = jnp.array([[[5, 40, 89]]])
-    found = source_of(TINY).take(rows)
-    np.testing.assert_array_equal(found.label[0, 0], [0, 1, 2])
-    np.testing.assert_array_equal(found.batch.stamps[0, 0], ordered.stamps[[5, 40, 89]])
 
 
 def test_the_entropy_term_rewards_doubt():

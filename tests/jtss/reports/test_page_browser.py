@@ -50,7 +50,7 @@ def show(text, width, folder):
     path.write_text(PROBE.format(width=width, page=html.escape(text)))
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--log-level=0"]
     command += [f"--user-data-dir={folder}/profile", "--virtual-time-budget=20000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL).group(1)
     console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
     return json.loads(html.unescape(title)), console

@@ -49,7 +49,7 @@ def running(tmp_path, request):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_until(holds, seconds: float = 60) -> None:
+def wait_until(holds, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -74,22 +74,22 @@ def test_ctrl_c_leaves_nothing(running):
     """The whole process group gets it, as from a terminal."""
     process, out = running
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert os.listdir(out) == []
-    wait_until(lambda: members(process.pid) == [], 5)  # Python's resource tracker ends after its parent
+    wait_until(lambda: members(process.pid) == [])  # Python's resource tracker ends after its parent
 
 
 @pytest.mark.slow
 def test_sigterm_leaves_nothing(running):
     process, out = running
     process.terminate()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 143, errors
     assert "Traceback" not in errors
     assert os.listdir(out) == []
-    wait_until(lambda: members(process.pid) == [], 5)
+    wait_until(lambda: members(process.pid) == [])
 
 
 @pytest.mark.slow
@@ -98,10 +98,10 @@ def test_a_hangup_leaves_nothing(running):
     """The whole process group gets it, as when a connection breaks."""
     process, out = running
     os.killpg(process.pid, signal.SIGHUP)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 129, errors
     assert os.listdir(out) == []
-    wait_until(lambda: members(process.pid) == [], 5)
+    wait_until(lambda: members(process.pid) == [])
 
 
 @pytest.mark.slow
@@ -109,8 +109,8 @@ def test_workers_end_with_a_main_process_that_is_killed(running):
     process, _ = running
     assert len(members(process.pid)) >= 3
     process.kill()
-    process.wait(timeout=10)
-    wait_until(lambda: members(process.pid) == [], 5)
+    process.wait(timeout=300)
+    wait_until(lambda: members(process.pid) == [])
 
 
 def test_ctrl_c_while_the_options_are_read_is_no_traceback(monkeypatch, capsys):

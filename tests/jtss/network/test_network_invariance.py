@@ -26,7 +26,7 @@ PROMISED = {4: QUARTERS, 8: QUARTERS, 2: (2,), 6: (2,)}
 TURNS = [(copies, quarters) for copies in range(1, 9) for quarters in QUARTERS]
 
 seeds = given(seed=st.integers(0, 2**31))
-some = settings(max_examples=10, deadline=None)
+some = settings(max_examples=10)
 
 
 def variables_of(config: Config) -> dict:

@@ -1,0 +1,64 @@
+"""A simulated sky as alert packets."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep import crossmatch
+from data_prep import labels as data_prep_labels
+from data_prep.ingest import ingest
+from data_prep.simulate import archive, simulate
+from data_prep.simulate.archive import simulate_packets
+from jtss.schema import CLASS_NAMES, COLUMNS
+
+N_OBJECTS, SEED = 60, 8  # a seed with edges, masks and fill values among its alerts
+
+
+def test_packets_built_give_the_same_arrays(tmp_path):
+    path = tmp_path / "all.h5"
+    simulate(path, N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
+    simulate_packets(tmp_path / "packets", N_OBJECTS, SEED, CLASS_NAMES, workers=2, progress=False)
+    (tmp_path / "work").mkdir()
+    read = ingest([tmp_path / "packets" / "alerts"], workdir=tmp_path / "work", workers=1, progress=False)
+    allwise = crossmatch.load(tmp_path / "packets" / "allwise.csv")
+    labels = data_prep_labels.load(tmp_path / "packets" / "labels.csv")
+    (built,) = read.batches(N_OBJECTS, allwise, labels)
+    with h5py.File(path) as file:
+        for name in COLUMNS.keys() - {"split"}:  # drawn when the file is finished
+            stored = file[name].asstr()[:] if name == "object_id" else file[name][:]
+            np.testing.assert_array_equal(getattr(built, name), stored, err_msg=name)
+        ledger = json.loads(file.attrs["ledger"])
+    counted = read.ledger.as_dict()
+    assert {name: counted[name] for name in ("read", "kept", "dropped")} == {
+        name: ledger[name] for name in ("read", "kept", "dropped")
+    }
+    assert counted["dropped"].keys() == {"within_6_hours", "stamp_shape"}
+    assert counted["notes"]["nan_pixels"] > 0
+
+
+def test_packets_are_not_mixed_with_other_files(tmp_path):
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(FileExistsError, match="not empty"):
+        simulate_packets(tmp_path, 3, 0, progress=False)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_packets_are_written_whole_or_not_at_all(tmp_path, monkeypatch, exists):
+    """Interrupted in the second of two chunks."""
+    folder, made = tmp_path / "packets", []
+
+    def interrupted(chunk):
+        if made:
+            raise KeyboardInterrupt
+        made.append(archive.PacketChunk(b"", [], []))
+        return made[0]
+
+    if exists:
+        folder.mkdir()
+    monkeypatch.setattr(archive, "packet_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_packets(folder, 2, 0, ("AGN", "SN"), workers=1, progress=False)
+    assert made
+    assert list(tmp_path.rglob("*")) == [folder] * exists

@@ -1,0 +1,56 @@
+"""Variable stars: what kinds there are, how bright, and how they vary."""
+
+import numpy as np
+import pytest
+
+from data_prep.simulate import allwise, sky, stars
+
+
+def population(n=3000, seed=22):
+    return stars.variable_stars(np.random.default_rng(seed), np.full(n, 2459000.0))
+
+
+def test_shares_of_the_kinds_add_up():
+    assert sum(kind.share for kind in stars.KINDS) == pytest.approx(1)
+    assert stars.KINDS[stars.CATACLYSMIC].name == "cataclysmic"
+
+
+def test_stars_have_no_hosts_and_have_always_shone():
+    made = population()
+    assert np.all(made.hosts.flux == 0)
+    assert np.all(np.isinf(made.since))
+    assert set(made.infrared) == {allwise.STAR, allwise.DUSTY}
+
+
+def test_none_is_brighter_than_the_limit_and_none_goes_dark():
+    made = population()
+    r_mag = -2.5 * np.log10(made.reference[:, 1])
+    assert r_mag.min() >= stars.BRIGHTEST_MAG - 1e-9
+    assert np.quantile(r_mag, 0.5) < 17
+    steady = np.take_along_axis(made.reference, made.visits.fid - 1, axis=1)
+    assert (made.flux / steady).min() >= stars.FLUX_FLOOR * (1 - 1e-12)
+
+
+def test_cataclysmic_stars_alone_have_outbursts_of_magnitudes(monkeypatch):
+    """Each kind by itself; they brighten by the median of their largest changes, of 2 to 5.5 magnitudes."""
+
+    def brightening(index):
+        kinds = tuple(kind._replace(share=float(i == index)) for i, kind in enumerate(stars.KINDS))
+        monkeypatch.setattr(stars, "KINDS", kinds)
+        made = population(400)
+        steady = np.take_along_axis(made.reference, made.visits.fid - 1, axis=1)
+        return np.median(2.5 * np.log10((made.flux / steady).max(axis=1)))
+
+    found = [brightening(index) for index in range(len(stars.KINDS))]
+    assert found[stars.CATACLYSMIC] > 2
+    assert max(found[: stars.CATACLYSMIC]) < 2
+
+
+def test_kinds_keep_to_their_part_of_the_galaxy():
+    """Young stars are in the plane, RR Lyrae in the halo, too."""
+    names = [kind.name for kind in stars.KINDS]
+    latitude = {}
+    for name in ("young", "RR Lyrae"):
+        ra, dec = stars.places(np.random.default_rng(1), np.full(2000, names.index(name)))
+        latitude[name] = np.median(np.abs(sky.galactic(ra, dec)[1]))
+    assert latitude["young"] < 10 < latitude["RR Lyrae"]

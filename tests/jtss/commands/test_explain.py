@@ -1,0 +1,52 @@
+"""`jtss explain`: whose objects, and where the pages go."""
+
+import json
+
+import pytest
+
+from helpers.made_runs import TINY, make_run, write_data
+from helpers.make_packets import night, save
+from helpers.programs import jtss
+from jtss.config import settings
+
+IMAGELESS = settings.override(TINY, ["stamp.channels="])  # nothing to occlude
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explain")
+    write_data(folder / "made.h5")
+    make_run(folder / "run", IMAGELESS, folder / "made.h5")
+    save(folder / "packets", night())
+    return folder
+
+
+def test_an_object_of_the_training_data_has_its_page_in_the_run_directory(folder, capsys):
+    assert jtss("explain", folder / "run", "ZTF3") == 0
+    assert capsys.readouterr().out.startswith("ZTF3")
+    pages = sorted(path.name for path in (folder / "run" / "explained").iterdir())
+    assert pages == ["ZTF3.html", "ZTF3.json"]
+    document = json.loads((folder / "run" / "explained" / "ZTF3.json").read_text())
+    assert (document["object_id"], document["true_class"]) == ("ZTF3", "AGN")
+
+
+def test_an_object_of_alert_packets_has_no_true_class(folder, tmp_path):
+    words = ("--alerts", folder / "packets", "--out", tmp_path / "why")
+    assert jtss("explain", folder / "run", "ZTF18a", *words) == 0
+    assert json.loads((tmp_path / "why" / "ZTF18a.json").read_text())["true_class"] is None
+    assert [path.name for path in tmp_path.iterdir()] == ["why"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("ZTF0", "ZTF99"), "made.h5 has no object ZTF99 with a usable detection"),
+        (("ZTF24",), "ZTF24 has 2 detections, expected 3 or more"),
+        (("ZTF0", "--data", "x.h5", "--alerts", "y"), "not allowed with argument"),
+        (("ZTF0", "--beside", "nowhere"), "nowhere: no such run directory and no pretrained model"),
+    ],
+)
+def test_a_mistake_is_named_and_leaves_nothing(folder, tmp_path, capsys, words, message):
+    assert jtss("explain", folder / "run", *words, "--out", tmp_path / "why") == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

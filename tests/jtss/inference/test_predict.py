@@ -1,0 +1,69 @@
+"""Probabilities of a model: for whom, in which order, and whatever else is in the batch."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from helpers.made_runs import TINY, make_run, write_data
+from helpers.made_sequences import sequences
+from jtss.inference import predict
+from jtss.inference.model import Member
+from jtss.network import network
+from jtss.network.inputs import examples, standardised
+from jtss.pretrained import load
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    write_data(folder / "made.h5")
+    make_run(folder / "run", TINY, folder / "made.h5", certainty=0.002)
+    return load.load_model(folder / "run")
+
+
+def test_only_objects_with_enough_detections_are_answered_for(model):
+    indices, p = predict.predict(model, sequences([3, 2, 5, 1, 4]))
+    assert indices.tolist() == [0, 2, 4]
+    assert (p.shape, p.dtype) == ((3, 3), np.float32)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+    indices, p = predict.predict(model, sequences([1, 2]))
+    assert (indices.tolist(), p.shape, p.dtype) == ([], (0, 3), np.float32)
+
+
+def test_they_are_the_softmax_of_the_network(model):
+    made = sequences([3] * 5)
+    batch = standardised(examples(made, model.config), model.statistics)
+    apply = jax.jit(lambda variables: network.apply(model.config, variables, batch, train=False)[0])
+    logits = apply(model.members[0].variables)
+    np.testing.assert_allclose(predict.predict(model, made)[1], jax.nn.softmax(logits), rtol=1e-5)
+
+
+def test_an_object_gets_the_same_in_a_batch_of_any_size(model):
+    n = predict.BATCH_SIZE + 3  # one whole batch and a short one
+    made = sequences([3] * n)
+    _, p = predict.predict(model, made)
+    assert p.shape == (n, 3)
+    batch = standardised(examples(made, model.config), model.statistics)
+    for i in (0, predict.SHORT_BATCH, n - 1):
+        alone = predict.probabilities(model, network.Batch(*(part[i : i + 1] for part in batch)))
+        np.testing.assert_allclose(alone[0], p[i], rtol=1e-5)
+    assert len(np.unique(p.round(7), axis=0)) == n  # and everybody an own answer
+
+
+def test_an_ensemble_is_the_mean_of_its_members(model):
+    (one,) = model.members
+    other = Member(7, jax.tree.map(lambda leaf: 2 * leaf, one.variables), one.outcome)
+    made = sequences([3] * 4)
+    apart = [predict.predict(replace(model, members=(member,)), made)[1] for member in (one, other)]
+    assert not np.allclose(*apart, rtol=1e-3)
+    both = predict.predict(replace(model, members=(one, other)), made)[1]
+    np.testing.assert_allclose(both, np.mean(apart, axis=0), rtol=1e-6)
+
+
+def test_what_comes_after_the_first_detections_does_not_count(model):
+    long, short = sequences([5]), sequences([5])
+    for changed in (short.metadata, short.stamps):
+        changed[3:] = 0
+    np.testing.assert_array_equal(predict.predict(model, long)[1], predict.predict(model, short)[1])

@@ -1,0 +1,54 @@
+"""Training batches: from the memory or from the file, as their rows say."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from data_prep.ledger import Ledger
+from helpers.made_sequences import sequences
+from helpers.made_training import (
+    NO_IMAGES,
+    TINY,
+    TRAIN,
+    assert_equal_trees,
+    source_of,
+    states_of,
+)
+from jtss.dataset import Writer
+from jtss.network import inputs
+from jtss.training import batches, loop
+from jtss.training.batches import validation_chunks
+
+
+def test_a_batch_is_what_its_rows_say():
+    """The source orders the objects by class; labels and stamps stay together."""
+    ordered = TRAIN.take(np.argsort(TRAIN.label, kind="stable"))
+    rows = jnp.array([[[5, 40, 89]]])
+    found = source_of(TINY).take(rows)
+    np.testing.assert_array_equal(found.label[0, 0], [0, 1, 2])
+    np.testing.assert_array_equal(found.batch.stamps[0, 0], ordered.stamps[[5, 40, 89]])
+
+
+@pytest.fixture
+def data_file(tmp_path):
+    counts = (3, 4, 5, 3, 3, 4, 3, 3, 5, 3, 4, 3)
+    made = sequences(counts, label=np.arange(12) % 3, split=[0] * 9 + [1] * 3)
+    with Writer(tmp_path / "made.h5", survey="test", command="test") as writer:
+        writer.append(made)
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
+    return tmp_path / "made.h5"
+
+
+@pytest.mark.parametrize("config", [TINY, NO_IMAGES])
+def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
+    whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
+    assert lean["train"].stamps.size == 0
+    statistics = inputs.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
+    chunks = validation_chunks(whole["validation"], statistics, config.training.batch_size)
+    final = []
+    for source in (
+        batches.Resident(whole["train"], statistics, 3),
+        batches.Streamed(data_file, lean["train"], statistics, config),
+    ):
+        final.append(list(loop.run(config, states_of(config), source, chunks))[-1].states)
+    assert_equal_trees(*final)
