@@ -118,6 +118,7 @@ ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
+NOTED = ("padded_edge", OTHERS_APART)  # remarks that stand in the table of predictions
 ALLWISE_MATCHED = "allwise_matched"  # the note that counts the objects with a source in the catalogue
 
 DETAILS = {
@@ -182,6 +183,14 @@ class Ingested:
         marked = self._keys["remarks"][self._kept] >> REMARKS.index(remark) & 1
         per_object = np.add.reduceat(marked, self._start[:-1]) if len(marked) else marked
         return {self.object_ids[i] for i in np.flatnonzero(per_object)}
+
+    def notes(self) -> dict[str, str]:
+        """What a reader of predictions must know, by object: a stamp padded at the edge, alerts far from the others."""
+        notes: dict[str, list[str]] = {}
+        for remark in NOTED:
+            for object_id in self.objects_with(remark):
+                notes.setdefault(object_id, []).append(remark)
+        return {object_id: "; ".join(remarks) for object_id, remarks in notes.items()}
 
     def batches(
         self,

@@ -5,7 +5,6 @@ much memory end it, and libFuzzer keeps the input.
 """
 
 import hashlib
-import resource
 import sys
 import traceback
 import warnings
@@ -14,15 +13,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["data_prep", "jtss"]):
-    from fuzz.targets import MEMORY_MB, TARGETS, Target
+    from fuzz.targets import TARGETS, Target, limited_memory
 
 SECONDS = 10
 PREFIX = "-artifact_prefix="
-
-
-def memory_bytes() -> int:
-    """Address space of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 class Findings:
@@ -51,12 +45,11 @@ def main(name: str, *arguments: str) -> None:
     target = TARGETS[name]
     for seed in target.seeds():  # loads what is imported on use, before the memory is limited
         target.try_on(seed)
-    limit = memory_bytes() + (MEMORY_MB << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     prefix = next((each.removeprefix(PREFIX) for each in arguments if each.startswith(PREFIX)), None)
     limits = [f"-timeout={SECONDS}", "-rss_limit_mb=0", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *limits, *arguments], Findings(target, prefix) if prefix else target.try_on)
-    atheris.Fuzz()
+    with limited_memory():
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ Whatever else it raises, a result that breaks its contract, 10 seconds or `MEMOR
 
 import json
 import re
+import resource
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +61,18 @@ class Target(NamedTuple):
                 raise error.__context__ from None
 
 
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Within it, this process gets MEMORY_MB beyond what it holds, and no more."""
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (held + (MEMORY_MB << 20), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def in_a_file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
     """A reader of paths as one of bytes."""
 
@@ -72,23 +86,25 @@ def in_a_file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes], 
 
 
 def in_an_hdf5_file(read: Callable[[Path], object]) -> Callable[[bytes], object]:
-    """A reader of HDF5 files as one of bytes, but for those on which the library (2.0) never returns."""
+    """A reader of HDF5 files as one of bytes, but for those with which the library (2.0) itself does not get on."""
     read_bytes = in_a_file(".h5", read)
 
-    def read_unless_endless(data: bytes) -> object:
-        if any(_is_endless(data[match.start() :]) for match in re.finditer(b"GCOL", data)):
-            raise KnownFaultError("a global heap with an object of no size")
+    def read_unless_known(data: bytes) -> object:
+        if any(_is_a_trap(data[match.start() :]) for match in re.finditer(b"GCOL", data)):
+            raise KnownFaultError("a global heap that HDF5 believes before it looks")
         return read_bytes(data)
 
-    return read_unless_endless
+    return read_unless_known
 
 
-def _is_endless(heap: bytes) -> bool:
-    """Whether an object in a global heap takes no bytes, so that H5HG__cache_heap_deserialize does not get on.
+def _is_a_trap(heap: bytes) -> bool:
+    """Whether H5HG__cache_heap_deserialize takes memory beyond the file, or loops over an object that takes no bytes.
 
     HDF5 File Format Specification 3.0, §III.E.
     """
-    end, at = min(int.from_bytes(heap[8:16], "little"), len(heap)), HEAP_HEADER
+    end, at = int.from_bytes(heap[8:16], "little"), HEAP_HEADER
+    if end > len(heap):
+        return True
     while at + HEAP_HEADER <= end:
         index, size = int.from_bytes(heap[at : at + 2], "little"), int.from_bytes(heap[at + 8 : at + 16], "little")
         step = (HEAP_HEADER + size + -size % 8 if index else size) % 2**64

@@ -90,10 +90,6 @@ class Alerts:
         """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`."""
         return self._ingested.batches(allwise=self._allwise if allwise is None else _catalogue(allwise))
 
-    @property
-    def _notes(self) -> dict[str, str]:
-        return dict.fromkeys(self._ingested.objects_with("padded_edge"), "padded_edge")
-
 
 def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None = None) -> Alerts:
     """Read alert packets.
@@ -264,7 +260,7 @@ class Model:
                 _counted(read.batches(allwise), matched),
                 classifier,
                 lambda long: rows.extend(map(_wide, _by_object(long))),
-                notes=read._notes,
+                notes=read._ingested.notes(),
                 rejected=read.rejected,
             )
             n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)

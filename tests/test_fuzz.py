@@ -49,8 +49,9 @@ def test_a_target_reads_its_seeds_and_takes_mutations(name):
     seeds = target.seeds()
     for seed in seeds:
         target.read(seed)
-    for _ in range(MUTATIONS):
-        target.try_on(mutated(rng.choice(seeds), rng))
+    with targets.limited_memory():
+        for _ in range(MUTATIONS):
+            target.try_on(mutated(rng.choice(seeds), rng))
 
 
 def test_what_is_not_a_refusal_is_a_finding():

@@ -77,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
 
     out = options.out or DEFAULT_OUT
     table.check_name(out)
-    common.check_outputs({"--out": out, "--picture": options.picture, "--rejects": options.rejects})
+    outputs = {"--out": out, "--picture": options.picture, "--rejects": options.rejects}
+    common.check_outputs(outputs, {"--allwise": options.allwise})
     cache.enable()
     model = load.load_model(options.model)
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
                 ingested.batches(allwise=allwise),
                 classifier,
                 write,
-                notes=dict.fromkeys(ingested.objects_with("padded_edge"), "padded_edge"),
+                notes=ingested.notes(),
                 rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
                 screen=predict.screen_with(screener) if screener else screening.no_screening,
             )

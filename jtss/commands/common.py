@@ -35,18 +35,19 @@ def printable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
-def check_outputs(paths: dict[str, Path | None]) -> None:
+def check_outputs(paths: dict[str, Path | None], inputs: dict[str, Path | None] | None = None) -> None:
     """Make sure, before hours go into them, that files can be written and that no two of them are one.
 
     Args:
         paths: file by the option that names it; None: not asked for.
+        inputs: the same of what is read, which must not be overwritten.
 
     Raises:
         InputError: two options name one file, or a folder stands in its place.
         FileNotFoundError: the folder of a file does not exist.
         PermissionError: it cannot be written.
     """
-    taken: dict[Path, str] = {}
+    taken = {path.resolve(): option for option, path in (inputs or {}).items() if path}
     for option, path in paths.items():
         if path is None:
             continue

@@ -160,3 +160,12 @@ def test_files_beside_the_alerts_are_passed_over(tmp_path, capsys, monkeypatch):
         assert jtss("classify", ".", "-m", "n1_enhanced", "--allwise", "allwise.csv", *outputs) == 0
         assert "other_file" not in capsys.readouterr().out
     assert set(answers("table.csv")) == {"ZTF18a", "ZTF18b"}
+
+
+def test_an_id_whose_alerts_are_all_over_the_sky_says_so_in_its_row(classify, tmp_path):
+    mixed = [alert("None", 200 + i, dec=2.0 if i < 4 else 30.0, jd=2459000.5 + i) for i in range(6)]
+    nowhere = [alert("nan", 300 + i, ra=70.0 * i, dec=20.0 * i - 40, jd=2459000.5 + i) for i in range(3)]
+    save(tmp_path / "mixed", [*mixed, *nowhere])
+    assert jtss("classify", tmp_path / "mixed", "-m", "plain", "--out", tmp_path / "m.csv") == 0
+    notes = {row["oid"]: (row["class_name"] != "", row["note"]) for row in table_of(tmp_path / "m.csv")}
+    assert notes == {"None": (True, "others_apart"), "nan": (False, "positions_apart")}

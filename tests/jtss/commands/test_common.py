@@ -84,6 +84,8 @@ def test_two_outputs_of_one_name_are_refused(tmp_path, monkeypatch):
     for other in (tmp_path / "a.csv", tmp_path / "link" / "a.csv", tmp_path / "." / "a.csv"):
         with pytest.raises(InputError, match="--out and --rejects name the same file"):
             common.check_outputs({"--out": tmp_path / "a.csv", "--rejects": other})
+    with pytest.raises(InputError, match="--allwise and --out name the same file"):
+        common.check_outputs({"--out": tmp_path / "a.csv"}, {"--allwise": tmp_path / "a.csv"})
     with pytest.raises(InputError, match="a folder, expected the name of a file"):
         common.check_outputs({"--out": tmp_path})
     with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
