@@ -140,8 +140,8 @@ def test_a_copy_of_a_seed_is_no_repeat(folder, tmp_path):
         load.load_model(tmp_path / "run")
 
 
-def test_the_report_of_another_seed_is_refused(evaluate, folder):
-    evaluate()
+@pytest.mark.usefixtures("said")
+def test_the_report_of_another_seed_is_refused(folder):
     with pytest.raises(ModelError, match=r"report.json: of the seeds \[3\], expected \[0\]"):
         export.from_run(folder / "run" / "seed-0", [folder / "run" / "seed-3" / "evaluation" / "report.json"])
 
