@@ -48,7 +48,7 @@ models: .venv/ready
 		case $$name in n1_enhanced) more="$(FIRST_ALERT) $(AVERAGED)";; n1_*) more="$(FIRST_ALERT)";; *) more="$(SEQUENCES)";; esac; \
 		$(RUN) train.py --config $$name --data models/sky.h5 --out models/$$name $$more $(SETTINGS) && \
 		$(RUN) evaluate.py --ckpt models/$$name && \
-		$(JTSS) models export models/$$name --name $$name --report models/$$name/evaluation/report.json || exit 1; \
+		$(JTSS) models export models/$$name --folder jtss/pretrained/files --name $$name --report models/$$name/evaluation/report.json || exit 1; \
 	done
 
 test: .venv/ready

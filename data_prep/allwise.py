@@ -16,8 +16,10 @@ import numpy as np
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS
 
-# Our name of each column, and AllWISE's own.
-SPELLINGS = {"ra": ("ra",), "dec": ("dec",)} | {band: (band.lower(), f"{band.lower()}mpro") for band in ALLWISE_BANDS}
+# Our name of each column, AllWISE's own, and VizieR's.
+SPELLINGS = {"ra": ("ra", "raj2000"), "dec": ("dec", "dej2000")} | {
+    band: (band.lower(), f"{band.lower()}mpro", f"{band.lower()}mag") for band in ALLWISE_BANDS
+}
 
 ANGLES_DEG = (
     dict.fromkeys(("deg", "degs", "degree", "degrees"), 1.0)
@@ -125,7 +127,8 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
         chosen = _resolve(path, [(name, None) for name in head.schema.names])
     names = [column.name for column in chosen.values()]
     options = csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.float64()))
-    return _of_arrow(csv.read_csv(path, convert_options=options), chosen)
+    with csv.open_csv(path, convert_options=options) as batches:  # reads a block at a time, where read_csv reads ahead
+        return _of_arrow(batches.read_all(), chosen)
 
 
 def _read_parquet(path: Path) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from data_prep.ingest import ALLWISE_MATCHED, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from jtss.dataset import Writer
 from jtss.errors import InputError
+from jtss.schema import CLASS_NAMES
 
 N_EXAMPLES = 3  # that a warning names
 
@@ -119,6 +120,12 @@ def _judge_labels(ingested: Ingested, known: dict[str, str], source: np.ndarray)
         ingested.ledger.note(text, len(names))
         if names:
             warnings.append(f"{text}: {len(names)} ({_examples([f'{name} {known[name]}' for name in names])})")
+    foreign = sorted({label for label in known.values() if label and label not in CLASS_NAMES})
+    if foreign:
+        warnings.append(
+            f"labels that are no class, whose objects stay unlabelled: {_examples(foreign)}; the classes are"
+            f" {', '.join(CLASS_NAMES)}"
+        )
     return warnings, {name: label for name, label in known.items() if name not in unusable}
 
 

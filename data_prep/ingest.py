@@ -118,7 +118,7 @@ ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
-NOTED = ("padded_edge", OTHERS_APART)  # remarks that stand in the table of predictions
+NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 ALLWISE_MATCHED = "allwise_matched"  # the note that counts the objects with a source in the catalogue
 
 DETAILS = {

@@ -2,7 +2,10 @@
 
 import sys
 
-from jtss.commands.main import program
+from jtss import invocation
+from jtss.commands.main import VERBS, program
 
 if __name__ == "__main__":
+    for verb in VERBS:
+        invocation.called_as(verb, *invocation.MODULE, verb)
     sys.exit(program(prog="python -m jtss"))

@@ -26,7 +26,7 @@ from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, from_record
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks, read_stream
-from jtss import __version__, dataset
+from jtss import __version__, dataset, devices, invocation
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
@@ -36,7 +36,7 @@ from jtss.inference.table import Row
 from jtss.pretrained import file, load
 from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
 
-Given = str | os.PathLike | bytes | BinaryIO | Mapping  # one source of alerts
+Given = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Mapping  # one source of alerts
 DATA_SUFFIX = ".h5"
 
 
@@ -349,6 +349,7 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     Raises:
         InputError: neither, or damaged; names the pretrained models.
     """
+    devices.require_backend()
     trained = load.load_model(name_or_path)
     for warning in trained.warnings:
         warnings.warn(warning, stacklevel=2)
@@ -385,7 +386,17 @@ def get_config(name: str, **changes: object) -> Config:
     Raises:
         ConfigError: an unknown name or field, or settings that contradict each other.
     """
-    return settings.from_dict(_merged(settings.to_dict(named.get(name)), changes))
+    try:
+        return settings.from_dict(_merged(settings.to_dict(named.get(name)), changes))
+    except TypeError as error:
+        raise settings.ConfigError(
+            f"{name}: a value of {changes} is of another type than the setting has ({error})"
+        ) from None
+
+
+def _named(name: str) -> Config:
+    """The configuration of that name; where there is none, as of one's own, the default one."""
+    return named.CONFIGS.get(name) or named.get("n3_conv1d")
 
 
 def _merged(values: dict, changes: Mapping) -> dict:
@@ -416,10 +427,11 @@ def simulate(
     from data_prep import simulate as simulation
     from data_prep.simulate.archive import simulate_packets
 
-    out, classes = Path(out), tuple(classes)
+    out, classes = Path(out), tuple(classes.split(",") if isinstance(classes, str) else classes)
     with _one_family():
         if out.suffix == DATA_SUFFIX:
-            command = f"jtss.simulate({n_objects}, {seed}, classes={classes}, out={str(out)!r})"
+            words = ["--objects", n_objects, "--seed", seed, "--classes", ",".join(classes), "--out", out]
+            command = invocation.spelled("data simulate", *words)
             simulation.simulate(out, n_objects, seed, classes, progress=False, command=command)
             return Dataset(out)
         simulate_packets(out, n_objects, seed, classes, progress=False)
@@ -448,7 +460,11 @@ def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os
         warnings.warn(line, stacklevel=3)
 
     with _one_family():
-        command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds})"
+        changes = settings.differences(
+            settings.to_dict(config), settings.to_dict(_named(config.name)), ("here", "named")
+        )
+        changed = f"  # {'; '.join(changes)}" if changes else ""
+        command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds}){changed}"
         training = trainer.start(config, path, out, command=command, say=say, n_seeds=seeds)
     trainer.train(training, trainer.NeverStop(), warn=say)
     return load_model(out)

@@ -15,6 +15,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jtss.errors import InputError
+
 BATCH = "batch"
 BFLOAT16_SINCE = (8, 0)  # compute capability: Ampere. NVIDIA, CUDA C++ Programming Guide, Compute Capabilities
 ENVIRONMENT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -110,3 +112,20 @@ def memory_bytes() -> int:
 def host_memory_bytes() -> int:
     """Memory of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def require_backend() -> None:
+    """Make sure that JAX can compute here.
+
+    Raises:
+        InputError: the kind of device that JAX_PLATFORMS asks for is not there; says what to do.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError, ValueError, KeyError) as error:  # it depends on the kind and the version
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise InputError(
+            f"JAX_PLATFORMS={wanted}: JAX cannot use this kind of device here{reason and f' ({reason})'};"
+            " unset JAX_PLATFORMS for the CPU, or install JAX for a GPU: pip install 'jtss[cuda]'"
+        ) from None

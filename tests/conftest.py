@@ -17,9 +17,9 @@ settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
-def _called_by_nobody(monkeypatch):
+def _called_by_nobody():
     """A door that a test calls says for this test alone how the program was called."""
-    monkeypatch.setattr(invocation, "_SCRIPTS", {})
+    invocation.forget()
 
 
 @pytest.fixture

@@ -84,13 +84,14 @@ def read_avro(stream: Stream, source: str) -> Iterator[Block | Rejection]:
 
     Yields:
         Blocks, and a Rejection for what cannot be read: empty_file, not_avro, confluent_framing, bad_header,
-        unknown_codec, no_records, bad_block; trailing_bytes (0 alerts) for zeros or line ends after the last block.
+        unknown_codec, no_records, bad_block; too_many_faults for the rest of a file that has a hundred of these;
+        trailing_bytes (0 alerts) for zeros or line ends after the last block.
         What came before a fault is kept, and so are the joined files after it.
 
     Apache Avro 1.11 specification, object container files.
     """
-    file, first_record = _Rewindable(stream), 0
-    for _ in range(MAX_FAULTS):
+    file, first_record, n_faults = _Rewindable(stream), 0, 0
+    while n_faults < MAX_FAULTS:
         try:
             for header, n_records, payload in _blocks(file):
                 if n_records > MAX_RECORDS_PER_BLOCK:
@@ -105,9 +106,13 @@ def read_avro(stream: Stream, source: str) -> Iterator[Block | Rejection]:
             yield Rejection(error.reason, detail, source, n_alerts=error.n_alerts)
             if error.reason in NO_AVRO:
                 return
+            n_faults += bool(error.n_alerts)
             file.back()  # the next of joined files may begin within what is damaged
             if not file.seek(MAGIC):
                 return
+    yield Rejection(
+        "too_many_faults", f"{n_faults} faults (after {first_record} records): the rest is not read", source
+    )
 
 
 class _Rewindable:

@@ -80,8 +80,10 @@ class _Inflated:
         while True:
             data = b""
             if self._inflater.eof:
-                data = self._inflater.unused_data.lstrip(b"\0") or self._file.read(CHUNK)  # xz pads with zeros
-                if not data.strip(b"\0"):
+                data = self._inflater.unused_data.lstrip(b"\0")
+                while not data and (chunk := self._file.read(CHUNK)):
+                    data = chunk.lstrip(b"\0")  # xz pads with zeros
+                if not data:
                     return b""
                 self._inflater = self._fresh()
             elif self._inflater.needs_input and not (data := self._file.read(CHUNK)):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jax
 
-from jtss.errors import InputError
+from jtss import devices
 
 LEAST_SECONDS = 0.1  # of compilation, for a program to be kept
 LEAST_FREE = 2**28  # [byte] on the disk, for programs to be kept
@@ -44,29 +44,13 @@ def _machine() -> str:
     return "\n".join([platform.machine(), platform.processor(), str(cores), *sorted(known)])
 
 
-def require_backend() -> None:
-    """Make sure that JAX can compute here.
-
-    Raises:
-        InputError: the kind of device that JAX_PLATFORMS asks for is not there; says what to do.
-    """
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError, ValueError, KeyError) as error:  # it depends on the kind and the version
-        wanted, reason = os.environ.get("JAX_PLATFORMS", ""), " ".join(str(error).split())[:200]
-        raise InputError(
-            f"JAX_PLATFORMS={wanted}: JAX cannot use this kind of device here ({reason or type(error).__name__});"
-            " unset JAX_PLATFORMS for the CPU, or install JAX for a GPU: pip install 'jtss[cuda]'"
-        ) from None
-
-
 def enable() -> None:
     """Keep compiled programs from here on; call it before the first compilation.
 
     Where the environment variable JAX_COMPILATION_CACHE_DIR names a folder, or JAX_ENABLE_COMPILATION_CACHE=0 wants
     none, JAX follows those by itself. A folder that cannot be used is named on stderr, and programs are compiled anew.
     """
-    require_backend()
+    devices.require_backend()
     if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
         return
     path = folder()

@@ -63,7 +63,8 @@ def add_priors(parser) -> None:
     parser.add_argument(
         "--priors",
         metavar="CLASS=SHARE,…",
-        help="class priors, as AGN=.318,SN=.017,VS=.665: probabilities, and in reports purity, for a sky with these",
+        help="class priors, one for each class of the model, as AGN=.318,SN=.017,VS=.665: the probabilities, or the"
+        " purity in a report, are for these",
     )
 
 
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or DEFAULT_OUT
     table.check_name(out)
     outputs = {"--out": out, "--picture": options.picture, "--rejects": options.rejects}
-    common.check_outputs(outputs, {"--allwise": options.allwise})
+    common.check_outputs(outputs, {"--allwise": options.allwise} | {f"ALERTS {path}": path for path in options.alerts})
     cache.enable()
     model = load.load_model(options.model)
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)

@@ -1,5 +1,6 @@
 """What all verbs share: errors in one line, exit statuses, signals, and output whose reader may go away."""
 
+import errno
 import io
 import signal
 import sys
@@ -95,6 +96,7 @@ def heed_signals() -> None:
     """Let SIGTERM and SIGHUP raise `Interrupted`; a SIGHUP that is ignored, as under nohup, stays ignored."""
 
     def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not break off the clean-up: a terminal sends two
         raise Interrupted(number)
 
     signal.signal(signal.SIGTERM, leave)
@@ -108,7 +110,9 @@ class _Unread(io.FileIO):
     def write(self, data) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # a pipe or a terminal that is gone
+                raise
             return len(data)
 
 

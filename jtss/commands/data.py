@@ -85,8 +85,8 @@ def _audit_built(path: str) -> None:
 
     try:
         report = audit(path)
-    except (InputError, KeyboardInterrupt) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+    except (InputError, OSError, KeyboardInterrupt, common.Interrupted) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt | common.Interrupted) else error
         common.warn(f"{common.printable(path)} is written but not audited: {reason}")
         return
     common.say(common.printable(str(report)))

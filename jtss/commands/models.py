@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from jtss.errors import InputError
 from jtss.runs import files
 
 HELP = "list, verify, describe and make pretrained models"
@@ -21,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        sub.add_argument("--folder", metavar="DIR", type=Path, help="of the models (default: in the package)")
+        sub.add_argument(
+            "--folder",
+            metavar="DIR",
+            type=Path,
+            help=f"of the models (default: {'models' if name == 'export' else 'in the package'})",
+        )
         if name in ("card", "calibrate"):
             sub.add_argument("name", metavar="NAME", help="see list")
         if name == "calibrate":
@@ -42,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     from jtss.pretrained import file
 
-    options.folder = options.folder or file.FOLDER
+    options.folder = options.folder or (Path("models") if options.action is export_run else file.FOLDER)
+    if not options.folder.is_dir() and options.action is not export_run:
+        raise InputError(f"--folder {options.folder}: no such folder, expected one of models")
     return options.action(options)
 
 

@@ -114,6 +114,8 @@ def _table(options: argparse.Namespace) -> int:
         experiments.dry_run(request, common.say, common.warn)
         return 0
     stop = StopSignals()
-    paths = experiments.perform(request, stop, common.say, common.warn)
+    paths, n_failed = experiments.perform(request, stop, common.say, common.warn)
     common.say("\n" + "\n".join(f"written: {path}" for path in paths))
-    return leave(EXIT_CODES[stop.agreed]) if stop.agreed else 0
+    if stop.agreed:
+        leave(EXIT_CODES[stop.agreed])
+    return common.FAILED if n_failed else 0

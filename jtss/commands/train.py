@@ -183,7 +183,9 @@ def watch(config, states, n_validation: int) -> Iterator[Callable]:
             figures = progress.figures
             bar.total = int(step.last_step(config, figures.best_step).max())
             accuracy = f"{figures.best_accuracy.mean():.3f}" if figures.best_step.all() else "–"
-            bar.set_postfix_str(f"loss {figures.loss.mean():.3f}, best validation accuracy {accuracy}", refresh=False)
+            bar.set_postfix_str(
+                f"loss {figures.loss.mean():.3f}, validation accuracy of the best model {accuracy}", refresh=False
+            )
             bar.update(int(figures.step.max()) - bar.n)
 
         yield show
@@ -206,6 +208,28 @@ def _announce_duration(config, states, n_validation: int) -> None:
         _say(f"for a CPU there is: {demo} (Ctrl-C keeps what is trained so far)")
 
 
+def _end_with_this_process(child) -> None:
+    """Wait for a child, and let it end by the signal that ends this process."""
+    before = {number: signal.getsignal(number) for number in common.SIGNALS}
+
+    def pass_on(number: int, frame: object) -> None:
+        child.send_signal(number)
+        child.wait()
+        handler = before[number]
+        if callable(handler):
+            handler(number, frame)
+        raise common.Interrupted(number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, pass_on)
+    try:
+        child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def simulated_data() -> Path:
     """The default data set: simulated on first use, then kept in the user's cache.
 
@@ -223,6 +247,8 @@ def simulated_data() -> Path:
     _say(f"no --data given: simulating a data set, once: {invocation.spelled('data', *words)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     root = Path(__file__).parents[2]
-    if subprocess.run([sys.executable, "-m", "data_prep", *words], cwd=root).returncode:
+    with subprocess.Popen([sys.executable, "-m", "data_prep", *words], cwd=root) as simulation:
+        _end_with_this_process(simulation)
+    if simulation.returncode:
         raise InputError(f"{path}: the simulation did not finish")
     return path

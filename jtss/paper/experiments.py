@@ -188,11 +188,11 @@ def _seeds(left: dict[Trial, int]) -> str:
     return f"seeds {', '.join(named)}"
 
 
-def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> list[Path]:
+def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> tuple[list[Path], int]:
     """Measure what is missing, as far as the time allows, and write the tables of what is there.
 
     Returns:
-        What is written.
+        What is written, and how many trainings failed.
 
     Raises:
         ValueError, OSError: as `prepare`.
@@ -203,7 +203,7 @@ def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> list[P
     say("\n" + layout.text(document))
     paths, index = layout.write(request.out, document), request.out / f"{request.name}-trainings.csv"
     files.write(index, layout.as_csv(_index(bench)))
-    return [*paths, index]
+    return [*paths, index], len(left.failed)
 
 
 def _index(bench: Bench) -> Table:

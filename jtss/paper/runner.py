@@ -192,7 +192,7 @@ class Runner:
                 elif not self.stop.agree():
                     _require_finite(run, state)
                     self._test(trial, run)
-        except (FloatingPointError, RunError) as error:
+        except (FloatingPointError, RunError, FileExistsError) as error:
             return {trial.id: f"{in_words([trial])}: {error}" for trial in trials if trial.id not in self.results.known}
         return {}
 

@@ -224,6 +224,17 @@ def _named(members: tuple) -> dict:
 FOLDER = Path(__file__).parent / "files"
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file says that it is a model, whatever its content; a data set does not."""
+    if path.suffix != ".h5" or not path.is_file():
+        return False
+    try:
+        with h5py.File(path, "r") as opened:
+            return "format_version" in opened.attrs
+    except OSError:
+        return False
+
+
 def names(folder: Path) -> list[str]:
     """Names of the models, those that are there and those that the sums speak of."""
     return [path.stem for path in files(folder) if path.suffix == ".h5"]

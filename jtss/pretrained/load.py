@@ -12,7 +12,8 @@ def load_model(path: str | Path) -> Model:
     """The best model of a run directory; of a folder of seeds, all of them as one model; or the pretrained model.
 
     Args:
-        path: run directory or folder of seeds; where there is nothing of that path, the name of a pretrained model.
+        path: run directory, folder of seeds, or file of an exported model; where there is nothing of that path, the
+            name of a pretrained model.
 
     Raises:
         InputError: neither, or damaged; or the seeds are not of one training.
@@ -21,6 +22,8 @@ def load_model(path: str | Path) -> Model:
         from jtss.training import trained  # Orbax and Optax take a second, and a pretrained model needs neither
 
         return trained.load(Path(path))
+    if file.is_model(Path(path)):
+        return pretrained(str(path), file.load(Path(path).stem, Path(path).parent))
     name = str(path)
     if Path(path).exists() or name not in file.names(file.FOLDER):
         absent = "no such run directory and no pretrained model"

@@ -10,6 +10,7 @@ import numpy as np
 
 from jtss import dataset
 from jtss.config.settings import Config
+from jtss.errors import InputError
 from jtss.inference import predict
 from jtss.inference.model import Model, refuse_own_sky, version
 from jtss.metrics import priors
@@ -21,6 +22,7 @@ from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import files, provenance
 from jtss.runs.ensemble import seed_directories
+from jtss.schema import SPLIT_NAMES
 from jtss.training.trained import learning_curve
 
 Say = Callable[[str], None]
@@ -76,6 +78,8 @@ def assess(
     balanced = run.config.training.class_balance == "uniform"
     class_priors = priors.class_priors(request.priors, run.config.classes, balanced)
     selective.check_purity(request.purity)
+    if request.split not in (*SPLIT_NAMES, ALL_SPLITS):
+        raise InputError(f"split {request.split!r}, expected one of {', '.join((*SPLIT_NAMES, ALL_SPLITS))}")
     data_path = request.data or training_data(run)
     if not data_path.exists():
         raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")

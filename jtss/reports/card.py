@@ -315,7 +315,7 @@ def _limits(trained: TrainedModel) -> list[str]:
 
 
 def _intended_use(name: str) -> list[str]:
-    command = f"jtss classify ALERTS -m {name} --out predictions.csv"
+    command = f"jtss classify ALERTS -m {name} --out predictions.csv   # or -m PATH/{name}.h5"
     return [INTENDED_USE, "", "```", command, "```"]
 
 

@@ -4,7 +4,7 @@ config.json       the configuration
 statistics.json   limits, mean and deviation of every metadata value, from the training split
 provenance.json   command, versions, device, data file, its content hash, and what it holds to learn from
 metrics.jsonl     one line per validation
-checkpoints/      training states, each with the best model so far inside; see `jtss.states`
+checkpoints/      training states, each with the best model so far inside; see `jtss.runs.states`
 lock              held by the process that trains
 
 Of several processes that train together, the first writes. Reading writes and locks nothing.

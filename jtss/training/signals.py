@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import jax
@@ -14,8 +15,9 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 def leave(status: int) -> NoReturn:
     """Exit at once, without waiting for a step or a compilation that is still under way."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whose terminal is gone
+            stream.flush()
     os._exit(status)
 
 
@@ -31,7 +33,8 @@ class StopSignals:
 
     def _remember(self, number: int, _frame) -> None:
         self.number = number
-        signal.signal(number, signal.SIG_DFL)
+        # a terminal that closes sends two SIGHUPs at once: not a second request
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
 
     def agree(self) -> bool:
         """Whether any process was asked to stop. All must ask together, and all get the same answer."""

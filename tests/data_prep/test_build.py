@@ -123,7 +123,10 @@ def test_one_source_under_two_ids_with_two_labels_has_none(tmp_path):
     with h5py.File(tmp_path / "out.h5") as file:
         assert file["label"][:].tolist() == [-1, -1, -1, 1, 1, -1, 0, -1]
     assert told.ledger.as_dict()["notes"]["objects of one source with conflicting labels"] == 3
-    assert told.warnings == ("objects of one source with conflicting labels: 3 (ZTF18a AGN, ZTF18b VS, ZTF18c VS)",)
+    assert told.warnings == (
+        "objects of one source with conflicting labels: 3 (ZTF18a AGN, ZTF18b VS, ZTF18c VS)",
+        "labels that are no class, whose objects stay unlabelled: TDE; the classes are AGN, SN, VS, asteroid, bogus",
+    )
 
 
 def test_alerts_all_over_the_sky_under_one_id_are_not_one_object(build):
@@ -159,7 +162,7 @@ def test_errors_of_use_are_one_line_and_leave_no_file(tmp_path, capsys):
         ),
         (
             ["--alerts", good, "--allwise", labels],
-            r"python -m data_prep: error: .*labels.csv: no column ra; found oid, class",
+            r"python -m data_prep: error: .*labels.csv: no column ra or raj2000; found oid, class",
         ),
     ):
         status, line = run(tmp_path, capsys, *options)

@@ -69,7 +69,7 @@ def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) ->
         if len(objects) == len(set(object_ids)):
             return [objects[name] for name in dict.fromkeys(object_ids)]
     absent = ", ".join(name for name in object_ids if name not in objects)
-    raise ValueError(f"--explain: {where} has no object {absent} with a usable detection; expected an objectId of it")
+    raise ValueError(f"{where} has no object {absent} with a usable detection; expected an objectId of it")
 
 
 def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) -> tuple[dict, Explained]:
@@ -87,9 +87,7 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
     able = [run for run in runs if run.config.n_detections <= one.n_detections[0]]
     if not able:
         least = min(run.config.n_detections for run in runs)
-        raise ValueError(
-            f"--explain: {one.object_id[0]} has {one.n_detections[0]} detections, expected {least} or more"
-        )
+        raise ValueError(f"{one.object_id[0]}: detections: {one.n_detections[0]}, expected {least} or more")
     numbers, explained = _rests_on(able[0], one)
     label = int(one.label[0])
     document = {

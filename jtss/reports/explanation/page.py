@@ -28,8 +28,8 @@ REPLACED = (
 )
 NOT_THE_TRUTH = "This shows what the prediction depends on. It does not show that the prediction is right."
 ONE_MODEL = (
-    "This model predicts once, after {n}. For the probabilities after each detection give models of fewer detections,"
-    " too: --ckpt RUN RUN…"
+    "This model predicts once, after {n}. For the probabilities after each detection give models of fewer detections"
+    " beside it."
 )
 
 

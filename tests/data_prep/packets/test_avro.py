@@ -10,10 +10,10 @@ import pytest
 
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
-from data_prep.packets.avro import CUTOUT_FIELDS, Block, SchemaError, project_schema
+from data_prep.packets.avro import CUTOUT_FIELDS, Block, SchemaError, project_schema, read_avro
 from data_prep.packets.containers import read_blocks
-from data_prep.simulate.packets import alert_schema
-from helpers.make_packets import CANDIDATE, alert
+from data_prep.simulate.packets import alert_schema, encode_file
+from helpers.make_packets import CANDIDATE, alert, small
 from helpers.places import ROOT
 
 
@@ -282,3 +282,11 @@ def test_a_time_too_coarse_is_refused(tmp_path, kind):
     jd["type"] = kind
     (found,) = decode_as(tmp_path, schema, alert())
     assert (found.reason, "candidate.jd is a float" in found.detail) == ("other_schema", True)
+
+
+def test_line_ends_between_joined_files_are_no_faults_and_the_rest_after_too_many_is_named():
+    one = encode_file([small(1)])
+    joined = list(read_avro(io.BytesIO((one + b"\n") * 150), "joined.avro"))
+    assert sum(item.n_records for item in joined if isinstance(item, Block)) == 150
+    cut = list(read_avro(io.BytesIO(one[:-20] * 100 + one * 50), "cut.avro"))
+    assert [item.reason for item in cut if isinstance(item, Rejection)][-1] == "too_many_faults"

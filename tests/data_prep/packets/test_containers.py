@@ -359,7 +359,7 @@ def test_joined_files_after_one_that_is_cut_are_read(tmp_path, end):
 def test_damage_without_end_is_given_up(tmp_path):
     items = read(tmp_path, GOOD + b"Obj\x01\x01" * 100_000)
     assert candids(items) == [1]
-    assert 1 <= len(rejected(items)) <= 100
+    assert 1 <= len(rejected(items)) <= 101
 
 
 def test_a_block_of_too_many_records_is_lost_and_counted(tmp_path):

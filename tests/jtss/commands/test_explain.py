@@ -41,7 +41,7 @@ def test_an_object_of_alert_packets_has_no_true_class(folder, tmp_path):
     ("words", "message"),
     [
         (("ZTF0", "ZTF99"), "made.h5 has no object ZTF99 with a usable detection"),
-        (("ZTF24",), "ZTF24 has 2 detections, expected 3 or more"),
+        (("ZTF24",), "ZTF24: detections: 2, expected 3 or more"),
         (("ZTF0", "--data", "x.h5", "--alerts", "y"), "not allowed with argument"),
         (("ZTF0", "--beside", "nowhere"), "nowhere: no such run directory and no pretrained model"),
     ],

@@ -261,7 +261,7 @@ def test_the_tables_scaled_down_are_trained_from_a_simulated_sky(tmp_path):
         "figure6": {"n": (2,), "models": ("conv1d",)},
     }.items():
         request = Request(name, sky, out, settings, seeds=2, **narrowed)
-        written = experiments.perform(request, NeverStop(), said.append, pytest.fail)
+        written, _ = experiments.perform(request, NeverStop(), said.append, pytest.fail)
         assert "MISSING" not in said[-1]
         assert out / f"{name}.html" in written
     assert len(list((out / TRAININGS).glob(f"*/{TEST}"))) == 6

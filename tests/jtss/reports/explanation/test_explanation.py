@@ -73,7 +73,7 @@ def test_a_model_without_images_has_no_map_of_them(evaluate, folder, tmp_path):
     ("arguments", "message"),
     [
         (["--explain", "ZTF0", "ZTF99"], "made.h5 has no object ZTF99 with a usable detection"),
-        (["--explain", "ZTF24"], "--explain: ZTF24 has 2 detections, expected 3 or more"),
+        (["--explain", "ZTF24"], "ZTF24: detections: 2, expected 3 or more"),
         (["--explain", "ZTF0", "--split", "test", "--purity", "0.9"], "--split, --purity: only without --explain"),
     ],
 )
