@@ -63,15 +63,16 @@ def run(options: argparse.Namespace) -> int:
         list_configs()
         return 0
     _leave_at_once_on_signals(options.prog)
+    from jtss import devices
     from jtss.commands import cache
 
+    if options.distributed:
+        devices.join_processes()  # before anything looks at the devices
     cache.enable()
     if not options.distributed:
         return _train(options)
-    from jtss import devices
     from jtss.training.signals import leave
 
-    devices.join_processes()
     status = common.run(options.prog, lambda: _train(options))
     return leave(status) if status else 0  # the others wait for this process, and end when it is gone
 

@@ -28,3 +28,10 @@ def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
+
+
+def assert_equal(restored: training.TrainState, step: int) -> None:
+    assert jax.tree.structure(restored) == jax.tree.structure(LIKE)
+    for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(made_state(step)), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)

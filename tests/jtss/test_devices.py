@@ -98,7 +98,7 @@ def test_a_stop_that_one_process_is_asked_for_is_the_stop_of_both(folder):
     processes[1].terminate()
     output = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [143, 143], output
-    assert "go on with: python train.py --resume stopped" in output[0]
+    assert f"go on with: python {ROOT}/train.py --resume stopped" in output[0]
     assert len(list((folder / "stopped" / "checkpoints").iterdir())) == 2
 
 

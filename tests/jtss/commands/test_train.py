@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT, jtss
 from helpers.training_program import command
 
@@ -93,14 +94,14 @@ def test_repeats_interrupted_and_resumed_end_as_if_they_were_not_and_each_as_alo
     done = run(*options, "--seeds", 3, "--out", whole)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[-6:-1]] == ["0", "1", "2", "mean", "±"]
-    assert f"next: python evaluate.py --ckpt {whole}" in done.stdout
+    assert f"next: python {ROOT}/evaluate.py --ckpt {whole}" in done.stdout
 
     started = start(*options, "--seeds", 3, "--out", halved)
     wait_for_metrics(started, halved / "seed-2")
     started.terminate()
     output, _ = started.communicate(timeout=300)
     assert started.returncode == 143
-    assert f"go on with: python train.py --resume {halved}" in output
+    assert f"go on with: python {ROOT}/train.py --resume {halved}" in output
     assert run("--resume", halved).returncode == 0
     for seed in range(3):
         assert comparable(halved / f"seed-{seed}", 4000) == comparable(whole / f"seed-{seed}", 4000)
@@ -147,7 +148,7 @@ def test_a_run_interrupted_and_resumed_ends_as_one_that_was_not(whole, data_file
     started.send_signal(signal.SIGINT)
     output, _ = started.communicate(timeout=300)
     assert started.returncode == 130
-    assert f"go on with: python train.py --resume {halved}" in output
+    assert f"go on with: python {ROOT}/train.py --resume {halved}" in output
 
     assert run("--resume", halved).returncode == 0
     assert comparable(halved) == comparable(whole[0])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers import small_disk
-from helpers.made_states import LIKE, flip_a_bit, made_state
+from helpers.made_states import LIKE, assert_equal, flip_a_bit, made_state
 from helpers.made_training import TINY
 from jtss.config.settings import override
 from jtss.runs.states import RunError, States
@@ -24,13 +24,6 @@ MADE_WITH = {
     "config.json": {"temporal": {"kernel": 3}, "classes": ["AGN", "SN"]},
     "provenance.json": {"data_hash": "ab"},
 }
-
-
-def assert_equal(restored: training.TrainState, step: int) -> None:
-    assert jax.tree.structure(restored) == jax.tree.structure(LIKE)
-    for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(made_state(step)), strict=True):
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.fixture
@@ -227,9 +220,9 @@ except states.RunError as error:
 filler.truncate(0)
 found = saved.restore(made_states.LIKE)
 assert found.warnings == []
-test_states.assert_equal(found.state, step - 4)
+made_states.assert_equal(found.state, step - 4)
 saved.save(made_states.made_state(step))
-test_states.assert_equal(saved.restore(made_states.LIKE).state, step)
+made_states.assert_equal(saved.restore(made_states.LIKE).state, step)
 """
 
 

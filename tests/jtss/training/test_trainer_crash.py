@@ -32,11 +32,13 @@ import os, signal, sys, time
 from itertools import count
 from types import SimpleNamespace
 
-import train
-from jtss.training import trainer
+from jtss.commands import cache, train
+from jtss.commands.main import program
+from jtss.config import named
+from jtss.training import signals, trainer
 
 OPERATIONS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree")
-trainer.time = SimpleNamespace(monotonic=count().__next__)
+trainer.time = SimpleNamespace(monotonic=count().__next__, strftime=time.strftime)
 trainer.SAVE_EVERY_SECONDS = 3
 lives, folder, arguments = sys.argv[1].split(","), sys.argv[2], sys.argv[3:]
 
@@ -52,7 +54,7 @@ def live(left):
     sys.addaudithook(watch)
     begun = os.path.exists(f"{folder}/config.json")
     sys.argv = ["train.py", *(["--resume", folder] if begun else [*arguments, "--out", folder])]
-    os._exit(train.main())
+    os._exit(program(verb="train", prog="train.py"))
 
 
 for operations in lives:
@@ -152,12 +154,15 @@ def test_a_second_trainer_and_another_run_are_refused_in_one_line(whole, options
 
 FILL_THE_DISK = """
 import sys
+import time
 from contextlib import suppress
 from itertools import count
 from types import SimpleNamespace
 
-import train
-from jtss.training import trainer
+from jtss.commands import cache, train
+from jtss.commands.main import program
+from jtss.config import named
+from jtss.training import signals, trainer
 
 turns, filler = count(), open(sys.argv[1], "wb", buffering=0)
 
@@ -170,10 +175,10 @@ def monotonic():
     return turn
 
 
-trainer.time = SimpleNamespace(monotonic=monotonic)
+trainer.time = SimpleNamespace(monotonic=monotonic, strftime=time.strftime)
 trainer.SAVE_EVERY_SECONDS = 3
 sys.argv = ["train.py", *sys.argv[2:]]
-sys.exit(train.main())
+sys.exit(program(verb="train", prog="train.py"))
 """
 ON_A_FULL_DISK = """
 python=$0 disk=$1 train=$2 out=$3; shift 3
