@@ -187,7 +187,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The name of a pretrained model, or the path of a run directory."""
+        """The name of a pretrained model, or the path of a file or a run directory."""
         return self.trained.label
 
     @property
@@ -209,7 +209,9 @@ class Model:
     def card(self) -> str:
         """The card of a pretrained model, as Markdown; of any other, what it is and how it was trained."""
         if self.trained.folder is None:
-            return file.path_of(self.name, file.FOLDER).with_suffix(".md").read_text(encoding="utf-8")
+            exported = Path(self.name).suffix == DATA_SUFFIX  # by the path of its file, not by a name
+            path = Path(self.name) if exported else file.path_of(self.name, file.FOLDER)
+            return path.with_suffix(".md").read_text(encoding="utf-8")
         values = {
             "configuration": f"{self.trained.config.name} ({self.trained.config.origin})",
             "version": self.version,
@@ -344,7 +346,7 @@ def _table(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
 
 
 def load_model(name_or_path: str | os.PathLike) -> Model:
-    """A pretrained model by its name, or a trained one by its run directory (or the folder of an ensemble).
+    """A pretrained model by its name, an exported one by its file, a trained one by its run directory or ensemble.
 
     Raises:
         InputError: neither, or damaged; names the pretrained models.

@@ -13,6 +13,7 @@ import pytest
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT, jtss
 from helpers.training_program import command
+from jtss.commands import common, train
 
 TINY = [
     *("--set", "stamp.crop=5"),
@@ -185,3 +186,34 @@ def test_a_run_says_where_it_comes_from_and_refuses_other_data(whole, data_file,
     other = run("--resume", directory)
     assert other.returncode == 2
     assert "content hash" in other.stderr
+
+
+class Simulation:
+    """A process that gets the signal which this one gets while it waits."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.passed_on = number, []
+
+    def send_signal(self, number: int) -> None:
+        self.passed_on.append(number)
+
+    def wait(self) -> None:
+        if not self.passed_on:
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("number", common.SIGNALS)
+def test_a_simulation_ends_with_the_training_that_asked_for_it(number):
+    def leave(number, _frame):
+        raise common.Interrupted(number)
+
+    before = {each: signal.signal(each, leave) for each in common.SIGNALS}
+    try:
+        simulation = Simulation(number)
+        with pytest.raises(common.Interrupted) as left:
+            train._end_with_this_process(simulation)
+        assert (simulation.passed_on, left.value.status) == ([number], 128 + number)
+        assert {signal.getsignal(each) for each in common.SIGNALS} == {leave}
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

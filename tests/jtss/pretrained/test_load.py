@@ -8,6 +8,7 @@ import pytest
 from helpers.made_models import made_model
 from helpers.made_runs import COUNTS, LABEL
 from helpers.made_sequences import sequences
+from jtss import api
 from jtss.inference import predict
 from jtss.pretrained import file, load
 from jtss.pretrained.file import ModelError
@@ -48,3 +49,18 @@ def test_an_unknown_name_lists_the_known_ones(folder, monkeypatch):
     with pytest.raises(ModelError, match="no pretrained model is named n9; pretrained models: tiny"):
         file.load("n9", folder / "files")
     assert file.listing(folder / "nowhere") == "pretrained models: none"
+
+
+def test_an_exported_model_is_loaded_by_the_path_of_its_file(folder):
+    path, given = folder / "files" / f"{HERE}.h5", sequences(COUNTS, label=LABEL, seed=3)
+    exported = load.load_model(path)
+    for one, other in zip(
+        predict.predict(exported, given), predict.predict(load.load_model(folder / "run"), given), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert api.load_model(path).card == path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_data_set_is_no_model(folder):
+    with pytest.raises(ModelError, match=r"made.h5: not a directory; expected a run directory or the name"):
+        load.load_model(folder / "made.h5")

@@ -130,3 +130,19 @@ def test_the_same_run_makes_the_same_bytes(folder, tmp_path):
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["SHA256SUMS", "tiny.h5", "tiny.md"]
     assert all((tmp_path / name).read_bytes() == (folder / "files" / name).read_bytes() for name in names)
+
+
+def test_a_model_is_calibrated_by_its_report_on_other_data(folder, tmp_path):
+    shutil.copytree(folder / "files", tmp_path / "files")
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    document["data"] |= {"is_training_file": False, "made_by": "jtss data simulate --seed 77", "content_hash": "77"}
+    report = tmp_path / "report.json"
+    before = file.load("tiny", tmp_path / "files")
+    report.write_text(json.dumps(document | {"calibration": {"temperature": 1.5}}))
+    path = export.calibrate("tiny", tmp_path / "files", report)
+    after = file.load("tiny", tmp_path / "files")  # its sum is right
+    assert (after.temperature, len(after.results)) == (1.5, len(before.results) + 1)
+    assert "made by `jtss data simulate --seed 77`" in path.with_suffix(".md").read_text(encoding="utf-8")
+    report.write_text(json.dumps(document | {"calibration": {}}))
+    with pytest.raises(ModelError, match=r"report.json: no temperature in it"):
+        export.calibrate("tiny", tmp_path / "files", report)

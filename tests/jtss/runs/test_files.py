@@ -43,3 +43,11 @@ def test_it_has_its_name_only_when_it_is_on_the_disk(tmp_path, monkeypatch):
 def test_a_folder_that_is_missing_is_said(tmp_path):
     with pytest.raises(OSError, match="none/file cannot be written: No such file or directory"):
         files.write(tmp_path / "none" / "file", "")
+
+
+def test_what_stands_in_the_way_of_a_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    files.require_writable(tmp_path / "new" / "deep")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(NotADirectoryError, match=r"file is a file, expected a folder"):
+        files.require_writable(tmp_path / "file" / "deep")
