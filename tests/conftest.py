@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,22 @@ from hypothesis import HealthCheck, settings
 from helpers.training_program import data_file  # noqa: F401 - a fixture
 from jtss import invocation
 
-os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # tests compile by themselves and leave nothing in the home
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")  # nothing of the home is read or left there
 
 # how long an example takes is the machine's affair
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """A program that one test compiled is there for the next, as it is for a user; without JAX there is none.
+
+    Kept by each process for itself, so that none reads what another has half written.
+    """
+    if "jax" in sys.modules:
+        from helpers.programs import keep_compiled
+
+        keep_compiled()
 
 
 @pytest.fixture(autouse=True)

@@ -84,13 +84,15 @@ def test_a_full_disk_stops_nothing(capsys, monkeypatch, tmp_path):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cache, "LEAST_FREE", 2**80)
-    before = jax.config.jax_compilation_cache_dir
+    before = jax.config.jax_enable_compilation_cache, jax.config.jax_compilation_cache_dir
     jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", None)
     try:
         cache.enable()
+        assert jax.config.jax_compilation_cache_dir is None
     finally:
-        jax.config.update("jax_enable_compilation_cache", False)
-    assert jax.config.jax_compilation_cache_dir == before
+        jax.config.update("jax_enable_compilation_cache", before[0])
+        jax.config.update("jax_compilation_cache_dir", before[1])
     assert "MiB free on the disk" in capsys.readouterr().err
 
 

@@ -42,6 +42,7 @@ def test_convolutions_and_their_gradients_are_those_of_xla(images, size, padding
         assert_close(found, expected)
 
 
+@partial(jax.jit, static_argnums=0)
 def sines(function, x, kernel):
     return jnp.sum(jnp.sin(function(x, kernel, (1, 1), "SAME", **SETTINGS)))
 
@@ -58,13 +59,14 @@ def test_convolutions_may_be_mapped_over_any_axis_of_images_and_kernels(axes, ma
         for array, axis in zip((x, kernel), axes, strict=True)
     ]
 
-    def result(function):
+    @partial(jax.jit, static_argnums=0)
+    def result(function, *given):
         one = partial(sines, function)
         if mapped_first:
             return jax.grad(lambda *given: jnp.sum(jax.vmap(one, axes)(*given)), (0, 1))(*given)
         return jax.vmap(jax.grad(one, (0, 1)), axes)(*given)
 
-    for found, expected in zip(*map(result, CONVOLUTIONS), strict=True):
+    for found, expected in zip(*(result(function, *given) for function in CONVOLUTIONS), strict=True):
         assert found.shape == expected.shape
         assert_close(found, expected)
 
@@ -87,6 +89,7 @@ def test_seeds_in_one_program_have_the_gradients_of_each():
     """Kernels and images of each seed, stamps mapped within."""
     x, kernels = drawn((2, 3, 1, 5, 5, 2), (2, 3, 3, 2, 4))
 
+    @jax.jit
     def gradient(x, kernel):
         return jax.grad(lambda kernel: jnp.sum(jax.vmap(lambda x: sines(convolve, x, kernel))(x)))(kernel)
 

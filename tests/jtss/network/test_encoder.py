@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from helpers.made_weights import drawn
 from jtss.config.settings import EncoderConfig
 from jtss.network.encoder import StampEncoder, max_pool
 
@@ -41,8 +42,7 @@ def test_the_mapped_encoder_and_its_gradient_are_those_of_plain_operations(side,
     rng = np.random.default_rng(0)
     encoder = StampEncoder(CONFIG)
     stamps = rng.uniform(0, 1, (*axes, side, side, 2)).astype(np.float32)
-    params = jax.jit(encoder.init)(jax.random.key(0), stamps.reshape(-1, side, side, 2)[0])["params"]
-    params = jax.tree.map(lambda leaf: leaf + 0.05 * rng.normal(size=leaf.shape).astype(np.float32), params)
+    params = drawn(encoder.init, jax.random.key(0), stamps.reshape(-1, side, side, 2)[0])["params"]
     target = rng.normal(size=(*axes, 9)).astype(np.float32)
 
     def loss_of(encode):
@@ -60,7 +60,7 @@ def test_the_mapped_encoder_and_its_gradient_are_those_of_plain_operations(side,
 def test_the_mapped_encoder_is_that_of_one_stamp():
     encoder = StampEncoder(CONFIG)
     stamps = np.random.default_rng(0).uniform(0, 1, (2, 3, 18, 18, 2)).astype(np.float32)
-    params = jax.jit(encoder.init)(jax.random.key(0), stamps[0, 0])
+    params = drawn(encoder.init, jax.random.key(0), stamps[0, 0])
     encode = jax.jit(lambda stamp: encoder.apply(params, stamp))
     mapped = jax.vmap(jax.vmap(encode))(stamps)
     for found, stamp in zip(mapped.reshape(6, 9), stamps.reshape(6, 18, 18, 2), strict=True):
@@ -72,7 +72,9 @@ def test_pooling_is_that_of_flax_bit_for_bit(shape):
     rng = np.random.default_rng(1)
     x, weight = rng.normal(size=shape).astype(np.float32), rng.normal(size=(shape[0] // 2, shape[1] // 2, shape[2]))
     np.testing.assert_array_equal(max_pool(x), plain_pool(x))
-    found, expected = (jax.grad(lambda x, pool=pool: jnp.sum(weight * pool(x)))(x) for pool in (max_pool, plain_pool))
+    found, expected = (
+        jax.jit(jax.grad(lambda x, pool=pool: jnp.sum(weight * pool(x))))(x) for pool in (max_pool, plain_pool)
+    )
     np.testing.assert_array_equal(found, expected)
 
 

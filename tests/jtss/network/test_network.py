@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.made_weights import drawn
 from jtss.config import named
 from jtss.network import network
 from jtss.network.encoder import StampEncoder, cyclic_pooling
@@ -36,6 +37,9 @@ def variables():
 @partial(jax.jit, static_argnums=2)
 def forward(variables, batch, train=False, key=None):
     return network.apply(DEMO, variables, batch, train=train, key=key)
+
+
+encode = jax.jit(network.encode, static_argnums=0)
 
 
 def sizes_of(crop: int) -> list[tuple[int, ...]]:
@@ -69,7 +73,7 @@ def test_encoder_is_its_equation():
     """Convolutions by loops over kernel pixels in numpy."""
     config = replace(DEMO.encoder, filters=(3, 2, 2, 2, 2), units=(4,))
     encoder, stamp = StampEncoder(config), np.random.default_rng(0).random((9, 9, 2)).astype(np.float32)
-    params = encoder.init(jax.random.key(1), stamp)["params"]
+    params = drawn(encoder.init, jax.random.key(1), stamp)["params"]
 
     def convolve(x, layer, margin):
         kernel, bias = (np.asarray(params[layer][name]) for name in ("kernel", "bias"))
@@ -89,7 +93,7 @@ def test_encoder_is_its_equation():
     for layer in ("conv_3", "conv_4", "conv_5"):
         x = convolve(x, layer, (2, 2))
     expected = np.maximum(pool(x).ravel() @ params["dense_1"]["kernel"] + params["dense_1"]["bias"], 0)
-    np.testing.assert_allclose(encoder.apply({"params": params}, stamp), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(encoder.apply)({"params": params}, stamp), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_cyclic_pooling_is_the_mean_and_ignores_the_order_of_copies():
@@ -127,20 +131,19 @@ def test_no_objects_give_no_logits(variables):
 def test_every_copy_of_every_detection_is_encoded_by_itself():
     """One loop over objects, detections and copies, each with the dropout of its own key."""
     config = replace(DEMO, encoder=replace(DEMO.encoder, filters=(2, 2, 3, 3, 3), units=(16,), dropout=0.5))
-    params = jax.jit(partial(network.init, config))(jax.random.key(1))["params"]["encoder"]
+    params = drawn(partial(network.init, config), jax.random.key(1))["params"]["encoder"]
     stamps, key = batch_of(config, 2).stamps, jax.random.key(4)
-    encoded = network.encode(config, params, stamps, key)
+    encoded = encode(config, params, stamps, key)
     assert encoded.shape == (2, 3, 16)
     angle_key, dropout_key = jax.random.split(key)
     keys = iter(jax.random.split(dropout_key, 2 * 3 * config.stamp.copies))
-    encoder = StampEncoder(config.encoder)
+    turned = jax.jit(partial(rotated_copies, side=config.stamp.crop))
+    encode_one = jax.jit(partial(StampEncoder(config.encoder).apply, train=True))
     for row, of_object, of_angles in zip(encoded, stamps, jax.random.split(angle_key, 2), strict=True):
         angles = copy_angles(of_angles, config.stamp.copies, config.stamp.rotation_range_deg)
         for found, stamp in zip(row, of_object, strict=True):
-            copies = rotated_copies(stamp.astype(np.float32), angles, config.stamp.crop)
-            one_by_one = [
-                encoder.apply({"params": params}, copy, train=True, rngs={"dropout": next(keys)}) for copy in copies
-            ]
+            copies = turned(stamp.astype(np.float32), angles)
+            one_by_one = [encode_one({"params": params}, copy, rngs={"dropout": next(keys)}) for copy in copies]
             np.testing.assert_allclose(found, np.mean(one_by_one, axis=0), rtol=1e-5, atol=1e-6)
 
 
@@ -182,7 +185,7 @@ def test_evaluation_is_its_equation(variables):
     def dense(name, x):
         return x @ params["head"][name]["kernel"] + params["head"][name]["bias"]
 
-    encoded = network.encode(DEMO, params["encoder"], batch.stamps, None)
+    encoded = encode(DEMO, params["encoder"], batch.stamps, None)
     sequence = np.concatenate([encoded, normalise("dynamic_norm", batch.dynamic)], axis=-1).reshape(4, -1)
     kernel = params["temporal"]["conv"]["kernel"]
     summary = np.maximum(sequence @ kernel.reshape(-1, kernel.shape[-1]) + params["temporal"]["conv"]["bias"], 0)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.made_weights import drawn
 from jtss.config import named
 from jtss.config.settings import Config, override
 from jtss.network import network
@@ -30,16 +31,7 @@ some = settings(max_examples=10)
 
 
 def variables_of(config: Config) -> dict:
-    """Drawn at random, biases too: kernels that keep the size of what they are given."""
-    rng = np.random.default_rng(5)
-
-    def draw(path, leaf):
-        if path[-1].key in ("scale", "var"):
-            return rng.uniform(0.5, 2, leaf.shape).astype(np.float32)
-        size = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.1
-        return rng.normal(0, size, leaf.shape).astype(np.float32)
-
-    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(partial(network.init, config), jax.random.key(0)))
+    return drawn(partial(network.init, config), jax.random.key(0))
 
 
 VARIABLES = variables_of(NARROW)

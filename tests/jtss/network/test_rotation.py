@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jtss.network.rotation import copy_angles, rotate, rotated_copies
+from jtss.network import rotation
+from jtss.network.rotation import copy_angles
+
+rotate = jax.jit(rotation.rotate, static_argnames="side")
+rotated_copies = jax.jit(rotation.rotated_copies, static_argnames="side")
 
 
 def stamp(seed: int, side: int = 15) -> np.ndarray:
