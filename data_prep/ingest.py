@@ -236,7 +236,11 @@ class Ingested:
         )
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
-        """Settle the account: each detection read is now kept or dropped."""
+        """Settle the account: each detection read is now kept or dropped.
+
+        Raises:
+            RuntimeError: it does not balance, as where somebody else changed the temporary files.
+        """
         n_read = self.ledger.read + len(verdict)
         for row, source in enumerate(self._spool.sources()):
             if verdict[row] == KEPT:
@@ -246,7 +250,8 @@ class Ingested:
             candid = int(self._keys["candid"][row])
             self._rejections.add(Rejection(reason, DETAILS[verdict[row]], source, names[rank[row]], candid))
             self.ledger.drop(reason)
-        assert self.ledger.read == n_read, "an alert is neither kept nor dropped"
+        if self.ledger.read != n_read:
+            raise RuntimeError(f"{n_read} alerts read, {self.ledger.read} of them kept or dropped; expected all")
 
     def _mark_others_apart(self, rank: np.ndarray, verdict: np.ndarray) -> None:
         """Remark on kept detections whose object has others elsewhere."""
