@@ -54,7 +54,8 @@ def _one_family() -> Iterator[None]:
 class Alerts:
     """Alert packets that were read and decoded: sequences of detections, and an account of what could not be used.
 
-    The stamps are in a temporary folder, 24 KB an alert, which goes with this object or by `close`.
+    The stamps are in a temporary folder, 24 KB an alert, which goes with this object or by `close`. Afterwards there
+    are no more sequences and no list of rejections; the account stays.
 
     Attributes:
         ledger: alerts read, kept and dropped by reason, as plain numbers.
@@ -83,12 +84,35 @@ class Alerts:
         return f"<Alerts of {len(self)} objects: {self.ledger['read']} read, {self.ledger['kept']} kept>"
 
     def rejections(self) -> Iterator[Rejection]:
-        """Every alert that was not used: reason, detail, source, object_id, candid."""
-        return self._ingested.rejections()
+        """Every alert that was not used: reason, detail, source, object_id, candid.
+
+        Raises:
+            InputError: the alerts are closed.
+        """
+        self._require_open()
+        return self._while_open(self._ingested.rejections())
 
     def batches(self, allwise: str | os.PathLike | AllWise | None = None) -> Iterator[Sequences]:
-        """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`."""
-        return self._ingested.batches(allwise=self._allwise if allwise is None else _catalogue(allwise))
+        """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`.
+
+        Raises:
+            InputError: the alerts are closed; or as `read_alerts` of the catalogue.
+        """
+        self._require_open()
+        catalogue = self._allwise if allwise is None else _catalogue(allwise)
+        return self._while_open(self._ingested.batches(allwise=catalogue))
+
+    def _require_open(self) -> None:
+        if not self.close.alive:
+            raise InputError(f"{self}: closed; use them inside their `with` block, or read them again by read_alerts")
+
+    def _while_open(self, items: Iterator) -> Iterator:
+        """The items; where the alerts are closed meanwhile, that is the error, not what the missing files raise."""
+        try:
+            yield from items
+        except (ValueError, OSError):
+            self._require_open()
+            raise
 
 
 def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None = None) -> Alerts:

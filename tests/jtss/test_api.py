@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import fastavro
 import numpy as np
@@ -174,6 +175,18 @@ def test_alerts_give_account(tmp_path):
         }
         (batch,) = alerts.batches()
         assert batch.n_detections.tolist() == [5, 2, 1, 1, 1]
+
+
+def test_alerts_that_are_closed_say_so(model):
+    """Whoever asks, and also where they are closed between two batches; the account stays."""
+    with jtss.read_alerts(alert()) as alerts:
+        begun = alerts.batches(), alerts.rejections()
+    asked = [partial(next, each, None) for each in begun]
+    asked += [alerts.batches, alerts.rejections, partial(model.classify, alerts), partial(model.predict_proba, alerts)]
+    for ask in asked:
+        with pytest.raises(InputError, match="<Alerts of 1 objects: 1 read, 1 kept>: closed; use them inside"):
+            ask()
+    assert (alerts.ledger["kept"], alerts.object_ids) == (1, ["ZTF18aaaaaaa"])
 
 
 @pytest.mark.parametrize(
