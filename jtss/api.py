@@ -42,9 +42,10 @@ DATA_SUFFIX = ".h5"
 
 @contextmanager
 def _one_family() -> Iterator[None]:
-    """Let what is wrong with the input be an InputError, whatever the rooms below call it."""
+    """Let what is wrong with the input be an InputError, whatever the rooms below call it, and advise arguments."""
     try:
-        yield
+        with invocation.from_python():
+            yield
     except InputError:
         raise
     except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
@@ -434,7 +435,12 @@ def _merged(values: dict, changes: Mapping) -> dict:
 
 
 def simulate(
-    n_objects: int, seed: int = 0, *, out: str | os.PathLike, classes: Sequence[str] = CLASS_NAMES[:3]
+    n_objects: int,
+    seed: int = 0,
+    *,
+    out: str | os.PathLike,
+    classes: Sequence[str] = CLASS_NAMES[:3],
+    force: bool = False,
 ) -> Dataset | Path:
     """Simulate a survey: a data set where `out` ends in .h5, else a new folder of alert packets.
 
@@ -443,6 +449,7 @@ def simulate(
         seed: another seed is another sky.
         out: FILE.h5, or a folder, which receives alerts/*.avro, labels.csv and allwise.csv.
         classes: of `jtss.schema.CLASS_NAMES`.
+        force: replace a data set that exists; alert packets always need a new folder.
 
     Returns:
         The data set, or the path of the folder.
@@ -458,7 +465,7 @@ def simulate(
         if out.suffix == DATA_SUFFIX:
             words = ["--objects", n_objects, "--seed", seed, "--classes", ",".join(classes), "--out", out]
             command = invocation.spelled("data simulate", *words)
-            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command)
+            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command, force=force)
             return Dataset(out)
         simulate_packets(out, n_objects, seed, classes, progress=False)
         return out

@@ -18,6 +18,7 @@ import numpy as np
 from jtss import __version__, schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.invocation import option
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
@@ -170,7 +171,8 @@ class Writer:
 
     def _refuse_to_overwrite(self) -> None:
         if self.path.exists() and not self.force:
-            raise FileExistsError(f"{self.path} exists; choose another name or add --force to replace it")
+            replacing = option("force", True)
+            raise FileExistsError(f"{self.path} exists; choose another name or add {replacing} to replace it")
 
     def _failure(self, reason: str) -> OSError:
         return OSError(f"{self.path}: writing failed ({reason}); the incomplete file is removed")

@@ -13,7 +13,7 @@ from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
-from jtss.invocation import spelled
+from jtss.invocation import option, spelled
 from jtss.metrics import priors
 from jtss.schema import Sequences
 
@@ -132,7 +132,7 @@ def learnt_priors(model: Model) -> np.ndarray:
         counts = np.array([model.provenance["training_data"]["objects"]["train"][name] for name in classes], float)
     except KeyError:
         raise InputError(
-            f"--priors: {model.label} does not say how many objects of each class it learnt from"
+            f"{option('priors')}: {model.label} does not say how many objects of each class it learnt from"
         ) from None
     return counts / counts.sum()
 
@@ -157,8 +157,8 @@ def classifier(run: Model, calibrated: bool = False) -> Classifier:
     if calibrated:
         if run.temperature is None:
             raise ValueError(
-                f"--calibrated: {run.label} has no temperature, expected a model that was exported with the report of"
-                f" its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
+                f"{option('calibrated', True)}: {run.label} has no temperature, expected a model that was exported with"
+                f" the report of its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
             )
         name += f".t{run.temperature:.4g}"
     return Classifier(run.config.name, name, run.config.classes, run.config.n_detections, run.config)

@@ -19,6 +19,7 @@ from pathlib import Path
 from jtss import devices
 from jtss.config import settings
 from jtss.config.settings import Config
+from jtss.invocation import option, spelled
 from jtss.network.inputs import Statistics
 from jtss.runs import ensemble, files
 from jtss.runs.states import RunError, States, reason
@@ -122,7 +123,7 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
         return
     if path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG:
         return
-    elsewhere = "choose another name with --out"
+    elsewhere = f"choose another name with {option('out')}"
     if ensemble.is_ensemble(path):
         raise FileExistsError(f"{path} exists and holds an ensemble; {elsewhere}")
     if not (path / CONFIG).is_file():
@@ -134,7 +135,8 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if differences:
         raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")
     if there.states().steps():
-        raise FileExistsError(f"{path} exists and is this run; go on with it by --resume {path}, or {elsewhere}")
+        going_on = spelled("train", "--resume", path)
+        raise FileExistsError(f"{path} exists and is this run; go on with it by: {going_on}; or {elsewhere}")
 
 
 def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:

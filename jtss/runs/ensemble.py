@@ -11,6 +11,7 @@ from pathlib import Path
 from jtss import devices
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.invocation import option, spelled
 from jtss.runs import files
 
 FILE = "repeats.json"
@@ -54,9 +55,11 @@ def require_new(path: Path) -> None:
     if not devices.is_first_process():
         return
     if is_ensemble(path):
-        raise FileExistsError(f"{path} exists and holds an ensemble; go on with it by --resume {path}")
+        going_on = spelled("train", "--resume", path)
+        raise FileExistsError(f"{path} exists and holds an ensemble; go on with it by: {going_on}")
     if path.exists() and not (path.is_dir() and all(map(_belongs_to_a_start, path.iterdir()))):
-        raise FileExistsError(f"{path} exists and is no folder of an ensemble; choose another name with --out")
+        elsewhere = f"choose another name with {option('out')}"
+        raise FileExistsError(f"{path} exists and is no folder of an ensemble; {elsewhere}")
 
 
 def _belongs_to_a_start(entry: Path) -> bool:

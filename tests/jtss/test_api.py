@@ -18,6 +18,7 @@ from helpers.made_runs import SPLIT, TINY, make_run, write_data
 from helpers.made_sequences import sequences
 from helpers.make_packets import alert, night, save, save_tar
 from helpers.places import ROOT
+from jtss import dataset
 from jtss.errors import InputError
 
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
@@ -219,6 +220,28 @@ def test_other_bad_input_is_of_the_same_family(model, trained, tmp_path):
     ):
         with pytest.raises(InputError):
             wrong()
+
+
+def test_errors_advise_arguments_of_python(trained, tmp_path):
+    """What a shell would be told is spelled as this caller can give it, and a shell is told its own way again."""
+    run, data, out = jtss.load_model(trained / "run"), trained / "made.h5", tmp_path / "x.h5"
+    write_data(tmp_path / "train.h5", split=[0] * len(SPLIT))
+    out.touch()
+    for message, wrong in {
+        "add force=True to replace it": lambda: jtss.simulate(30, out=out),
+        "choose another name with out=$": lambda: jtss.train("demo", data, out),
+        "go on with it by: jtss train --resume .*; or choose another name with out=": lambda: jtss.train(
+            run.trained.config, data, trained / "run"
+        ),
+        "^calibrated=True: .* has no temperature": lambda: run.classify(alert(), calibrated=True),
+        "moved, say where by data=$": lambda: jtss.evaluate(run, tmp_path / "absent.h5"),
+        "split='all' takes every labelled object": lambda: jtss.evaluate(run, tmp_path / "train.h5"),
+    }.items():
+        with pytest.raises(InputError, match=message) as refused:
+            wrong()
+        assert " --out" not in str(refused.value)
+    with pytest.raises(FileExistsError, match="add --force to replace it"):
+        dataset.Writer(out, survey="made", command="made")
 
 
 @pytest.mark.parametrize("name", ["t.ecsv", "t.vot", "t.parquet", "t.fits", "t.csv"])

@@ -113,11 +113,11 @@ def test_no_object_with_enough_detections_is_no_error(run):
 
 
 def test_a_new_run_is_not_made_where_something_is(run, tmp_path):
-    elsewhere = "choose another name with --out"
+    elsewhere, going_on = "choose another name with --out", "jtss train --resume"
     (tmp_path / "file").touch()
     (tmp_path / "folder" / "mine").mkdir(parents=True)
     cases = {
-        "run": (TINY, "made", f"exists and is this run; go on with it by --resume {run.path}, or {elsewhere}"),
+        "run": (TINY, "made", f"exists and is this run; go on with it by: {going_on} {run.path}; or {elsewhere}"),
         "file": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
         "folder": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
     }

@@ -95,7 +95,7 @@ def test_a_finished_run_is_not_trained_again(whole):
 def test_a_run_that_exists_is_not_begun_anew(whole, data_file):
     out, _ = whole
     before = (out / "metrics.jsonl").read_bytes()
-    with pytest.raises(FileExistsError, match="go on with it by --resume"):
+    with pytest.raises(FileExistsError, match="go on with it by: jtss train --resume"):
         start(data_file, out)
     assert (out / "metrics.jsonl").read_bytes() == before
 
