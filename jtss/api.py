@@ -12,7 +12,6 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -30,9 +29,10 @@ from jtss import __version__, dataset, devices, invocation
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.inference import calibration, classify, missing, predict
+from jtss.inference import classify, missing, predict
 from jtss.inference import model as inference_model
 from jtss.inference.table import Row
+from jtss.metrics import priors as class_priors
 from jtss.pretrained import file, load
 from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
 
@@ -257,6 +257,7 @@ class Model:
         alerts: Alerts | Given | Iterable[Given],
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
+        priors: Mapping[str, float] | None = None,
     ) -> Table:
         """Say what the objects of alert packets are.
 
@@ -264,6 +265,9 @@ class Model:
             alerts: as `read_alerts` takes or gives them.
             allwise: catalogue, as in `read_alerts`.
             calibrated: scale the probabilities by the temperature of the model.
+            priors: class priors, the fraction of each class of the model among the objects, as {"AGN": 0.318, "SN":
+                0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". None: for the
+                priors that the model learnt with, which are equal ones for the pretrained models.
 
         Returns:
             A row per object: object_id, candid (of the last detection read; masked where there is none), class (""
@@ -272,13 +276,12 @@ class Model:
             (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
 
         Raises:
-            InputError: as `read_alerts`; or the model has no temperature.
+            InputError: as `read_alerts`; the model has no temperature; or the priors are of other classes, do not add
+                up to 1, or those that the model learnt with are not known.
         """
         with _one_family():
-            classifier = classify.classifier(self.trained, calibrated)
-        answer = partial(predict.predict, self.trained)
-        if calibrated:
-            answer = calibration.calibrated(answer, self.trained.temperature)
+            wanted = None if priors is None else class_priors.normalised(priors)
+            answer, classifier = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
         given = nullcontext(alerts) if isinstance(alerts, Alerts) else read_alerts(alerts)
         matched, rows = Counter(), []
         with given as read:

@@ -2,7 +2,6 @@
 
 import argparse
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from jtss.commands import common
@@ -71,7 +70,7 @@ def add_priors(parser) -> None:
 def run(options: argparse.Namespace) -> int:
     from data_prep import crossmatch, ingest
     from jtss.commands import cache
-    from jtss.inference import calibration, classify, predict, screening, table
+    from jtss.inference import classify, predict, screening, table
     from jtss.metrics import priors
     from jtss.pretrained import load
     from jtss.schema import COLOUR_NAMES
@@ -85,14 +84,8 @@ def run(options: argparse.Namespace) -> int:
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)
     for warning in (*model.warnings, *(screener.warnings if screener else ())):
         common.warn(warning)
-    classifier = classify.classifier(model, bool(options.calibrated))
-    probabilities = partial(predict.predict, model)
-    if options.calibrated:
-        probabilities = calibration.calibrated(probabilities, model.temperature)
-    if options.priors:
-        wanted = priors.class_priors(priors.parse(options.priors), model.config.classes, balanced=True)
-        probabilities = classify.with_priors(probabilities, wanted.proportions, classify.learnt_priors(model))
-        classifier = classifier._replace(version=f"{classifier.version}.priors")
+    wanted = None if options.priors is None else priors.parse(options.priors)
+    probabilities, classifier = classify.answering(model, calibrated=bool(options.calibrated), class_priors=wanted)
     reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
     allwise = options.allwise and crossmatch.load(options.allwise)
     if allwise is None and reads_colours:

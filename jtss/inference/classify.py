@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from jtss.errors import InputError
+from jtss.inference import calibration
 from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
 from jtss.inference.portraits import Portrait, portrait
-from jtss.inference.predict import Predict
+from jtss.inference.predict import Predict, predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
 from jtss.invocation import option, spelled
@@ -117,6 +119,29 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     ]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
+
+
+def answering(
+    model: Model, *, calibrated: bool = False, class_priors: Mapping[str, float] | None = None
+) -> tuple[Predict, Classifier]:
+    """What answers for a trained model, and what the table says of it: the version tells how its answers were changed.
+
+    Args:
+        model: the trained model.
+        calibrated: scale its probabilities by its temperature.
+        class_priors: fraction of each class among the objects to come, normalised; None: those that it learnt with.
+
+    Raises:
+        ValueError: no temperature, other classes than the model has, or the priors that it learnt with are not known.
+    """
+    answer, described = partial(predict, model), classifier(model, calibrated)
+    if calibrated:
+        answer = calibration.calibrated(answer, model.temperature)
+    if class_priors is not None:
+        wanted = priors.class_priors(class_priors, model.config.classes, balanced=True)
+        answer = with_priors(answer, wanted.proportions, learnt_priors(model))
+        described = described._replace(version=f"{described.version}.priors")
+    return answer, described
 
 
 def learnt_priors(model: Model) -> np.ndarray:

@@ -18,6 +18,7 @@ from helpers.made_runs import SPLIT, TINY, make_run, write_data
 from helpers.made_sequences import sequences
 from helpers.make_packets import alert, night, save, save_tar
 from helpers.places import ROOT
+from helpers.programs import jtss as shell
 from jtss import dataset
 from jtss.errors import InputError
 
@@ -220,6 +221,34 @@ def test_other_bad_input_is_of_the_same_family(model, trained, tmp_path):
     ):
         with pytest.raises(InputError):
             wrong()
+
+
+def test_class_priors_are_those_of_the_shell(tmp_path):
+    """The same probabilities to all their digits, and the same version."""
+    save(tmp_path / "night", night())
+    shares = {"AGN": 0.4, "SN": 0.1, "VS": 0.3, "asteroid": 0.15, "bogus": 0.05}
+    words = ["--priors", ",".join(f"{name}={share}" for name, share in shares.items()), "--out", tmp_path / "t.csv"]
+    assert shell("classify", tmp_path / "night", "-m", "n1_enhanced", *words) == 0
+    table = jtss.load_model("n1_enhanced").classify(tmp_path / "night", priors=shares)
+    rows = Table.read(tmp_path / "t.csv")
+    assert set(rows["classifier_version"]) == {table.meta["version"]}
+    assert table.meta["version"].endswith(".priors")
+    ours = {(row["object_id"], name): row[f"P_{name}"] for row in table for name in CLASSES}
+    assert ours == {(row["oid"], row["class_name"]): np.float32(row["probability"]) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"AGN": 0.5, "SN": 0.5}, "^priors=: found AGN, SN, the model has AGN, SN, VS, asteroid, bogus$"),
+        (dict.fromkeys(CLASSES, 0.3), "^priors={.*}: the fractions add up to 1.5, expected 1$"),
+        ("AGN=.5,SN=.5", "^priors='AGN=.5,SN=.5': expected a fraction for each class"),
+        ({}, "^priors={}: "),
+    ],
+)
+def test_priors_that_are_none_are_bad_input(model, shares, message):
+    with pytest.raises(InputError, match=message):
+        model.classify(alert(), priors=shares)
 
 
 def test_errors_advise_arguments_of_python(trained, tmp_path):
