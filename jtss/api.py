@@ -4,6 +4,7 @@ Everything that is wrong with what the user gives is an InputError. An object th
 row says why.
 """
 
+import inspect
 import io
 import os
 import tempfile
@@ -38,6 +39,7 @@ from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
 
 Given = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Mapping  # one source of alerts
 DATA_SUFFIX = ".h5"
+OUR_CODE = Path(__file__).parent
 
 
 @contextmanager
@@ -50,6 +52,14 @@ def _one_family() -> Iterator[None]:
         raise
     except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError(str(error)) from error
+
+
+def _warn(line: str) -> None:
+    """Warn at the line of the caller's that asked for this, however deep below it the reason showed."""
+    depth, frame = 1, inspect.currentframe()
+    while frame.f_back and Path(frame.f_code.co_filename).is_relative_to(OUR_CODE):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(line, stacklevel=depth)
 
 
 class Alerts:
@@ -295,7 +305,7 @@ class Model:
             )
             n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)
         if n_nameless:
-            warnings.warn(f"{n_nameless} alerts of unknown objects could not be read", stacklevel=2)
+            _warn(f"{n_nameless} alerts of unknown objects could not be read")
         table = _table(rows, self.classes)
         table.meta = {
             "model": self.name,
@@ -382,7 +392,7 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     devices.require_backend()
     trained = load.load_model(name_or_path)
     for warning in trained.warnings:
-        warnings.warn(warning, stacklevel=2)
+        _warn(warning)
     return Model(trained)
 
 
@@ -492,17 +502,14 @@ def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os
     config = named.get(config) if isinstance(config, str) else config
     path, out = data.path if isinstance(data, Dataset) else Path(data), Path(out)
 
-    def say(line: str) -> None:
-        warnings.warn(line, stacklevel=3)
-
     with _one_family():
         changes = settings.differences(
             settings.to_dict(config), settings.to_dict(_named(config.name)), ("here", "named")
         )
         changed = f"  # {'; '.join(changes)}" if changes else ""
         command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds}){changed}"
-        training = trainer.start(config, path, out, command=command, say=say, n_seeds=seeds)
-    trainer.train(training, trainer.NeverStop(), warn=say)
+        training = trainer.start(config, path, out, command=command, say=_warn, n_seeds=seeds)
+    trainer.train(training, trainer.NeverStop(), warn=_warn)
     return load_model(out)
 
 
@@ -518,7 +525,29 @@ def evaluate(
         model: as `load_model` gives or takes it.
         data: data set.
         split: train, validation, test or all.
-        out: folder for report.html and report.json; None: nothing is written.
+        out: folder for report.html and report.json, which are replaced; None: nothing is written.
+
+    Returns:
+        The report as plain numbers, lists and dicts; a number that is not defined is NaN, what is not known None.
+
+        report_version, created, command: of the report.
+        warnings: what a reader must know before believing the numbers; each is a warning of Python's as well.
+        model: what was evaluated: name, version, classes, n_detections, run, seeds, trained_on, …
+        data: what on: path, split, content_hash, is_training_file, …; objects: how many by what became of them.
+        results: n_objects; accuracy (value, interval, wilson_interval, confidence) and balanced_accuracy (value,
+            interval); cross_entropy_nat, brier, calibration_error; confusion_matrix [L, L], a row for each true class;
+            classes: of each its support, precision, recall and f1; reliability.
+        sky: purity and completeness of each class at the class priors of the paper, for models of its three classes.
+        slices: accuracy by brightness, filter and more of what an object is like.
+        selective: accuracy of the most confident part; of each class the threshold that reaches a purity.
+        ranking: curves of each class against all others, and the areas under them.
+        calibration: the temperature that fits these data, and the scores before and after.
+        inference: median_s_per_object and what it was measured with.
+        learning_curve: of the training, by step.
+        confident_errors: the wrong predictions with the highest probability.
+        versions, hardware: what evaluated it.
+        bogus_screening, by_detections, seeds: None; they are of `jtss evaluate` with a screener, more models or an
+            ensemble's seeds.
 
     Raises:
         InputError: the model cannot read the data, or nothing in them can be evaluated.
@@ -529,9 +558,6 @@ def evaluate(
     path = data.path if isinstance(data, Dataset) else Path(data)
     request = assessment.Request(path, split, None, f"jtss.evaluate({str(name)!r}, {str(path)!r}, {split!r})")
 
-    def warn(line: str) -> None:
-        warnings.warn(line, stacklevel=3)
-
     with _one_family(), tempfile.TemporaryDirectory(prefix="jtss.") as nowhere:
-        document, _ = assessment.assess(Path(name), request, Path(out or nowhere), warn)
+        document, _ = assessment.assess(Path(name), request, Path(out or nowhere), _warn)
     return document

@@ -1,7 +1,9 @@
 """What a notebook uses: the same answers as the shell, one row an object, one family of errors."""
 
+import inspect
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -317,6 +319,31 @@ def test_a_report(trained):
     assert not list(trained.glob("run/evaluation*"))
     jtss.evaluate(run, jtss.open_dataset(trained / "made.h5"), out=trained / "report")
     assert (trained / "report" / "report.json").is_file()
+
+
+def test_what_a_report_holds_is_said_where_it_is_asked_for(trained):
+    document = jtss.evaluate(trained / "run", trained / "made.h5")
+    returns = inspect.getdoc(jtss.evaluate).partition("Returns:")[2].partition("Raises:")[0]
+    described = re.findall(r"^    (\w[\w, ]*): ", returns, re.MULTILINE)
+    names = [name for names in described for name in names.split(", ")]
+    assert sorted(names) == sorted(document)
+    assert {name for name, value in document.items() if value is None} >= {"bogus_screening", "by_detections", "seeds"}
+
+
+def test_warnings_point_to_the_line_that_asked(trained, monkeypatch, model):
+    """However deep in ours the reason showed."""
+    run = jtss.load_model(trained / "run")
+    monkeypatch.setattr("jtss.pretrained.load.load_model", lambda _: replace(run.trained, warnings=["old"]))
+    asked = {
+        "old": lambda: jtss.load_model("run"),
+        "Fewer than 30 objects": lambda: jtss.evaluate(run, trained / "made.h5"),
+        "1 alerts of unknown objects": lambda: model.classify([alert(), alert(object_id="Z" * 65)]),
+    }
+    for text, ask in asked.items():
+        with pytest.warns(UserWarning, match=text) as warned:
+            ask()
+        (line,) = (line for line in warned if str(line.message).startswith(text))
+        assert (line.filename, line.lineno) == (__file__, ask.__code__.co_firstlineno)
 
 
 def test_configurations_take_changes():
