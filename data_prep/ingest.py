@@ -26,6 +26,7 @@ from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_bl
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
 from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, MAX_APART_ARCSEC, VERDICTS, WITHIN, apart, select
 from data_prep.workers import available_cores, ordered_map
+from jtss import files
 from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
 
 
@@ -381,7 +382,8 @@ def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    """Every rejection as a JSON object in a line of its own."""
+    with files.replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for rejection in ingested.rejections():
             line = {
                 "file": rejection.source,

@@ -15,10 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jtss import __version__, schema
+from jtss import __version__, files, schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.invocation import option
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
@@ -66,10 +65,10 @@ class Writer:
         """
         self.path, self.force = Path(path), force
         self._attributes = {"survey": survey, "command": command}
-        self._refuse_to_overwrite()
+        files.refuse_to_replace(self.path, self.force)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._partial = files.partial(self.path)
         self._hash = ContentHash()
         self._object_start = [np.zeros(1, np.int64)]
         try:
@@ -160,19 +159,14 @@ class Writer:
     def _publish(self) -> None:
         try:
             self._file.close()
-            _sync(self._partial)
-            self._refuse_to_overwrite()
+            files.flush(self._partial)
+            files.refuse_to_replace(self.path, self.force)
             os.replace(self._partial, self.path)
-            _sync(self.path.parent)
+            files.flush(self.path.parent)
         except FileExistsError:
             raise
         except (OSError, RuntimeError) as error:
             raise self._failure(str(error)) from error
-
-    def _refuse_to_overwrite(self) -> None:
-        if self.path.exists() and not self.force:
-            replacing = option("force", True)
-            raise FileExistsError(f"{self.path} exists; choose another name or add {replacing} to replace it")
 
     def _failure(self, reason: str) -> OSError:
         return OSError(f"{self.path}: writing failed ({reason}); the incomplete file is removed")
@@ -194,15 +188,6 @@ def _create(file: h5py.File, name: str, column: Column) -> None:
     rows = STAMP_ROWS_PER_CHUNK if name == "stamps" else ROWS_PER_CHUNK
     shape = (0, *column.shape)
     file.create_dataset(name, shape, dtype, maxshape=(None, *column.shape), chunks=(rows, *column.shape))
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to disk, so that the rename cannot outlive the content."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 OBJECTS_PER_READ = 256

@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
 
@@ -44,6 +45,7 @@ def add_alert_options(parser) -> None:
     )
     add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+    common.add_force(parser)
 
 
 def add_screening(parser) -> None:
@@ -77,8 +79,8 @@ def run(options: argparse.Namespace) -> int:
 
     out = options.out or DEFAULT_OUT
     table.check_name(out)
-    outputs = {"--out": out, "--picture": options.picture, "--rejects": options.rejects}
-    common.check_outputs(outputs, {"--allwise": options.allwise} | {f"ALERTS {path}": path for path in options.alerts})
+    outputs = {"out": out, "picture": options.picture, "rejects": options.rejects}
+    files.check_outputs(outputs, [options.allwise, *options.alerts], force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)

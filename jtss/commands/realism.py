@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for realism.json, realism.csv and pictures of what models get wrong",
+        help="folder for realism.json, realism.csv and pictures of what models get wrong; what is there is replaced",
     )
 
 

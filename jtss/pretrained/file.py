@@ -23,10 +23,10 @@ from jtss import __version__, schema
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.files import SUMS, file_fault, listed_sums
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
-from jtss.runs.files import SUMS, file_fault, listed_sums
 
 FORMAT_VERSION = 2
 PROVENANCE = {

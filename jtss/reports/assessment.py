@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss import dataset
+from jtss import dataset, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.inference import predict
@@ -21,7 +21,7 @@ from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
-from jtss.runs import files, provenance
+from jtss.runs import provenance
 from jtss.runs.ensemble import seed_directories
 from jtss.schema import SPLIT_NAMES
 from jtss.training.trained import learning_curve

@@ -8,11 +8,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jtss import devices
+from jtss import devices, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.invocation import option, spelled
-from jtss.runs import files
 
 FILE = "repeats.json"
 
@@ -63,7 +62,7 @@ def require_new(path: Path) -> None:
 
 
 def _belongs_to_a_start(entry: Path) -> bool:
-    return entry.name.startswith("seed-") or entry == files.partial(entry.with_name(FILE))
+    return entry.name.startswith("seed-") or files.is_partial(entry, FILE)
 
 
 def seed_directory(path: Path, seed: int) -> Path:

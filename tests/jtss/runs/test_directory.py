@@ -13,6 +13,7 @@ import pytest
 from helpers.made_sequences import sequences
 from helpers.made_states import LIKE, flip_a_bit, made_state
 from helpers.made_training import STATISTICS, TINY, TRAIN
+from jtss import files
 from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.inference import predict
@@ -20,7 +21,6 @@ from jtss.network.inputs import standardised
 from jtss.network.network import Batch
 from jtss.pretrained import load
 from jtss.runs import directory as runs_directory
-from jtss.runs import files
 
 PROVENANCE = dict.fromkeys(runs_directory.PROVENANCE, "made")
 

@@ -9,8 +9,8 @@ import pytest
 from helpers.made_training import NO_IMAGES, assert_equal_trees
 from jtss.config.settings import override
 from jtss.errors import InputError
+from jtss.files import LockedError
 from jtss.runs import directory
-from jtss.runs.files import LockedError
 from jtss.training import trainer
 from jtss.training.trainer import NeverStop
 
