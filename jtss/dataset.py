@@ -78,7 +78,7 @@ class Writer:
         except BaseException as error:
             self._partial.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise self._failure(_reason(error)) from error
+                raise self._failure(reason(error)) from error
             raise
 
     def __enter__(self) -> "Writer":
@@ -258,7 +258,7 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
     try:
         file = h5py.File(path, "r", rdcc_nbytes=chunk_cache_bytes)
     except OSError as error:
-        raise DataError(f"{path}: {_reason(error)}") from None
+        raise DataError(f"{path}: {reason(error)}") from None
     try:
         with _refusing_damage(path):
             _check_layout(path, file)
@@ -280,7 +280,7 @@ def _refusing_damage(path: str | Path) -> Iterator[None]:
         raise DataError(f"{path}: damaged: {error}") from error
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     """Why HDF5 could not open or make a file, in words; its own reason is the last thing that it says."""
     text = str(error)
     if "lock file" in text and error.errno in (errno.EAGAIN, errno.EACCES):
