@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=F.csv",
-        help="somebody else's probabilities of the same alerts: a column candid, then one per class",
+        help="probabilities of the same alerts by somebody else: CSV with a column candid and one per class, or what"
+        " jtss classify wrote",
     )
     add(
         "--out",
