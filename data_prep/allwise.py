@@ -30,6 +30,12 @@ ANGLES_DEG = (
 MAGNITUDES = dict.fromkeys(("mag", "mags", "magnitude", "magnitudes", "vegamag", "mag(vega)"), 1.0)
 PLACE = re.compile(rf"(ra|dec)[\W_]*({'|'.join(ANGLES_DEG)})[\W_]*", re.IGNORECASE)  # ra_hours, raRad, RA [deg]
 
+SEXAGESIMAL = re.compile(r"\s*[+-]?\d+\s*[:hd°\s]\s*\d+\s*[:m'′\s]\s*\d+(\.\d*)?\s*[s\"″]?\s*", re.IGNORECASE)
+TO_DEGREES = (
+    "give it in degrees, as SkyCoord(ra, dec, unit=('hourangle', 'deg')) of astropy.coordinates has it in .ra.deg and"
+    " .dec.deg"
+)
+
 COMPRESSED = ".gz"
 ECSV_MARK = b"# %ECSV"
 EXPECTED = ".csv, .ecsv, .tbl, .vot, .fits (each also as .gz), .parquet or a folder of .parquet files"
@@ -54,8 +60,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: there is no such file or folder.
-        InputError: unknown extension, no table, a column that is missing, there twice, not of numbers or of a unit that
-            is none of an angle or of a magnitude; names file, found, expected.
+        InputError: unknown extension, no table, a column that is missing, there twice, of text (names the first such
+            value, and for one such as 10:12:30.5 the remedy) or of a unit that is none of an angle or of a magnitude;
+            names file, found, expected.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file (AllWISE catalogue)")
@@ -126,9 +133,20 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
     with csv.open_csv(path) as head:
         chosen = _resolve(path, [(name, None) for name in head.schema.names])
     names = [column.name for column in chosen.values()]
-    options = csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.float64()))
+    try:
+        return _of_arrow(path, _csv_table(path, names, pa.float64()), chosen)
+    except pa.ArrowInvalid:
+        _of_arrow(path, _csv_table(path, names, pa.string()), chosen)  # names the text; there is none in a broken table
+        raise
+
+
+def _csv_table(path: Path, names: list[str], kind):
+    from pyarrow import csv
+
+    types = dict.fromkeys(names, kind)
+    options = csv.ConvertOptions(include_columns=names, column_types=types, strings_can_be_null=True)
     with csv.open_csv(path, convert_options=options) as batches:  # reads a block at a time, where read_csv reads ahead
-        return _of_arrow(batches.read_all(), chosen)
+        return batches.read_all()
 
 
 def _read_parquet(path: Path) -> dict[str, np.ndarray]:
@@ -136,7 +154,7 @@ def _read_parquet(path: Path) -> dict[str, np.ndarray]:
 
     with parquet.ParquetFile(path) as file:
         chosen = _resolve(path, _parquet_units(file.schema_arrow))
-        return _of_arrow(file.read(columns=[column.name for column in chosen.values()]), chosen)
+        return _of_arrow(path, file.read(columns=[column.name for column in chosen.values()]), chosen)
 
 
 def _parquet_units(schema) -> list[tuple[str, str | None]]:
@@ -151,10 +169,30 @@ def _parquet_units(schema) -> list[tuple[str, str | None]]:
     return [(name, of_field[name] or of_table.get(name)) for name in schema.names]
 
 
-def _of_arrow(table, chosen: dict[str, Column]) -> dict[str, np.ndarray]:
+def _of_arrow(path: Path, table, chosen: dict[str, Column]) -> dict[str, np.ndarray]:
     import pyarrow as pa
 
-    return {ours: table[name].cast(pa.float64()).to_numpy() * factor for ours, (name, factor) in chosen.items()}
+    columns = {}
+    for ours, (name, factor) in chosen.items():
+        column = table[name]
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            columns[ours] = _numbers_of_text(path, name, column.to_pylist()) * factor
+        else:
+            columns[ours] = column.cast(pa.float64()).to_numpy() * factor
+    return columns
+
+
+def _numbers_of_text(path: Path, name: str, values: Iterable[str | bytes | None]) -> np.ndarray:
+    """Text of numbers as such, NaN for none; InputError naming the first value that is no number, and what to do."""
+    numbers = []
+    for value in values:
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+        try:
+            numbers.append(float(text) if text.strip() else np.nan)
+        except ValueError:
+            advice = f": {TO_DEGREES}" if SEXAGESIMAL.fullmatch(text) else ""
+            raise InputError(f"{path}: column {name} has {text!r}, expected a number{advice}") from None
+    return np.array(numbers, np.float64)
 
 
 def _read_fits(path: Path) -> dict[str, np.ndarray]:
@@ -166,13 +204,15 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
             raise InputError(f"{path}: not a readable table of numbers: no table in it")
         chosen = _resolve(path, [(column.name or "", column.unit) for column in table.columns])
         columns = {ours: table.columns[name] for ours, (name, _) in chosen.items()}
-        values = {ours: _missing_as_nan(table.data[column.name], column.null) for ours, column in columns.items()}
+        values = {ours: _missing_as_nan(path, table.data[column.name], column) for ours, column in columns.items()}
     return _flat(path, values, chosen)
 
 
-def _missing_as_nan(values: np.ndarray, null: object) -> np.ndarray:
+def _missing_as_nan(path: Path, values: np.ndarray, column) -> np.ndarray:
+    if values.dtype.kind in "SU":
+        return _numbers_of_text(path, column.name, values)
     numbers = np.array(values, np.float64)
-    return np.where(np.asarray(values) == null, np.nan, numbers) if isinstance(null, int) else numbers
+    return np.where(np.asarray(values) == column.null, np.nan, numbers) if isinstance(column.null, int) else numbers
 
 
 def _read_astropy(path: Path, kind: str) -> dict[str, np.ndarray]:
@@ -182,10 +222,14 @@ def _read_astropy(path: Path, kind: str) -> dict[str, np.ndarray]:
         warnings.simplefilter("ignore")  # of VOTables and units that are not to the letter; we look at what we read
         table = Table.read(path, format=kind)
     chosen = _resolve(path, [(name, str(table[name].unit or "")) for name in table.colnames])
-    values = {
-        ours: np.ma.filled(np.ma.asarray(table[name], dtype=np.float64), np.nan) for ours, (name, _) in chosen.items()
-    }
+    values = {ours: _filled(path, name, np.ma.asarray(table[name])) for ours, (name, _) in chosen.items()}
     return _flat(path, values, chosen)
+
+
+def _filled(path: Path, name: str, values: np.ma.MaskedArray) -> np.ndarray:
+    if values.dtype.kind in "OSU":
+        return _numbers_of_text(path, name, values.tolist())
+    return np.ma.filled(values.astype(np.float64), np.nan)
 
 
 def _flat(path: Path, values: dict[str, np.ndarray], chosen: dict[str, Column]) -> dict[str, np.ndarray]:

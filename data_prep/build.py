@@ -3,7 +3,7 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from data_prep import crossmatch, labels
 from data_prep.ingest import ALLWISE_MATCHED, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
+from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES
@@ -66,7 +67,8 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    _check_targets(out, rejects, (*alerts, labels_path, allwise_path), force)
+    read = [Path(path) for path in (*alerts, labels_path, allwise_path) if path]
+    files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
     known = labels.load(labels_path) if labels_path else None
     allwise = crossmatch.load(allwise_path) if allwise_path else None
     besides = (out, rejects, labels_path, allwise_path)
@@ -136,25 +138,3 @@ def _examples(cases: Sequence[str]) -> str:
 def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray) -> None:
     for name, count in (labels.notes(names, known) | labels.split_notes(label)).items():
         ledger.notes[name] = count
-
-
-def _check_targets(out: Path, rejects: Path | None, sources: Sequence[str | Path | None], force: bool) -> None:
-    """Find out before hours of reading whether the files can be written, and that none is one to be read."""
-    read = [Path(path).resolve() for path in sources if path]
-    for path in filter(None, (out, rejects)):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder, expected the name of a file to write")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
-        if _same_file(path, read):
-            raise InputError(f"{path} is to be read as well; choose another name to write")
-        if path.exists() and not force:
-            raise FileExistsError(f"{path} exists; choose another name or add --force to replace it")
-    if rejects and _same_file(rejects, [out.resolve()]):
-        raise InputError(f"{rejects} would hold both the data set and the rejects; choose two names")
-
-
-def _same_file(path: Path, others: Iterable[Path]) -> bool:
-    """Whether a path leads to one of others, which are resolved; also by a link of either kind."""
-    resolved = path.resolve()
-    return any(resolved == other or (path.exists() and other.exists() and path.samefile(other)) for other in others)

@@ -27,6 +27,8 @@ class AllWise(NamedTuple):
 def load(path: str | Path) -> AllWise:
     """Read a catalogue with the columns ra, dec and W1 to W4 (or w1mpro to w4mpro), in any case.
 
+    Right ascensions may run from 0 to 360 or from -180 to 180 degrees. A magnitude such as -999 or 99.9 is missing.
+
     Args:
         path: what `allwise.read` reads; units count where they are stated.
 
@@ -40,10 +42,12 @@ def load(path: str | Path) -> AllWise:
 
     columns = allwise.read(Path(path))
     ra, dec = columns["ra"], columns["dec"]
-    bad = ~((ra >= 0) & (ra <= 360 + ROUNDING_DEG) & (np.abs(dec) <= 90 + ROUNDING_DEG))
+    bad = ~((ra >= -180 - ROUNDING_DEG) & (ra <= 360 + ROUNDING_DEG) & (np.abs(dec) <= 90 + ROUNDING_DEG))
     if bad.any():
+        at = int(bad.argmax())
         raise InputError(
-            f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [0, 360], dec in [-90, 90] degrees"
+            f"{path}: {bad.sum()} of {len(ra)} rows lack a position with ra in [-180, 360], dec in [-90, 90] degrees,"
+            f" first row {at + 1}: ra {ra[at]:g}, dec {dec[at]:g}"
         )
     magnitudes = np.stack([within(columns[band], *MAGNITUDE_LIMITS) for band in ALLWISE_BANDS], axis=-1)
     return AllWise(cKDTree(unit_vectors(ra, dec)), magnitudes.astype(np.float32))

@@ -26,6 +26,7 @@ from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_bl
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
 from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, MAX_APART_ARCSEC, VERDICTS, WITHIN, apart, select
 from data_prep.workers import available_cores, ordered_map
+from jtss import files
 from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
 
 
@@ -236,7 +237,11 @@ class Ingested:
         )
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
-        """Settle the account: each detection read is now kept or dropped."""
+        """Settle the account: each detection read is now kept or dropped.
+
+        Raises:
+            RuntimeError: it does not balance, as where somebody else changed the temporary files.
+        """
         n_read = self.ledger.read + len(verdict)
         for row, source in enumerate(self._spool.sources()):
             if verdict[row] == KEPT:
@@ -246,7 +251,8 @@ class Ingested:
             candid = int(self._keys["candid"][row])
             self._rejections.add(Rejection(reason, DETAILS[verdict[row]], source, names[rank[row]], candid))
             self.ledger.drop(reason)
-        assert self.ledger.read == n_read, "an alert is neither kept nor dropped"
+        if self.ledger.read != n_read:
+            raise RuntimeError(f"{n_read} alerts read, {self.ledger.read} of them kept or dropped; expected all")
 
     def _mark_others_apart(self, rank: np.ndarray, verdict: np.ndarray) -> None:
         """Remark on kept detections whose object has others elsewhere."""
@@ -376,7 +382,8 @@ def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    """Every rejection as a JSON object in a line of its own."""
+    with files.replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for rejection in ingested.rejections():
             line = {
                 "file": rejection.source,

@@ -4,6 +4,7 @@ Everything that is wrong with what the user gives is an InputError. An object th
 row says why.
 """
 
+import inspect
 import io
 import os
 import tempfile
@@ -12,7 +13,6 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -30,31 +30,43 @@ from jtss import __version__, dataset, devices, invocation
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.inference import calibration, classify, missing, predict
+from jtss.inference import classify, missing, predict
 from jtss.inference import model as inference_model
 from jtss.inference.table import Row
+from jtss.metrics import priors as class_priors
 from jtss.pretrained import file, load
 from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
 
 Given = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Mapping  # one source of alerts
 DATA_SUFFIX = ".h5"
+OUR_CODE = Path(__file__).parent
 
 
 @contextmanager
 def _one_family() -> Iterator[None]:
-    """Let what is wrong with the input be an InputError, whatever the rooms below call it."""
+    """Let what is wrong with the input be an InputError, whatever the rooms below call it, and advise arguments."""
     try:
-        yield
+        with invocation.from_python():
+            yield
     except InputError:
         raise
     except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError(str(error)) from error
 
 
+def _warn(line: str) -> None:
+    """Warn at the line of the caller's that asked for this, however deep below it the reason showed."""
+    depth, frame = 1, inspect.currentframe()
+    while frame.f_back and Path(frame.f_code.co_filename).is_relative_to(OUR_CODE):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(line, stacklevel=depth)
+
+
 class Alerts:
     """Alert packets that were read and decoded: sequences of detections, and an account of what could not be used.
 
-    The stamps are in a temporary folder, 24 KB an alert, which goes with this object or by `close`.
+    The stamps are in a temporary folder, 24 KB an alert, which goes with this object or by `close`. Afterwards there
+    are no more sequences and no list of rejections; the account stays.
 
     Attributes:
         ledger: alerts read, kept and dropped by reason, as plain numbers.
@@ -83,12 +95,35 @@ class Alerts:
         return f"<Alerts of {len(self)} objects: {self.ledger['read']} read, {self.ledger['kept']} kept>"
 
     def rejections(self) -> Iterator[Rejection]:
-        """Every alert that was not used: reason, detail, source, object_id, candid."""
-        return self._ingested.rejections()
+        """Every alert that was not used: reason, detail, source, object_id, candid.
+
+        Raises:
+            InputError: the alerts are closed.
+        """
+        self._require_open()
+        return self._while_open(self._ingested.rejections())
 
     def batches(self, allwise: str | os.PathLike | AllWise | None = None) -> Iterator[Sequences]:
-        """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`."""
-        return self._ingested.batches(allwise=self._allwise if allwise is None else _catalogue(allwise))
+        """The sequences as arrays, sorted by object, up to 256 objects at a time; `allwise` as in `read_alerts`.
+
+        Raises:
+            InputError: the alerts are closed; or as `read_alerts` of the catalogue.
+        """
+        self._require_open()
+        catalogue = self._allwise if allwise is None else _catalogue(allwise)
+        return self._while_open(self._ingested.batches(allwise=catalogue))
+
+    def _require_open(self) -> None:
+        if not self.close.alive:
+            raise InputError(f"{self}: closed; use them inside their `with` block, or read them again by read_alerts")
+
+    def _while_open(self, items: Iterator) -> Iterator:
+        """The items; where the alerts are closed meanwhile, that is the error, not what the missing files raise."""
+        try:
+            yield from items
+        except (ValueError, OSError):
+            self._require_open()
+            raise
 
 
 def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None = None) -> Alerts:
@@ -232,6 +267,7 @@ class Model:
         alerts: Alerts | Given | Iterable[Given],
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
+        priors: Mapping[str, float] | None = None,
     ) -> Table:
         """Say what the objects of alert packets are.
 
@@ -239,6 +275,9 @@ class Model:
             alerts: as `read_alerts` takes or gives them.
             allwise: catalogue, as in `read_alerts`.
             calibrated: scale the probabilities by the temperature of the model.
+            priors: class priors, the fraction of each class of the model among the objects, as {"AGN": 0.318, "SN":
+                0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". None: for the
+                priors that the model learnt with, which are equal ones for the pretrained models.
 
         Returns:
             A row per object: object_id, candid (of the last detection read; masked where there is none), class (""
@@ -247,13 +286,12 @@ class Model:
             (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
 
         Raises:
-            InputError: as `read_alerts`; or the model has no temperature.
+            InputError: as `read_alerts`; the model has no temperature; or the priors are of other classes, do not add
+                up to 1, or those that the model learnt with are not known.
         """
         with _one_family():
-            classifier = classify.classifier(self.trained, calibrated)
-        answer = partial(predict.predict, self.trained)
-        if calibrated:
-            answer = calibration.calibrated(answer, self.trained.temperature)
+            wanted = None if priors is None else class_priors.normalised(priors)
+            answer, classifier = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
         given = nullcontext(alerts) if isinstance(alerts, Alerts) else read_alerts(alerts)
         matched, rows = Counter(), []
         with given as read:
@@ -267,7 +305,7 @@ class Model:
             )
             n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)
         if n_nameless:
-            warnings.warn(f"{n_nameless} alerts of unknown objects could not be read", stacklevel=2)
+            _warn(f"{n_nameless} alerts of unknown objects could not be read")
         table = _table(rows, self.classes)
         table.meta = {
             "model": self.name,
@@ -354,7 +392,7 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     devices.require_backend()
     trained = load.load_model(name_or_path)
     for warning in trained.warnings:
-        warnings.warn(warning, stacklevel=2)
+        _warn(warning)
     return Model(trained)
 
 
@@ -410,7 +448,12 @@ def _merged(values: dict, changes: Mapping) -> dict:
 
 
 def simulate(
-    n_objects: int, seed: int = 0, *, out: str | os.PathLike, classes: Sequence[str] = CLASS_NAMES[:3]
+    n_objects: int,
+    seed: int = 0,
+    *,
+    out: str | os.PathLike,
+    classes: Sequence[str] = CLASS_NAMES[:3],
+    force: bool = False,
 ) -> Dataset | Path:
     """Simulate a survey: a data set where `out` ends in .h5, else a new folder of alert packets.
 
@@ -419,6 +462,7 @@ def simulate(
         seed: another seed is another sky.
         out: FILE.h5, or a folder, which receives alerts/*.avro, labels.csv and allwise.csv.
         classes: of `jtss.schema.CLASS_NAMES`.
+        force: replace a data set that exists; alert packets always need a new folder.
 
     Returns:
         The data set, or the path of the folder.
@@ -434,7 +478,7 @@ def simulate(
         if out.suffix == DATA_SUFFIX:
             words = ["--objects", n_objects, "--seed", seed, "--classes", ",".join(classes), "--out", out]
             command = invocation.spelled("data simulate", *words)
-            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command)
+            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command, force=force)
             return Dataset(out)
         simulate_packets(out, n_objects, seed, classes, progress=False)
         return out
@@ -458,17 +502,14 @@ def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os
     config = named.get(config) if isinstance(config, str) else config
     path, out = data.path if isinstance(data, Dataset) else Path(data), Path(out)
 
-    def say(line: str) -> None:
-        warnings.warn(line, stacklevel=3)
-
     with _one_family():
         changes = settings.differences(
             settings.to_dict(config), settings.to_dict(_named(config.name)), ("here", "named")
         )
         changed = f"  # {'; '.join(changes)}" if changes else ""
         command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds}){changed}"
-        training = trainer.start(config, path, out, command=command, say=say, n_seeds=seeds)
-    trainer.train(training, trainer.NeverStop(), warn=say)
+        training = trainer.start(config, path, out, command=command, say=_warn, n_seeds=seeds)
+    trainer.train(training, trainer.NeverStop(), warn=_warn)
     return load_model(out)
 
 
@@ -484,7 +525,29 @@ def evaluate(
         model: as `load_model` gives or takes it.
         data: data set.
         split: train, validation, test or all.
-        out: folder for report.html and report.json; None: nothing is written.
+        out: folder for report.html and report.json, which are replaced; None: nothing is written.
+
+    Returns:
+        The report as plain numbers, lists and dicts; a number that is not defined is NaN, what is not known None.
+
+        report_version, created, command: of the report.
+        warnings: what a reader must know before believing the numbers; each is a warning of Python's as well.
+        model: what was evaluated: name, version, classes, n_detections, run, seeds, trained_on, …
+        data: what on: path, split, content_hash, is_training_file, …; objects: how many by what became of them.
+        results: n_objects; accuracy (value, interval, wilson_interval, confidence) and balanced_accuracy (value,
+            interval); cross_entropy_nat, brier, calibration_error; confusion_matrix [L, L], a row for each true class;
+            classes: of each its support, precision, recall and f1; reliability.
+        sky: purity and completeness of each class at the class priors of the paper, for models of its three classes.
+        slices: accuracy by brightness, filter and more of what an object is like.
+        selective: accuracy of the most confident part; of each class the threshold that reaches a purity.
+        ranking: curves of each class against all others, and the areas under them.
+        calibration: the temperature that fits these data, and the scores before and after.
+        inference: median_s_per_object and what it was measured with.
+        learning_curve: of the training, by step.
+        confident_errors: the wrong predictions with the highest probability.
+        versions, hardware: what evaluated it.
+        bogus_screening, by_detections, seeds: None; they are of `jtss evaluate` with a screener, more models or an
+            ensemble's seeds.
 
     Raises:
         InputError: the model cannot read the data, or nothing in them can be evaluated.
@@ -495,9 +558,6 @@ def evaluate(
     path = data.path if isinstance(data, Dataset) else Path(data)
     request = assessment.Request(path, split, None, f"jtss.evaluate({str(name)!r}, {str(path)!r}, {split!r})")
 
-    def warn(line: str) -> None:
-        warnings.warn(line, stacklevel=3)
-
     with _one_family(), tempfile.TemporaryDirectory(prefix="jtss.") as nowhere:
-        document, _ = assessment.assess(Path(name), request, Path(out or nowhere), warn)
+        document, _ = assessment.assess(Path(name), request, Path(out or nowhere), _warn)
     return document

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jtss import __version__, schema
+from jtss import __version__, files, schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.schema import (
@@ -65,10 +65,10 @@ class Writer:
         """
         self.path, self.force = Path(path), force
         self._attributes = {"survey": survey, "command": command}
-        self._refuse_to_overwrite()
+        files.refuse_to_replace(self.path, self.force)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._partial = files.partial(self.path)
         self._hash = ContentHash()
         self._object_start = [np.zeros(1, np.int64)]
         try:
@@ -78,7 +78,7 @@ class Writer:
         except BaseException as error:
             self._partial.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise self._failure(_reason(error)) from error
+                raise self._failure(reason(error)) from error
             raise
 
     def __enter__(self) -> "Writer":
@@ -159,18 +159,14 @@ class Writer:
     def _publish(self) -> None:
         try:
             self._file.close()
-            _sync(self._partial)
-            self._refuse_to_overwrite()
+            files.flush(self._partial)
+            files.refuse_to_replace(self.path, self.force)
             os.replace(self._partial, self.path)
-            _sync(self.path.parent)
+            files.flush(self.path.parent)
         except FileExistsError:
             raise
         except (OSError, RuntimeError) as error:
             raise self._failure(str(error)) from error
-
-    def _refuse_to_overwrite(self) -> None:
-        if self.path.exists() and not self.force:
-            raise FileExistsError(f"{self.path} exists; choose another name or add --force to replace it")
 
     def _failure(self, reason: str) -> OSError:
         return OSError(f"{self.path}: writing failed ({reason}); the incomplete file is removed")
@@ -192,15 +188,6 @@ def _create(file: h5py.File, name: str, column: Column) -> None:
     rows = STAMP_ROWS_PER_CHUNK if name == "stamps" else ROWS_PER_CHUNK
     shape = (0, *column.shape)
     file.create_dataset(name, shape, dtype, maxshape=(None, *column.shape), chunks=(rows, *column.shape))
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to disk, so that the rename cannot outlive the content."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 OBJECTS_PER_READ = 256
@@ -271,7 +258,7 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
     try:
         file = h5py.File(path, "r", rdcc_nbytes=chunk_cache_bytes)
     except OSError as error:
-        raise DataError(f"{path}: {_reason(error)}") from None
+        raise DataError(f"{path}: {reason(error)}") from None
     try:
         with _refusing_damage(path):
             _check_layout(path, file)
@@ -293,7 +280,7 @@ def _refusing_damage(path: str | Path) -> Iterator[None]:
         raise DataError(f"{path}: damaged: {error}") from error
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     """Why HDF5 could not open or make a file, in words; its own reason is the last thing that it says."""
     text = str(error)
     if "lock file" in text and error.errno in (errno.EAGAIN, errno.EACCES):

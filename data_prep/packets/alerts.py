@@ -25,7 +25,7 @@ from data_prep.packets.avro import (
     plausible_count,
     project_schema,
 )
-from data_prep.packets.metadata import CANDIDATE_FIELDS
+from data_prep.packets.metadata import CANDIDATE_FIELDS, isdiffpos_value
 
 CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all
@@ -33,6 +33,15 @@ MAX_OBJECT_ID = 64  # characters; ZTF's have 12
 JD_RANGE = (2.4e6, 2.5e6)  # 1858 to 2132
 INT64_MAX = 2**63 - 1
 FILTERS = (1, 2, 3)  # g, r, i
+# What text must not stand for, although it may look like it: without a value that every alert has, a network answers as
+# readily, and nobody learns why. Text in other fields is a missing value, as null is.
+NOT_TEXT = {
+    "fid": "1, 2 or 3 (g, r, i)",
+    "isdiffpos": "t or 1 (positive), f or 0 (negative)",
+    "magpsf": "a number [mag]",
+    "ra": "a number [deg]",
+    "dec": "a number [deg]",
+}
 DIGITS = re.compile(r"\d{1,19}", re.ASCII)
 FLOAT64_BYTES = 8
 MAX_EXACT_FLOAT = 2**53  # beyond, a float64 stands for more than one whole number
@@ -77,8 +86,8 @@ def decode_block(block: Block) -> Iterator[Alert | Rejection]:
     Yields:
         An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
         the whole block), corrupt_record (of this record and those after it, whose start is unknown), bad_object_id,
-        other_survey, bad_candid, bad_jd (of one record). wrong_count and trailing_bytes (0 alerts) tell of a block that
-        holds fewer or more bytes than its records take.
+        other_survey, bad_candid, bad_jd, or bad_ and a field of `NOT_TEXT` (of one record). wrong_count and
+        trailing_bytes (0 alerts) tell of a block that holds fewer or more bytes than its records take.
 
     ZTF alert schema; Apache Avro 1.11 specification.
     """
@@ -223,9 +232,23 @@ def _check(record: dict, source: str) -> Alert | Rejection:
         detail = f"candid {str(written)[:40]}, expected a positive 64-bit integer; a float holds them to 2^53"
         return Rejection("bad_candid", detail, source, *known)
     if not isinstance(jd, float) or not JD_RANGE[0] <= jd <= JD_RANGE[1]:
-        return Rejection("bad_jd", f"jd {str(jd)[:40]}, expected within {JD_RANGE}", source, *known)
+        return Rejection("bad_jd", f"jd {_shown(jd)}, expected a number within {JD_RANGE}", source, *known)
+    for name, expected in NOT_TEXT.items():
+        value = candidate.get(name)
+        if isinstance(value, str | bytes) and not _says_it(name, value):
+            return Rejection(f"bad_{name}", f"{name} {_shown(value)}, expected {expected}", source, *known)
     cutouts = tuple(_stamp_data(record.get(field)) for field in CUTOUT_FIELDS)
     return Alert(object_id, candid, jd, fid if fid in FILTERS else 0, candidate, cutouts, source)
+
+
+def _says_it(name: str, text: str | bytes) -> bool:
+    """Whether text is as good as the value: the one way in which ZTF writes a sign, and whole numbers."""
+    return (name == "isdiffpos" and not np.isnan(isdiffpos_value(text))) or (name == "fid" and _exact(text) in FILTERS)
+
+
+def _shown(value: object) -> str:
+    """A value in a detail; text is told from the number that it looks like."""
+    return f"is the text {value[:40]!r}" if isinstance(value, str | bytes) else str(value)[:40]
 
 
 def _candid(outer: object, inner: object) -> tuple[int, object]:

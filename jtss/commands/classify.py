@@ -2,9 +2,9 @@
 
 import argparse
 import tempfile
-from functools import partial
 from pathlib import Path
 
+from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
 
@@ -45,6 +45,7 @@ def add_alert_options(parser) -> None:
     )
     add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+    common.add_force(parser)
 
 
 def add_screening(parser) -> None:
@@ -71,28 +72,22 @@ def add_priors(parser) -> None:
 def run(options: argparse.Namespace) -> int:
     from data_prep import crossmatch, ingest
     from jtss.commands import cache
-    from jtss.inference import calibration, classify, predict, screening, table
+    from jtss.inference import classify, predict, screening, table
     from jtss.metrics import priors
     from jtss.pretrained import load
     from jtss.schema import COLOUR_NAMES
 
     out = options.out or DEFAULT_OUT
     table.check_name(out)
-    outputs = {"--out": out, "--picture": options.picture, "--rejects": options.rejects}
-    common.check_outputs(outputs, {"--allwise": options.allwise} | {f"ALERTS {path}": path for path in options.alerts})
+    outputs = {"out": out, "picture": options.picture, "rejects": options.rejects}
+    files.check_outputs(outputs, [options.allwise, *options.alerts], force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)
     for warning in (*model.warnings, *(screener.warnings if screener else ())):
         common.warn(warning)
-    classifier = classify.classifier(model, bool(options.calibrated))
-    probabilities = partial(predict.predict, model)
-    if options.calibrated:
-        probabilities = calibration.calibrated(probabilities, model.temperature)
-    if options.priors:
-        wanted = priors.class_priors(priors.parse(options.priors), model.config.classes, balanced=True)
-        probabilities = classify.with_priors(probabilities, wanted.proportions, classify.learnt_priors(model))
-        classifier = classifier._replace(version=f"{classifier.version}.priors")
+    wanted = None if options.priors is None else priors.parse(options.priors)
+    probabilities, classifier = classify.answering(model, calibrated=bool(options.calibrated), class_priors=wanted)
     reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
     allwise = options.allwise and crossmatch.load(options.allwise)
     if allwise is None and reads_colours:

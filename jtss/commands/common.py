@@ -5,10 +5,6 @@ import io
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-from jtss.errors import InputError
-from jtss.runs import files
 
 FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
 SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
@@ -36,35 +32,11 @@ def printable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
-def check_outputs(paths: dict[str, Path | None], inputs: dict[str, Path | None] | None = None) -> None:
-    """Make sure, before hours go into them, that files can be written and that no two of them are one.
-
-    Args:
-        paths: file by the option that names it; None: not asked for.
-        inputs: the same of what is read, which must not be overwritten.
-
-    Raises:
-        InputError: two options name one file, or a folder stands in its place.
-        FileNotFoundError: the folder of a file does not exist.
-        PermissionError: it cannot be written.
-    """
-    taken = {path.resolve(): option for option, path in (inputs or {}).items() if path}
-    for option, path in paths.items():
-        if path is None:
-            continue
-        if path.is_dir():
-            raise InputError(f"{option} {path}: a folder, expected the name of a file to write")
-        check_folder(path.parent, path)
-        other = taken.setdefault(path.resolve(), option)
-        if other != option:
-            raise InputError(f"{other} and {option} name the same file {path}; expected two")
-
-
-def check_folder(folder: Path, wanted: Path) -> None:
-    """Raise FileNotFoundError or PermissionError where the folder that is to hold `wanted` cannot take it."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{wanted}: the folder {folder} does not exist")
-    files.require_writable(folder)
+def add_force(parser) -> None:
+    """The rule of every command, see `jtss.files.check_outputs`."""
+    parser.add_argument(
+        "--force", action="store_true", default=None, help="replace files that exist, which are refused without it"
+    )
 
 
 def run(prog: str, action: Callable[[], int | None]) -> int:

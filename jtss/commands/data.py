@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
 
@@ -52,7 +53,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
     add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
-    add("--force", action="store_true", help="replace files that exist")
+    common.add_force(parser)
 
 
 def _build(options: argparse.Namespace) -> None:
@@ -67,7 +68,7 @@ def _build(options: argparse.Namespace) -> None:
         rejects_path=options.rejects,
         seed=options.seed,
         workers=options.workers,
-        force=options.force,
+        force=bool(options.force),
     )
     common.say(str(built.ledger))
     kept, out = built.ledger.kept, common.printable(options.out)
@@ -105,7 +106,7 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
     add("--classes", default=CLASSES, help="of AGN,SN,VS,asteroid,bogus (default: %(default)s)")
     add("--workers", type=_positive, help="processes (default: one per core)")
-    add("--force", action="store_true", help="replace an existing file")
+    common.add_force(parser)
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -125,18 +126,20 @@ def _simulate(options: argparse.Namespace) -> None:
         return
     from data_prep.simulate.dataset import simulate
 
-    content_hash = simulate(options.out, **settings, force=options.force, command=options.command_line)
+    content_hash = simulate(options.out, **settings, force=bool(options.force), command=options.command_line)
     common.say(f"{common.printable(options.out)}: {options.objects} objects, content {content_hash[:16]}")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE.h5", help="a data set")
-    parser.add_argument("--gallery", metavar="FILE.png", help="draw stamps of a few objects of each class")
+    parser.add_argument("file", metavar="FILE.h5", type=Path, help="a data set")
+    parser.add_argument("--gallery", metavar="FILE.png", type=Path, help="draw stamps of a few objects of each class")
+    common.add_force(parser)
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from data_prep import inspection
 
+    files.check_outputs({"gallery": options.gallery}, [options.file], force=bool(options.force))
     common.say(inspection.summary(options.file))
     if options.gallery:
         inspection.draw(options.file, options.gallery)

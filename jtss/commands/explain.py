@@ -23,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
     parser.add_argument("--allwise", metavar="CAT", type=Path, help="with --alerts: catalogue of W1–W4")
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder of the pages (default: RUN/explained, or MODEL-explained here)"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder of the pages (default: RUN/explained, or MODEL-explained here); what is there is replaced",
     )
 
 

@@ -15,6 +15,8 @@ Early classification of astronomical alerts. To begin with:
   jtss classify ALERTS -m n1_enhanced    what is each of these alert packets?
   jtss models list                       the pretrained models
   jtss train demo                        train a small one on a simulated sky
+
+A file that exists is replaced only with --force; a folder of reports is made anew.
 """
 
 

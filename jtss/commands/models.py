@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from jtss import files
 from jtss.errors import InputError
-from jtss.runs import files
 
 HELP = "list, verify, describe and make pretrained models"
 DESCRIPTION = "Pretrained models."

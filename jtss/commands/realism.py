@@ -33,14 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=F.csv",
-        help="somebody else's probabilities of the same alerts: a column candid, then one per class",
+        help="probabilities of the same alerts by somebody else: CSV with a column candid and one per class, or what"
+        " jtss classify wrote",
     )
     add(
         "--out",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for realism.json, realism.csv and pictures of what models get wrong",
+        help="folder for realism.json, realism.csv and pictures of what models get wrong; what is there is replaced",
     )
 
 

@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from jtss.errors import InputError
+from jtss.inference import calibration
 from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
 from jtss.inference.portraits import Portrait, portrait
-from jtss.inference.predict import Predict
+from jtss.inference.predict import Predict, predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
-from jtss.invocation import spelled
+from jtss.invocation import option, spelled
 from jtss.metrics import priors
 from jtss.schema import Sequences
 
@@ -119,6 +121,29 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
 
 
+def answering(
+    model: Model, *, calibrated: bool = False, class_priors: Mapping[str, float] | None = None
+) -> tuple[Predict, Classifier]:
+    """What answers for a trained model, and what the table says of it: the version tells how its answers were changed.
+
+    Args:
+        model: the trained model.
+        calibrated: scale its probabilities by its temperature.
+        class_priors: fraction of each class among the objects to come, normalised; None: those that it learnt with.
+
+    Raises:
+        ValueError: no temperature, other classes than the model has, or the priors that it learnt with are not known.
+    """
+    answer, described = partial(predict, model), classifier(model, calibrated)
+    if calibrated:
+        answer = calibration.calibrated(answer, model.temperature)
+    if class_priors is not None:
+        wanted = priors.class_priors(class_priors, model.config.classes, balanced=True)
+        answer = with_priors(answer, wanted.proportions, learnt_priors(model))
+        described = described._replace(version=f"{described.version}.priors")
+    return answer, described
+
+
 def learnt_priors(model: Model) -> np.ndarray:
     """[L]: the class priors that a model was trained with: equal ones, or those of its training objects.
 
@@ -132,7 +157,7 @@ def learnt_priors(model: Model) -> np.ndarray:
         counts = np.array([model.provenance["training_data"]["objects"]["train"][name] for name in classes], float)
     except KeyError:
         raise InputError(
-            f"--priors: {model.label} does not say how many objects of each class it learnt from"
+            f"{option('priors')}: {model.label} does not say how many objects of each class it learnt from"
         ) from None
     return counts / counts.sum()
 
@@ -157,8 +182,8 @@ def classifier(run: Model, calibrated: bool = False) -> Classifier:
     if calibrated:
         if run.temperature is None:
             raise ValueError(
-                f"--calibrated: {run.label} has no temperature, expected a model that was exported with the report of"
-                f" its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
+                f"{option('calibrated', True)}: {run.label} has no temperature, expected a model that was exported with"
+                f" the report of its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
             )
         name += f".t{run.temperature:.4g}"
     return Classifier(run.config.name, name, run.config.classes, run.config.n_detections, run.config)

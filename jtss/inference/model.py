@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.invocation import option
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
 
@@ -94,5 +95,5 @@ def refuse_own_sky(model: Model, path: Path, data_command: str) -> None:
         raise InputError(
             f"{path}: simulated with the seed {given['--seed']}, as the training data of {model.label}, so many of its"
             f" objects are training objects (its command: {data_command}; theirs: {learnt}); simulate a test sky with"
-            " another --seed"
+            f" another {option('seed')}"
         )

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jtss import files
 from jtss.config.settings import Config
 from jtss.schema import Sequences
 
@@ -155,7 +155,7 @@ def check_name(path: Path) -> None:
 def open_table(path: Path) -> Iterator[Write]:
     """Open a table for writing, batch by batch; yields a function that takes rows.
 
-    The rows go to a temporary name beside `path`, which is renamed when all are written: a table is whole or not there.
+    A table is whole or not there; see `jtss.files.replaced`.
 
     Args:
         path: name ending in .csv, .parquet or .jsonl.
@@ -166,10 +166,5 @@ def open_table(path: Path) -> Iterator[Write]:
     """
     path = Path(path)
     check_name(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with WRITERS[path.suffix](temporary) as write:
-            yield write
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.replaced(path) as unfinished, WRITERS[path.suffix](unfinished) as write:
+        yield write

@@ -11,10 +11,13 @@ Test sets are mostly balanced. There the false positives of a class that is 2 % 
 no more numerous than itself, so its precision says little about a night's list of candidates.
 """
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
+from jtss.invocation import option
 from jtss.metrics.classification import check_labels, ratio
 from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, percentiles
 
@@ -37,24 +40,41 @@ def parse(text: str) -> dict[str, float]:
     """Class proportions from text such as "AGN=.318,SN=.017,VS=.665", normalised.
 
     Raises:
-        ValueError: no such list, a class twice, a fraction that is none, or fractions that do not add up to 1.
+        ValueError: no such list, a class twice; or as `normalised`.
     """
-    proportions: dict[str, float] = {}
+    said, proportions = option("priors", text), {}
     for item in text.split(","):
         name, _, number = (part.strip() for part in item.partition("="))
         try:
             fraction = float(number)
         except ValueError:
-            fraction = float("nan")
-        if not name or not 0 <= fraction <= 1:
-            raise ValueError(f"--priors {text}: found {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1")
+            raise ValueError(f"{said}: found {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1") from None
         if name in proportions:
-            raise ValueError(f"--priors {text}: {name} is given twice, expected every class once")
+            raise ValueError(f"{said}: {name} is given twice, expected every class once")
         proportions[name] = fraction
-    total = sum(proportions.values())
+    return normalised(proportions, said)
+
+
+def normalised(given: Mapping[str, float], said: str = "") -> dict[str, float]:
+    """Class proportions that add up to exactly 1, from rounded ones.
+
+    Args:
+        given: fraction by class.
+        said: what they were given by, for errors.
+
+    Raises:
+        ValueError: no mapping, a fraction that is none, or fractions that do not add up to 1.
+    """
+    said = said or option("priors", given)
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{said}: expected a fraction for each class, such as {{'AGN': 0.3, 'SN': 0.7}}")
+    for name, fraction in given.items():
+        if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 <= fraction <= 1:
+            raise ValueError(f"{said}: {name} is {fraction!r}, expected a fraction from 0 to 1")
+    total = sum(given.values())
     if abs(total - 1) > SLACK:
-        raise ValueError(f"--priors {text}: the fractions add up to {total:.4g}, expected 1")
-    return {name: fraction / total for name, fraction in proportions.items()}
+        raise ValueError(f"{said}: the fractions add up to {total:.4g}, expected 1")
+    return {name: fraction / total for name, fraction in given.items()}
 
 
 def class_priors(given: dict[str, float] | None, classes: tuple[str, ...], balanced: bool) -> ClassPriors | None:
@@ -70,7 +90,8 @@ def class_priors(given: dict[str, float] | None, classes: tuple[str, ...], balan
     """
     if given is not None:
         if set(given) != set(classes):
-            raise ValueError(f"--priors: found {', '.join(given)}, the model has {', '.join(classes)}")
+            found = ", ".join(map(str, given))
+            raise ValueError(f"{option('priors')}: found {found}, the model has {', '.join(classes)}")
         return ClassPriors(np.array([given[name] for name in classes]), GIVEN, balanced)
     if set(classes) != set(PAPER_COUNTS):
         return None

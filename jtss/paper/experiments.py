@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
+from jtss import dataset, files, schema
 from jtss.config import tsc
 from jtss.config.settings import Config
 from jtss.dataset import DataError
@@ -21,7 +21,7 @@ from jtss.paper.grids import Choice, Extent, Setup, Trial, choose
 from jtss.paper.layout import Column, Document, Table
 from jtss.paper.results import Measured, Results
 from jtss.paper.runner import Deadline, Left, Runner
-from jtss.runs import directory, files
+from jtss.runs import directory
 from jtss.training import estimate, trainer
 
 Say = Callable[[str], None]

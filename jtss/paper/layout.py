@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jtss import files
 from jtss.metrics.intervals import Interval
 from jtss.paper.grids import Setup
 from jtss.paper.results import Measured, Spread
 from jtss.reports import figures, page
-from jtss.runs import files
 
 MISSING = "missing"
 NOTHING = "–"

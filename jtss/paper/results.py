@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jtss import files
 from jtss.metrics import comparisons
 from jtss.metrics.classification import confusion_matrix
 from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, deviation
 from jtss.paper import grids
 from jtss.paper.grids import Setup, Trial
 from jtss.reports import page
-from jtss.runs import files
 
 TEST = "test.json"
 SUM = "sha256"  # of the rest of the file, in the form of `_sum`

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jtss import dataset
+from jtss import dataset, files
 from jtss.config.settings import Config
 from jtss.inference import predict, screening
 from jtss.inference.model import Model
@@ -29,7 +29,7 @@ from jtss.paper import grids, results
 from jtss.paper.grids import Setup, Trial
 from jtss.paper.results import Result, Results
 from jtss.reports import evaluation
-from jtss.runs import directory, files, provenance
+from jtss.runs import directory, provenance
 from jtss.runs.directory import RunDirectory
 from jtss.runs.states import RunError
 from jtss.schema import SPLIT_NAMES, Sequences, join, take

@@ -19,14 +19,14 @@ import h5py
 import jax
 import numpy as np
 
-from jtss import __version__, schema
+from jtss import __version__, dataset, schema
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.files import SUMS, file_fault, listed_sums
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
-from jtss.runs.files import SUMS, file_fault, listed_sums
 
 FORMAT_VERSION = 2
 PROVENANCE = {
@@ -103,9 +103,9 @@ def read(path: Path) -> TrainedModel:
         ModelError: not such a file, of another format or schema version, or its arrays do not fit its configuration.
     """
     try:
-        file = h5py.File(path, "r")
+        file = _open(path)
     except OSError as error:
-        raise ModelError(f"{path}: not a readable HDF5 file ({error}), expected a trained model") from None
+        raise ModelError(f"{path}: {dataset.reason(error)}; expected a trained model") from None
     try:
         with file:
             return _checked(path, file)
@@ -113,6 +113,11 @@ def read(path: Path) -> TrainedModel:
         raise
     except Exception as error:  # HDF5 on damaged bytes: OSError, RuntimeError, KeyError, and more
         raise ModelError(f"{path}: damaged ({error})") from error
+
+
+def _open(path: Path) -> h5py.File:
+    """Without a lock, which some file systems do not have: a file of a model is never changed, but replaced whole."""
+    return h5py.File(path, "r", locking=False)
 
 
 def _checked(path: Path, file: h5py.File) -> TrainedModel:
@@ -229,7 +234,7 @@ def is_model(path: Path) -> bool:
     if path.suffix != ".h5" or not path.is_file():
         return False
     try:
-        with h5py.File(path, "r") as opened:
+        with _open(path) as opened:
             return "format_version" in opened.attrs
     except OSError:
         return False

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
+from jtss import dataset, files, schema
 from jtss.inference import other_classifiers
 from jtss.inference.model import Model
 from jtss.inference.other_classifiers import PredictionsError
@@ -18,7 +18,6 @@ from jtss.realism.samples import Sample
 from jtss.realism.transfer import Votes
 from jtss.reports import assessment
 from jtss.reports.page import to_json
-from jtss.runs import files
 
 Say = Callable[[str], None]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jtss import dataset
+from jtss import dataset, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.inference import predict
 from jtss.inference.model import Model, refuse_own_sky, version
+from jtss.invocation import option
 from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, report
@@ -20,7 +21,7 @@ from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.sections import models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
-from jtss.runs import files, provenance
+from jtss.runs import provenance
 from jtss.runs.ensemble import seed_directories
 from jtss.schema import SPLIT_NAMES
 from jtss.training.trained import learning_curve
@@ -82,7 +83,9 @@ def assess(
         raise InputError(f"split {request.split!r}, expected one of {', '.join((*SPLIT_NAMES, ALL_SPLITS))}")
     data_path = request.data or training_data(run)
     if not data_path.exists():
-        raise FileNotFoundError(f"{data_path}: no such file; if the data set of {path} moved, say where by --data")
+        raise FileNotFoundError(
+            f"{data_path}: no such file; if the data set of {path} moved, say where by {option('data')}"
+        )
     described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
     for one in (run, *others):
         refuse_own_sky(one, data_path, described["made_by"])
@@ -247,7 +250,7 @@ def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Conf
             f" {config.n_detections}"
         )
     counts = ", ".join(f"{count} {name}" for name, count in evaluated.counts.items())
-    hint = "" if split == ALL_SPLITS else "; --split all takes every labelled object"
+    hint = "" if split == ALL_SPLITS else f"; {option('split', ALL_SPLITS)} takes every labelled object"
     raise ValueError(f"{path}: nothing to evaluate in the {split} split ({counts}){hint}")
 
 

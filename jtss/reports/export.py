@@ -13,7 +13,9 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from jtss import files
 from jtss.config import named
+from jtss.files import file_fault, write_sums
 from jtss.inference import model
 from jtss.inference.model import Model
 from jtss.pretrained import file, load
@@ -22,8 +24,6 @@ from jtss.reports import card
 from jtss.reports.card import SIMULATED
 from jtss.reports.evaluation import ALL_SPLITS
 from jtss.reports.report import REPORT_VERSION
-from jtss.runs import files
-from jtss.runs.files import file_fault, write_sums
 from jtss.training.trained import directories
 
 READABLE = (2, 3, REPORT_VERSION)  # what is read here is the same in all

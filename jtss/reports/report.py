@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jtss import files
 from jtss.inference.portraits import Portrait
 from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
@@ -18,7 +19,7 @@ from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import accuracy, calibration, models, priors, ranking, screening, seeds, selective, slices
 from jtss.reports.sections.selective import PURITY
 from jtss.reports.stamps import portrait_picture
-from jtss.runs import files, provenance
+from jtss.runs import provenance
 
 REPORT_VERSION = 4
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}

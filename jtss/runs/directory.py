@@ -16,19 +16,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from jtss import devices
+from jtss import devices, files
 from jtss.config import settings
 from jtss.config.settings import Config
+from jtss.invocation import option, spelled
 from jtss.network.inputs import Statistics
-from jtss.runs import ensemble, files
+from jtss.runs import ensemble
 from jtss.runs.states import RunError, States, reason
 
 CONFIG, STATISTICS, METRICS, LOCK = "config.json", "statistics.json", "metrics.jsonl", "lock"
 PROVENANCE_FILE, CHECKPOINTS = "provenance.json", "checkpoints"
 PROVENANCE = ("command", "data", "data_hash", "started", "versions", "device")
-# what a start that was killed may have left: its own files, but not yet the configuration
-_DOCUMENTS = (METRICS, STATISTICS, PROVENANCE_FILE)
-BEFORE_CONFIG = {LOCK, *_DOCUMENTS, *(files.partial(Path(name)).name for name in (*_DOCUMENTS, CONFIG))}
+_DOCUMENTS = (METRICS, STATISTICS, PROVENANCE_FILE)  # what comes before the configuration
 
 
 @dataclass(frozen=True)
@@ -120,9 +119,9 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     """
     if not devices.is_first_process() or not path.exists():
         return
-    if path.is_dir() and {entry.name for entry in path.iterdir()} <= BEFORE_CONFIG:
+    if path.is_dir() and all(map(_belongs_to_a_start, path.iterdir())):
         return
-    elsewhere = "choose another name with --out"
+    elsewhere = f"choose another name with {option('out')}"
     if ensemble.is_ensemble(path):
         raise FileExistsError(f"{path} exists and holds an ensemble; {elsewhere}")
     if not (path / CONFIG).is_file():
@@ -134,7 +133,14 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if differences:
         raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")
     if there.states().steps():
-        raise FileExistsError(f"{path} exists and is this run; go on with it by --resume {path}, or {elsewhere}")
+        going_on = spelled("train", "--resume", path)
+        raise FileExistsError(f"{path} exists and is this run; go on with it by: {going_on}; or {elsewhere}")
+
+
+def _belongs_to_a_start(entry: Path) -> bool:
+    """Whether a start that was killed may have left it: its own files, but not yet the configuration."""
+    unfinished = any(files.is_partial(entry, name) for name in (*_DOCUMENTS, CONFIG))
+    return entry.name in {LOCK, *_DOCUMENTS} or unfinished
 
 
 def create(path: Path, config: Config, statistics: Statistics, provenance: dict) -> RunDirectory:

@@ -8,10 +8,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jtss import devices
+from jtss import devices, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.runs import files
+from jtss.invocation import option, spelled
 
 FILE = "repeats.json"
 
@@ -54,13 +54,15 @@ def require_new(path: Path) -> None:
     if not devices.is_first_process():
         return
     if is_ensemble(path):
-        raise FileExistsError(f"{path} exists and holds an ensemble; go on with it by --resume {path}")
+        going_on = spelled("train", "--resume", path)
+        raise FileExistsError(f"{path} exists and holds an ensemble; go on with it by: {going_on}")
     if path.exists() and not (path.is_dir() and all(map(_belongs_to_a_start, path.iterdir()))):
-        raise FileExistsError(f"{path} exists and is no folder of an ensemble; choose another name with --out")
+        elsewhere = f"choose another name with {option('out')}"
+        raise FileExistsError(f"{path} exists and is no folder of an ensemble; {elsewhere}")
 
 
 def _belongs_to_a_start(entry: Path) -> bool:
-    return entry.name.startswith("seed-") or entry == files.partial(entry.with_name(FILE))
+    return entry.name.startswith("seed-") or files.is_partial(entry, FILE)
 
 
 def seed_directory(path: Path, seed: int) -> Path:

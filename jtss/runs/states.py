@@ -21,10 +21,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from jtss import devices
+from jtss import devices, files
 from jtss.config import settings
 from jtss.errors import InputError
-from jtss.runs import files
 
 State = Any  # a tree of arrays with a leaf `step`, as `jtss.training.step.TrainState`
 KEPT = 2  # the latest, and the one before it in case the latest is damaged

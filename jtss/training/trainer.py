@@ -17,6 +17,7 @@ from jtss import dataset, devices
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.invocation import spelled
 from jtss.runs import directory, ensemble, provenance
 from jtss.runs.directory import RunDirectory
 from jtss.training import loop, step
@@ -214,8 +215,8 @@ def train_group(
                     break
     except FloatingPointError as error:
         recorder.save(progress.states)  # the best model is in it
-        others = "; the other seeds go on, each by --resume of its own folder" if len(group) > 1 else ""
-        raise FloatingPointError(f"{error}{others}") from None
+        going_on = f"; the other seeds go on, each by: {spelled('train', '--resume', 'ITS_FOLDER')}"
+        raise FloatingPointError(f"{error}{going_on if len(group) > 1 else ''}") from None
     if progress is None:  # a stop in the first turn, which may have taken the memory of the states
         stop.agree()
         return at_start

@@ -118,6 +118,62 @@ def test_the_plain_name_goes_before_one_with_a_unit(tmp_path):
     np.testing.assert_array_equal(matched(save(tmp_path / "cat.csv", columns)), np.float32([8.5, 9.0, np.nan]))
 
 
+@pytest.mark.parametrize("extension", ["csv", "csv.gz", "parquet", "fits", "ecsv", "vot", "tbl"])
+@pytest.mark.parametrize("text", ["10:12:30.5", "10 12 30.5", "10h12m30.5s", "-01d02m03s"])
+def test_a_place_in_hours_minutes_and_seconds_is_refused_with_the_remedy(tmp_path, extension, text):
+    """Colons were a time of day to Arrow; text of plain numbers, in another column, is read."""
+    column = "dec" if text.startswith("-") else "ra"
+    table = Table(NUMBERS | {column: [text, text], "w4mpro": ["9.0", "8.5"]})
+    path = tmp_path / f"cat.{extension}"
+    if extension[:3] == "csv":
+        with (gzip.open if extension.endswith("gz") else open)(path, "wb") as file:
+            csv.write_csv(pa.table({name: table[name].tolist() for name in table.colnames}), file)
+    else:
+        table.write(path, format={"vot": "votable", "tbl": "ascii.ipac"}.get(extension))
+    with pytest.raises(InputError) as refused:
+        load(path)
+    said = rf"{path}: column {column} has {text!r}, expected a number: give it in degrees, as SkyCoord"
+    assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet", "fits", "ecsv", "vot"])
+def test_numbers_as_text_are_numbers_and_other_text_is_named(tmp_path, extension):
+    columns = NUMBERS | {"ra": ["10.0", "20"], "w4mpro": ["9.0", "8.5"]}
+    path = tmp_path / f"cat.{extension}"
+    Table(columns).write(path, **({"format": "votable"} if extension == "vot" else {}))
+    np.testing.assert_array_equal(matched(path), np.float32([8.5, 9.0, np.nan]))
+    Table(columns | {"w4mpro": ["9.0", "faint"]}).write(
+        path, overwrite=True, **({"format": "votable"} if extension == "vot" else {})
+    )
+    with pytest.raises(InputError, match=rf"cat\.{extension}: column w4mpro has 'faint', expected a number$"):
+        load(path)
+
+
+def test_what_stands_for_nothing_in_csv_is_not_the_text_that_is_named(tmp_path):
+    path = tmp_path / "cat.csv"
+    path.write_text("ra,dec,w1,w2,w3,w4\n10,1,NA,,null,faint\n")
+    with pytest.raises(InputError, match=r"cat\.csv: column w4 has 'faint', expected a number$"):
+        load(path)
+
+
+def test_right_ascensions_may_run_from_minus_180(tmp_path):
+    """The same places as from 0 to 360, also beside 0 and beside 180."""
+    ra = np.array([-179.99995, -90.0, -1e-5, 0.0, 90.0, 180.0, 270.0001, 359.99995])
+    columns = {"ra": ra, "dec": np.zeros(8), **{f"w{k}": np.arange(8.0) for k in range(1, 5)}}
+    found = match(load(save(tmp_path / "cat.csv", columns)), np.mod(ra, 360), np.zeros(8))
+    np.testing.assert_array_equal(found[:, 0], np.arange(8))
+    with pytest.raises(InputError, match=r"1 of 8 rows lack .* ra in \[-180, 360\].*, first row 3: ra -181, dec 0$"):
+        load(save(tmp_path / "cat.csv", columns | {"ra": np.where(ra == ra[2], -181, ra)}))
+
+
+@pytest.mark.parametrize("stand_in", [-999.0, -9999.0, -99.0, -99.9, 99.0, 99.99, 999.9, 1e20, np.inf])
+def test_what_stands_for_no_magnitude_is_missing(tmp_path, stand_in):
+    """So that no colour comes of it."""
+    path = save(tmp_path / "cat.parquet", NUMBERS | {"w1mpro": np.array([stand_in, 15.0])})
+    found = match(load(path), np.array([10.0, 20.0]), np.array([1.0, -2.0]))
+    np.testing.assert_array_equal(found[:, 0], np.float32([np.nan, 15.0]))
+
+
 def test_positions_in_float32_radians_reach_all_round_the_sky(tmp_path):
     columns = {"ra_rad": np.float32([2 * np.pi, 1]), "dec_rad": np.float32([0.5 * np.pi, 1])}
     parquet.write_table(pa.table(columns | {f"w{k}": [9.0, 9.0] for k in range(1, 5)}), tmp_path / "cat.parquet")
@@ -239,7 +295,7 @@ def test_fits_files_without_a_table_of_numbers_are_named(tmp_path):
     Table(filled | {"dec": np.zeros((2, 3))}).write(deep)
     for path, message in (
         (image, "not a readable table"),
-        (text, "not a readable table"),
+        (text, "column ra has 'a', expected a number"),
         (deep, "column dec has shape .2, 3., expected one number a row"),
     ):
         with pytest.raises(InputError, match=rf"{path.name}: {message}"):

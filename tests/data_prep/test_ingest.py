@@ -216,3 +216,12 @@ def test_real_alerts_lose_nothing_but_edges_and_the_rule(ztf_dir, tmp_path):
     for name, (low, high) in limits.items():
         values = sequences.metadata[:, METADATA_NAMES.index(name)]
         assert ((values >= low) & (values <= high)).all(), name
+
+
+def test_an_account_that_does_not_balance_is_an_error(read, monkeypatch):
+    """Also under python -O, which leaves out every assert."""
+    spool = data_prep_ingest.Spool
+    sources = spool.sources
+    monkeypatch.setattr(spool, "sources", lambda self: list(sources(self))[1:])
+    with pytest.raises(RuntimeError, match="2 alerts read, 1 of them kept or dropped"):
+        read([alert(candid=1), alert("ZTF18b", 2)])

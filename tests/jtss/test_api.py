@@ -1,10 +1,13 @@
 """What a notebook uses: the same answers as the shell, one row an object, one family of errors."""
 
+import inspect
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import fastavro
 import numpy as np
@@ -17,6 +20,8 @@ from helpers.made_runs import SPLIT, TINY, make_run, write_data
 from helpers.made_sequences import sequences
 from helpers.make_packets import alert, night, save, save_tar
 from helpers.places import ROOT
+from helpers.programs import jtss as shell
+from jtss import dataset
 from jtss.errors import InputError
 
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
@@ -176,6 +181,18 @@ def test_alerts_give_account(tmp_path):
         assert batch.n_detections.tolist() == [5, 2, 1, 1, 1]
 
 
+def test_alerts_that_are_closed_say_so(model):
+    """Whoever asks, and also where they are closed between two batches; the account stays."""
+    with jtss.read_alerts(alert()) as alerts:
+        begun = alerts.batches(), alerts.rejections()
+    asked = [partial(next, each, None) for each in begun]
+    asked += [alerts.batches, alerts.rejections, partial(model.classify, alerts), partial(model.predict_proba, alerts)]
+    for ask in asked:
+        with pytest.raises(InputError, match="<Alerts of 1 objects: 1 read, 1 kept>: closed; use them inside"):
+            ask()
+    assert (alerts.ledger["kept"], alerts.object_ids) == (1, ["ZTF18aaaaaaa"])
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -206,6 +223,56 @@ def test_other_bad_input_is_of_the_same_family(model, trained, tmp_path):
     ):
         with pytest.raises(InputError):
             wrong()
+
+
+def test_class_priors_are_those_of_the_shell(tmp_path):
+    """The same probabilities to all their digits, and the same version."""
+    save(tmp_path / "night", night())
+    shares = {"AGN": 0.4, "SN": 0.1, "VS": 0.3, "asteroid": 0.15, "bogus": 0.05}
+    words = ["--priors", ",".join(f"{name}={share}" for name, share in shares.items()), "--out", tmp_path / "t.csv"]
+    assert shell("classify", tmp_path / "night", "-m", "n1_enhanced", *words) == 0
+    table = jtss.load_model("n1_enhanced").classify(tmp_path / "night", priors=shares)
+    rows = Table.read(tmp_path / "t.csv")
+    assert set(rows["classifier_version"]) == {table.meta["version"]}
+    assert table.meta["version"].endswith(".priors")
+    ours = {(row["object_id"], name): row[f"P_{name}"] for row in table for name in CLASSES}
+    assert ours == {(row["oid"], row["class_name"]): np.float32(row["probability"]) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"AGN": 0.5, "SN": 0.5}, "^priors=: found AGN, SN, the model has AGN, SN, VS, asteroid, bogus$"),
+        (dict.fromkeys(CLASSES, 0.3), "^priors={.*}: the fractions add up to 1.5, expected 1$"),
+        ("AGN=.5,SN=.5", "^priors='AGN=.5,SN=.5': expected a fraction for each class"),
+        ({}, "^priors={}: "),
+    ],
+)
+def test_priors_that_are_none_are_bad_input(model, shares, message):
+    with pytest.raises(InputError, match=message):
+        model.classify(alert(), priors=shares)
+
+
+def test_errors_advise_arguments_of_python(trained, tmp_path):
+    """What a shell would be told is spelled as this caller can give it, and a shell is told its own way again."""
+    run, data, out = jtss.load_model(trained / "run"), trained / "made.h5", tmp_path / "x.h5"
+    write_data(tmp_path / "train.h5", split=[0] * len(SPLIT))
+    out.touch()
+    for message, wrong in {
+        "add force=True to replace it": lambda: jtss.simulate(30, out=out),
+        "choose another name with out=$": lambda: jtss.train("demo", data, out),
+        "go on with it by: jtss train --resume .*; or choose another name with out=": lambda: jtss.train(
+            run.trained.config, data, trained / "run"
+        ),
+        "^calibrated=True: .* has no temperature": lambda: run.classify(alert(), calibrated=True),
+        "moved, say where by data=$": lambda: jtss.evaluate(run, tmp_path / "absent.h5"),
+        "split='all' takes every labelled object": lambda: jtss.evaluate(run, tmp_path / "train.h5"),
+    }.items():
+        with pytest.raises(InputError, match=message) as refused:
+            wrong()
+        assert " --out" not in str(refused.value)
+    with pytest.raises(FileExistsError, match="add --force to replace it"):
+        dataset.Writer(out, survey="made", command="made")
 
 
 @pytest.mark.parametrize("name", ["t.ecsv", "t.vot", "t.parquet", "t.fits", "t.csv"])
@@ -252,6 +319,31 @@ def test_a_report(trained):
     assert not list(trained.glob("run/evaluation*"))
     jtss.evaluate(run, jtss.open_dataset(trained / "made.h5"), out=trained / "report")
     assert (trained / "report" / "report.json").is_file()
+
+
+def test_what_a_report_holds_is_said_where_it_is_asked_for(trained):
+    document = jtss.evaluate(trained / "run", trained / "made.h5")
+    returns = inspect.getdoc(jtss.evaluate).partition("Returns:")[2].partition("Raises:")[0]
+    described = re.findall(r"^    (\w[\w, ]*): ", returns, re.MULTILINE)
+    names = [name for names in described for name in names.split(", ")]
+    assert sorted(names) == sorted(document)
+    assert {name for name, value in document.items() if value is None} >= {"bogus_screening", "by_detections", "seeds"}
+
+
+def test_warnings_point_to_the_line_that_asked(trained, monkeypatch, model):
+    """However deep in ours the reason showed."""
+    run = jtss.load_model(trained / "run")
+    monkeypatch.setattr("jtss.pretrained.load.load_model", lambda _: replace(run.trained, warnings=["old"]))
+    asked = {
+        "old": lambda: jtss.load_model("run"),
+        "Fewer than 30 objects": lambda: jtss.evaluate(run, trained / "made.h5"),
+        "1 alerts of unknown objects": lambda: model.classify([alert(), alert(object_id="Z" * 65)]),
+    }
+    for text, ask in asked.items():
+        with pytest.warns(UserWarning, match=text) as warned:
+            ask()
+        (line,) = (line for line in warned if str(line.message).startswith(text))
+        assert (line.filename, line.lineno) == (__file__, ask.__code__.co_firstlineno)
 
 
 def test_configurations_take_changes():

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -15,6 +14,7 @@ import pytest
 from data_prep.audit.audit import audit
 from data_prep.inspection import summary
 from data_prep.ledger import Ledger
+from helpers import without_locks
 from helpers.made_sequences import sequences
 from helpers.places import ROOT
 from jtss import dataset, schema
@@ -194,11 +194,6 @@ def test_a_file_that_is_being_written_is_named(path):
     assert done.stdout == f"{path}: another program has it open for writing\n", done.stderr
 
 
-WITHOUT_LOCKS = """
-#include <errno.h>
-int flock(int file, int operation) { errno = ENOLCK; return -1; }
-int lockf(int file, int command, long length) { errno = ENOLCK; return -1; }
-"""
 WRITE_AND_READ = """
 import sys
 sys.path.insert(0, "tests")
@@ -213,16 +208,13 @@ for step in (lambda: dataset.attributes(sys.argv[1]), lambda: write(sys.argv[2],
 """
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 def test_a_file_system_without_locks_is_named_with_its_remedy_and_nothing_left_behind(path, tmp_path):
-    library, out = tmp_path / "without_locks.so", tmp_path / "out"
+    environment, out = without_locks.environment(tmp_path), tmp_path / "out"
     out.mkdir()
-    command = ["cc", "-x", "c", "-shared", "-fPIC", "-o", library, "-"]
-    subprocess.run(command, input=WITHOUT_LOCKS, text=True, check=True)
 
     def lines(**variables):
         command = [sys.executable, "-c", WRITE_AND_READ, str(path), str(out / "new.h5")]
-        variables = {**os.environ, "LD_PRELOAD": str(library), **variables}
+        variables = environment | variables
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=variables).stdout.splitlines()
 
     reading, writing = lines()

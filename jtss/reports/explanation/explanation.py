@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import files, schema
 from jtss.inference import model, predict
 from jtss.inference.model import Model
 from jtss.network import inputs
@@ -19,7 +19,7 @@ from jtss.reports.explanation.occlusion import Occlusion
 from jtss.reports.explanation.page import html
 from jtss.reports.page import percent, to_json
 from jtss.reports.stamps import FILTERS
-from jtss.runs import files, provenance
+from jtss.runs import provenance
 from jtss.schema import Sequences
 
 EXPLAIN_VERSION = 1

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jtss import files
 from jtss.metrics.intervals import deviation
 from jtss.reports import figures, page
 from jtss.reports.page import percent, points
-from jtss.runs import files
 from jtss.runs.ensemble import FILE
 
 ENSEMBLE = "together"  # the key of repeats.json under which the scores of the ensemble stand

@@ -107,6 +107,48 @@ def test_identity_and_time_are_checked(tmp_path, change, reason):
     assert found.object_id == ("" if reason == "bad_object_id" else "ZTF18aaaaaaa")
 
 
+TEXTS = {
+    "jd": ("2459000.7", "jd is the text '2459000.7', expected a number within (2400000.0, 2500000.0)"),
+    "fid": ("g", "fid is the text 'g', expected 1, 2 or 3 (g, r, i)"),
+    "isdiffpos": ("true", "isdiffpos is the text 'true', expected t or 1 (positive), f or 0 (negative)"),
+    "magpsf": ("18.5", "magpsf is the text '18.5', expected a number [mag]"),
+    "ra": ("10:00:00", "ra is the text '10:00:00', expected a number [deg]"),
+    "dec": ("", "dec is the text '', expected a number [deg]"),
+}
+
+
+def write_text(name: str, text: str) -> bytes:
+    """Two packets whose schema has text for a field of the candidate."""
+    schema, records = alert_schema(), [small(11), small(12)]
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
+    (field,) = (field for field in candidate["fields"] if field["name"] == name)
+    field["type"] = "string"
+    for record in records:
+        record["candidate"][name] = text
+    return write(schema, records)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_where_an_alert_needs_a_number_is_a_rejection_that_names_it(tmp_path, name):
+    """Not a value that is missing in silence: with it the network would answer as readily."""
+    text, detail = TEXTS[name]
+    data = write_text(name, text)
+    for found in (*decode_bytes(tmp_path, data), *from_decoded(data)):
+        assert (found.reason, found.detail, found.object_id) == (f"bad_{name}", detail, "ZTF18aaaaaaa")
+    wrapped = small(11)
+    wrapped["candidate"][name] = np.str_(text)
+    assert from_record(wrapped, "").detail == detail
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("isdiffpos", "t"), ("isdiffpos", "f"), ("isdiffpos", "1"), ("isdiffpos", "0"), ("fid", "2")]
+)
+def test_text_that_says_it_exactly_is_read(tmp_path, name, text):
+    data = write_text(name, text)
+    for found in (*decode_bytes(tmp_path, data), *from_decoded(data)):
+        assert (found.candidate[name], found.fid) == (text, 2 if name == "fid" else CANDIDATE["fid"])
+
+
 REAL_CANDID = 1_786_216_733_015_010_001  # no float64, whose steps are 256 there
 
 

@@ -1,5 +1,6 @@
 """`jtss classify`: what is refused, what is said, and what options do to the probabilities."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,9 @@ from data_prep import ingest
 from helpers.made_runs import FIRST, TINY, make_run, table_of, write_data
 from helpers.make_packets import CANDIDATE, alert, night, save
 from helpers.programs import jtss
+from jtss import files
 from jtss.pretrained import file
 from jtss.reports import export
-from jtss.runs import files
 
 PRIORS = {"AGN": 0.4, "SN": 0.1, "VS": 0.3, "asteroid": 0.15, "bogus": 0.05}
 GIVEN = ",".join(f"{name}={share}" for name, share in PRIORS.items())
@@ -124,6 +125,20 @@ def test_a_mistake_gets_one_line_and_leaves_nothing(classify, tmp_path, model, w
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--out", "--picture", "--rejects"])
+def test_a_file_that_exists_is_replaced_by_force_only(classify, tmp_path, option):
+    """As every command has it; the predictions of a night are not lost to those of another."""
+    old = tmp_path / "old.csv"
+    old.write_text("precious")
+    others = [] if option == "--out" else [option, old]
+    given = {"out": old if option == "--out" else tmp_path / "t.csv"}
+    status, out, err = classify("plain", *others, **given)
+    assert (status, out, old.read_text(), os.listdir(tmp_path)) == (2, "", "precious", ["old.csv"])
+    assert err == f"jtss: error: {old} exists; choose another name or add --force to replace it\n"
+    assert classify("plain", *others, "--force", **given)[0] == 0
+    assert b"precious" not in old.read_bytes()
+
+
 def catalogue(path, *positions):
     path.write_text("ra,dec,W1,W2,W3,W4\n" + "".join(f"{ra},{dec},14.1,13.9,11.2,8.8\n" for ra, dec in positions))
     return path
@@ -146,7 +161,7 @@ def test_colours_that_are_missing_or_not_read_are_warned_of(classify, folder, tm
     _, out, err = classify(folder / "run")
     assert "WARNING: no --allwise given: the AllWISE colours count as missing" in err
     assert "objects matched" not in out + err
-    _, _, err = classify("plain", "--allwise", catalogue(tmp_path / "cat.csv", (150.0, 2.0)))
+    _, _, err = classify("plain", "--allwise", catalogue(tmp_path / "cat.csv", (150.0, 2.0)), out="u.csv")
     assert "WARNING: --allwise: plain reads no AllWISE colours, so the catalogue changes nothing" in err
 
 
@@ -156,8 +171,8 @@ def test_files_beside_the_alerts_are_passed_over(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     catalogue(folder / "allwise.csv", (150.0, 2.0))
     outputs = ["--out", "table.csv", "--rejects", "rejects.jsonl", "--picture", "picture.png"]
-    for _ in range(2):
-        assert jtss("classify", ".", "-m", "n1_enhanced", "--allwise", "allwise.csv", *outputs) == 0
+    for force in ([], ["--force"]):
+        assert jtss("classify", ".", "-m", "n1_enhanced", "--allwise", "allwise.csv", *outputs, *force) == 0
         assert "other_file" not in capsys.readouterr().out
     assert set(answers("table.csv")) == {"ZTF18a", "ZTF18b"}
 

@@ -1,4 +1,4 @@
-"""What all verbs share: one line for an error, exit statuses, signals, encodings, outputs that do not collide."""
+"""What all verbs share: one line for an error, exit statuses, signals, encodings."""
 
 import os
 import signal
@@ -10,7 +10,6 @@ import pytest
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
 from jtss.commands import common
-from jtss.errors import InputError
 
 WAITING = """
 import os, sys, time
@@ -75,21 +74,6 @@ def test_a_device_that_is_not_there_gets_one_line_that_says_what_to_do(tmp_path,
     assert last.startswith(f"python -m jtss: error: JAX_PLATFORMS={platform}: ")
     assert "unset JAX_PLATFORMS" in last
     assert "Traceback" not in done.stderr
-
-
-def test_two_outputs_of_one_name_are_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "link").symlink_to(tmp_path)
-    common.check_outputs({"--out": tmp_path / "a.csv", "--picture": tmp_path / "a.png", "--rejects": None})
-    for other in (tmp_path / "a.csv", tmp_path / "link" / "a.csv", tmp_path / "." / "a.csv"):
-        with pytest.raises(InputError, match="--out and --rejects name the same file"):
-            common.check_outputs({"--out": tmp_path / "a.csv", "--rejects": other})
-    with pytest.raises(InputError, match="--allwise and --out name the same file"):
-        common.check_outputs({"--out": tmp_path / "a.csv"}, {"--allwise": tmp_path / "a.csv"})
-    with pytest.raises(InputError, match="a folder, expected the name of a file"):
-        common.check_outputs({"--out": tmp_path})
-    with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
-        common.check_outputs({"--out": tmp_path / "nowhere" / "a.csv"})
 
 
 def test_an_error_of_several_lines_is_printed_in_one():

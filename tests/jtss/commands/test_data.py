@@ -79,6 +79,9 @@ def test_a_data_set_is_inspected(sky, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "3 objects" in out
     assert out.endswith(f"{tmp_path}/stamps.png: gallery of stamps\n")
+    assert jtss("data", "inspect", sky, "--gallery", tmp_path / "stamps.png") == 2
+    assert "stamps.png exists; choose another name or add --force" in capsys.readouterr().err
+    assert not jtss("data", "inspect", sky, "--gallery", tmp_path / "stamps.png", "--force")
     assert (tmp_path / "stamps.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -261,7 +261,7 @@ def test_a_run_that_is_not_finished_is_evaluated_with_a_warning(evaluate, folder
 def test_a_data_set_given_as_alerts_is_refused_and_no_table_replaced(evaluate, folder):
     table = folder / "kept.csv"
     table.write_text("kept")
-    status, _, err = evaluate("--alerts", str(folder / "made.h5"), "--out", str(table))
+    status, _, err = evaluate("--alerts", str(folder / "made.h5"), "--out", str(table), "--force")
     assert status == 2
     assert "nothing in it is an alert that can be used (a data set is for evaluation)" in err
     assert table.read_text() == "kept"

@@ -46,3 +46,16 @@ def test_a_shell_that_completes_gets_the_verbs(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT | asked, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert answers.read_text().strip() == "classify"
+
+
+WRITE_FILES = ("classify", "data build", "data simulate", "data inspect")
+WRITE_FOLDERS = ("evaluate", "explain", "realism", "data compare")
+
+
+@pytest.mark.parametrize("verbs", [*WRITE_FILES, *WRITE_FOLDERS])
+def test_the_help_says_what_becomes_of_what_is_there(verbs, capsys):
+    """Files are replaced by --force only, folders of reports are made anew."""
+    assert jtss(*verbs.split(), "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("--force replace files that exist" in said) == (verbs in WRITE_FILES)
+    assert ("what is there is replaced" in said or "replaces earlier ones" in said) == (verbs in WRITE_FOLDERS)

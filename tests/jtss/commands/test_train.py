@@ -180,7 +180,7 @@ def test_a_run_says_where_it_comes_from_and_refuses_other_data(whole, data_file,
 
     again = run(*IMAGES, "--data", data_file, "--out", directory)
     assert again.returncode == 2
-    assert "go on with it by --resume" in again.stderr
+    assert "go on with it by: python train.py --resume" in again.stderr
 
     (directory / "provenance.json").write_text(json.dumps({**provenance, "data_hash": "0" * 32}))
     other = run("--resume", directory)

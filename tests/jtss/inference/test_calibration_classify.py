@@ -10,11 +10,11 @@ import pytest
 
 from helpers.made_runs import TINY, caller, make_run, table_of, write_data
 from helpers.make_packets import night, save
+from jtss import files
 from jtss.inference import calibration, predict
 from jtss.pretrained import file
 from jtss.pretrained.file import ModelError
 from jtss.reports import card, export
-from jtss.runs import files
 
 
 @pytest.fixture(scope="module")

@@ -100,13 +100,28 @@ def test_proportions_as_text():
     for text, message in (
         ("AGN", "found 'AGN', expected CLASS=FRACTION"),
         ("AGN=x,SN=1", "found 'AGN=x'"),
-        ("AGN=-.1,SN=1.1", "found 'AGN=-.1'"),
-        ("AGN=nan,SN=1", "found 'AGN=nan'"),
+        ("AGN=-.1,SN=1.1", "AGN is -0.1, expected a fraction from 0 to 1"),
+        ("AGN=nan,SN=1", "AGN is nan, expected a fraction from 0 to 1"),
         ("AGN=.5,AGN=.5", "AGN is given twice"),
         ("AGN=.5,SN=.4", "add up to 0.9, expected 1"),
     ):
         with pytest.raises(ValueError, match=message):
             priors.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("AGN=.5,SN=.5", "--priors AGN=.5,SN=.5: expected a fraction for each class"),
+        ({"AGN": "0.5", "SN": 0.5}, "AGN is '0.5', expected a fraction from 0 to 1"),
+        ({"AGN": True}, "AGN is True, expected a fraction"),
+        ({"AGN": 1.5}, "AGN is 1.5, expected a fraction"),
+        ({}, "add up to 0, expected 1"),
+    ],
+)
+def test_proportions_that_are_none(given, message):
+    with pytest.raises(ValueError, match=message):
+        priors.normalised(given)
 
 
 def test_the_papers_proportions_serve_its_three_classes_only():

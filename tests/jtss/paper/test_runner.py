@@ -9,14 +9,14 @@ import pytest
 from helpers.made_experiments import MadeTrainer, made_result, write_result
 from helpers.made_runs import write_data
 from helpers.made_states import flip_a_bit
-from jtss import dataset
+from jtss import dataset, files
 from jtss.config import tsc
 from jtss.paper import grids, results, runner, table2
 from jtss.paper.experiments import EXPERIMENTS
 from jtss.paper.grids import choose
 from jtss.paper.results import Measured, Results
 from jtss.paper.runner import Deadline, Left, Runner
-from jtss.runs import directory, files
+from jtss.runs import directory
 from jtss.training.trainer import NeverStop
 
 TABLE_7 = grids.metadata_models(choose("table7", EXPERIMENTS["table7"].extent, seeds=3))

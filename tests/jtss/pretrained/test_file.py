@@ -10,10 +10,10 @@ import pytest
 
 from helpers.made_models import made_model
 from helpers.programs import jtss
+from jtss.files import write_sums
 from jtss.pretrained import file
 from jtss.pretrained.file import ModelError
 from jtss.reports import export
-from jtss.runs.files import write_sums
 
 HERE = "tiny"
 

@@ -1,13 +1,17 @@
 """A model by what a user calls it: a path before a name, and the same numbers by either."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from helpers import without_locks
 from helpers.made_models import made_model
 from helpers.made_runs import COUNTS, LABEL
 from helpers.made_sequences import sequences
+from helpers.places import ROOT
 from jtss import api
 from jtss.inference import predict
 from jtss.pretrained import file, load
@@ -64,3 +68,12 @@ def test_an_exported_model_is_loaded_by_the_path_of_its_file(folder):
 def test_a_data_set_is_no_model(folder):
     with pytest.raises(ModelError, match=r"made.h5: not a directory; expected a run directory or the name"):
         load.load_model(folder / "made.h5")
+
+
+def test_a_model_needs_no_lock(folder, tmp_path):
+    """Some file systems of networks have none; and a model is never changed while it is read."""
+    path = folder / "files" / f"{HERE}.h5"
+    code = f"from jtss.pretrained import load; print(load.load_model({str(path)!r}).config.n_detections)"
+    environment = without_locks.environment(tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr

@@ -13,6 +13,7 @@ import pytest
 from helpers.made_sequences import sequences
 from helpers.made_states import LIKE, flip_a_bit, made_state
 from helpers.made_training import STATISTICS, TINY, TRAIN
+from jtss import files
 from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.inference import predict
@@ -20,7 +21,6 @@ from jtss.network.inputs import standardised
 from jtss.network.network import Batch
 from jtss.pretrained import load
 from jtss.runs import directory as runs_directory
-from jtss.runs import files
 
 PROVENANCE = dict.fromkeys(runs_directory.PROVENANCE, "made")
 
@@ -113,11 +113,11 @@ def test_no_object_with_enough_detections_is_no_error(run):
 
 
 def test_a_new_run_is_not_made_where_something_is(run, tmp_path):
-    elsewhere = "choose another name with --out"
+    elsewhere, going_on = "choose another name with --out", "jtss train --resume"
     (tmp_path / "file").touch()
     (tmp_path / "folder" / "mine").mkdir(parents=True)
     cases = {
-        "run": (TINY, "made", f"exists and is this run; go on with it by --resume {run.path}, or {elsewhere}"),
+        "run": (TINY, "made", f"exists and is this run; go on with it by: {going_on} {run.path}; or {elsewhere}"),
         "file": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
         "folder": (TINY, "made", f"exists and is not a run directory; {elsewhere}"),
     }

@@ -43,7 +43,7 @@ def test_a_start_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
     runs_seeds.require_new(path)
     runs_seeds.write(path, named.get("demo"), [0, 1], 2)
     assert (runs_seeds.seeds_at_once(path), sorted(os.listdir(path))) == (2, ["repeats.json", "seed-0"])
-    with pytest.raises(FileExistsError, match="holds an ensemble; go on with it by --resume"):
+    with pytest.raises(FileExistsError, match="holds an ensemble; go on with it by: jtss train --resume"):
         runs_seeds.require_new(path)
 
 

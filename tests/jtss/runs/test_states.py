@@ -151,7 +151,7 @@ def test_a_save_that_fails_leaves_nothing_and_harms_nothing(saved, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for place in ("shutil.disk_usage", "jtss.runs.files.write_sums"):
+    for place in ("shutil.disk_usage", "jtss.files.write_sums"):
         with monkeypatch.context() as patched:
             patched.setattr(place, full)
             with pytest.raises(RunError) as failed:

@@ -9,8 +9,8 @@ import pytest
 from helpers.made_training import NO_IMAGES, assert_equal_trees
 from jtss.config.settings import override
 from jtss.errors import InputError
+from jtss.files import LockedError
 from jtss.runs import directory
-from jtss.runs.files import LockedError
 from jtss.training import trainer
 from jtss.training.trainer import NeverStop
 
@@ -95,7 +95,7 @@ def test_a_finished_run_is_not_trained_again(whole):
 def test_a_run_that_exists_is_not_begun_anew(whole, data_file):
     out, _ = whole
     before = (out / "metrics.jsonl").read_bytes()
-    with pytest.raises(FileExistsError, match="go on with it by --resume"):
+    with pytest.raises(FileExistsError, match="go on with it by: jtss train --resume"):
         start(data_file, out)
     assert (out / "metrics.jsonl").read_bytes() == before
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from jtss.runs import files
+from jtss import files
 
 
 @pytest.fixture

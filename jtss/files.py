@@ -1,4 +1,4 @@
-"""Files that survive a crash: replaced whole or not at all, locked by one process, checked by SHA-256 sums.
+"""Files that are written: what stands in the way said at once, replaced whole or not at all, locked, checked by sums.
 
 The sums are in the format of `sha256sum`, so that either checks what the other wrote; hashlib does the work.
 """
@@ -6,17 +6,91 @@ The sums are in the format of `sha256sum`, so that either checks what the other 
 import fcntl
 import hashlib
 import os
+import re
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from jtss.errors import InputError
+from jtss.invocation import option
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None] = (), *, force: bool) -> None:
+    """Make sure, before hours go into them, that files can be written and that no two of them are one.
+
+    This is the rule of every command: a file that is there is replaced only where `force` says so, and one that is read
+    never.
+
+    Args:
+        outputs: file by the option that names it, see `jtss.invocation.option`; None: not asked for.
+        inputs: what is read; None: not asked for.
+        force: replace files that exist.
+
+    Raises:
+        InputError: two options name one file, it is read as well, or a folder stands in its place.
+        FileExistsError: it exists and `force` is not set.
+        FileNotFoundError: its folder does not exist.
+        OSError: its folder cannot be written.
+    """
+    read, taken = [path for path in inputs if path], {}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError(f"{option(name, path)}: a folder, expected the name of a file to write")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
+        require_writable(path.parent)
+        for other, its_path in taken.items():
+            if _is_same(path, its_path):
+                raise InputError(f"{option(other)} and {option(name)} name the same file {path}; expected two")
+        if any(_is_same(path, other) for other in read):
+            raise InputError(f"{option(name, path)}: this file is read as well; choose another name to write")
+        refuse_to_replace(path, force)
+        taken[name] = path
+
+
+def refuse_to_replace(path: Path, force: bool) -> None:
+    """Raise FileExistsError where a file is there and `force` is not set."""
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} exists; choose another name or add {option('force', True)} to replace it")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, which may not be there yet; also by a link of either kind."""
+    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A place to write a file: on the disk when all is written, and only then it gets its name.
+
+    Yields:
+        The place, in the same folder. After an error it is gone, and an old file of the name untouched.
+
+    Raises:
+        OSError: the disk is full, or gone.
+    """
+    unfinished = partial(path)
+    try:
+        yield unfinished
+        flush(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
 
 def partial(path: Path) -> Path:
-    """Where a file lies until it is complete; what a killed process leaves has this name."""
-    return path.with_name(f".{path.name}.partial")
+    """Where this process has a file until it is complete; what a killed one leaves has such a name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def is_partial(path: Path, name: str) -> bool:
+    """Whether a path is that of an incomplete file of this name, of whatever process."""
+    return re.fullmatch(rf"\.{re.escape(name)}\.\d+\.partial", path.name) is not None
 
 
 def require_writable(folder: Path) -> None:
@@ -41,16 +115,10 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written, mostly because the disk is full; names the file, the old one is untouched.
     """
-    unfinished = partial(path)
     try:
-        with open(unfinished, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with replaced(path) as unfinished:
+            unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        if unfinished.is_file():
-            unfinished.unlink()
         raise OSError(f"{path} cannot be written: {error.strerror}") from None
 
 
@@ -74,7 +142,8 @@ def hold_lock(path: Path) -> Iterator[None]:
             holder = file.read().decode(errors="replace").strip() or "another process"
             raise LockedError(f"{path.parent} is in use: {holder} trains it") from None
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}; it cannot be locked", str(path)) from None
+            remedy = "choose a folder on another file system, such as a local disk"
+            raise OSError(error.errno, f"{error.strerror}; it cannot be locked: {remedy}", str(path)) from None
         _write(file, f"process {os.getpid()} on {socket.gethostname()}\n")
         yield
 
