@@ -7,18 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from jtss import exits
 from jtss.errors import InputError
 from jtss.runs import files
-
-FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
-SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
 
 
 class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: leaves by the same way as an error, so that temporary files are deleted."""
 
     def __init__(self, number: int):
-        self.status = 128 + number
+        self.status = exits.status_of(number)
 
 
 def warn(message: str) -> None:
@@ -81,10 +79,10 @@ def run(prog: str, action: Callable[[], int | None]) -> int:
         return action() or 0
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
-        return FAILED
+        return exits.FAILED
     except (KeyboardInterrupt, Interrupted) as stopped:
         print(f"{prog}: interrupted", file=sys.stderr)
-        return getattr(stopped, "status", INTERRUPTED)
+        return getattr(stopped, "status", exits.status_of(signal.SIGINT))
 
 
 def one_line(error: Exception) -> str:
