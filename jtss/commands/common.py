@@ -129,5 +129,5 @@ def outlive_readers() -> None:
 
 
 def _manner(stream: io.TextIOWrapper) -> dict:
-    names = ("encoding", "line_buffering", "write_through")
-    return {name: getattr(stream, name) for name in names} | {"errors": "backslashreplace"}
+    by_lines = stream.line_buffering or stream.write_through  # the latter by PYTHONUNBUFFERED
+    return {"encoding": stream.encoding, "line_buffering": by_lines, "errors": "backslashreplace"}
