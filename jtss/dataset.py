@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jtss import __version__, schema
+from jtss import schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.schema import (
@@ -30,6 +30,7 @@ from jtss.schema import (
     Sequences,
     check,
 )
+from jtss.version import __version__
 
 STAMP_ROWS_PER_CHUNK = 32  # 0.76 MB: fits HDF5's chunk cache, and readers go through the rows in order
 ROWS_PER_CHUNK = 4096

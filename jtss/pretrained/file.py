@@ -19,7 +19,7 @@ import h5py
 import jax
 import numpy as np
 
-from jtss import __version__, schema
+from jtss import schema
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
@@ -27,6 +27,7 @@ from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
 from jtss.runs.files import SUMS, file_fault, listed_sums
+from jtss.version import __version__
 
 FORMAT_VERSION = 2
 PROVENANCE = {
