@@ -1,5 +1,6 @@
 """What all verbs share: errors in one line, exit statuses, signals, and output whose reader may go away."""
 
+import argparse
 import errno
 import io
 import signal
@@ -10,6 +11,18 @@ from pathlib import Path
 from jtss import exits
 from jtss.errors import InputError
 from jtss.runs import files
+
+MODEL = "NAME|FILE|RUN"
+MODEL_HELP = "pretrained model by its name, model file, run directory, or folder of several seeds"
+
+
+def add_models(parser: argparse.ArgumentParser, text: str, *more_names: str) -> None:
+    """`-m`, which takes several models and adds each time that it is given."""
+    names = ("-m", "--model", *more_names)
+    parser.add_argument(
+        *names, dest="model", metavar=MODEL, type=Path, nargs="+", action="extend", default=[], help=text
+    )
+    parser.set_defaults(usage_error=parser.error)
 
 
 class Interrupted(BaseException):
