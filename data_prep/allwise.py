@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises:
         FileNotFoundError: there is no such file or folder.
         InputError: unknown extension, no table, a column that is missing, there twice, not of numbers or of a unit that
-            is none of an angle or of a magnitude; names file, found, expected.
+            is none of an angle or of a magnitude; names the file, what it has and what was expected.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file (AllWISE catalogue)")

@@ -9,8 +9,8 @@ from jtss.schema import SPLIT_NAMES
 
 HELP = "measure a model on labelled sequences"
 DESCRIPTION = (
-    "Evaluate a trained model on labelled sequences: a summary here, everything in report.html and report.json. The"
-    " seeds of an ensemble are evaluated one by one as well. More models are compared with the first on the same objects."
+    "Evaluate a trained model on labelled sequences: a summary here, everything in report.html and report.json. Of an"
+    " ensemble, each seed is evaluated by itself as well. More models are compared with the first on the same objects."
 )
 MODELS = f"{common.MODEL_HELP}; more of them are compared with the first"
 

@@ -47,7 +47,7 @@ def parse(text: str) -> dict[str, float]:
         except ValueError:
             fraction = float("nan")
         if not name or not 0 <= fraction <= 1:
-            raise ValueError(f"--priors {text}: found {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1")
+            raise ValueError(f"--priors {text}: {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1")
         if name in proportions:
             raise ValueError(f"--priors {text}: {name} is given twice, expected every class once")
         proportions[name] = fraction
@@ -70,7 +70,7 @@ def class_priors(given: dict[str, float] | None, classes: tuple[str, ...], balan
     """
     if given is not None:
         if set(given) != set(classes):
-            raise ValueError(f"--priors: found {', '.join(given)}, the model has {', '.join(classes)}")
+            raise ValueError(f"--priors: {', '.join(given)}, but the classes of the model are {', '.join(classes)}")
         return ClassPriors(np.array([given[name] for name in classes]), GIVEN, balanced)
     if set(classes) != set(PAPER_COUNTS):
         return None
