@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="folder of the report (default: RUN/evaluation, or MODEL-evaluation here for a pretrained one; with"
-        " -DATA-SPLIT for other data or splits); what is there is replaced",
+        help="folder of the report, which is replaced (default: RUN/evaluation, or MODEL-evaluation in the current"
+        " folder for a pretrained model; -DATA-SPLIT is added for other data or splits)",
     )
     add_screening(parser)
 
@@ -34,7 +34,7 @@ def add_data_options(parser) -> None:
     add = parser.add_argument
     add("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     add("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
-    add("--purity", metavar="P", type=float, help="choose thresholds for this purity (default: 0.95)")
+    add("--purity", metavar="P", type=float, help="purity for which thresholds are chosen (default: 0.95)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,8 +8,8 @@ from jtss.commands import common
 
 HELP = "show what a prediction depends on"
 DESCRIPTION = (
-    "Explain what a model says of objects: which part of the stamps and which values its prediction depends on. A page"
-    " and a JSON file per object; with several models, their answers after each number of detections."
+    "Explain a model's predictions: which parts of the stamps and which metadata they depend on. A page and a JSON file"
+    " per object; with several models, the probabilities after each number of detections."
 )
 
 
@@ -17,15 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar=common.MODEL, nargs="?", help="as -m")
     parser.add_argument("objects", metavar="OBJECT", nargs="+", help="objectId")
     parser.add_argument("-m", "--model", metavar=common.MODEL, type=Path, help=common.MODEL_HELP)
-    parser.add_argument("--beside", metavar=common.MODEL, type=Path, nargs="+", default=[], help="more models")
+    parser.add_argument(
+        "--beside", metavar=common.MODEL, type=Path, nargs="+", default=[], help="more models, for the same objects"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
     parser.add_argument("--allwise", metavar="CAT", type=Path, help="with --alerts: catalogue of W1–W4")
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder of the pages (default: RUN/explained, or MODEL-explained here)"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder of the pages (default: RUN/explained, or MODEL-explained for a pretrained model)",
     )
-
     parser.set_defaults(usage_error=parser.error)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from jtss.commands import common
 
-HELP = "compare simulated with real alerts, and score models on these"
+HELP = "compare simulated with real alerts, and score models on real ones"
 DESCRIPTION = (
-    "How far simulation is from reality for a network, and how well models trained on simulation classify real"
-    " alerts. With --simulated, small networks are trained to separate real from simulated first detections, class by"
-    " class. With -m or --predictions, models are scored on the labelled real objects, one vote per object."
+    "Measure how well networks tell simulated alerts from real ones, and how well models classify real alerts. With"
+    " --simulated, small networks are trained to separate real from simulated first detections, class by class. With"
+    " -m or --predictions, models are scored on the labelled real objects, one prediction per object."
 )
 
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for realism.json, realism.csv and pictures of what models get wrong",
+        help="folder for realism.json, realism.csv and pictures of misclassified objects",
     )
 
 

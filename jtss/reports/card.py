@@ -23,7 +23,7 @@ CITATION = (
 )
 SIMULATED_TEACHERS = (
     "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
-    " published real alerts, and its constants were adjusted in view of scores on the labelled ones, so a score on those"
+    " published real alerts, and its constants were adjusted in view of scores on the labelled ones: a score on those"
     " is not independent."
 )
 BALANCED = (
@@ -157,10 +157,11 @@ def _another_machine(result: dict, trained: TrainedModel) -> list[str]:
     sky, own = _skies(result, trained)
     if sky is None or sky != own or result["data"]["content_hash"] == trained.provenance["data_hash"]:
         return []
-    return [
-        "- this is the command of the training data, run again on another machine: objects and split are the same, but"
-        " the last digits of floating-point numbers are rounded differently there, so the content hash differs"
-    ]
+    text = (
+        "- this is the command of the training data, run again on another machine, where the last digits of"
+        " floating-point numbers are rounded differently: the content hash differs, objects and split do not"
+    )
+    return [text]
 
 
 def _row(result: dict, classes: Sequence[str], i: int) -> list[str]:

@@ -170,7 +170,7 @@ def test_verify_looks_at_every_file(files, monkeypatch, capsys):
     def verified():
         return jtss("models", "verify", "--folder", files), capsys.readouterr()
 
-    assert verified() == (0, ("pretrained models: tiny, all as they were made\n", ""))
+    assert verified() == (0, ("pretrained models: tiny, all intact\n", ""))
     (files / "tiny.md").write_text("better\n")
     (files / "new.h5").touch()
     status, (out, err) = verified()
