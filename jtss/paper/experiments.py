@@ -16,12 +16,12 @@ from jtss.config import tsc
 from jtss.config.settings import Config
 from jtss.dataset import DataError
 from jtss.inference.screening import BOGUS, N_SCREENED
-from jtss.paper import bogus, figure6, grids, layout, runner, table2, table6, table7, table8
+from jtss.paper import bogus, figure6, grids, layout, table2, table6, table7, table8
 from jtss.paper.grids import Choice, Extent, Setup, Trial, choose
 from jtss.paper.layout import Column, Document, Table
 from jtss.paper.results import Measured, Results
 from jtss.paper.runner import Deadline, Left, Runner
-from jtss.runs import directory, files
+from jtss.runs import files
 from jtss.training import estimate, trainer
 
 Say = Callable[[str], None]
@@ -102,22 +102,13 @@ class Bench(NamedTuple):
     choice: Choice
     setups: list[Setup]
     results: Results
-    data_hash: str
-
-    @property
-    def measured(self) -> Measured:
-        """What is known."""
-        return Measured(self.results.known, self.data_hash)
 
     def plan(self) -> list[Setup]:
         """All configurations wanted, given what is measured by now."""
-        self._look(self.setups)
-        more = self.experiment.finalists(self.setups, self.measured, self.choice)
-        self._look(more)
+        self.results.look(self.setups)
+        more = self.experiment.finalists(self.setups, self.results.measured, self.choice)
+        self.results.look(more)
         return [*self.setups, *more]
-
-    def _look(self, setups: Sequence[Setup]) -> None:
-        self.results.read(trial for setup in setups for trial in grids.trials(setup, self.data_hash))
 
 
 def prepare(request: Request, warn: Say) -> Bench:
@@ -132,10 +123,10 @@ def prepare(request: Request, warn: Say) -> Bench:
     asked = {"settings": request.settings, "seeds": request.seeds, "n": request.n, "models": request.models}
     choice = choose(name, experiment.extent, **asked)
     setups = experiment.grid(choice)
-    data_hash = str(dataset.attributes(request.data)["content_hash"])
+    results = Results(request.out / TRAININGS, str(dataset.attributes(request.data)["content_hash"]), warn)
     check(request.data, setups, screens=experiment.screens)
     name_old_results(request.out, warn)
-    return Bench(request, experiment, choice, setups, Results(request.out / TRAININGS, warn), data_hash)
+    return Bench(request, experiment, choice, setups, results)
 
 
 def name_old_results(out: Path, warn: Say) -> None:
@@ -153,8 +144,8 @@ def dry_run(request: Request, say: Say, warn: Say) -> None:
     bench = prepare(request, warn)
     plan, steps = bench.plan(), {}
     for setup in plan:
-        left = runner.missing([setup], bench.data_hash, bench.results)
-        steps |= {trial: _step(bench, trial) for trial in left}
+        left = bench.results.missing([setup])
+        steps |= {trial: max(bench.results.steps(trial)) for trial in left}
         say(f"{setup.label}: {_seeds({trial: steps[trial] for trial in left})}")
     # of the most detections, which the fewest objects have
     deepest = max((setup.config for setup in plan), key=lambda config: config.n_detections)
@@ -173,11 +164,6 @@ def in_words(duration: float) -> str:
         if duration >= 2 * size:
             return f"{duration / size:.0f} {unit}"
     return f"{duration:.0f} s"
-
-
-def _step(bench: Bench, trial: Trial) -> int:
-    """How far a training is; 0 where it is not begun."""
-    return max(directory.saved_steps(bench.results.run(trial)), default=0)
 
 
 def _seeds(left: dict[Trial, int]) -> str:
@@ -210,7 +196,7 @@ def _index(bench: Bench) -> Table:
     """The run directory of each training that is measured."""
     rows = []
     for setup in bench.plan():
-        for each in bench.measured.of(setup):
+        for each in bench.results.measured.of(setup):
             percents = f"{100 * each.validation_accuracy:.2f}", f"{100 * each.accuracy:.2f}"
             rows.append((setup.label, str(each.seed), *percents, f"{TRAININGS}/{each.id}"))
     heads = ("configuration", "seed", "validation accuracy [%]", "test accuracy [%]", "run directory")
@@ -219,13 +205,14 @@ def _index(bench: Bench) -> Table:
 
 def _document(bench: Bench, left: Left) -> Document:
     plan = bench.plan()
-    document = bench.experiment.document(bench.setups, bench.measured, bench.choice)
-    absent = runner.missing(plan, bench.data_hash, bench.results)
+    document = bench.experiment.document(bench.setups, bench.results.measured, bench.choice)
+    absent = bench.results.missing(plan)
+    begun = sum(max(bench.results.steps(trial)) > 0 for trial in absent)
     common = [
         *bench.choice.remarks,
-        *what_is_missing(plan, absent, left, begun=sum(_step(bench, trial) > 0 for trial in absent)),
-        *on_what(bench.request.data, bench.data_hash),
-        *with_what(plan, bench.measured),
+        *what_is_missing(plan, absent, left, begun),
+        *on_what(bench.request.data, bench.results.data_hash),
+        *with_what(plan, bench.results.measured),
         f"Made by: {bench.request.command}",
     ]
     return document._replace(notes=[*common, *document.notes])
