@@ -10,7 +10,7 @@ from jtss import dataset, schema
 from jtss.inference import other_classifiers
 from jtss.inference.other_classifiers import PredictionsError
 from jtss.metrics import comparisons
-from jtss.paper import experiments, layout
+from jtss.paper import layout, notes
 from jtss.paper.experiments import EXPERIMENTS, TRAININGS
 from jtss.paper.grids import Setup, choose
 from jtss.paper.layout import Column, Document, Picture, Table
@@ -78,7 +78,7 @@ def compare(
         confusions.append(table._replace(rows=[row for row in table.rows if row[0] in CLASSES]))
         pictures.append(Picture(f"figure8-{name}", title, figures.confusion_figure(matrix, CLASS_NAMES)))
     title = "TSC Figures 8 and 9: other classifiers on the test objects"
-    footnotes = [*experiments.on_what(path, data_hash), *NOTES]
+    footnotes = [*notes.on_what(path, data_hash), *NOTES]
     return Document("figure8", title, [Table("figure8", "Accuracy", COLUMNS, rows), *confusions], pictures, footnotes)
 
 
