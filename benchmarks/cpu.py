@@ -149,14 +149,14 @@ def check(config: Config, variables: Variables, examples: Labelled, network: Tor
 
 def in_turns(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
     """Median milliseconds of two functions, called one after the other."""
-    found = ([], [])
+    milliseconds = ([], [])
     for i in range(PASSES + 2):  # the first two compile and warm up
-        for function, times in zip((ours, theirs), found, strict=True):
+        for function, times in zip((ours, theirs), milliseconds, strict=True):
             began = time.perf_counter()
             jax.block_until_ready(function())
             if i >= 2:
                 times.append(1e3 * (time.perf_counter() - began))
-    return float(np.median(found[0])), float(np.median(found[1]))
+    return float(np.median(milliseconds[0])), float(np.median(milliseconds[1]))
 
 
 def measure(config: Config, n_objects: int) -> dict[str, float]:

@@ -132,12 +132,12 @@ def operations(config: Config) -> float:
 def best_seconds(function: Callable[[], object]) -> float:
     """The shortest of a few passes, after one that compiles."""
     jax.block_until_ready(function())
-    found = []
+    seconds = []
     for _ in range(PASSES):
         began = time.perf_counter()
         jax.block_until_ready(function())
-        found.append(time.perf_counter() - began)
-    return min(found)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, validated: bool) -> float:

@@ -34,7 +34,7 @@ def load(path: str | Path) -> AllWise:
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: as `allwise.read`, or a position off the sky; names file, found, expected.
+        InputError: as `allwise.read`, or a position off the sky; names the file, what it has and what was expected.
 
     AllWISE Source Catalog.
     """

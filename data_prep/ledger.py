@@ -9,7 +9,7 @@ class Rejection(NamedTuple):
 
     Attributes:
         reason: a short fixed name, e.g. "stamp_shape": what the ledger counts by.
-        detail: what was found and what was expected, for a person.
+        detail: what was there and what was expected, for a person.
         source: the file, or "archive!member".
         object_id: ZTF objectId, "" where it could not be read.
         candid: ZTF candid, 0 where it could not be read.

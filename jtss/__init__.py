@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         simulate,
         train,
     )
+    from jtss.version import __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "Alerts",
     "Dataset",
@@ -46,7 +46,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("jtss.api"), name)
+    home = "jtss.version" if name == "__version__" else "jtss.api"
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

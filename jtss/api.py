@@ -26,7 +26,7 @@ from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, from_record
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks, read_stream
-from jtss import __version__, dataset, devices, invocation
+from jtss import dataset, devices, invocation
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
@@ -36,6 +36,7 @@ from jtss.inference.table import Row
 from jtss.metrics import priors as class_priors
 from jtss.pretrained import file, load
 from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
+from jtss.version import __version__
 
 Given = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Mapping  # one source of alerts
 DATA_SUFFIX = ".h5"

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from jtss import __version__, files, schema
+from jtss import files, schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.schema import (
@@ -30,6 +30,7 @@ from jtss.schema import (
     Sequences,
     check,
 )
+from jtss.version import __version__
 
 STAMP_ROWS_PER_CHUNK = 32  # 0.76 MB: fits HDF5's chunk cache, and readers go through the rows in order
 ROWS_PER_CHUNK = 4096
@@ -204,18 +205,18 @@ def read(path: str | Path) -> Iterator[Sequences]:
     with open_checked(path) as file:
         with _refusing_damage(path):
             expected, start = str(file.attrs["content_hash"]), file["object_start"][:]
-        found = schema.ContentHash()
-        found.update("object_start", start)
+        content = schema.ContentHash()
+        content.update("object_start", start)
         for first in range(0, len(start) - 1, OBJECTS_PER_READ):
             edges = start[first : first + OBJECTS_PER_READ + 1]
             with _refusing_damage(path):
                 batch = _read_batch(file, first, edges)
             for name in schema.COLUMNS:
                 if name != "object_start":
-                    found.update(name, getattr(batch, name))
+                    content.update(name, getattr(batch, name))
             yield batch
-        if found.hexdigest() != expected:
-            raise DataError(f"{path}: damaged: content hash {found.hexdigest()}, the file says {expected}")
+        if content.hexdigest() != expected:
+            raise DataError(f"{path}: damaged: content hash {content.hexdigest()}, the file says {expected}")
 
 
 def _read_batch(file: h5py.File, first: int, edges: np.ndarray) -> Sequences:
@@ -251,7 +252,7 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
     Raises:
         DataError: no such file, not HDF5, a file system without locks, another schema version, a column that is
             missing or of another dtype or shape, sequences that do not divide the detections, a label or split that
-            there is not; names file, found, expected.
+            there is not; names the file, what it has and what was expected.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
@@ -367,13 +368,13 @@ def describe(path: str | Path, config: Config) -> dict:
     Raises:
         DataError: as `count`; or the file does not say where it is from.
     """
-    found = attributes(path)
-    missing = [name for name in ("survey", "command") if name not in found]
+    origin = attributes(path)
+    missing = [name for name in ("survey", "command") if name not in origin]
     if missing:
         raise DataError(f"{path}: the attribute {' and '.join(missing)} is missing, which says where the data are from")
     return {
-        "survey": str(found["survey"]),
-        "command": str(found["command"]),
+        "survey": str(origin["survey"]),
+        "command": str(origin["command"]),
         "objects": {split: count(path, config, split) for split in ("train", "validation")},
     }
 

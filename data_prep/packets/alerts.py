@@ -177,8 +177,8 @@ def from_record(record: Mapping, source: str) -> Alert | Rejection:
     """
     candidate = record.get("candidate")
     if not isinstance(candidate, Mapping) or "objectId" not in record:
-        found = ", ".join(map(str, record))[:200] or "nothing"
-        return Rejection("other_schema", f"a record with {found}; expected objectId, candid and candidate", source)
+        fields = ", ".join(map(str, record))[:200] or "nothing"
+        return Rejection("other_schema", f"a record with {fields}; expected objectId, candid and candidate", source)
     return _check(
         {
             "objectId": _plain(record["objectId"]),

@@ -259,8 +259,8 @@ def _read_block(stream: Stream, sync: bytes) -> tuple[int, bytes]:
         raise _FramingError("bad_block", f"{n_records} records in a block of {size} bytes")
     payload, marker = stream.read(size), stream.read(SYNC_BYTES)
     if marker != sync:
-        found = "a cut block" if len(marker) < SYNC_BYTES else "a wrong sync marker"
-        detail = f"{found}: {len(payload)} of {size} bytes, {n_records} records"
+        damage = "a cut block" if len(marker) < SYNC_BYTES else "a wrong sync marker"
+        detail = f"{damage}: {len(payload)} of {size} bytes, {n_records} records"
         raise _FramingError("bad_block", detail, plausible_count(n_records, len(payload)))
     return n_records, payload
 

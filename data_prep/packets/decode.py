@@ -126,22 +126,22 @@ def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Re
 
 def _pixel_remarks(stamps: list[np.ndarray]) -> set[str]:
     """Remarks on the pixels as they come, before edges are padded."""
-    found = {
+    remarks = {
         "nan_pixels": any(np.isnan(stamp).any() for stamp in stamps),
         "fill_values": any((np.abs(stamp) > FILL_LIMIT).any() for stamp in stamps),
     }
-    return {name for name, holds in found.items() if holds}
+    return {name for name, holds in remarks.items() if holds}
 
 
 def _row_remarks(alert: Alert, scaled: np.ndarray, metadata: np.ndarray) -> set[str]:
     by_column = np.fmax.reduce(scaled.reshape(STAMP_SIDE, -1))  # along the slow axis: 8 times as fast
     brightest = np.fmax.reduce(by_column.reshape(STAMP_SIDE, -1))
-    found = {
+    remarks = {
         "constant_stamp": (brightest == 0).any(),
         "missing_metadata": np.isnan(metadata).any(),
         "unknown_filter": alert.fid == 0,
     }
-    return {name for name, holds in found.items() if holds}
+    return {name for name, holds in remarks.items() if holds}
 
 
 def _bits(remarks: set[str]) -> int:

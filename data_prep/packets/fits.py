@@ -32,7 +32,7 @@ class StampError(ValueError):
 
     Attributes:
         reason: a short fixed name for the ledger.
-        detail: what was found and what was expected.
+        detail: what was there and what was expected.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -80,8 +80,7 @@ def members(archive: BinaryIO) -> Iterator[Member]:
                 return
         kind, size = header[156:157], _checked_size(header)
         if kind in (GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL):
-            found = _extended_name(kind, _extension(archive, size))
-            long_name = found or long_name
+            long_name = _extended_name(kind, _extension(archive, size)) or long_name
             continue
         is_file = kind in REGULAR
         if not is_file and kind not in (*WITHOUT_DATA, SPARSE):

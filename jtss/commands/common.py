@@ -1,20 +1,33 @@
 """What all verbs share: errors in one line, exit statuses, signals, and output whose reader may go away."""
 
+import argparse
 import errno
 import io
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-FAILED, INTERRUPTED, HUNG_UP, TERMINATED = 2, 130, 129, 143
-SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
+from jtss import exits
+
+MODEL = "NAME|FILE|RUN"
+MODEL_HELP = "pretrained model by its name, model file, run directory, or folder of several seeds"
+
+
+def add_models(parser: argparse.ArgumentParser, text: str, *more_names: str) -> None:
+    """`-m`, which takes several models and adds each time that it is given."""
+    names = ("-m", "--model", *more_names)
+    parser.add_argument(
+        *names, dest="model", metavar=MODEL, type=Path, nargs="+", action="extend", default=[], help=text
+    )
+    parser.set_defaults(usage_error=parser.error)
 
 
 class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: leaves by the same way as an error, so that temporary files are deleted."""
 
     def __init__(self, number: int):
-        self.status = 128 + number
+        self.status = exits.status_of(number)
 
 
 def warn(message: str) -> None:
@@ -53,10 +66,10 @@ def run(prog: str, action: Callable[[], int | None]) -> int:
         return action() or 0
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
-        return FAILED
+        return exits.FAILED
     except (KeyboardInterrupt, Interrupted) as stopped:
         print(f"{prog}: interrupted", file=sys.stderr)
-        return getattr(stopped, "status", INTERRUPTED)
+        return getattr(stopped, "status", exits.status_of(signal.SIGINT))
 
 
 def one_line(error: Exception) -> str:
@@ -103,5 +116,5 @@ def outlive_readers() -> None:
 
 
 def _manner(stream: io.TextIOWrapper) -> dict:
-    names = ("encoding", "line_buffering", "write_through")
-    return {name: getattr(stream, name) for name in names} | {"errors": "backslashreplace"}
+    by_lines = stream.line_buffering or stream.write_through  # the latter by PYTHONUNBUFFERED
+    return {"encoding": stream.encoding, "line_buffering": by_lines, "errors": "backslashreplace"}

@@ -1,4 +1,4 @@
-"""`jtss evaluate RUN`: accuracy and a report, on labelled sequences."""
+"""`jtss evaluate -m RUN`: accuracy and a report, on labelled sequences."""
 
 import argparse
 from pathlib import Path
@@ -9,22 +9,22 @@ from jtss.schema import SPLIT_NAMES
 
 HELP = "measure a model on labelled sequences"
 DESCRIPTION = (
-    "Evaluate a trained model on labelled sequences: accuracy, confusion and the rest as a table, report.json and"
-    " report.html. Of an ensemble each seed is evaluated by itself, too. More models are set beside the first, on the"
-    " same objects."
+    "Evaluate a trained model on labelled sequences: a summary here, everything in report.html and report.json. Of an"
+    " ensemble, each seed is evaluated by itself as well. More models are compared with the first on the same objects."
 )
-MODELS = "run directory, folder of several seeds, or name of a pretrained model; more of them are set beside the first"
+MODELS = f"{common.MODEL_HELP}; more of them are compared with the first"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("models", metavar="MODEL", type=Path, nargs="+", help=MODELS)
+    parser.add_argument("models", metavar=common.MODEL, type=Path, nargs="*", default=[], help="as -m")
+    common.add_models(parser, MODELS)
     add_data_options(parser)
     parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
-        help="folder of the report (default: RUN/evaluation, or MODEL-evaluation here for a pretrained one; with"
-        " -DATA-SPLIT for other data or splits); what is there is replaced",
+        help="folder of the report, which is replaced (default: RUN/evaluation, or MODEL-evaluation in the current"
+        " folder for a pretrained model; -DATA-SPLIT is added for other data or splits)",
     )
     add_screening(parser)
 
@@ -34,10 +34,17 @@ def add_data_options(parser) -> None:
     add = parser.add_argument
     add("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     add("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
-    add("--purity", metavar="P", type=float, help="choose thresholds for this purity (default: 0.95)")
+    add("--purity", metavar="P", type=float, help="purity for which thresholds are chosen (default: 0.95)")
 
 
 def run(options: argparse.Namespace) -> int:
+    models = [*options.models, *options.model]
+    if not models:
+        options.usage_error(f"a model is required: -m {common.MODEL}")
+    return _evaluate(models, options)
+
+
+def _evaluate(models: list[Path], options: argparse.Namespace) -> int:
     from jtss.commands import cache
     from jtss.metrics import priors
     from jtss.pretrained import load
@@ -45,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from jtss.reports.sections import seeds, selective
     from jtss.runs.ensemble import is_ensemble
 
-    first, *others = options.models
+    first, *others = models
     cache.enable()
     request = assessment.Request(
         options.data,

@@ -1,23 +1,25 @@
-"""`jtss explain MODEL OBJECT`: what a model's prediction depends on, a page per object."""
+"""`jtss explain OBJECT -m MODEL`: what a model's prediction depends on, a page per object."""
 
 import argparse
 import tempfile
 from pathlib import Path
 
 from jtss.commands import common
-from jtss.commands.evaluate import MODELS
 
 HELP = "show what a prediction depends on"
 DESCRIPTION = (
-    "Explain what a model says of objects: which part of the stamps and which values its prediction depends on. A page"
-    " and a JSON file per object; with several models, their answers after each number of detections."
+    "Explain a model's predictions: which parts of the stamps and which metadata they depend on. A page and a JSON file"
+    " per object; with several models, the probabilities after each number of detections."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("models", metavar="MODEL", type=Path, nargs=1, help=MODELS)
+    parser.add_argument("first", metavar=common.MODEL, nargs="?", help="as -m")
     parser.add_argument("objects", metavar="OBJECT", nargs="+", help="objectId")
-    parser.add_argument("--beside", metavar="MODEL", type=Path, nargs="+", default=[], help="more models")
+    parser.add_argument("-m", "--model", metavar=common.MODEL, type=Path, help=common.MODEL_HELP)
+    parser.add_argument(
+        "--beside", metavar=common.MODEL, type=Path, nargs="+", default=[], help="more models, for the same objects"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
@@ -28,16 +30,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the pages (default: RUN/explained, or MODEL-explained here); what is there is replaced",
     )
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.model and options.first:  # it is an object then
+        options.objects = [options.first, *options.objects]
+    model = options.model or options.first
+    if not model:
+        options.usage_error(f"a model and an object are required: -m {common.MODEL} OBJECT")
+    return _explain(Path(model), options)
+
+
+def _explain(model: Path, options: argparse.Namespace) -> int:
     from jtss.commands import cache
     from jtss.pretrained import load
     from jtss.reports import assessment
     from jtss.reports.explanation import explanation
 
     cache.enable()
-    models = [load.load_model(path) for path in (*options.models, *options.beside)]
+    models = [load.load_model(path) for path in (model, *options.beside)]
     for warning in (warning for model in models for warning in model.warnings):
         common.warn(warning)
     objects, source = _objects(options, models[0])

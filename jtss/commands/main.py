@@ -4,9 +4,11 @@ import argparse
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import NoReturn
 
-from jtss import __version__, invocation
+from jtss import invocation
 from jtss.commands import common
+from jtss.version import __version__
 
 VERBS = ("classify", "evaluate", "explain", "train", "models", "data", "audit", "paper", "realism")
 BEGIN = """\
@@ -25,6 +27,13 @@ def program(arguments: list[str] | None = None, *, verb: str | None = None, prog
     common.outlive_readers()
     common.heed_signals()
     return main(arguments, verb=verb, prog=prog)
+
+
+def door(verb: str, *words: str) -> NoReturn:
+    """Do one verb in a process that was called as `python -m WORDS`, and exit."""
+    called = ("python", "-m", *words)
+    invocation.called_as(verb, *called)
+    sys.exit(program(sys.argv[len(words) :], verb=verb, prog=" ".join(called)))
 
 
 def main(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> int:

@@ -8,17 +8,17 @@ from jtss import files
 from jtss.errors import InputError
 
 HELP = "list, verify, describe and make pretrained models"
-DESCRIPTION = "Pretrained models."
+DESCRIPTION = "List, verify, describe and make pretrained models."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, action, text in (
-        ("list", list_models, "name, detections, classes, size and accuracy of each"),
-        ("verify", verify, "check the sum and the content of every file"),
+        ("list", list_models, "list name, detections, classes, size and accuracies"),
+        ("verify", verify, "check the checksum and the content of every file"),
         ("card", show_card, "print the card of a model"),
-        ("calibrate", calibrate_model, "fit the temperature of a pretrained model anew, from a report on other data"),
-        ("export", export_run, "make a pretrained model of a run directory"),
+        ("calibrate", calibrate_model, "give a pretrained model the temperature that its report on other data fitted"),
+        ("export", export_run, "make a pretrained model from a run directory"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--folder",
             metavar="DIR",
             type=Path,
-            help=f"of the models (default: {'models' if name == 'export' else 'in the package'})",
+            help=f"folder of the models (default: {'models' if name == 'export' else 'in the package'})",
         )
         if name in ("card", "calibrate"):
             sub.add_argument("name", metavar="NAME", help="see list")
         if name == "calibrate":
             sub.add_argument("report", metavar="REPORT.json", type=Path, help="report.json of its evaluation")
     sub.add_argument("run", metavar="RUN", type=Path, help="run directory, or folder of several seeds: their ensemble")
-    sub.add_argument("--name", required=True, help="of the model; what is there under it is replaced")
+    sub.add_argument("--name", required=True, help="name of the model; an existing one is replaced")
     sub.add_argument(
         "--report",
         metavar="REPORT.json",
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        help="results: report.json of an evaluation",
+        help="report.json of an evaluation, whose scores the model file keeps",
     )
 
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     options.folder = options.folder or (Path("models") if options.action is export_run else file.FOLDER)
     if not options.folder.is_dir() and options.action is not export_run:
-        raise InputError(f"--folder {options.folder}: no such folder, expected one of models")
+        raise InputError(f"--folder {options.folder}: no such folder, expected one with models")
     return options.action(options)
 
 
@@ -63,9 +63,10 @@ def list_models(options: argparse.Namespace) -> None:
         trained = file.load(name, options.folder)
         megabytes = file.path_of(name, options.folder).stat().st_size / 1e6
         reached = [training["validation_accuracy"] for training in trained.provenance["training"]]
-        accuracies = ", ".join([f"validation {spread(reached)}", *map(card.headline, trained.results)])
         classes = ", ".join(trained.config.classes)
-        print(f"{name:<12} n = {trained.config.n_detections}  {classes:<30} {megabytes:4.1f} MB  {accuracies}")
+        print(f"{name:<12} n = {trained.config.n_detections}  {classes:<30} {megabytes:4.1f} MB")
+        for accuracy in (f"validation {spread(reached)}", *(card.headline(one, trained) for one in trained.results)):
+            print(f"{'':<12} {accuracy}")
 
 
 def verify(options: argparse.Namespace) -> None:
@@ -77,7 +78,7 @@ def verify(options: argparse.Namespace) -> None:
         for fault in others:
             print(f"{options.prog}: error: {fault}", file=sys.stderr)
         raise file.ModelError(last)
-    print(file.listing(options.folder) + ", all as they were made")
+    print(file.listing(options.folder) + ", all intact")
 
 
 def show_card(options: argparse.Namespace) -> None:

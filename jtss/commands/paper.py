@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from jtss import exits
 from jtss.commands import common
 from jtss.commands.realism import named
 
@@ -97,7 +98,7 @@ def _duration(text: str) -> float:
 
 def _table(options: argparse.Namespace) -> int:
     from jtss.paper import experiments
-    from jtss.training.signals import EXIT_CODES, StopSignals, leave
+    from jtss.training.signals import StopSignals
 
     request = experiments.Request(
         name=options.table,
@@ -117,5 +118,5 @@ def _table(options: argparse.Namespace) -> int:
     paths, n_failed = experiments.perform(request, stop, common.say, common.warn)
     common.say("\n" + "\n".join(f"written: {path}" for path in paths))
     if stop.agreed:
-        leave(EXIT_CODES[stop.agreed])
-    return common.FAILED if n_failed else 0
+        exits.leave(exits.status_of(stop.agreed))
+    return exits.FAILED if n_failed else 0

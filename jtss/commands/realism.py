@@ -5,11 +5,11 @@ from pathlib import Path
 
 from jtss.commands import common
 
-HELP = "compare simulated with real alerts, and score models on these"
+HELP = "compare simulated with real alerts, and score models on real ones"
 DESCRIPTION = (
-    "How far simulation is from reality for a network, and how well models trained on simulation classify real"
-    " alerts. With --simulated, small networks are trained to separate real from simulated first detections, class by"
-    " class. With --ckpt or --predictions, models are scored on the labelled real objects, one vote per object."
+    "Measure how well networks tell simulated alerts from real ones, and how well models classify real alerts. With"
+    " --simulated, small networks are trained to separate real from simulated first detections, class by class. With"
+    " -m or --predictions, models are scored on the labelled real objects, one prediction per object."
 )
 
 
@@ -17,15 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--real", type=Path, required=True, metavar="REAL.h5", help="data set of real alerts with labels")
     add("--simulated", type=Path, metavar="SIM.h5", help="simulated data set to compare with it")
-    add(
-        "--ckpt",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="RUN",
-        help="run directories of trained models, or names of those that ship",
-    )
+    common.add_models(parser, f"model to score: {common.MODEL_HELP}", "--ckpt")
     add(
         "--predictions",
         type=named,
@@ -41,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for realism.json, realism.csv and pictures of what models get wrong; what is there is replaced",
+        help="folder for realism.json, realism.csv and pictures of misclassified objects; what is there is replaced",
     )
 
 
@@ -61,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     request = realism.Request(
         real=options.real,
         simulated=options.simulated,
-        runs=tuple(options.ckpt),
+        runs=tuple(options.model),
         predictions=tuple(options.predictions),
         command=options.command_line,
     )

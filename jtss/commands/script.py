@@ -7,13 +7,13 @@ same work.
 import argparse
 from pathlib import Path
 
-from jtss.commands import classify, evaluate, explain
+from jtss.commands import classify, common, evaluate, explain
 
 HELP = DESCRIPTION = "Evaluate a trained model, classify alert packets with it, or explain its answers."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ckpt", metavar="MODEL", type=Path, nargs="+", required=True, help=evaluate.MODELS)
+    parser.add_argument("--ckpt", metavar=common.MODEL, type=Path, nargs="+", required=True, help=evaluate.MODELS)
     classify.add_screening(parser)
     evaluate.add_data_options(parser.add_argument_group("evaluate on labelled sequences"))
     alerts = parser.add_argument_group("classify alert packets")
@@ -41,12 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check(options)
     if options.explain:
-        options.models, options.beside, options.objects = options.ckpt[:1], options.ckpt[1:], options.explain
+        options.model, *options.beside = options.ckpt
+        options.first, options.objects = None, options.explain
         return explain.run(options)
     if options.alerts:
         options.model = options.ckpt[0]
         return classify.run(options)
-    options.models = options.ckpt
+    options.models, options.model = options.ckpt, []
     return evaluate.run(options)
 
 

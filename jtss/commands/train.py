@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jtss import invocation
+from jtss import exits, invocation
 from jtss.commands import common
 from jtss.errors import InputError
 
@@ -71,10 +71,8 @@ def run(options: argparse.Namespace) -> int:
     cache.enable()
     if not options.distributed:
         return _train(options)
-    from jtss.training.signals import leave
-
     status = common.run(options.prog, lambda: _train(options))
-    return leave(status) if status else 0  # the others wait for this process, and end when it is gone
+    return exits.leave(status) if status else 0  # the others wait for this process, and end when it is gone
 
 
 def _leave_at_once_on_signals(prog: str) -> None:
@@ -82,9 +80,9 @@ def _leave_at_once_on_signals(prog: str) -> None:
 
     def leave(number: int, _frame: object) -> None:
         os.write(2, f"{prog}: interrupted before training began\n".encode())
-        os._exit(128 + number)
+        os._exit(exits.status_of(number))
 
-    for number in common.SIGNALS:
+    for number in exits.SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, leave)
 
@@ -105,7 +103,7 @@ def _train(options: argparse.Namespace) -> int:
     from jtss.config import named
     from jtss.config.settings import override
     from jtss.training import trainer
-    from jtss.training.signals import EXIT_CODES, StopSignals, leave
+    from jtss.training.signals import StopSignals
 
     if options.resume:
         training = trainer.resume(options.resume, data=options.data, stream=options.stream, say=_say, warn=_warn)
@@ -128,7 +126,7 @@ def _train(options: argparse.Namespace) -> int:
     stop = StopSignals()
     finals = trainer.train(training, stop, warn=_warn, watch=watch)
     _say_what_came_of_it(training, finals, stop)
-    return leave(EXIT_CODES[stop.agreed]) if stop.agreed else 0
+    return exits.leave(exits.status_of(stop.agreed)) if stop.agreed else 0
 
 
 def _say_what_came_of_it(training, finals: list, stop) -> None:
@@ -211,7 +209,7 @@ def _announce_duration(config, states, n_validation: int) -> None:
 
 def _end_with_this_process(child) -> None:
     """Wait for a child, and let it end by the signal that ends this process."""
-    before = {number: signal.getsignal(number) for number in common.SIGNALS}
+    before = {number: signal.getsignal(number) for number in exits.SIGNALS}
 
     def pass_on(number: int, frame: object) -> None:
         child.send_signal(number)

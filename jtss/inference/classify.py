@@ -113,7 +113,7 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     lines = [("objects classified", tally.by_class.total())]
     lines += [(f"  {name}", tally.by_class[name]) for name in classes]
     lines += [("objects without class", tally.unclassified.total())]
-    # That screening found nothing is worth a line, too.
+    # That screening rejected nothing is worth a line, too.
     lines += [
         (f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count or reason == SCREENED
     ]

@@ -48,7 +48,7 @@ def parse(text: str) -> dict[str, float]:
         try:
             fraction = float(number)
         except ValueError:
-            raise ValueError(f"{said}: found {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1") from None
+            raise ValueError(f"{said}: {item!r}, expected CLASS=FRACTION with a fraction from 0 to 1") from None
         if name in proportions:
             raise ValueError(f"{said}: {name} is given twice, expected every class once")
         proportions[name] = fraction
@@ -90,8 +90,10 @@ def class_priors(given: dict[str, float] | None, classes: tuple[str, ...], balan
     """
     if given is not None:
         if set(given) != set(classes):
-            found = ", ".join(map(str, given))
-            raise ValueError(f"{option('priors')}: found {found}, the model has {', '.join(classes)}")
+            classes_given = ", ".join(map(str, given))
+            raise ValueError(
+                f"{option('priors')}: {classes_given}, but the classes of the model are {', '.join(classes)}"
+            )
         return ClassPriors(np.array([given[name] for name in classes]), GIVEN, balanced)
     if set(classes) != set(PAPER_COUNTS):
         return None

@@ -41,7 +41,8 @@ def by_edges(values: np.ndarray, edges: tuple[float, ...], unit: str = "", absen
     """
     where, known = np.searchsorted(edges, values, side="right"), np.isfinite(values)
     end = unit if unit in ("", "°", "″") else f" {unit}"
-    names = [f"below {edges[0]:g}{end}"]
+    first = " day" if end == " days" and edges[0] == 1 else end
+    names = [f"below {edges[0]:g}{first}"]
     names += [f"{low:g} to {high:g}{end}" for low, high in pairwise(edges)]
     names += [f"{edges[-1]:g}{end} or more"]
     slices = [Slice(name, known & (where == i)) for i, name in enumerate(names)]

@@ -10,7 +10,7 @@ from jtss import dataset, schema
 from jtss.inference import other_classifiers
 from jtss.inference.other_classifiers import PredictionsError
 from jtss.metrics import comparisons
-from jtss.paper import experiments, grids, layout
+from jtss.paper import layout, notes
 from jtss.paper.experiments import EXPERIMENTS, TRAININGS
 from jtss.paper.grids import Setup, choose
 from jtss.paper.layout import Column, Document, Picture, Table
@@ -63,23 +63,22 @@ def compare(
         OSError: a file cannot be read.
     """
     objects, data_hash = _objects(path), str(dataset.attributes(path)["content_hash"])
-    experiment, results = EXPERIMENTS["table8"], Results(out / TRAININGS, warn)
+    experiment, results = EXPERIMENTS["table8"], Results(out / TRAININGS, data_hash, warn)
     setups = experiment.grid(choose("table8", experiment.extent, settings=settings))
-    results.read(trial for setup in setups for trial in grids.trials(setup, data_hash))
-    measured = Measured(results.known, data_hash)
+    results.look(setups)
     rows, confusions, pictures = [], [], []
     for name, file in predictions:
         said = other_classifiers.predicted(file, name, objects.ids)
         if not (said != other_classifiers.NO_ANSWER).any():
             raise PredictionsError(f"{file}: has none of the {len(said)} test objects, such as {objects.ids[0]}")
-        rows += [_row(name, objects, said, setup, measured) for setup in setups]
+        rows += [_row(name, objects, said, setup, results.measured) for setup in setups]
         matrix = _confusion(objects, said)
         title = f"{name}: confusion on {matrix.sum()} test objects"
         table = layout.confusion(f"figure8-{name}", title, matrix.astype(float), CLASS_NAMES)
         confusions.append(table._replace(rows=[row for row in table.rows if row[0] in CLASSES]))
         pictures.append(Picture(f"figure8-{name}", title, figures.confusion_figure(matrix, CLASS_NAMES)))
     title = "TSC Figures 8 and 9: other classifiers on the test objects"
-    footnotes = [*experiments.on_what(path, data_hash), *NOTES]
+    footnotes = [*notes.on_what(path, data_hash), *NOTES]
     return Document("figure8", title, [Table("figure8", "Accuracy", COLUMNS, rows), *confusions], pictures, footnotes)
 
 

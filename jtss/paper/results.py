@@ -19,6 +19,7 @@ from jtss.metrics.intervals import CONFIDENCE, N_RESAMPLES, Interval, deviation
 from jtss.paper import grids
 from jtss.paper.grids import Setup, Trial
 from jtss.reports import page
+from jtss.runs import directory
 
 TEST = "test.json"
 SUM = "sha256"  # of the rest of the file, in the form of `_sum`
@@ -105,20 +106,38 @@ def _sum(values: dict) -> str:
 
 
 class Results:
-    """The results of the run directories FOLDER/ID, each read once.
+    """The results on one data set, of the run directories FOLDER/ID, each read once.
 
     Attributes:
         folder: of the run directories.
+        data_hash: of the content of the data set.
         known: the results read so far, by id.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]):
-        self.folder, self.known = folder, {}
+    def __init__(self, folder: Path, data_hash: str, warn: Callable[[str], None]):
+        self.folder, self.data_hash, self.known = folder, data_hash, {}
         self._warn, self._damaged = warn, set()
+
+    @property
+    def measured(self) -> "Measured":
+        """What is known, by configuration."""
+        return Measured(self.known, self.data_hash)
 
     def run(self, trial: Trial) -> Path:
         """Its run directory, whether or not there is one."""
         return self.folder / trial.id
+
+    def steps(self, trial: Trial) -> list[int]:
+        """The steps that are saved of a training; 0 alone where it is not begun."""
+        return directory.saved_steps(self.run(trial)) or [0]
+
+    def look(self, setups: Iterable[Setup]) -> None:
+        """Look for results of these configurations that are not known yet."""
+        self.read(trial for setup in setups for trial in grids.trials(setup, self.data_hash))
+
+    def missing(self, setups: Iterable[Setup]) -> list[Trial]:
+        """The trainings of which no result is known, in the order of the plan."""
+        return [one for setup in setups for one in grids.trials(setup, self.data_hash) if one.id not in self.known]
 
     def read(self, trials: Iterable[Trial]) -> None:
         """Look for results that are not known yet; one that is damaged is named, once, and as if it were not there."""

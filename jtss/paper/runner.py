@@ -5,7 +5,9 @@ and test.json, which is written last, is what it came to. So any number of proce
 """
 
 import datetime
+import errno
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -88,7 +90,6 @@ class Runner:
     command: str
 
     def __post_init__(self):
-        self.data_hash = str(dataset.attributes(self.data)["content_hash"])
         self._failed: dict[str, str] = {}
         self._view, self._prepared = None, None
 
@@ -97,7 +98,7 @@ class Runner:
 
         Raises:
             DataError: the data file is damaged.
-            OSError: a file cannot be read or written.
+            OSError: a file cannot be read or written; the disk is full.
         """
         while not self.stop.agree():
             locks, held = self._claim()
@@ -115,7 +116,7 @@ class Runner:
         held: dict[str, str] = {}
         for setups in programs(self.plan()):
             locks: dict[Trial, ExitStack] = {}
-            for trial in missing(setups, self.data_hash, self.results):
+            for trial in self.results.missing(setups):
                 if trial.id in self._failed:
                     continue
                 lock = self.results.run(trial) / directory.LOCK
@@ -159,7 +160,7 @@ class Runner:
 
     def _at_one_step(self, trials: list[Trial]) -> list[Trial]:
         """Those that have the step that most of them have; of equally many the furthest."""
-        steps = {trial: directory.saved_steps(self.results.run(trial)) or [0] for trial in trials}
+        steps = {trial: self.results.steps(trial) for trial in trials}
         counts = Counter(at for each in steps.values() for at in each)
         common = max(counts, key=lambda at: (counts[at], at))
         return [trial for trial in trials if common in steps[trial]]
@@ -193,6 +194,7 @@ class Runner:
                     _require_finite(run, state)
                     self._test(trial, run)
         except (FloatingPointError, RunError, FileExistsError) as error:
+            _require_room(error)
             return {trial.id: f"{in_words([trial])}: {error}" for trial in trials if trial.id not in self.results.known}
         return {}
 
@@ -272,11 +274,6 @@ class Runner:
         return join(parts)
 
 
-def missing(setups: Sequence[Setup], data_hash: str, results: Results) -> list[Trial]:
-    """The trainings of which no result is known, in the order of the plan."""
-    return [trial for setup in setups for trial in grids.trials(setup, data_hash) if trial.id not in results.known]
-
-
 def programs(plan: Sequence[Setup]) -> Iterator[list[Setup]]:
     """Configurations that follow each other in the plan and can train as one program: those that differ in θ only.
 
@@ -293,6 +290,12 @@ def in_words(trials: Sequence[Trial]) -> str:
         numbers = [str(trial.seed) for trial in of_it]
         parts.append(f"{label}, seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}")
     return "; ".join(parts)
+
+
+def _require_room(error: Exception) -> None:
+    """Raise an OSError, which stops the experiment, where a training failed for a full disk: all others would, too."""
+    if any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT)):
+        raise OSError(f"{error}. The experiment stops; make room, then the same command goes on") from None
 
 
 def _require_finite(run: RunDirectory, state: TrainState) -> None:

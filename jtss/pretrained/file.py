@@ -19,7 +19,7 @@ import h5py
 import jax
 import numpy as np
 
-from jtss import __version__, dataset, schema
+from jtss import dataset, schema
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
@@ -27,6 +27,7 @@ from jtss.files import SUMS, file_fault, listed_sums
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
+from jtss.version import __version__
 
 FORMAT_VERSION = 2
 PROVENANCE = {
@@ -149,7 +150,7 @@ def _attribute(path: Path, file: h5py.File, name: str, build: Callable):
 
 def _temperature(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"found {value}, expected a positive number")
+        raise ValueError(f"{value}, expected a positive number")
     return float(value)
 
 
@@ -168,7 +169,7 @@ def check_provenance(classes: Sequence[str], values: dict) -> dict:
     for training in trainings:
         absent = [name for name in TRAINING if not _is_number(training.get(name))]
         if absent:
-            raise ValueError(f"training: {', '.join(absent)}: found no number, expected one for each training")
+            raise ValueError(f"training: {', '.join(absent)}: no number, expected one for each training")
     _check_learnt(classes, values["training_data"])
     return values
 
@@ -200,12 +201,12 @@ def _statistics(config: Config, values: dict) -> Statistics:
 
 def _check_classes(config: Config, names: list[str]) -> None:
     if tuple(names) != config.classes:
-        raise ValueError(f"found {', '.join(names)}, its config has {', '.join(config.classes)}")
+        raise ValueError(f"{', '.join(names)}, its config has {', '.join(config.classes)}")
 
 
 def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tuple[Variables, ...]:
     if str(n_members - 1) not in file:  # looked at first: what is expected of many that are not there takes memory
-        raise ModelError(f"{path}: {n_members - 1}: found no such group, expected the arrays of {n_members} trainings")
+        raise ModelError(f"{path}: {n_members - 1}: no such group, expected the arrays of {n_members} trainings")
     expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
     shapes = _named(expected)
     stored: dict[str, h5py.Dataset] = {}
@@ -213,7 +214,7 @@ def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tup
     for name in sorted({*shapes, *stored}):
         ours, theirs = (f"{a[name].dtype} {a[name].shape}" if name in a else "no such array" for a in (shapes, stored))
         if ours != theirs:
-            raise ModelError(f"{path}: {name}: found {theirs}, expected {ours}")
+            raise ModelError(f"{path}: {name}: {theirs}, expected {ours}")
         if stored[name].external or stored[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
     arrays = jax.device_put([stored[name][()] for name in shapes])  # at once: nothing is compiled for it

@@ -76,7 +76,7 @@ OUR_FEATURES = {"ecl_long": "ecl_lon", "gal_lat": "gal_b", "gal_long": "gal_l"}
 
 
 class PublishedError(InputError):
-    """A file that does not fit the network; the message names file and array, what was found and what was expected."""
+    """A file that does not fit the network; the message names file and array, what is there and what was expected."""
 
 
 class Network(NamedTuple):

@@ -62,7 +62,7 @@ def measure(request: Request, say: Say, warn: Say) -> Findings:
         OSError: a file cannot be read.
     """
     if not (request.simulated or request.runs or request.predictions):
-        raise ValueError("nothing to measure: give --simulated, --ckpt or --predictions")
+        raise ValueError("nothing to measure: give --simulated, --model or --predictions")
     runs = _runs(request, warn)
     real = samples.read(request.real)
     others = {name: _predicted(path, real, warn) for name, path in request.predictions}

@@ -29,17 +29,17 @@ def _first_detection(comparison: dict, real: dict) -> list[str]:
     counts = ", ".join(f"{n} {name}" for name, n in real["objects"].items())
     head = (
         f"Transfer to {real['path']}: {comparison['n_labelled']} labelled objects ({counts}), one prediction per object"
-        f" from its first detection; {comparison['n_common']} are predicted by every model, and these are scored."
+        f" from its first detection; all models have a prediction for {comparison['n_common']}, which are scored."
     )
     models = comparison["models"]
     common = {name: model["common"] for name, model in models.items()}
     parts = [head, _scores(common)]
     more = {name: model["answered"] for name, model in models.items() if model["n_answered"] > comparison["n_common"]}
     if more:
-        parts.append(f"On all objects that a model has a prediction for:\n\n{_scores(more)}")
+        parts.append(f"Each model on all objects that it has a prediction for:\n\n{_scores(more)}")
     if comparison["differences"]:
         table = _differences(comparison["differences"])
-        parts.append(f"Differences on the same objects, with paired bootstrap:\n\n{table}")
+        parts.append(f"Differences on the same objects (paired bootstrap):\n\n{table}")
     parts += [_confusion(name, scores) for name, scores in common.items()]
     parts += [_strata(key, models) for key in ("epoch", "magnitude")]
     return parts
@@ -48,7 +48,7 @@ def _first_detection(comparison: dict, real: dict) -> list[str]:
 def _scores(models: dict[str, dict]) -> str:
     first = next(iter(models.values()))
     groups, classes = list(first["balanced_accuracy"]), _present(first)
-    head = ["", "objects", *(f"mean of {group}" for group in groups), *(f"{name} recall" for name in classes)]
+    head = ["", "objects", *(f"mean recall of {group}" for group in groups), *(f"{name} recall" for name in classes)]
     rows = [
         [
             name,
@@ -72,7 +72,7 @@ def _with_interval(score: dict) -> str:
 
 def _differences(differences: list[dict]) -> str:
     groups = [key for key in differences[0] if key not in ("model", "other")]
-    head = ["", *(f"mean of {group}" for group in groups)]
+    head = ["", *(f"mean recall of {group}" for group in groups)]
     rows = [[f"{each['model']} − {each['other']}", *(_points(each[group]) for group in groups)] for each in differences]
     return aligned([head, *rows])
 
@@ -97,7 +97,7 @@ def _confusion(name: str, scores: dict) -> str:
 def _strata(key: str, models: dict) -> str:
     first = next(iter(models.values()))
     groups, classes = list(first["common"]["balanced_accuracy"]), _present(first["common"])
-    rows = [["", "", *(f"mean of {group}" for group in groups), *classes]]
+    rows = [["", "", *(f"mean recall of {group}" for group in groups), *classes]]
     for name, model in models.items():
         for part, scores in model["by"][key].items():
             means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
@@ -126,15 +126,15 @@ def two_sample(document: dict) -> str:
     test = document["two_sample"]
     head = (
         f"Real or simulated? {document['real']['path']} against {document['simulated']['path']}: area under the ROC"
-        f" curve of networks not trained on the object, 0.5: indistinguishable; {test['folds']} folds. The source is"
-        f" what lies within {test['core_radius_pix']:g} pixels of the centre of {test['side_pix']}."
+        f" curve in {test['folds']}-fold cross-validation; 0.5 means indistinguishable. The source is what lies within"
+        f" {test['core_radius_pix']:g} pixels of the centre of a stamp of {test['side_pix']} × {test['side_pix']}."
     )
     classes = test["classes"]
     rows = [["", *(f"{name} (2 × {values['n_each']})" for name, values in classes.items())]]
     for kind in next(iter(classes.values()))["images"]:
         rows.append([f"stamps, {kind}", *(_area(values["images"][kind]) for values in classes.values())])
     rows.append(["metadata alone", *(_area(values["metadata"]) for values in classes.values())])
-    parts = [head, aligned(rows), "The same as balanced accuracy:", aligned(_accuracies(classes))]
+    parts = [head, aligned(rows), "Balanced accuracy of the same networks:", aligned(_accuracies(classes))]
     return "\n\n".join([*parts, *(_values(name, each["metadata"]["values"]) for name, each in classes.items())])
 
 
@@ -155,8 +155,8 @@ def _accuracies(classes: dict) -> list[Row]:
 
 def _values(name: str, values: dict) -> str:
     head = (
-        f"{name}: which metadata give the simulation away: area lost when shuffled, area of the bare value"
-        " (above 0.5: real ones are higher), medians, missing"
+        f"{name}: which metadata give the simulation away: area lost when the values are shuffled, area by the value"
+        " alone (above 0.5: real values are higher), medians, fraction missing"
     )
     rows = [["", "lost", "alone", "real", "simulated", "missing real", "simulated"]]
     ordered = sorted(values.items(), key=lambda item: -item[1]["importance"])

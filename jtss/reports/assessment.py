@@ -187,7 +187,8 @@ def class_warnings(evaluation: Evaluation) -> list[str]:
     few = [f"{name} ({count})" for name, count in counted if 0 < count < FEW_OBJECTS]
     warnings = []
     if absent:
-        warnings.append(f"No objects of {_and(absent)} were evaluated: the numbers say nothing about them.")
+        them = "it" if len(absent) == 1 else "them"
+        warnings.append(f"No objects of {_and(absent)} were evaluated: the numbers say nothing about {them}.")
     if few:
         warnings.append(f"Fewer than {FEW_OBJECTS} objects of {_and(few)}: read the intervals, not the values alone.")
     return warnings
@@ -204,7 +205,7 @@ def split_warnings(data: dict) -> list[str]:
     if data["split"] == ALL_SPLITS and data["is_training_file"]:
         return ["Evaluated on all splits of the training file: the model was trained on most of these objects."]
     if data["split"] == "validation" and data["is_training_file"]:
-        return ["Evaluated on the validation split, which chose the training step to keep: slightly optimistic."]
+        return ["Evaluated on the validation split, by which the step to keep was chosen: slightly optimistic."]
     return []
 
 

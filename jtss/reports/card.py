@@ -12,6 +12,7 @@ from jtss import schema
 from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
+from jtss.inference.model import simulated_sky
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
 
@@ -22,12 +23,12 @@ CITATION = (
 )
 SIMULATED_TEACHERS = (
     "Simulated alerts only; no real alert was a training example. Distributions of the simulator were fitted to"
-    " published real alerts, and its constants were adjusted with scores on the labelled ones in view: a score on those"
-    " is no independent measurement."
+    " published real alerts, and its constants were adjusted in view of scores on the labelled ones: a score on those"
+    " is not independent."
 )
 BALANCED = (
     "In training it saw all classes equally often; on the sky they are not equally common. Its probabilities are for"
-    " equal class priors: multiply them by the priors you expect, and normalise."
+    " equal class priors; `jtss classify --priors` gives those for the priors that you expect."
 )
 SIMULATED_SCORES = (
     "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
@@ -73,7 +74,7 @@ def text(name: str, trained: TrainedModel, sha256: str) -> str:
         _section("Training data", _training_data(trained)),
         _section("Recipe", _recipe(trained)),
         _section("Results", sections(trained)),
-        *_calibration(trained),
+        *_calibration(name, trained),
         _section("Limits", _limits(trained)),
         _section("Intended use", _intended_use(name)),
         _section("Cite", [f"- {CITATION}."]),
@@ -87,9 +88,25 @@ def is_real(result: dict) -> bool:
     return not result["data"]["survey"].endswith(SIMULATED)
 
 
-def headline(result: dict) -> str:
-    """ "simulated test split 89.6 % of 1,000", for a list of models: of a handful, a percentage says little."""
-    return f"{result['title']} {percent(result['accuracy']['value'])} of {result['n_objects']:,}"
+def headline(result: dict, trained: TrainedModel) -> str:
+    """ "real alerts 89.6 % of 1,000", for a list of models: of a handful, a percentage says little."""
+    return f"{subject(result, trained)} {percent(result['accuracy']['value'])} of {result['n_objects']:,}"
+
+
+def subject(result: dict, trained: TrainedModel) -> str:
+    """What a result was measured on; of a simulated sky whether it is the one that the model was trained on."""
+    sky, own = _skies(result, trained)
+    if sky is None:
+        return result["title"]
+    whose = "the training sky" if sky == own else "an independent sky"
+    return f"{result['title']} of {whose} (seed {sky['--seed']})"
+
+
+def _skies(result: dict, trained: TrainedModel) -> tuple[dict | None, dict | None]:
+    """Which objects were simulated for a result, and which for the training; None where they were not simulated."""
+    commands = result["data"]["made_by"], trained.provenance["training_data"]["command"]
+    sky, own = map(simulated_sky, commands)
+    return sky, own
 
 
 def sections(trained: TrainedModel) -> list[str]:
@@ -103,7 +120,7 @@ def sections(trained: TrainedModel) -> list[str]:
 
 
 def _results_section(result: dict, trained: TrainedModel) -> list[str]:
-    classes, title = trained.config.classes, result["title"]
+    classes, title = trained.config.classes, subject(result, trained)
     accuracy, balanced = result["accuracy"], result["balanced_accuracy"]
     head = ["true class", "objects", "recall", "precision", *(f"predicted {name}" for name in classes)]
     scores = {
@@ -115,14 +132,14 @@ def _results_section(result: dict, trained: TrainedModel) -> list[str]:
         f"### {title[0].upper()}{title[1:]}: {percent(accuracy['value'])} of {result['n_objects']:,} objects",
         "",
         f"- {', '.join(f'{name} {score}' for name, score in scores.items())}",
-        *_origin(result),
+        *_origin(result, trained),
         *(f"- **{warning}**" for warning in result["warnings"]),
         "",
         *table(head, [_row(result, classes, i) for i in range(len(classes))]),
     ]
 
 
-def _origin(result: dict) -> list[str]:
+def _origin(result: dict, trained: TrainedModel) -> list[str]:
     data = result["data"]
     whose = ", on which the model was trained" if data["is_training_file"] else ""
     counts = ", ".join(f"{count:,} {what}" for what, count in sorted(data["objects"].items()))
@@ -130,8 +147,21 @@ def _origin(result: dict) -> list[str]:
         f"- `{result['command']}`, {result['created']}",
         f"- data: {data['survey']}, file {data['name']}{whose}, content hash `{data['content_hash']}`",
         f"- made by `{data['made_by']}`",
+        *_another_machine(result, trained),
         f"- its objects: {counts}",
     ]
+
+
+def _another_machine(result: dict, trained: TrainedModel) -> list[str]:
+    """Why data that the same command made have two content hashes."""
+    sky, own = _skies(result, trained)
+    if sky is None or sky != own or result["data"]["content_hash"] == trained.provenance["data_hash"]:
+        return []
+    text = (
+        "- this is the command of the training data, run again on another machine, where the last digits of"
+        " floating-point numbers are rounded differently: the content hash differs, objects and split do not"
+    )
+    return [text]
 
 
 def _row(result: dict, classes: Sequence[str], i: int) -> list[str]:
@@ -273,14 +303,14 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{max(1, round(seconds / 60))} min"
 
 
-def _calibration(trained: TrainedModel) -> list[str]:
+def _calibration(name: str, trained: TrainedModel) -> list[str]:
     """A section on the temperature; none for a model without."""
     if trained.temperature is None:
         return []
     text = (
         f"- Temperature {trained.temperature:.3f}, fitted to {_fitted_to(trained)}: dividing the"
         " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates"
-        " them. It is applied only on request: `jtss classify ALERTS -m NAME --calibrated`."
+        f" them. It is applied only on request: `jtss classify ALERTS -m {name} --calibrated`."
     )
     return [_section("Calibration", [text])]
 

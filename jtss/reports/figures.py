@@ -60,9 +60,9 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], deviation: n
     axes.set_title("Confusion matrix" if deviation is None else "Mean confusion matrix", fontsize=14)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1])
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0 %", "50 %", "100 %"])
-    bar.set_label("of the true class")
+    bar.set_label("fraction of the true class")
     bar.outline.set_visible(False)
     return png(figure)
 
@@ -193,7 +193,7 @@ def slices_figure(cuts: Sequence[dict]) -> bytes:
         labels.append(f"{row['name']}  ({row['objects']:,})")
     axes.set_yticks(places, labels, fontsize=10)
     axes.set_ylim(place + 0.8, -1.4)
-    axes.set_xlim(right=100.8)
+    axes.set_xlim(right=102)
     axes.set_xlabel("accuracy [%]", fontsize=11)
     tidy(axes)
     axes.tick_params(axis="y", length=0)
@@ -217,7 +217,7 @@ def roc_figure(curves: dict[str, dict]) -> bytes:
     axes.set_xticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
     axes.set_xlim(0, 1)
     axes.set_xlabel("false positive rate (logarithmic from 1 %)", fontsize=11)
-    _finish(axes, "ROC; area under the curve", "true positive rate", low, "lower right")
+    _finish(axes, "ROC curve (area under it)", "true positive rate", low, "lower right")
     return png(figure)
 
 
@@ -236,7 +236,7 @@ def precision_recall_figure(curves: dict[str, dict]) -> bytes:
             low = min(low, precision[recall <= 0.95].min(initial=1.0))
     axes.set_xlim(0, 1.01)
     axes.set_xlabel("recall", fontsize=11)
-    _finish(axes, "Precision–recall; average precision", "precision in this test set", low, "lower left")
+    _finish(axes, "Precision–recall curve (average precision)", "precision (this test set)", low, "lower left")
     return png(figure)
 
 

@@ -14,7 +14,7 @@ from jtss import files
 from jtss.inference.portraits import Portrait
 from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
-from jtss.reports.evaluation import EVALUATED, Evaluation, Predictions
+from jtss.reports.evaluation import ALL_SPLITS, EVALUATED, Evaluation, Predictions
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import accuracy, calibration, models, priors, ranking, screening, seeds, selective, slices
 from jtss.reports.sections.selective import PURITY
@@ -23,6 +23,15 @@ from jtss.runs import provenance
 
 REPORT_VERSION = 4
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+NAMES = {
+    "is_training_file": "model trained on this file",
+    "n_detections": "detections read",
+    "name": "configuration",
+    "run": "model",
+    "trained_on_hash": "content hash of these",
+    "n_devices": "devices",
+    "n_cores": "processor cores",
+}
 CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
 
 
@@ -115,7 +124,6 @@ def write(folder: Path, document: dict, evaluation: Evaluation) -> tuple[Path, P
 
 def html(document: dict, evaluation: Evaluation) -> str:
     """The page of a report's document; no section for what is not known."""
-    title = f"{document['model']['name']} on {Path(document['data']['path']).name}, {document['data']['split']} split"
     parts = [page.paragraph(text, "warning") for text in document["warnings"]]
     parts += [_accuracy(document), _classes(document, evaluation), priors.section(document["sky"])]
     if document["seeds"]:
@@ -134,20 +142,26 @@ def html(document: dict, evaluation: Evaluation) -> str:
         _data(document),
         _origin(document),
     ]
-    return page.page(title, *parts)
+    return page.page(title(document), *parts)
+
+
+def title(document: dict) -> str:
+    """Which model on which data: "n1_enhanced on sky.h5, test split"."""
+    data = document["data"]
+    part = "all splits" if data["split"] == ALL_SPLITS else f"{data['split']} split"
+    return f"{document['model']['name']} on {Path(data['path']).name}, {part}"
 
 
 def _accuracy(document: dict) -> str:
     results, inference = document["results"], document["inference"]
     accuracy, balanced = results["accuracy"], results["balanced_accuracy"]
-    level = f"{100 * accuracy['confidence']:.0f} %"
+    level, n_objects = f"{100 * accuracy['confidence']:.0f} %", results["n_objects"]
     mean = f"{percent(balanced['value'])} (mean recall of the classes)"
     return "".join(
         [
             page.paragraph(f"{percent(accuracy['value'])} accuracy", "headline"),
             page.paragraph(
-                f"{level} interval {interval(accuracy['wilson_interval'])} (Wilson's, of {results['n_objects']:,}"
-                " objects)",
+                f"{level} interval {interval(accuracy['wilson_interval'])} (Wilson's), {n_objects:,} objects",
                 "muted",
             ),
             page.facts(
@@ -184,7 +198,7 @@ def _classes(document: dict, evaluation: Evaluation) -> str:
         "Classes",
         page.pictures([("Confusion matrix: rates and counts", picture)]),
         page.table(["class", "objects", *SCORES.values()], rows),
-        page.paragraph(f"{UNDEFINED}: undefined. Small print: {level} intervals, {methods}.", "muted"),
+        page.paragraph(f"{UNDEFINED}: undefined. In small print: {level} intervals, {methods}.", "muted"),
     )
 
 
@@ -221,7 +235,7 @@ def _origin(document: dict) -> str:
 
 
 def _pairs(values: dict) -> list[tuple[str, str]]:
-    return [(key.replace("_", " "), _words(value)) for key, value in values.items()]
+    return [(NAMES.get(key, key.replace("_", " ")), _words(value)) for key, value in values.items()]
 
 
 def _words(value) -> str:
@@ -234,9 +248,10 @@ def text(document: dict) -> str:
     """The main numbers, for the terminal."""
     results, classes = document["results"], document["results"]["classes"]
     names, width = list(classes), max(9, *map(len, classes))
-    accuracy = f"{percent(results['accuracy']['value'])} accuracy, {interval(results['accuracy']['wilson_interval'])}"
+    accuracy, n_objects = results["accuracy"], results["n_objects"]
+    limits = f"{100 * accuracy['confidence']:.0f} % interval {interval(accuracy['wilson_interval'])}"
     heads = ("objects", *SCORES.values(), *(f"→ {name}" for name in names))
-    lines = [f"{accuracy} (Wilson's interval, {results['n_objects']:,} objects)", ""]
+    lines = [f"{percent(accuracy['value'])} accuracy ({limits}), {n_objects:,} objects", ""]
     lines.append(" " * width + "".join(f"{head:>11}" for head in heads))
     for name, row in zip(names, results["confusion_matrix"], strict=True):
         cells = [f"{classes[name]['support']:,}", *(percent(classes[name][score]["value"]) for score in SCORES)]

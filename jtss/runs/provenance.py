@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from jtss import __version__
+from jtss.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "h5py")
 

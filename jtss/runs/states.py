@@ -201,7 +201,7 @@ def _remove(folder: Path) -> None:
 
 
 def _from_first_process(value: int | None) -> int | None:
-    """What the first process found out (0 or more, or None), in every process."""
+    """What the first process has learnt (0 or more, or None), in every process."""
     if jax.process_count() == 1:
         return value
     shared = int(multihost_utils.broadcast_one_to_all(np.int32(-1 if value is None else value)))

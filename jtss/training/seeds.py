@@ -20,7 +20,7 @@ def with_seed(config: Config, seed: int) -> Config:
 def fitting(
     configs: Sequence[Config], source: Source, chunks: ValidationChunks, stop_asked: Callable[[], bool] = lambda: False
 ) -> int:
-    """How many of the trainings can be one program, found out by trying: all, or half of them, or a quarter, …
+    """How many of the trainings can be one program, by trying: all, or half of them, or a quarter, …
 
     One on a CPU with images: convolutions with other weights for each take 1.5 (JAX 0.10) to 3 (JAX 0.12) times as long
     together as one after another (four seeds of `demo` with batches of 32, measured).

@@ -1,24 +1,10 @@
 """Ctrl-C, SIGTERM, SIGHUP: remembered, agreed on by all processes, obeyed without waiting for what takes long."""
 
-import os
 import signal
-import sys
-from contextlib import suppress
-from typing import NoReturn
 
 import jax
 
-from jtss import devices
-
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-
-
-def leave(status: int) -> NoReturn:
-    """Exit at once, without waiting for a step or a compilation that is still under way."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whose terminal is gone
-            stream.flush()
-    os._exit(status)
+from jtss import devices, exits
 
 
 class StopSignals:
@@ -27,7 +13,7 @@ class StopSignals:
     def __init__(self):
         self.number = 0  # of the signal that this process got
         self.agreed = 0  # what all processes stop for
-        for number in EXIT_CODES:
+        for number in exits.SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
                 signal.signal(number, self._remember)
 

@@ -1,6 +1,7 @@
 """Run directories of untrained models for tests, and the script that evaluates them run in this process."""
 
 import csv
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -29,8 +30,11 @@ SPLIT = [2] * 12 + [0] * 12 + [2, 2]
 LABEL = [i % 3 for i in range(24)] + [0, -1]
 
 
-def write_data(path, counts=COUNTS, **changes):
+def write_data(path, counts=COUNTS, *, magnitude=None, **changes):
+    """A data set; with a magnitude its objects all have it in the four bands of AllWISE."""
     made = sequences(counts, **{"label": LABEL, "split": SPLIT} | changes)
+    if magnitude is not None:
+        made = replace(made, allwise=np.full((len(counts), 4), magnitude, np.float32))
     with Writer(path, survey="made", command="a test") as writer:
         writer.append(made)
         return writer.finish(split=made.split, ledger=Ledger().as_dict())

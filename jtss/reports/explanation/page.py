@@ -19,17 +19,17 @@ LEAST_SHOWN = 0.01  # of probability
 N_VALUES = 15
 
 HIDDEN = (
-    "A patch of {side} × {side} pixels, at the median brightness of the stamp, slides over what the model reads of each"
-    " stamp. Red: without this place the probability of {name} falls; blue: it rises. North is up."
+    "A patch of {side} × {side} pixels, at the median brightness of the stamp, slides over the part of each stamp that"
+    " the model reads. Red: hiding this place lowers the probability of {name}; blue: it raises it. North is up."
 )
 REPLACED = (
     "Each value in turn is replaced by its mean over the training data, a dynamic one in all detections. Positive: the"
-    " value speaks for {name}. A value that others can stand in for may matter more than this shows."
+    " value speaks for {name}. Where other values carry the same information, one may matter more than this shows."
 )
 NOT_THE_TRUTH = "This shows what the prediction depends on. It does not show that the prediction is right."
 ONE_MODEL = (
-    "This model predicts once, after {n}. For the probabilities after each detection give models of fewer detections"
-    " beside it."
+    "This model predicts once, after {n}. To see the probabilities after each detection, add models of fewer"
+    " detections (--beside)."
 )
 
 
@@ -112,7 +112,7 @@ def occlusion_figure(occlusion: Occlusion, stamps: np.ndarray, channels: Sequenc
         if column == 0:
             axes.set_ylabel(times[row], fontsize=10)
     bar = figure.colorbar(drawn, ax=grid, shrink=0.8, location="bottom", aspect=30)
-    bar.set_label("probability lost where hidden [points]", fontsize=10)
+    bar.set_label("drop of the probability [percentage points]", fontsize=10)
     bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
     return png(figure)
@@ -133,8 +133,8 @@ def ablation_figure(values: Sequence[dict], name: str) -> bytes:
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_yticks(np.arange(len(shown)), [of["name"] for of in shown], fontsize=10)
     axes.invert_yaxis()
-    axes.set_xlabel(f"for {name} (right) or against: log-odds [nat]", fontsize=11)
-    axes.set_title("Replaced by its training mean", fontsize=13)
+    axes.set_xlabel(f"evidence for {name} (right) or against it: log-odds [nat]", fontsize=11)
+    axes.set_title("Effect of each value", fontsize=13)
     tidy(axes)
     axes.tick_params(axis="y", length=0)
     return png(figure)
@@ -192,10 +192,10 @@ def _images(document: dict, stamps: np.ndarray, occlusion: Occlusion | None) -> 
     text = HIDDEN.format(side=occlusion.side, name=why["class"])
     return [
         page.section(
-            "Where it looks",
+            "Which parts of the stamps matter",
             page.pictures([("What hiding a part of a stamp does", picture)]),
             page.paragraph(text, "muted"),
-            page.paragraph("The largest drop of the probability by a patch:"),
+            page.paragraph("Largest drop of the probability under a patch:"),
             page.table(["", *channels], rows),
         )
     ]
@@ -216,7 +216,7 @@ def _values(why: dict) -> str:
     head = ["value", "here", "training mean", "log-odds"]
     picture = ablation_figure(why["metadata"], why["class"])
     return page.section(
-        "Which values it uses",
+        "Which metadata matter",
         page.pictures([("Change of the log-odds where a value is replaced", picture)]),
         page.paragraph(REPLACED.format(name=why["class"]), "muted"),
         page.folded("All values", page.table(head, rows)),

@@ -10,8 +10,8 @@ from jtss.reports.evaluation import Predictions
 from jtss.reports.page import decimal, percent
 
 FITTED = "fitted to {n:,} labelled objects of the validation split"
-NO_VALIDATION = "not fitted: the data set has no labelled objects of the validation split besides those evaluated"
-TOO_FEW = "not fitted: the {n:,} labelled objects of the validation split are too few"
+NO_VALIDATION = "not fitted, since no labelled objects of the validation split remain besides those evaluated"
+TOO_FEW = "not fitted, since the {n:,} labelled objects of the validation split are too few"
 MEANING = (
     "Where the points lie below the diagonal, the model is overconfident. Temperature scaling divides the logarithms of"
     " the probabilities by the temperature and normalises: above 1 it makes a model less confident; the predicted class"

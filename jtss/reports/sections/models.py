@@ -17,17 +17,17 @@ from jtss.reports.page import UNDEFINED, decimal, gain, interval, percent
 
 DAYS = (1, 3, 7, 14, 30)
 MEANING = (
-    "All on the same objects, each model reading their first detections: the differences are due to the models alone."
-    " Each interval is that of one accuracy; whether two models differ, the paired differences below tell. Last column:"
-    " what a model reaches on all objects that it can read."
+    "All models are scored on the same objects, each reading their first detections, so differences are due to the"
+    " models alone. An interval is that of a single accuracy; for whether two models differ, see the paired differences"
+    " below. Last column: accuracy on all objects that a model can read."
 )
 DIFFERENCES = (
     "Each model against the one before it, object by object: the difference in accuracy with its 95 % interval"
     " (bootstrap over objects), the objects that only one of the two classifies correctly, and the p-value of McNemar's"
-    " exact test (corrected by Holm's method for the number of rows). It compares these trained networks: another"
-    " training of the same network would differ, too."
+    " exact test (corrected by Holm's method for the number of rows). The test compares these trained"
+    " networks; another training of the same network would give another accuracy."
 )
-BY_DAYS = "By days from the first detection to the last one read; all models on the same objects."
+BY_DAYS = "Accuracy by the time from the first detection to the last one read, for the same objects:"
 
 
 class Contender(NamedTuple):
@@ -137,7 +137,7 @@ def text(comparison: dict) -> str:
     ]
     lines += [
         f"  {of['run']} against {of['than']}: {gain(of['difference'], of['interval'])},"
-        f" p = {_p(of['p_holm'])} (corrected)"
+        f" p {_p(of['p_holm'], '= ')} (corrected)"
         for of in comparison["differences"]
     ]
     return "\n".join(lines)
@@ -186,12 +186,12 @@ def _differences_table(differences: Sequence[dict]) -> str:
         ]
         for of in differences
     ]
-    head = ["model", "difference", "correct alone: it / the other", "p", "p, corrected"]
+    head = ["model", "difference", "right alone: model / the other", "p", "p, corrected"]
     return page.table(head, rows) + page.paragraph(DIFFERENCES, "muted")
 
 
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.001 else "below 0.001"
+def _p(value: float, equals: str = "") -> str:
+    return f"{equals}{value:.2g}" if value >= 0.001 else "< 0.001"
 
 
 def _days(models: Sequence[dict]) -> str:
@@ -218,17 +218,25 @@ def figure(models: Sequence[dict], classes: Sequence[str]) -> bytes:
     places = np.arange(len(models))
     for name in classes:
         recall = [100 * of["recall"].get(name, {}).get("accuracy", np.nan) for of in models]
-        axes.plot(places, recall, "o--", color=CLASS_COLOURS.get(name, GREY), linewidth=1.2, markersize=5, label=name)
+        axes.plot(
+            places,
+            recall,
+            "o--",
+            color=CLASS_COLOURS.get(name, GREY),
+            linewidth=1.2,
+            markersize=5,
+            label=f"recall of {name}",
+        )
     value = np.array([100 * of["common"]["accuracy"] for of in models])
     lower, upper = 100 * np.array([of["common"]["wilson_interval"] for of in models]).T
     error = np.maximum([value - lower, upper - value], 0)
     axes.errorbar(
-        places, value, yerr=error, fmt="s-", color="#222222", linewidth=2, markersize=7, capsize=4, label="all"
+        places, value, yerr=error, fmt="s-", color="#222222", linewidth=2, markersize=7, capsize=4, label="accuracy"
     )
     axes.set_xticks(places, [f"{of['run'].split('/')[-1]}\nn = {of['n_detections']}" for of in models], fontsize=10)
     axes.set_xlim(-0.4, len(models) - 0.6)
     axes.set_ylabel("accuracy and recall [%]", fontsize=12)
-    axes.set_title("The same objects, more detections", fontsize=13)
+    axes.set_title("Accuracy and recall on the same objects", fontsize=13)
     tidy(axes)
     axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1, 0.5))
     return png(picture)

@@ -10,7 +10,7 @@ from jtss.reports.page import interval, percent
 
 AS_IT_IS, WEIGHTED = "as_classified", "reweighted"
 TITLES = {
-    AS_IT_IS: "With the model's most probable class:",
+    AS_IT_IS: "With the most probable class by the model's own probabilities:",
     WEIGHTED: (
         "With the most probable class after the probabilities are multiplied by these priors and normalised, since the"
         " model was trained with equal ones:"
@@ -19,10 +19,10 @@ TITLES = {
 MEANING = (
     "Purity: of the objects predicted as a class, the fraction that belongs to it, at these priors: π·r / Σ π·r over"
     " the true classes, where r are the measured rates of being predicted as the class. Completeness: the fraction of a"
-    " class that is predicted as such. Small print: {level} intervals, of purity from rates with Jeffreys' prior, of"
+    " class that is predicted as such. In small print: {level} intervals, of purity from rates with Jeffreys' prior, of"
     " completeness Wilson's."
 )
-UNKNOWN = "The class priors of these classes are not known; give them with --priors CLASS=FRACTION,…"
+UNKNOWN = "No class priors are known for these classes; give them with --priors CLASS=FRACTION,…"
 
 
 def scores(

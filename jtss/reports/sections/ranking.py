@@ -58,11 +58,11 @@ def section(scores: dict[str, dict]) -> str:
         + [(decimal(of[key], 4), "") for key in ("auc", "average_precision", "average_precision_on_the_sky")]
         for name, of in scores.items()
     ]
-    head = ["class", "objects", "area under the ROC curve", "average precision", "the same at class priors"]
+    head = ["class", "objects", "area under the ROC curve", "average precision", "average precision at class priors"]
     note = (
-        "Each class against all others. Area under the ROC curve: how likely an object of the class gets a higher"
-        " probability of it than an object of another class. Average precision at class priors: at the priors above"
-        f" ({UNDEFINED}: not known)."
+        "Each class against all others. The area under the ROC curve is the chance that an object of the class is"
+        " given a higher probability of it than an object of another class. The last column is the average precision at"
+        f" the class priors above ({UNDEFINED}: not known)."
     )
     return page.section(
         "Ranking",

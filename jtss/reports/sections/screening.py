@@ -12,8 +12,8 @@ from jtss.reports.page import interval, percent
 
 RATES = {"first_called_bogus": "first bogus", "second_called_bogus": "second bogus", "rejected": "rejected"}
 MEANING = (
-    "Of the objects with two detections or more (screened): how many had their first detection predicted as bogus, how"
-    " many their second, and how many both, for which an object is rejected."
+    "Of the objects with two or more detections (screened): those whose first detection is predicted to be bogus, those"
+    " whose second is, and those for which both are, which are rejected."
 )
 
 

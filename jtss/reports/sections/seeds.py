@@ -17,8 +17,8 @@ from jtss.runs.ensemble import FILE
 
 ENSEMBLE = "together"  # the key of repeats.json under which the scores of the ensemble stand
 MEANING = (
-    "This report is of the ensemble, which averages the probabilities of these seeds; here is each seed by itself. ± is"
-    " the standard deviation over seeds: how much another training would differ, not how much other objects would."
+    "The rest of this report is about the ensemble, which averages the probabilities of these seeds. ± is the standard"
+    " deviation over seeds: the scatter between trainings, not the uncertainty from the choice of objects."
 )
 
 

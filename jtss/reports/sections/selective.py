@@ -1,4 +1,4 @@
-"""What a report says of selective classification: only objects of which the model is confident are classified."""
+"""What a report says of thresholds: how accurate the model is where only objects it is confident of are classified."""
 
 import numpy as np
 
@@ -109,32 +109,36 @@ def section(scores: dict) -> str:
     ]
     picture = figures.coverage_figure(scores["curve"])
     return page.section(
-        "Selective classification",
+        "Thresholds on the probability",
         page.pictures([("Accuracy against coverage", picture)]),
         page.table(["coverage", "lowest probability", "accuracy"], points),
-        page.paragraph("Accuracy of the objects kept, at the class proportions of this test set.", "muted"),
+        page.paragraph(
+            "Coverage is the fraction of objects that are classified if those of a lower probability are set aside; the"
+            " accuracy is of those classified, at the class proportions of this test set.",
+            "muted",
+        ),
         _thresholds(scores),
     )
 
 
 def _thresholds(scores: dict) -> str:
     rows = [
-        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "none reaches it")]
+        [(name, ""), (decimal(of["threshold"]), "" if np.isfinite(of["threshold"]) else "not reached")]
         + [(f"{of['kept']:,}", "")]
         + [(percent(of[key]["value"]), interval(of[key]["interval"])) for key in ("purity", "completeness")]
         for name, of in scores["classes"].items()
     ]
     where = "the class priors above" if scores["at_shares_of_the_sky"] else "the class proportions of this test set"
     chosen_on = scores["thresholds_chosen_on"]
-    caveat = "" if chosen_on == VALIDATION else ", the same as below, which is optimistic"
+    caveat = "" if chosen_on == VALIDATION else ", the same that purity is measured on, which is optimistic"
     text = (
         f"Thresholds for a purity of {percent(scores['wanted_purity'])} at {where}: the lowest probability of the"
-        f" predicted class that reaches it on {chosen_on} ({scores['objects_chosen_on']:,} objects{caveat}). Purity and"
-        " completeness as measured on the objects evaluated:"
+        f" predicted class that reaches it on {chosen_on} ({scores['objects_chosen_on']:,} objects{caveat}). The table"
+        " has the purity and completeness measured on the objects evaluated."
     )
     level = f"{100 * scores['confidence']:.0f} %"
     note = (
-        f"{UNDEFINED}: undefined. Small print: {level} intervals. Where the lower limit of a purity is below the one"
+        f"{UNDEFINED}: undefined. In small print: {level} intervals. Where the lower limit of a purity is below the one"
         " asked for, these objects are too few to guarantee it."
     )
     head = ["class", "threshold", "kept", "purity", "completeness"]

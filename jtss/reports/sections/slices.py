@@ -6,12 +6,11 @@ from jtss.reports.evaluation import Evaluation
 from jtss.reports.page import UNDEFINED, interval, percent
 
 MEANING = (
-    "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. A"
-    " slice may look bad because it holds another mixture of classes: the table says how many objects of each class are"
-    f" classified correctly. Few (hollow): fewer than {slices.FEW} objects, which says little. Intervals are Wilson's,"
-    " 95 %."
+    "Magnitude, filter, offset, latitude and detections so far are those of the last alert that the model reads. A low"
+    " accuracy may be due to the mixture of classes in a slice: the table has the number of objects of each class that"
+    f" are classified correctly. Hollow points (few): fewer than {slices.FEW} objects. Intervals are Wilson's, 95 %."
 )
-ONE_DETECTION = "A model of single alerts has no days since the first detection; see the detections so far instead."
+ONE_DETECTION = "For a model of single alerts there is no time since the first detection; see detections so far."
 
 
 def scores(evaluation: Evaluation, n_detections: int) -> list[dict]:

@@ -1,6 +1,7 @@
 """A reader that goes away, as `head`, ends no work and makes no noise."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -36,6 +37,26 @@ def test_what_is_read_arrives_whole_and_errors_in_their_place():
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run([sys.executable, "-c", WORDY], cwd=ROOT, text=True, input="\n", **pipes)
     assert done.stdout == f"first\n{'x' * 200_000}\nafter\ndone é\n"
+
+
+BAR = """
+from tqdm import tqdm
+from jtss.commands import common
+common.outlive_readers()
+with tqdm(total=3) as bar:
+    bar.update(3)
+common.say("what comes next")
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_progress_bar_ends_its_line_before_the_next_one(unbuffered):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run([sys.executable, "-c", BAR], cwd=ROOT, text=True, env=environment, **pipes)
+    last_of_bar, after = done.stdout.splitlines()[-2:]
+    assert "3/3" in last_of_bar
+    assert after == "what comes next"
 
 
 def test_a_closed_stdout_is_no_error():

@@ -14,7 +14,9 @@ from data_prep import ingest
 from data_prep.ledger import Ledger
 from helpers.made_runs import SCRIPT, TINY, make_run, table_of, write_data
 from helpers.make_packets import alert, images, night, save
+from helpers.programs import jtss
 from jtss import dataset
+from jtss.commands import evaluate as command
 from jtss.dataset import Writer
 from jtss.inference import predict
 from jtss.pretrained import load
@@ -31,6 +33,19 @@ def folder(tmp_path_factory):
     make_run(folder / "run", TINY, folder / "made.h5")
     save(folder / "packets", night())
     return folder
+
+
+@pytest.mark.parametrize("words", [("a", "b"), ("-m", "a", "b"), ("a", "-m", "b"), ("-m", "a", "-m", "b")])
+def test_models_are_named_with_m_or_without(monkeypatch, words):
+    models = []
+    monkeypatch.setattr(command, "_evaluate", lambda given, _: models.extend(given))
+    assert not jtss("evaluate", *words)
+    assert [*map(str, models)] == ["a", "b"]
+
+
+def test_a_model_is_needed(capsys):
+    assert jtss("evaluate", "--split", "all") == 2
+    assert "a model is required: -m NAME|FILE|RUN" in capsys.readouterr().err
 
 
 def test_report_on_the_test_split_of_the_training_file(evaluate, folder):

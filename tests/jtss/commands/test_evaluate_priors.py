@@ -84,7 +84,7 @@ def test_several_models_in_one_report(evaluate, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--priors", "AGN=.5,SN=.5"], "--priors: found AGN, SN, the model has AGN, SN, VS"),
+        (["--priors", "AGN=.5,SN=.5"], "--priors: AGN, SN, but the classes of the model are AGN, SN, VS"),
         (["--priors", "AGN=.5,SN=.4,VS=.3"], "the fractions add up to 1.2, expected 1"),
         (["--purity", "95"], "--purity 95: expected more than 0, at most 1"),
         (["nowhere"], "nowhere: no such run directory and no pretrained model"),

@@ -30,6 +30,16 @@ def test_an_object_of_the_training_data_has_its_page_in_the_run_directory(folder
     assert (document["object_id"], document["true_class"]) == ("ZTF3", "AGN")
 
 
+def test_with_m_all_words_are_objects(folder, tmp_path, capsys):
+    assert jtss("explain", "ZTF3", "ZTF4", "-m", folder / "run", "--out", tmp_path) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == {"ZTF3", "ZTF4"}
+
+
+def test_a_model_is_needed(capsys):
+    assert jtss("explain", "ZTF3") == 2
+    assert "a model and an object are required: -m NAME|FILE|RUN OBJECT" in capsys.readouterr().err
+
+
 def test_an_object_of_alert_packets_has_no_true_class(folder, tmp_path):
     words = ("--alerts", folder / "packets", "--out", tmp_path / "why")
     assert jtss("explain", folder / "run", "ZTF18a", *words) == 0

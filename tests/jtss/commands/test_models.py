@@ -13,13 +13,13 @@ import pytest
 from helpers.made_models import made_model
 from helpers.made_runs import write_data
 from helpers.programs import jtss
-from jtss import dataset
+from jtss import dataset, files
 from jtss.config import named
 from jtss.network import network
 from jtss.network.inputs import GroupStatistics, Statistics
 from jtss.pretrained import file, load
 from jtss.pretrained.file import ModelError, TrainedModel
-from jtss.reports import export
+from jtss.reports import card, export
 
 HERE = "tiny"
 
@@ -79,8 +79,8 @@ def test_the_program_exports_lists_and_shows(folder, monkeypatch, capsys, tmp_pa
     _, out, _ = call("list")
     right = json.loads(report.read_text())["results"]["accuracy"]["value"]
     validation = load.load_model(folder / "run").members[0].outcome.validation_accuracy
-    accuracies = f"validation {100 * validation:.1f} %, real test split {100 * right:.1f} % of 12"
-    assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB  {accuracies}\n", out)
+    accuracies = rf" +validation {100 * validation:.1f} %\n +real test split {100 * right:.1f} % of 12"
+    assert re.fullmatch(rf"demo +n = 3  AGN, SN, VS +0\.\d MB\n{accuracies}\n", out)
     assert call("card", "demo")[1] == (tmp_path / "demo.md").read_text()
     status, _, err = call("card", "n9")
     assert (status, err) == (2, "jtss: error: no pretrained model is named n9; pretrained models: demo\n")
@@ -97,4 +97,6 @@ def test_data_that_do_not_say_where_they_are_from_are_named(tmp_path):
 def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
     assert file.faults(file.FOLDER) == []
     for path in file.FOLDER.glob("*.md"):
-        assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", path.read_text()), path
+        model, described = path.with_suffix(".h5"), path.read_text()
+        assert described == card.text(path.stem, file.load(path.stem, file.FOLDER), files.sum_of(model)), path
+        assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", described), path

@@ -11,10 +11,10 @@ from helpers.made_experiments import MadeTrainer
 from helpers.made_runs import write_data
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT, jtss
+from jtss import exits
 from jtss.commands import paper
 from jtss.paper.experiments import TRAININGS
 from jtss.paper.results import TEST
-from jtss.training.signals import EXIT_CODES
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def sky(tmp_path):
 def call(sky, tmp_path, monkeypatch, capsys):
     """A function that runs the command without training; returns exit status, stdout and stderr."""
     MadeTrainer(monkeypatch)
-    before = {number: signal.getsignal(number) for number in EXIT_CODES}
+    before = {number: signal.getsignal(number) for number in exits.SIGNALS}
 
     def call(*words):
         status = jtss("paper", *words, "--data", sky, "--out", tmp_path / "out")

@@ -13,7 +13,7 @@ def test_the_words_become_a_request_and_what_is_written_is_named(monkeypatch, ca
     asked = []
     monkeypatch.setattr(realism, "measure", lambda request, **_: asked.append(request) or "findings")
     monkeypatch.setattr(realism, "write", lambda out, findings: [out / f"{findings}.json"])
-    words = ("--ckpt", "a", "b", "--ckpt", "c", "--predictions", "x=x.csv", "--predictions", "y=p=q.csv")
+    words = ("-m", "a", "b", "--ckpt", "c", "--predictions", "x=x.csv", "--predictions", "y=p=q.csv")
     assert not jtss("realism", "--real", "r.h5", "--simulated", "s.h5", *words, "--out", "folder")
     (request,) = asked
     assert (request.real, request.simulated) == (Path("r.h5"), Path("s.h5"))

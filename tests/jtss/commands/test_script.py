@@ -40,7 +40,7 @@ def test_objects_are_explained_of_alerts_as_well(ran):
     assert call("--ckpt", "one", "two", "--alerts", "a", "--explain", "X", "Y") == 0
     ((verb, options),) = ran
     assert (verb, options.objects) == ("explain", ["X", "Y"])
-    assert [list(map(str, paths)) for paths in (options.models, options.beside)] == [["one"], ["two"]]
+    assert (str(options.model), [*map(str, options.beside)]) == ("one", ["two"])
 
 
 @pytest.mark.parametrize(

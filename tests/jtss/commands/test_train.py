@@ -13,6 +13,7 @@ import pytest
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT, jtss
 from helpers.training_program import command
+from jtss import exits
 from jtss.commands import common, train
 
 TINY = [
@@ -202,18 +203,18 @@ class Simulation:
             signal.raise_signal(self.number)
 
 
-@pytest.mark.parametrize("number", common.SIGNALS)
+@pytest.mark.parametrize("number", exits.SIGNALS)
 def test_a_simulation_ends_with_the_training_that_asked_for_it(number):
     def leave(number, _frame):
         raise common.Interrupted(number)
 
-    before = {each: signal.signal(each, leave) for each in common.SIGNALS}
+    before = {each: signal.signal(each, leave) for each in exits.SIGNALS}
     try:
         simulation = Simulation(number)
         with pytest.raises(common.Interrupted) as left:
             train._end_with_this_process(simulation)
         assert (simulation.passed_on, left.value.status) == ([number], 128 + number)
-        assert {signal.getsignal(each) for each in common.SIGNALS} == {leave}
+        assert {signal.getsignal(each) for each in exits.SIGNALS} == {leave}
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

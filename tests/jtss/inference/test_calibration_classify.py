@@ -76,7 +76,7 @@ def test_a_temperature_that_is_none_is_refused(folder, tmp_path, value):
     (tmp_path / "m.h5").write_bytes(content)
     with h5py.File(tmp_path / "m.h5", "a") as opened:
         opened.attrs["temperature"] = json.dumps(value)
-    with pytest.raises(ModelError, match=r"attribute temperature: found .*, expected a positive number"):
+    with pytest.raises(ModelError, match=r"attribute temperature: .*, expected a positive number"):
         file.read(tmp_path / "m.h5")
 
 

@@ -98,8 +98,8 @@ def test_proportions_as_text():
     assert priors.parse("AGN=.318, SN=.017,VS=.665") == pytest.approx({"AGN": 0.318, "SN": 0.017, "VS": 0.665})
     assert sum(priors.parse("a=.333,b=.333,c=.333").values()) == pytest.approx(1)
     for text, message in (
-        ("AGN", "found 'AGN', expected CLASS=FRACTION"),
-        ("AGN=x,SN=1", "found 'AGN=x'"),
+        ("AGN", "'AGN', expected CLASS=FRACTION"),
+        ("AGN=x,SN=1", "'AGN=x'"),
         ("AGN=-.1,SN=1.1", "AGN is -0.1, expected a fraction from 0 to 1"),
         ("AGN=nan,SN=1", "AGN is nan, expected a fraction from 0 to 1"),
         ("AGN=.5,AGN=.5", "AGN is given twice"),
@@ -129,5 +129,5 @@ def test_the_papers_proportions_serve_its_three_classes_only():
     assert proportions == pytest.approx([0.017, 0.318, 0.665], abs=5e-4)
     assert "TSC" in source
     assert priors.class_priors(None, ("AGN", "SN", "VS", "bogus"), True) is None
-    with pytest.raises(ValueError, match="found AGN, SN, the model has AGN, SN, VS"):
+    with pytest.raises(ValueError, match="--priors: AGN, SN, but the classes of the model are AGN, SN, VS"):
         priors.class_priors({"AGN": 0.5, "SN": 0.5}, ("AGN", "SN", "VS"), True)

@@ -12,6 +12,10 @@ def test_edges_belong_to_the_slice_above():
     assert rows == {"below 17 mag": [0], "17 to 18 mag": [1, 2], "18 mag or more": [3, 4], "unknown": [5]}
 
 
+def test_one_day_is_no_plural():
+    assert [name for name, _ in slices.by_edges(np.zeros(1), (1, 3), "days")][:2] == ["below 1 day", "1 to 3 days"]
+
+
 def test_every_object_is_in_exactly_one_slice_of_every_cut():
     rng = np.random.default_rng(0)
     n = 200

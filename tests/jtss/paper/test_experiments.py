@@ -3,19 +3,16 @@
 import csv
 import subprocess
 import sys
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from data_prep.ledger import Ledger
 from helpers.made_experiments import MadeTrainer
-from helpers.made_sequences import sequences
+from helpers.made_runs import write_data
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
 from jtss import dataset
 from jtss.config.settings import ConfigError
-from jtss.dataset import DataError, Writer
+from jtss.dataset import DataError
 from jtss.paper import experiments, grids
 from jtss.paper.experiments import EXPERIMENTS, TRAININGS, Request
 from jtss.paper.grids import ChoiceError, choose
@@ -29,23 +26,11 @@ LABEL = [i % 3 for i in range(27)]
 SPLIT = [i // 3 % 3 for i in range(27)]
 
 
-def write(path, counts, label=LABEL, split=SPLIT, magnitude=12):
-    """A data file whose objects all have the same AllWISE magnitudes."""
-    made = sequences(counts, label=label, split=split)
-    made = replace(made, allwise=np.full((len(counts), 4), magnitude, np.float32))
-    with Writer(path, survey="made", command="a test") as writer:
-        writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger().as_dict())
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiments")
-    write(folder / "whole.h5", COUNTS)
-    write(folder / "short.h5", [2] * 27)
-    write(folder / "no_sn.h5", COUNTS, [2 * (i % 2) for i in range(27)])
-    write(folder / "blind.h5", COUNTS, magnitude=np.nan)
-    write(folder / "five.h5", [1] * 45, [i % 5 for i in range(45)], [i // 5 % 3 for i in range(45)])
+    write_data(folder / "whole.h5", COUNTS, label=LABEL, split=SPLIT, magnitude=12)
+    write_data(folder / "short.h5", [2] * 27, label=LABEL, split=SPLIT, magnitude=12)
     (folder / "text.h5").write_text("no HDF5")
     return folder
 
@@ -88,19 +73,6 @@ def table(said):
             "short.h5",
             "train objects with 3 or more detections: AGN 0, SN 0, VS 0; expected some of each class",
         ),
-        ("table8", "no_sn.h5", "SN 0, VS"),
-        ("table7", "blind.h5", "no object has AllWISE magnitudes, expected some: 2 alerts, with AllWISE reads W1-W2"),
-        (
-            "table2",
-            "whole.h5",
-            "with 1 or more detections: AGN 3, SN 3, VS 3, asteroid 0, bogus 0; expected some of each",
-        ),
-        (
-            "bogus",
-            "five.h5",
-            "bogus cannot be screened here: none of the 3 test objects of class bogus has 2 detections",
-        ),
-        ("bogus", "five.h5", "Simulated bogus is detected once only; this needs a data set of real alerts"),
     ],
 )
 def test_a_file_that_lacks_something_is_refused_before_any_training(call, made, tmp_path, name, file, message):

@@ -35,20 +35,19 @@ def data_hash(path):
 
 
 @pytest.fixture
-def make(path, tmp_path):
+def make(path, data_hash, tmp_path):
     """A runner of a plan; all of a test share their folder."""
 
     def make(setups=TABLE_7, *, plan=None, stop=None, said=None, warned=None):
-        kept = Results(tmp_path / "trainings", pytest.fail if warned is None else warned.append)
+        kept = Results(tmp_path / "trainings", data_hash, pytest.fail if warned is None else warned.append)
 
         def look():
             wanted = plan(kept) if plan else setups
-            kept.read(trial for setup in wanted for trial in grids.trials(setup, work.data_hash))
+            kept.look(wanted)
             return wanted
 
         say, warn = ([] if said is None else said).append, pytest.fail if warned is None else warned.append
-        work = Runner(look, path, kept, stop or NeverStop(), say, warn, "a test")
-        return work
+        return Runner(look, path, kept, stop or NeverStop(), say, warn, "a test")
 
     return make
 
@@ -282,12 +281,12 @@ def test_table_2_gives_more_seeds_to_the_best_and_the_baseline_when_its_grid_is_
     setups = grids.rotations(choice)
 
     def plan(kept):
-        kept.read(trial for setup in setups for trial in grids.trials(setup, data_hash))
-        return [*setups, *table2.finalists(setups, Measured(kept.known, data_hash), choice)]
+        kept.look(setups)
+        return [*setups, *table2.finalists(setups, kept.measured, choice)]
 
     made, work = MadeTrainer(monkeypatch), make(plan=plan)
     work.run()
-    baseline, winner = table2.finalists(setups, Measured(work.results.known, data_hash), choice)
+    baseline, winner = table2.finalists(setups, work.results.measured, choice)
     assert baseline.row == table2.BASELINE
     assert (baseline.seeds, winner.seeds) == (8, 8)
     assert len(made.trained) == len(set(made.trained)) == 3 * 2 + 2 * 6

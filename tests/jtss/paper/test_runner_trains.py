@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from jtss.paper.grids import Setup
 from jtss.paper.results import Results
 from jtss.paper.runner import Left, Runner
 from jtss.pretrained.load import load_model
-from jtss.runs import directory
+from jtss.runs import directory, states
 from jtss.training import trained
 from jtss.training.trainer import NeverStop
 
@@ -64,14 +65,13 @@ def data_hash(path):
 @pytest.fixture
 def make(path, tmp_path):
     def make(setups, out="out", *, stop=None, said=None):
-        kept = Results(tmp_path / out, pytest.fail)
+        kept = Results(tmp_path / out, str(dataset.attributes(path)["content_hash"]), pytest.fail)
 
         def plan():
-            kept.read(trial for setup in setups for trial in grids.trials(setup, runner.data_hash))
+            kept.look(setups)
             return setups
 
-        runner = Runner(plan, path, kept, stop or NeverStop(), ([] if said is None else said).append, pytest.fail, "a")
-        return runner
+        return Runner(plan, path, kept, stop or NeverStop(), ([] if said is None else said).append, pytest.fail, "a")
 
     return make
 
@@ -154,6 +154,17 @@ def test_a_finished_training_that_was_not_tested_is_only_tested(make, data_hash,
     assert not [line for line in said if "goes on" in line]
 
 
+def test_a_full_disk_stops_all_trainings_with_one_error(make, data_hash, monkeypatch):
+    said, runner = [], make([METADATA._replace(seeds=1), setup_of("n3_metadata_noallwise", seeds=1)])
+    runner.say = said.append
+    monkeypatch.setattr(states.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match=r"checkpoints/0 cannot be saved: No space left on device; .* same command goes"):
+        runner.run()
+    assert said == ["n2_metadata_noallwise, seed 0 …"]
+    monkeypatch.undo()
+    assert make([METADATA._replace(seeds=1)]).run() == Left({}, {}, False)
+
+
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_is_named_whenever_it_is_tried(make, data_hash):
     diverging = setup_of("n2_metadata_noallwise", "training.learning_rate=1e38")
@@ -199,8 +210,9 @@ def test_a_first_alert_network_also_screens_the_test_objects(make):
 PROGRAM = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from jtss.paper import experiments
-from jtss.runs import directory
+from jtss.runs import directory, states
 from jtss.training import trainer
 from jtss.training.trainer import NeverStop
 

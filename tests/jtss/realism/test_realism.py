@@ -162,7 +162,7 @@ def test_the_two_sample_test_from_files_to_numbers(call, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "nothing to measure: give --simulated, --ckpt or --predictions"),
+        ((), "nothing to measure: give --simulated, --model or --predictions"),
         (("--simulated", "sim.h5", "--predictions", "x=others.csv"), "others.csv: has none of the 46 labelled first"),
         (("--simulated", "sim.h5", "--predictions", "x=none.csv"), "none.csv"),
         (("--simulated", "sim.h5", "--ckpt", "sim.h5"), "sim.h5"),

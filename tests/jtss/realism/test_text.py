@@ -39,8 +39,8 @@ def two_sample_document():
 def test_transfer_in_words():
     words = text.transfer(document())
     assert "6 labelled objects (2 AGN)" in words
-    assert "5 are predicted by every model, and these are scored." in words
-    assert "On all objects that a model has a prediction for:" in words  # one more for ours
+    assert "all models have a prediction for 5, which are scored." in words
+    assert "Each model on all objects that it has a prediction for:" in words  # one more for ours
     assert "ours − theirs" in words
     assert "nan" not in words
 

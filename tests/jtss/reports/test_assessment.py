@@ -38,7 +38,7 @@ def test_a_split_that_the_model_was_trained_with_is_a_warning_on_the_same_file_o
     ("counts", "expected"),
     [
         ((30, 30, 30), []),
-        ((30, 30, 0), ["No objects of VS were evaluated: the numbers say nothing about them."]),
+        ((30, 30, 0), ["No objects of VS were evaluated: the numbers say nothing about it."]),
         ((29, 30, 1), ["Fewer than 30 objects of AGN (29) and VS (1): read the intervals, not the values alone."]),
         ((0, 5, 0), ["No objects of AGN and VS", "Fewer than 30 objects of SN (5)"]),
     ],

@@ -59,6 +59,28 @@ def test_the_card_is_honest_about_what_was_not_done(folder):
     )
 
 
+def test_results_on_simulated_skies_are_told_apart(folder):
+    trained = file.read(folder / "files" / "tiny.h5")
+    (result,), learnt = trained.results, trained.provenance["training_data"]
+    result |= {"title": "simulated test split"}
+    command = "jtss data simulate --objects 90 --seed 31 --out sky.h5"
+    skies = (
+        (command, trained.provenance["data_hash"]),
+        (f"python -m {command}", "another"),  # on another machine
+        (command.replace("31", "77"), "third"),
+    )
+    results = [
+        result | {"data": result["data"] | {"made_by": made_by, "content_hash": content_hash}}
+        for made_by, content_hash in skies
+    ]
+    provenance = trained.provenance | {"training_data": learnt | {"command": command}}
+    text = made_card(folder, provenance=provenance, results=results)
+    assert text.count("### Simulated test split of the training sky (seed 31): ") == 2
+    assert text.count("### Simulated test split of an independent sky (seed 77): ") == 1
+    assert text.count("the content hash differs") == 1
+    assert text.index("`another`") < text.index("the content hash differs") < text.index("`third`")
+
+
 def test_the_simulator_still_calls_its_survey_simulated():
     dataset = pytest.importorskip("data_prep.simulate.dataset")
     assert dataset.SURVEY.endswith(card.SIMULATED)

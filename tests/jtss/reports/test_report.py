@@ -75,6 +75,12 @@ def make(evaluated, **changes):
     return report.make_document(evaluated, **given | changes)
 
 
+@pytest.mark.parametrize(("split", "words"), [("test", "test split"), ("all", "all splits")])
+def test_the_title_names_the_model_and_the_data(split, words):
+    document = {"model": {"name": "n3_conv1d"}, "data": {"path": "a/b.h5", "split": split}}
+    assert report.title(document) == f"n3_conv1d on b.h5, {words}"
+
+
 def test_json_can_be_read_back_and_nan_is_null(evaluated, tmp_path):
     document = make(evaluated)
     json_path, _ = report.write(tmp_path / "new" / "folder", document, evaluated)

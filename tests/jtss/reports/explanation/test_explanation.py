@@ -47,7 +47,8 @@ def test_objects_of_the_data_set_by_several_models(evaluate, folder, tmp_path):
     places = len(occlusion["places_pixels"])
     assert np.shape(occlusion["drop"]) == (3, len(TINY.stamp.channels), places, places)
     page = (tmp_path / "why" / "ZTF3.html").read_text()
-    for words in ("Where it looks", "Which values it uses", "True class: AGN", document["explained"]["class"]):
+    titles = ("Which parts of the stamps matter", "Which metadata matter")
+    for words in (*titles, "True class: AGN", document["explained"]["class"]):
         assert words in page
     assert page.count("data:image/png") == 4
     assert "<script" not in page
@@ -66,7 +67,7 @@ def test_a_model_without_images_has_no_map_of_them(evaluate, folder, tmp_path):
     status, _, _ = evaluate("--explain", "ZTF0", "--out", tmp_path, ckpt="imageless")
     assert status == 0
     assert json.loads((tmp_path / "ZTF0.json").read_text())["explained"]["occlusion"] is None
-    assert "Where it looks" not in (tmp_path / "ZTF0.html").read_text()
+    assert "Which parts of the stamps matter" not in (tmp_path / "ZTF0.html").read_text()
 
 
 @pytest.mark.parametrize(

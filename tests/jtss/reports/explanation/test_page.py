@@ -52,9 +52,16 @@ def html(document, occlusion=None):
 
 def test_every_part_is_there(occluded):
     text = html(made_document(not_read_by=["n5"]), occluded)
-    for words in ("SN 80.0 %", "True class: SN.", "Explained: n1.", "Where it looks", "+0.0 d, g", "25.0 %"):
+    for words in (
+        "SN 80.0 %",
+        "True class: SN.",
+        "Explained: n1.",
+        "Which parts of the stamps matter",
+        "+0.0 d, g",
+        "25.0 %",
+    ):
         assert words in text
-    assert "Which values it uses" in text
+    assert "Which metadata matter" in text
     assert "18.5, missing mag" in text
     assert "+0.70" in text
     assert "Too few detections for n5." in text
@@ -66,8 +73,8 @@ def test_what_is_not_known_has_no_section():
     text = html(made_document(n_models=1, metadata=[], true_class=None))
     assert "No label." in text
     assert "This model predicts once, after 1 detection." in text
-    assert "Where it looks" not in text
-    assert "Which values it uses" not in text
+    assert "Which parts of the stamps matter" not in text
+    assert "Which metadata matter" not in text
     assert text.count("data:image/png") == 1
 
 

@@ -27,5 +27,5 @@ def test_without_enough_objects_there_is_no_temperature():
         assert np.isnan(document["temperature"])
         assert document["after"] is None
         page = section(document)
-        assert "Temperature –: not fitted: " in page
+        assert "Temperature –: not fitted, since " in page
         assert words in page

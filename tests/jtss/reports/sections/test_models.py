@@ -86,5 +86,7 @@ def test_the_page_leaves_out_classes_without_objects_and_shows_every_model():
         assert words in page
     assert "n1  n = 1  83.3 %" in models.text(comparison)
     assert "n2 against n1: +16.7 points (+0.0 to +50.0), p = 1 (corrected)" in models.text(comparison)
+    comparison["differences"][0]["p_holm"] = 1e-5
+    assert "p < 0.001 (corrected)" in models.text(comparison)
     assert "+16.7 points (+0.0 to +50.0)" in page
     assert "1 / 0" in page
