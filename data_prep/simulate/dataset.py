@@ -14,6 +14,7 @@ from data_prep.ledger import Ledger
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.sequences import KEPT, VERDICTS, select
+from data_prep.simulate.objects import SKIES
 from data_prep.simulate.survey import Observed, observe, take_stamps
 from data_prep.workers import available_cores, ordered_map
 from jtss.dataset import Writer
@@ -33,19 +34,22 @@ class Chunk(NamedTuple):
     label: int
     n_objects: int
     first_object: int
+    sky_name: str
 
 
-def chunks(n_objects: int, seed: int, classes: Sequence[str]) -> list[Chunk]:
+def chunks(n_objects: int, seed: int, classes: Sequence[str], sky_name: str) -> list[Chunk]:
     """Divide the objects: equal numbers of each class, chunks of the classes in turn.
 
     Raises:
-        InputError: an unknown or repeated class, or too few objects; says what was expected.
+        InputError: an unknown or repeated class, an unknown sky, or too few objects; says what was expected.
     """
     unknown = [name for name in classes if name not in CLASS_NAMES]
     if unknown or not classes or len(set(classes)) < len(classes):
         raise InputError(
             f"classes {', '.join(classes) or '(none)'}: expected different ones of {', '.join(CLASS_NAMES)}"
         )
+    if sky_name not in SKIES:
+        raise InputError(f"sky {sky_name}: expected one of {', '.join(SKIES)}")
     if n_objects < len(classes):
         raise InputError(f"{n_objects} objects for {len(classes)} classes: expected at least one of each")
     left = {
@@ -59,7 +63,9 @@ def chunks(n_objects: int, seed: int, classes: Sequence[str]) -> list[Chunk]:
             sizes += [(label, size)] if size else []
     seeds = np.random.SeedSequence(seed).spawn(len(sizes))
     first = np.cumsum([0] + [size for _, size in sizes])
-    return [Chunk(s, label, size, int(f)) for s, (label, size), f in zip(seeds, sizes, first[:-1], strict=True)]
+    return [
+        Chunk(s, label, size, int(f), sky_name) for s, (label, size), f in zip(seeds, sizes, first[:-1], strict=True)
+    ]
 
 
 def _shares(total: int, parts: int) -> list[int]:
@@ -83,9 +89,9 @@ def simulate_chunk(chunk: Chunk) -> tuple[Sequences, dict[str, int]]:
 
     Alerts are observed, chosen, cross-matched and scaled by the functions that also serve real packets.
     """
-    observed = observe(chunk.seed, chunk.label, chunk.n_objects)
+    observed = observe(chunk.seed, chunk.label, chunk.n_objects, chunk.sky_name)
     owner, candid = observed.alerts.owner, candids(chunk, observed)
-    full = np.flatnonzero(~observed.alerts.edge)
+    full = np.flatnonzero(observed.alerts.issued & ~observed.alerts.edge)
     _, verdict = select(owner[full], observed.columns["jd"][full], candid[full], candid[full])
     kept = full[verdict == KEPT]
     start = np.searchsorted(owner[kept], np.arange(chunk.n_objects + 1))
@@ -103,7 +109,7 @@ def simulate_chunk(chunk: Chunk) -> tuple[Sequences, dict[str, int]]:
         split=np.full(chunk.n_objects, NO_SPLIT, np.int8),
     )
     dropped = {VERDICTS[v]: int((verdict == v).sum()) for v in np.unique(verdict[verdict != KEPT])}
-    edges = {"stamp_shape": int(observed.alerts.edge.sum())}
+    edges = {"stamp_shape": int((observed.alerts.edge & observed.alerts.issued).sum())}
     return sequences, {reason: n for reason, n in (edges | dropped).items() if n}
 
 
@@ -118,9 +124,9 @@ def progress_bar(n_objects: int, show: bool) -> tqdm:
     return tqdm(total=n_objects, unit="object", desc="simulate", disable=not show)
 
 
-def generate(n_objects: int, seed: int, classes: Sequence[str], workers: int | None) -> Iterator:
+def generate(n_objects: int, seed: int, classes: Sequence[str], sky: str, workers: int | None) -> Iterator:
     """What `simulate_chunk` gives for each chunk, in order, whatever the number of workers."""
-    return ordered_map(simulate_chunk, chunks(n_objects, seed, classes), workers or available_cores())
+    return ordered_map(simulate_chunk, chunks(n_objects, seed, classes, sky), workers or available_cores())
 
 
 def _finish(writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, seed: int) -> str:
@@ -135,6 +141,7 @@ def simulate(
     n_objects: int,
     seed: int,
     classes: Sequence[str] = SEQUENCE_CLASSES,
+    sky: str = SKIES[0],
     workers: int | None = None,
     force: bool = False,
     progress: bool = True,
@@ -146,7 +153,8 @@ def simulate(
         path: the file; its folder must exist.
         n_objects: in all; the classes share them equally.
         seed: of the whole data set, its split included.
-        classes: names of `CLASS_NAMES`; asteroids and bogus objects have a single alert.
+        classes: names of `CLASS_NAMES`; asteroids and most bogus objects have a single alert.
+        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", half each.
         workers: processes; None = one per core.
         force: replace an existing file.
         progress: show a bar on stderr.
@@ -160,7 +168,7 @@ def simulate(
     """
     ledger, names, labels = Ledger(), [], []
     with Writer(path, survey=SURVEY, command=command, force=force) as writer, progress_bar(n_objects, progress) as bar:
-        for sequences, dropped in generate(n_objects, seed, classes, workers):
+        for sequences, dropped in generate(n_objects, seed, classes, sky, workers):
             writer.append(sequences)
             ledger.keep(len(sequences.jd))
             for reason, count in dropped.items():
