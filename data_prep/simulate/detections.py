@@ -110,7 +110,7 @@ def _once(fires: np.ndarray, jd: np.ndarray) -> np.ndarray:
 
 
 def _chosen(owner, jd, edge, wanted) -> tuple[np.ndarray, np.ndarray]:
-    """Which alerts `select` keeps among the full stamps, as many as wanted [O], and [O] the time of the last of them."""
+    """Which alerts `select` keeps among the full stamps, as many as wanted [O], and [O] the time of the last one."""
     full = np.flatnonzero(~edge)
     _, verdict = select(owner[full], jd[full], full, full)
     kept = np.zeros(len(owner), bool)
