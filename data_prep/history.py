@@ -5,7 +5,7 @@ The result does not depend on the order of packets, nor of the rows in them.
 
 import numpy as np
 
-from data_prep.packets.history import DIFFMAGLIM, MAGPSF, SAME_TIME_DAYS
+from data_prep.packets.history import SAME_TIME_DAYS
 from jtss.schema import DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
 
 # Notes in the ledger: rows without stamps in the result, and rows that say something else than the one that stayed.
@@ -13,7 +13,7 @@ IN_THE_RESULT = {"history_detections": DETECTION, "history_limits": LIMIT}
 CONTRADICTS = "history_contradicts"
 
 OWN = -1  # the rank of rows of alerts that were read, which go before what is told of them
-ISDIFFPOS = METADATA_NAMES.index("isdiffpos")
+MEASURED = tuple(METADATA_NAMES.index(name) for name in ("magpsf", "isdiffpos", "diffmaglim"))
 FLOAT32_ROUNDING = 2.0**-22  # relative: two roundings of one value
 
 
@@ -77,7 +77,7 @@ def _of_one_exposure(owner: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _contradict(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """[k] whether rows that should be the same are of another kind, magnitude, sign or depth."""
     result = (one["kind"] == LIMIT) != (other["kind"] == LIMIT)
-    for column in (MAGPSF, ISDIFFPOS, DIFFMAGLIM):
+    for column in MEASURED:
         a, b = one["metadata"][:, column], other["metadata"][:, column]
         result |= np.abs(a - b) > FLOAT32_ROUNDING * np.abs(b)  # NaN, not given, contradicts nothing
     return result

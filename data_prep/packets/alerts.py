@@ -127,24 +127,23 @@ def _read_record(stream: io.BytesIO, projection: Projection) -> dict:
 
 
 def _read_history(stream: io.BytesIO, part: HistoryPart) -> History:
-    """The history that is next: first passed over, which takes no memory and finds its end, then read if it is short.
+    """The history that is next, read where it ends in time, otherwise passed over, which takes no memory.
 
     What cannot be read within it, such as text that is none, costs no alert.
     """
     start = stream.tell()
+    if part.reader is not None:
+        ahead = io.BytesIO(stream.getbuffer()[start : start + MAX_BYTES])
+        try:
+            history = parse(schemaless_reader(ahead, part.writer, part.reader)[HISTORY_FIELD])
+            stream.seek(start + ahead.tell())
+            return history
+        except Exception:  # as in `_decode_records`
+            pass
     schemaless_reader(stream, part.writer, part.nothing)
-    end = stream.tell()
     if part.reader is None:
         return OTHER_FORM
-    if end - start > MAX_BYTES:
-        return TOO_LONG
-    stream.seek(start)
-    try:
-        return parse(schemaless_reader(stream, part.writer, part.reader)[HISTORY_FIELD])
-    except Exception:  # as in `_decode_records`
-        return UNREADABLE
-    finally:
-        stream.seek(end)
+    return TOO_LONG if stream.tell() - start > MAX_BYTES else UNREADABLE
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from data_prep.packets.metadata import (
     FILTERS,
+    FLOAT32_MAX,
     HISTORY_FIELDS,
     MAX_APART_ARCSEC,
     catalogue,
@@ -30,7 +31,7 @@ MAX_ROWS = 4096  # an object in the field that was watched most has some hundred
 MAX_BYTES = 1 << 20  # in Avro; 250 a row
 TOLD_DAYS = 30.0
 SAME_TIME_DAYS = 1e-6  # ZTF writes jd to 1e-7 day; no exposure is shorter than 30 seconds
-MAGPSF, DIFFMAGLIM = METADATA_NAMES.index("magpsf"), METADATA_NAMES.index("diffmaglim")
+JD, ISDIFFPOS, MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "isdiffpos", "magpsf"))
 
 # A row of an object, without stamps: one that is told, or one of an alert.
 TOLD = np.dtype(
@@ -91,36 +92,29 @@ def parse(value: object) -> History:
     rows = [row for row in value if isinstance(row, Mapping)]
     if rows and not any("magpsf" in row for row in rows):
         return OTHER_FORM
-    told = list(map(_row, rows))
-    notes = Counter({HISTORY_NOT_A_ROW: len(value) - len(rows), HISTORY_NOT_A_NUMBER: sum(row[2] for row in told)})
-    kept = [row for row in told if row[1] is not None]
-    return History(
-        np.array([values for _, values, _ in kept], float).reshape(-1, len(HISTORY_FIELDS)),
-        np.array([candid for candid, _, _ in kept], np.int64),
-        +notes,
-    )
+    values = np.array(
+        [value if type(value) is float else _value(value) for row in rows for value in map(row.get, HISTORY_FIELDS)]
+    ).reshape(-1, len(HISTORY_FIELDS))
+    values[:, JD] = [_value(precise(row.get("jd"))) for row in rows]
+    values[:, ISDIFFPOS] = [_sign(row.get("isdiffpos")) for row in rows]
+    wrong = np.abs(values) > FLOAT32_MAX
+    values[wrong] = np.nan
+    kept = ~wrong[:, MAGPSF]  # otherwise it is not known what kind of row it is
+    notes = {HISTORY_NOT_A_ROW: len(value) - len(rows), HISTORY_NOT_A_NUMBER: int(wrong.any(axis=1).sum())}
+    candid = np.array([exact(precise(row.get("candid"))) for row in rows], np.int64)
+    return History(values[kept], candid[kept], {name: count for name, count in notes.items() if count})
 
 
-def _row(row: Mapping) -> tuple[int, list[float] | None, bool]:
-    """The candid of a row, its values, and whether some are given, but no numbers.
-
-    There are no values where magpsf is such a one: then it is not known what kind of row it is.
-    """
-    given = [row.get(field) for field in HISTORY_FIELDS]
-    values = [number(value) for value in given]
-    values[_JD] = number(precise(given[_JD]))
-    values[_ISDIFFPOS] = isdiffpos_value(given[_ISDIFFPOS]) if isinstance(given[_ISDIFFPOS], str | Real) else np.nan
-    wrong = [i for i, (read, value) in enumerate(zip(values, given, strict=True)) if read != read and _is_wrong(value)]
-    wrong = [i for i in wrong if i != _ISDIFFPOS]
-    return exact(precise(row.get("candid"))), None if _MAGPSF in wrong else values, bool(wrong)
+def _value(value: object) -> float:
+    """A value as a number, NaN for null and infinity for what is something else."""
+    if value is None:
+        return np.nan
+    read = number(value)
+    return read if read == read or (isinstance(value, Real) and value != value) else np.inf
 
 
-_JD, _ISDIFFPOS, _MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "isdiffpos", "magpsf"))
-
-
-def _is_wrong(value: object) -> bool:
-    """Whether a value that was not read is something: neither null nor NaN."""
-    return value is not None and not (isinstance(value, Real) and value != value)
+def _sign(value: object) -> float:
+    return isdiffpos_value(value) if isinstance(value, str | Real) else np.nan
 
 
 def judge(
@@ -146,15 +140,16 @@ def judge(
     rows["jd"], rows["metadata"] = columns["jd"], catalogue(columns)
     rows["candid"] = np.concatenate([np.zeros(0, np.int64), *(history.candid for history in histories)])
     rows["fid"] = np.where(np.isin(columns["fid"], FILTERS), columns["fid"], 0)
-    is_limit = np.isnan(rows["metadata"][:, MAGPSF])
+    is_limit = np.isnan(rows["metadata"][:, METADATA_NAMES.index("magpsf")])
+    depth = METADATA_NAMES.index("diffmaglim")
     rows["kind"] = np.where(is_limit, LIMIT, DETECTION)
     rows["candid"][is_limit] = NO_CANDID
-    rows["metadata"][np.ix_(is_limit, np.arange(len(METADATA)) != DIFFMAGLIM)] = np.nan
+    rows["metadata"][np.ix_(is_limit, np.arange(len(METADATA)) != depth)] = np.nan
     faults = (
         np.isnan(columns["jd"]) | (columns["jd"] < 0),
         columns["jd"] > jd[owner] - SAME_TIME_DAYS,
         ~(columns["jd"] > jd[owner] - TOLD_DAYS),
-        is_limit & np.isnan(rows["metadata"][:, DIFFMAGLIM]),
+        is_limit & np.isnan(rows["metadata"][:, depth]),
         ~is_limit & _apart(columns["ra"], columns["dec"], position[owner]),
     )
     fault = np.select(faults, np.arange(len(faults)), -1)

@@ -163,11 +163,13 @@ def generate(n_objects: int, seed: int, classes: Sequence[str], sky: str, worker
     return ordered_map(simulate_chunk, chunks(n_objects, seed, classes, sky), workers or available_cores())
 
 
-def _finish(writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, seed: int) -> str:
+def _finish(
+    writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, n_alerts: np.ndarray, seed: int
+) -> str:
     """Draw the split and publish the file."""
-    for note, count in split_notes(labels).items():
+    for note, count in split_notes(labels, n_alerts).items():
         ledger.note(note, count)
-    return writer.finish(split=assign(names, labels, seed), ledger=ledger.as_dict())
+    return writer.finish(split=assign(names, labels, n_alerts, seed), ledger=ledger.as_dict())
 
 
 def simulate(
@@ -200,7 +202,7 @@ def simulate(
     Raises:
         InputError: see `chunks`; FileExistsError: `path` exists and `force` is not set.
     """
-    ledger, names, labels = Ledger(), [], []
+    ledger, names, labels, n_alerts = Ledger(), [], [], []
     with Writer(path, survey=SURVEY, command=command, force=force) as writer, progress_bar(n_objects, progress) as bar:
         for sequences, dropped in generate(n_objects, seed, classes, sky, workers):
             writer.append(sequences)
@@ -211,6 +213,8 @@ def simulate(
                 ledger.drop(reason, count)
             names.append(sequences.object_id)
             labels.append(sequences.label)
+            n_alerts.append(sequences.n_alerts)
             bar.update(sequences.n_objects)
             bar.set_postfix_str(f"{ledger.kept / (bar.format_dict['elapsed'] or 1):.0f} detections/s", refresh=False)
-        return _finish(writer, ledger, np.concatenate(names), np.concatenate(labels), seed)
+        columns = (np.concatenate(parts) for parts in (names, labels, n_alerts))
+        return _finish(writer, ledger, *columns, seed)
