@@ -1,6 +1,5 @@
 """Small data sets for the audit: clean ones, in which the tests plant leaks."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from data_prep.audit.finding import LEAK, WARNING, Finding
 from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences
 from jtss.dataset import Writer
-from jtss.schema import METADATA_NAMES, Sequences
+from jtss.schema import METADATA_NAMES, Sequences, take
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 ARCSEC = 1 / 3600
@@ -36,7 +35,7 @@ def clean(n_objects: int = 24, n_detections: int = 2, seed: int = 0) -> Sequence
 
 
 def set_place(made: Sequences, index: int, ra: float, dec: float) -> None:
-    """Move an object, all its detections."""
+    """Move an object, all its rows."""
     rows = slice(*made.object_start[index : index + 2])
     made.metadata[rows, METADATA_NAMES.index("ra")] = ra
     made.metadata[rows, METADATA_NAMES.index("dec")] = dec
@@ -49,12 +48,7 @@ def of_split(made: Sequences, split: int) -> list[int]:
 
 def shuffled(made: Sequences, seed: int) -> Sequences:
     """The same objects in another order."""
-    order = np.random.default_rng(seed).permutation(made.n_objects)
-    rows = np.concatenate([np.arange(*made.object_start[i : i + 2]) for i in order])
-    counts = made.n_detections[order]
-    per_object = {name: getattr(made, name)[order] for name in ("object_id", "allwise", "label", "split")}
-    per_row = {name: getattr(made, name)[rows] for name in ("stamps", "metadata", "jd", "candid", "fid")}
-    return replace(made, object_start=np.concatenate([[0], np.cumsum(counts)]), **per_object, **per_row)
+    return take(made, np.random.default_rng(seed).permutation(made.n_objects))
 
 
 def write(path: Path, made: Sequences) -> Path:

@@ -86,7 +86,7 @@ def test_stamps_are_cropped_scaled_again_and_without_nan(made):
 @pytest.mark.parametrize("channels", ["science,template", "difference,science", ""])
 def test_pixels_that_no_network_sees_are_not_copied(made, channels):
     config = override(DEMO, [f"stamp.channels={channels}", "stamp.crop=9"])
-    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_detections >= 3]]
+    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_alerts >= 3]]
     tracemalloc.start()
     chosen = inputs.examples(made, config)
     _, peak = tracemalloc.get_traced_memory()
