@@ -383,6 +383,12 @@ def alert_counts(file: DataFile) -> np.ndarray:
     return schema.alert_counts(file["kind"][:], file["object_start"][:])
 
 
+def in_words(kind: np.ndarray) -> str:
+    """How many rows of each kind there are, of kinds [M]."""
+    alerts, detections, limits = np.bincount(kind, minlength=len(KIND_NAMES)).tolist()
+    return f"{alerts} alerts with stamps, {detections} detections without, {limits} limits"
+
+
 def content_hash(file: DataFile) -> str:
     """The hash of what the columns hold now, to set beside the attribute of this name."""
     content = ContentHash()

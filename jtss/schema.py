@@ -211,8 +211,9 @@ def check(sequences: Sequences) -> None:
             raise ValueError(f"{item.name}: dtype {array.dtype}, expected {column.dtype}")
     if sequences.object_start[0] != 0 or np.any(np.diff(sequences.object_start) < 1):
         raise ValueError("object_start: must start at 0 and grow by at least one row per object")
-    if np.any((sequences.kind < 0) | (sequences.kind >= len(KIND_NAMES))):
-        raise ValueError(f"kind: {set(sequences.kind.tolist())}, expected 0 to {len(KIND_NAMES) - 1}")
+    unknown = (sequences.kind < 0) | (sequences.kind >= len(KIND_NAMES))
+    if unknown.any():
+        raise ValueError(f"kind: {sequences.kind[unknown][0]}, expected 0 to {len(KIND_NAMES) - 1}")
     if not np.array_equal(sequences.stamp_row, stamp_rows(sequences.kind)):
         raise ValueError("stamp_row: must number the alerts among the rows from 0, and be -1 for the others")
     if len(sequences.stamps) != int((sequences.kind == ALERT).sum()):
