@@ -14,7 +14,7 @@ CONTRADICTS = "history_contradicts"
 
 OWN = -1  # the rank of rows of alerts that were read, which go before what is told of them
 MEASURED = tuple(METADATA_NAMES.index(name) for name in ("magpsf", "isdiffpos", "diffmaglim"))
-FLOAT32_ROUNDING = 2.0**-22  # relative: two roundings of one value
+ROUNDING_MAG = 1e-4  # ZTF writes histories with four decimals, alerts with all that they have
 
 
 def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
@@ -79,5 +79,5 @@ def _contradict(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     result = (one["kind"] == LIMIT) != (other["kind"] == LIMIT)
     for column in MEASURED:
         a, b = one["metadata"][:, column], other["metadata"][:, column]
-        result |= np.abs(a - b) > FLOAT32_ROUNDING * np.abs(b)  # NaN, not given, contradicts nothing
+        result |= np.abs(a - b) > ROUNDING_MAG  # NaN, not given, contradicts nothing
     return result
