@@ -241,6 +241,6 @@ def split_notes(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, int]:
     shorter = {
         f"test objects of {name}, not all with {MAX_DETECTIONS} alerts": of_class.n_each
         for name, of_class in drawn.items()
-        if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS
+        if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and of_class.n_each
     }
     return fewer | shorter
