@@ -6,7 +6,7 @@ The result does not depend on the order of packets, nor of the rows in them.
 import numpy as np
 
 from data_prep.packets.history import SAME_TIME_DAYS
-from jtss.schema import DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
+from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
 
 # Notes in the ledger: rows without stamps in the result, and rows that say something else than the one that stayed.
 IN_THE_RESULT = {"history_detections": DETECTION, "history_limits": LIMIT}
@@ -20,8 +20,9 @@ ROUNDING_MAG = 1e-4  # ZTF writes histories with four decimals, alerts with all 
 def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
     """Choose among the rows of objects, so that each stands there once.
 
-    Rows are the same that have one candid, or one filter and time. Of them an alert's own stays, which is never left
-    out, otherwise that told by the packet of the lowest rank.
+    Rows are the same that have one candid, or one filter and time: a source that is subtracted badly may be detected
+    twice in one exposure. Of them an alert with stamps stays, which is never left out, or else one that was read, or
+    else that told by the packet of the lowest rank.
 
     Args:
         owner: [M] number of the object.
@@ -33,9 +34,9 @@ def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndar
         n_contradictions: rows that were left out, though they say something else than the one that stayed.
     """
     content = [column for column in rows["metadata"].T if not np.isnan(column).all()]
-    order = np.lexsort((*content, rows["jd"], rows["fid"], rows["kind"], rows["candid"], rank, owner))
-    order, by_candid = _first_of_each(order, rank, _of_one_candid(owner[order], rows[order]))
-    order, by_exposure = _first_of_each(order, rank, _of_one_exposure(owner[order], rows[order]))
+    order = np.lexsort((*content, rows["jd"], rows["fid"], rows["candid"], rows["kind"], rank, owner))
+    order, by_candid = _first_of_each(order, rows, _of_one_candid(owner[order], rows[order]))
+    order, by_exposure = _first_of_each(order, rows, _of_one_exposure(owner[order], rows[order]))
     left_out = np.concatenate([by_candid, by_exposure])
     n_contradictions = int(_contradict(rows[left_out[:, 0]], rows[left_out[:, 1]]).sum())
     in_time = np.lexsort((*(rows[name][order] for name in ("kind", "candid", "fid", "jd")), owner[order]))
@@ -47,12 +48,12 @@ def counts(kind: np.ndarray) -> dict[str, int]:
     return {name: int((kind == code).sum()) for name, code in IN_THE_RESULT.items()}
 
 
-def _first_of_each(order: np.ndarray, rank: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _first_of_each(order: np.ndarray, rows: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of rows in order of preference, and the group of each, those that stay; and pairs [k, 2]: left out, stayed."""
     first = np.full(group.max(initial=-1) + 1, len(order))
     np.minimum.at(first, group, np.arange(len(order)))
     first = first[group]
-    stays = (first == np.arange(len(order))) | (rank[order] == OWN)
+    stays = (first == np.arange(len(order))) | (rows["kind"][order] == ALERT)
     return order[stays], np.stack([order[~stays], order[first[~stays]]], axis=-1)
 
 

@@ -66,10 +66,16 @@ def test_what_is_the_same_row_and_what_contradicts_it(other, n_rows, n_contradic
     assert seen["candid"][0] == 7
 
 
-def test_rows_that_were_read_all_stay():
-    """Two alerts of one exposure, of which the ledger says that both were read."""
-    seen, _ = merged([(ALERT, 1, 7, 1, 18.0, 20.0), (DETECTION, 1, 8, 1, 19.0, 20.0)], [OWN, OWN])
-    assert seen["candid"].tolist() == [7, 8]
+@pytest.mark.parametrize("kept", [7, 8])
+def test_of_two_alerts_of_one_exposure_that_with_stamps_stays(kept):
+    alerts = [(ALERT if candid == kept else DETECTION, 1, candid, 1, 10.0 + candid, 20.0) for candid in (8, 7)]
+    seen, n_contradictions = merged([*alerts, (DETECTION, 1, 6, 1, 16.0, 20.0)], [OWN, OWN, 0])
+    assert (seen["candid"].tolist(), n_contradictions) == ([kept], 2)
+
+
+def test_alerts_with_stamps_all_stay():
+    seen, n_contradictions = merged([(ALERT, 1, 7, 1, 18.0, 20.0), (ALERT, 1, 7, 1, 18.0, 20.0)], [OWN, OWN])
+    assert (len(seen), n_contradictions) == (2, 0)
 
 
 def test_objects_do_not_mix_and_rows_come_in_time():
