@@ -8,7 +8,7 @@ from data_prep.packets.stamps import IMAGE_SIDES_PIX
 from data_prep.simulate import cadence, defects
 from data_prep.simulate.blobs import MOFFAT_BETA
 from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
-from data_prep.simulate.detections import Alerts
+from data_prep.simulate.detections import Alerts, Limits
 from data_prep.simulate.images import BAD_BLUR, BAD_OFFSET_PIX, TYPICAL_BLUR, TYPICAL_OFFSET_PIX, Exposures
 from data_prep.simulate.objects import Population
 from jtss.schema import STAMP_SIDE
@@ -19,6 +19,8 @@ BETA_SCATTER, TEMPLATE_BETA_SCATTER, BETA_LIMITS = 0.22, 0.16, (2.0, 5.0)  # of 
 PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
 SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
+ROUGH_PIX, ROUGH_SCATTER = 0.11, 0.4  # what is left of a source under the detection moves its centroid
+RB_DRIFT = 0.06  # of an object's own, beside the scatter from alert to alert
 
 
 class Placement(NamedTuple):
@@ -32,16 +34,26 @@ class Placement(NamedTuple):
     error_y: np.ndarray
 
 
-def place(rng: np.random.Generator, alerts: Alerts, ra: np.ndarray, dec: np.ndarray, steady_pix: float) -> Placement:
+def place(
+    rng: np.random.Generator,
+    alerts: Alerts,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    steady_pix: float,
+    on_a_source: np.ndarray,
+) -> Placement:
     """Measure the positions of alerts.
 
     Args:
         ra, dec: [O] true positions [deg].
         steady_pix: error of an object's place in the reference, the same in all its alerts.
+        on_a_source: [O] whether the reference shows a source there.
     """
     n = len(alerts.owner)
     steady = steady_pix * np.exp(rng.normal(0, 0.5, len(ra))) * rng.standard_normal((2, len(ra)))
-    error_x, error_y = steady[:, alerts.owner] + (0.05 + 0.45 / alerts.snr) * rng.standard_normal((2, n))
+    rough = np.where(on_a_source, ROUGH_PIX * np.exp(rng.normal(0, ROUGH_SCATTER, len(ra))), 0)[alerts.owner]
+    scatter = np.hypot(0.05 + 0.45 / alerts.snr, rough)
+    error_x, error_y = steady[:, alerts.owner] + scatter * rng.standard_normal((2, n))
     ra, dec = ra[alerts.owner], dec[alerts.owner]
     return Placement(
         np.mod(ra - PIXEL_ARCSEC / 3600 * error_x / np.cos(np.radians(dec)), 360.0),
@@ -146,15 +158,32 @@ def columns_of(
         "ncovhist": alerts.ncovhist,
         "magzpsci": seen.zero_point[at],
         "nframesref": exposures.frames,
-        "programid": np.where(exposures.fid == cadence.I, 2, rng.choice(3, p=PROGRAM_SHARES, size=n) + 1),
-        "rb": real_bogus(rng, seen.jd[at], exposures.reference > 0, bogus),
+        "programid": programme(rng, exposures.fid),
+        "rb": real_bogus(
+            rng, seen.jd[at], exposures.reference > 0, bogus, rng.normal(0, RB_DRIFT, len(seen.jd))[at[0]]
+        ),
         **measured_neighbours(neighbours, alerts.owner, placement.error_x, placement.error_y),
         **reference_source(rng, neighbours, (alerts.owner, exposures.fid - 1), placement.error_x, placement.error_y),
     }
     return {name: as_in_a_packet(name, value) for name, value in columns.items()}
 
 
-def real_bogus(rng: np.random.Generator, jd: np.ndarray, on_a_source: np.ndarray, bogus: bool) -> np.ndarray:
+def programme(rng: np.random.Generator, fid: np.ndarray) -> np.ndarray:
+    """[A] programid of exposures in the given filters."""
+    return np.where(fid == cadence.I, 2, rng.choice(3, p=PROGRAM_SHARES, size=len(fid)) + 1)
+
+
+def limits_of(rng: np.random.Generator, population: Population, limits: Limits) -> dict[str, np.ndarray]:
+    """What a packet tells of exposures without a detection, [B] each, and the `owner` of each."""
+    seen, at = population.visits, (limits.owner, limits.visit)
+    fid = seen.fid[at]
+    told = {"jd": np.round(seen.jd[at], 7), "fid": fid, "diffmaglim": seen.limit[at], "programid": programme(rng, fid)}
+    return {"owner": limits.owner, **{name: as_in_a_packet(name, value) for name, value in told.items()}}
+
+
+def real_bogus(
+    rng: np.random.Generator, jd: np.ndarray, on_a_source: np.ndarray, bogus: bool, drift: np.ndarray
+) -> np.ndarray:
     """[A] ZTF's score rb: the forest of the first year was less sure than its successors, most so of new sources."""
     n = len(jd)
     if bogus:
@@ -162,7 +191,7 @@ def real_bogus(rng: np.random.Generator, jd: np.ndarray, on_a_source: np.ndarray
     else:
         first = rng.normal(np.where(on_a_source, 0.70, 0.59), 0.08)
         later = 1 - 0.14 * np.exp(rng.normal(0, 0.65, n))
-    return np.clip(np.where(jd < LATER_FOREST_JD, first, later), 0.05, 0.99)
+    return np.clip(np.where(jd < LATER_FOREST_JD, first, later) + drift, 0.05, 0.99)
 
 
 def as_in_a_packet(name: str, value: np.ndarray) -> np.ndarray:
