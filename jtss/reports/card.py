@@ -300,7 +300,7 @@ def _limits(trained: TrainedModel) -> list[str]:
         " confidence."
     )
     limits = {
-        BALANCED: config.training.class_balance == "uniform",
+        BALANCED: config.training.class_balance != "natural",
         SIMULATED_SCORES: trained.provenance["training_data"]["survey"].endswith(SIMULATED),
         NOT_MEASURED: not measured,
         NOT_FIRST: measured,
