@@ -14,6 +14,7 @@ from helpers.made_training import (
     source_of,
     states_of,
 )
+from jtss.config.settings import override
 from jtss.dataset import Writer
 from jtss.network import inputs
 from jtss.training import batches, loop
@@ -39,7 +40,7 @@ def data_file(tmp_path):
     return tmp_path / "made.h5"
 
 
-@pytest.mark.parametrize("config", [TINY, NO_IMAGES])
+@pytest.mark.parametrize("config", [TINY, NO_IMAGES, override(TINY, ["training.class_balance=counts"])])
 def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
     whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
     assert lean["train"].stamps.size == 0
@@ -47,7 +48,7 @@ def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, confi
     chunks = validation_chunks(whole["validation"], statistics, config.training.batch_size)
     final = []
     for source in (
-        batches.Resident(whole["train"], statistics, 3),
+        batches.Resident(whole["train"], statistics, config),
         batches.Streamed(data_file, lean["train"], statistics, config),
     ):
         final.append(list(loop.run(config, states_of(config), source, chunks))[-1].states)

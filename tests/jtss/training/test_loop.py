@@ -32,7 +32,7 @@ PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4
 @pytest.mark.slow
 def test_four_steps_and_validation_in_one_program_are_the_same_training_as_one_by_one():
     source, chunks, states = source_of(TINY), chunks_of(TINY), states_of(TINY)
-    rows = training.draw(TINY, source.class_count, states.seed, 0, 4)
+    rows = training.draw(TINY, source.strata, states.seed, 0, 4)
     apart, losses = states, []
     for i in range(4):
         apart, one = loop.advance(TINY, apart, source.take(rows[:, i : i + 1]))
