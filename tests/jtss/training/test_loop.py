@@ -26,6 +26,15 @@ from jtss.training import step as training
 DECAYING = override(NO_IMAGES, ["training.decay=cosine", "training.patience=0"])
 
 
+HIDING = override(
+    NO_IMAGES,
+    [
+        "hide.counters=0.4",
+        "metadata.static=has_counters,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,"
+        "gal_b,ecl_lon,ecl_lat,W1-W2,W2-W3",
+        "training.class_balance=counts",
+    ],
+)
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
 
 
@@ -109,7 +118,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(config):
     assert max(np.abs(a - b).max() for a, b in zip(leaves(one.variables), leaves(other.variables), strict=True)) > 0
 
 
-@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8), (DECAYING, 8)])
+@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8), (DECAYING, 8), (HIDING, 8)])
 def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run(config, at):
     whole = trained(config)
     for progress in turns(config):
