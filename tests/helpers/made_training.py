@@ -68,10 +68,10 @@ def states_of(config: Config, *seeds: int) -> TrainState:
 
 
 def turns(
-    config: Config, states: TrainState | None = None, *, source=None, seeds: tuple = (), **more
+    config: Config, states: TrainState | None = None, *, source=None, chunks=None, seeds: tuple = (), **more
 ) -> Iterator[Progress]:
     states = states_of(config, *seeds) if states is None else states
-    return loop.run(config, states, source or source_of(config), chunks_of(config), **more)
+    return loop.run(config, states, source or source_of(config), chunks or chunks_of(config), **more)
 
 
 def trained(config: Config, **given) -> TrainState:

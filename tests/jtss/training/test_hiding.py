@@ -4,13 +4,14 @@ import jax
 import numpy as np
 import pytest
 
+from helpers.made_training import NO_IMAGES, chunks_of, made_examples, source_of, trained
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import inputs, network
 from jtss.network.inputs import Examples
 from jtss.network.network import Batch
 from jtss.schema import COLOUR_NAMES, METADATA_GROUPS, METADATA_NAMES
-from jtss.training import hiding
+from jtss.training import hiding, step
 
 READ = [
     "metadata.dynamic=time_gap,log_ndethist,magpsf,log_non_detections,has_counters",
@@ -75,6 +76,27 @@ def test_no_named_configuration_hides_or_reads_a_bit(name):
     config = named.get(name)
     assert not hiding.hides(config)
     assert not any(read.startswith("has_") for read in (*config.metadata.dynamic, *config.metadata.static))
+
+
+@pytest.mark.slow
+def test_a_model_from_which_counters_were_hidden_does_without_them_and_one_that_always_had_them_does_not():
+    """Counters tell the class for certain here, one static value tells it too, through more noise."""
+    longer = ["training.learning_rate=1e-2", "training.iterations=400", "training.validate_every=100"]
+    train, validation = (made_examples(n, seed, signal=1.5) for n, seed in ((600, 0), (300, 1)))
+    for examples in (train, validation):
+        examples.dynamic[..., NO_IMAGES.metadata.dynamic.index("ndethist")] += 9 * examples.label[:, None]
+    accuracy = []
+    for hidden in ([], ["hide.counters=0.4"]):
+        config = override(NO_IMAGES, [*longer, *hidden])
+        chunks = chunks_of(config, validation, size=300)
+        model = trained(config, source=source_of(config, train), chunks=chunks).best.variables
+        batch = jax.tree.map(lambda leaf: leaf[0], chunks.examples.batch)
+        lacking = hiding.hide(config, batch, only("counters"))
+        logits = [network.apply(config, step.part(model, 0), given, train=False)[0] for given in (batch, lacking)]
+        accuracy.append([np.mean(np.argmax(given, axis=1) == validation.label) for given in logits])
+    (with_counters, without), (hidden_with, hidden_without) = accuracy
+    assert min(with_counters, hidden_with) > 0.95
+    assert hidden_without > without + 0.05
 
 
 @pytest.mark.parametrize("group", ["counters", "place", "allwise"])

@@ -30,8 +30,7 @@ HIDING = override(
     NO_IMAGES,
     [
         "hide.counters=0.4",
-        "metadata.static=has_counters,sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,"
-        "gal_b,ecl_lon,ecl_lat,W1-W2,W2-W3",
+        f"metadata.static=has_counters,{','.join(NO_IMAGES.metadata.static[1:])}",
         "training.class_balance=counts",
     ],
 )
