@@ -66,7 +66,7 @@ def main() -> None:
 def measure(config: Config, arguments: argparse.Namespace) -> dict:
     train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
     statistics = inputs.fit(train.dynamic, train.static, config.metadata)
-    source = Resident(train, statistics, len(config.classes))
+    source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     per_sequence = operations(config)
     precision = str(network.compute_dtype(config))
@@ -105,6 +105,7 @@ def made(config: Config, n_objects: int, seed: int) -> Examples:
         (np.arange(n_objects) % len(config.classes)).astype(np.int32),
         np.zeros(n_objects, np.int8),
         np.arange(n_objects),
+        np.ones(n_objects, np.float32),
     )
 
 
@@ -152,7 +153,7 @@ def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, valid
         began = time.perf_counter()
         taken = sum(1 for _ in loop) * (turn_steps if training_loop.in_one_dispatch(config) else 1)
         return (time.perf_counter() - began) / taken
-    batches = source.take(step.draw(config, source.class_count, states.seed, 0, steps_at_once(config)))
+    batches = source.take(step.draw(config, source.strata, states.seed, 0, steps_at_once(config)))
     return best_seconds(lambda: training_loop.advance(timed, states, batches)) / steps_at_once(config)
 
 

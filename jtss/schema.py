@@ -99,13 +99,40 @@ ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red
 COUNTS = ("ndethist", "ncovhist", "non_detections")
 LOGARITHMS = tuple(Feature(f"log_{name}", "", "dex", True, lower=0.0) for name in COUNTS)
 
-FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS)}
+# Values that come from one source, so that a packet has all of them or none.
+METADATA_GROUPS = {
+    "counters": (*COUNTS, *(feature.name for feature in LOGARITHMS)),
+    "rb": ("rb",),
+    "neighbours": tuple(f"{name}{i}" for i in (1, 2, 3) for name in ("sgscore", "distpsnr")),
+    "reference_source": ("distnr", "magnr", "chinr", "sharpnr"),
+    "place": ("ra", "dec", "gal_l", "gal_b", "ecl_lon", "ecl_lat"),
+    "shape": ("fwhm", "classtar"),
+    "allwise": tuple(feature.name for feature in ALLWISE_COLOURS),
+}
+
+
+def availability(group: str) -> str:
+    """Name of a group's bit: 0 where all its values that a model reads are missing, else 1."""
+    return f"has_{group}"
+
+
+AVAILABILITY = tuple(
+    Feature(availability(group), "", "", group != "allwise", lower=0.0, upper=1.0) for group in METADATA_GROUPS
+)
+
+FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS, *AVAILABILITY)}
 
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
 LOGARITHM_NAMES = tuple(feature.name for feature in LOGARITHMS)
-VALID_DYNAMIC = (TIME_GAP.name, *METADATA_NAMES, *LOGARITHM_NAMES)
-VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES)
+AVAILABILITY_NAMES = tuple(feature.name for feature in AVAILABILITY)
+VALID_DYNAMIC = (
+    TIME_GAP.name,
+    *METADATA_NAMES,
+    *LOGARITHM_NAMES,
+    *(feature.name for feature in AVAILABILITY if feature.dynamic),
+)
+VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES, *AVAILABILITY_NAMES)
 DYNAMIC_NAMES = (TIME_GAP.name, *(feature.name for feature in DYNAMIC_METADATA))
 STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 

@@ -76,7 +76,7 @@ def assess(
         OSError: the report cannot be written.
     """
     run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
-    balanced = run.config.training.class_balance == "uniform"
+    balanced = run.config.training.class_balance != "natural"
     class_priors = priors.class_priors(request.priors, run.config.classes, balanced)
     selective.check_purity(request.purity)
     if request.split not in (*SPLIT_NAMES, ALL_SPLITS):

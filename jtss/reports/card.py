@@ -30,6 +30,11 @@ BALANCED = (
     "In training it saw all classes equally often; on the sky they are not equally common. Its probabilities are for"
     " equal class priors; `jtss classify --priors` gives those for the priors that you expect."
 )
+BALANCED_AT_COUNTS = (
+    "In training it saw the classes equally often at each number of earlier detections, as far as each class has such"
+    " objects; on the sky they are not equally common. Its probabilities are for equal class priors: multiply them by"
+    " the priors you expect, and normalise."
+)
 SIMULATED_SCORES = (
     "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
 )
@@ -331,6 +336,7 @@ def _limits(trained: TrainedModel) -> list[str]:
     )
     limits = {
         BALANCED: config.training.class_balance == "uniform",
+        BALANCED_AT_COUNTS: config.training.class_balance == "counts",
         SIMULATED_SCORES: trained.provenance["training_data"]["survey"].endswith(SIMULATED),
         NOT_MEASURED: not measured,
         NOT_FIRST: measured,

@@ -18,6 +18,7 @@ from jtss.dataset import DataError, read
 from jtss.network import inputs
 from jtss.network.inputs import Examples, Statistics, examples, standardised
 from jtss.network.network import Batch
+from jtss.training import strata
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
@@ -35,8 +36,9 @@ class Labelled(NamedTuple):
 class Resident:
     """A training set on the device, gathered there."""
 
-    def __init__(self, train: Examples, statistics: Statistics, n_classes: int):
-        ordered, self.class_count = _by_class(train, n_classes)
+    def __init__(self, train: Examples, statistics: Statistics, config: Config):
+        order, self.strata = strata.of(train.label, train.ndethist, config)
+        ordered = train.take(order)
         host = Labelled(inputs.standardised(ordered, statistics), ordered.label)
         self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
 
@@ -55,7 +57,8 @@ class Streamed:
     """A training set whose stamps stay in the data file; only metadata and labels are in memory."""
 
     def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
-        ordered, self.class_count = _by_class(train, len(config.classes))
+        order, self.strata = strata.of(train.label, train.ndethist, config)
+        ordered = train.take(order)
         self._config, self._label = config, ordered.label
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
         self._static = inputs.standardise(ordered.static, statistics.static)
@@ -93,12 +96,6 @@ def fits(n_objects: int, config: Config) -> bool:
     side, channels = config.stamp.source_side, len(config.stamp.channels)
     size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
     return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
-
-
-def _by_class(train: Examples, n_classes: int) -> tuple[Examples, np.ndarray]:
-    """The examples ordered by class, and how many each class has: [L] int32."""
-    count = np.bincount(train.label, minlength=n_classes).astype(np.int32)
-    return train.take(np.argsort(train.label, kind="stable")), count
 
 
 def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
@@ -167,7 +164,8 @@ def view(config: Config) -> tuple:
     """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of a view."""
     stamp = config.stamp
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
-    return config.n_detections, config.classes, pixels, config.metadata, config.training.batch_size
+    training = config.training
+    return config.n_detections, config.classes, pixels, config.metadata, training.batch_size, training.class_balance
 
 
 def prepare(
@@ -193,6 +191,6 @@ def prepare(
         say("the training set stays in its file; batches are read as they are needed")
         source = Streamed(path, train, statistics, config)
     else:
-        source = Resident(train, statistics, len(config.classes))
+        source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     return Prepared(path, source, chunks, statistics, len(train.label), len(validation.label))

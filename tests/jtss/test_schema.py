@@ -95,3 +95,12 @@ def test_names_of_the_catalogue_are_distinct_and_what_a_model_may_read_is_in_it(
     assert set(schema.VALID_DYNAMIC) | set(schema.VALID_STATIC) == set(schema.FEATURES)
     assert set(schema.DYNAMIC_NAMES) <= set(schema.VALID_DYNAMIC)
     assert set(schema.STATIC_NAMES) <= set(schema.VALID_STATIC)
+
+
+def test_groups_are_of_values_that_a_model_may_read_and_none_is_in_two():
+    members = [name for group in schema.METADATA_GROUPS.values() for name in group]
+    assert len(set(members)) == len(members)
+    assert set(members) <= set(schema.VALID_STATIC) - set(schema.AVAILABILITY_NAMES)
+    for group, names in schema.METADATA_GROUPS.items():
+        of_detections = set(names) <= set(schema.VALID_DYNAMIC)
+        assert (schema.availability(group) in schema.VALID_DYNAMIC) == of_detections == (group != "allwise")

@@ -13,6 +13,10 @@ from jtss.network import inputs
 
 COMPLETE = MetadataConfig()
 NAMES = COMPLETE.dynamic
+VALUES_OF_DETECTIONS, VALUES_OF_OBJECTS = (
+    [name for name in names if name not in schema.AVAILABILITY_NAMES]
+    for names in (schema.VALID_DYNAMIC, schema.VALID_STATIC)
+)
 
 
 def values(seed: int = 0, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +108,26 @@ def test_json_brings_back_the_same_statistics_and_refuses_others():
         renamed.check(COMPLETE)
 
 
+def test_bits_tell_of_each_detection_what_is_there_of_what_the_model_reads():
+    """0 where all values of the group that the model reads are missing; what it does not read does not count."""
+    metadata = np.ones((3, 2, 26), np.float32)
+    column = {name: i for i, name in enumerate(schema.METADATA_NAMES)}
+    metadata[0, :, [column["ndethist"], column["ncovhist"]]] = np.nan  # non_detections is there, but is not read
+    metadata[1, 1, column["ndethist"]] = np.nan
+    metadata[2, 1, [column["ndethist"], column["ncovhist"]]] = np.nan
+    allwise = np.array([[15, np.nan, 12, 11], [15, np.nan, 12, np.nan], [np.nan] * 4], np.float32)
+    chosen = MetadataConfig(
+        ("log_ndethist", "has_counters"), ("ncovhist", "has_counters", *schema.COLOUR_NAMES, "has_allwise")
+    )
+    dynamic, static = inputs.assemble(metadata, np.zeros((3, 2)), allwise, chosen)
+    np.testing.assert_array_equal(dynamic[..., 1], [[0, 0], [1, 1], [1, 0]])
+    np.testing.assert_array_equal(static[:, 1], [0, 1, 0])
+    np.testing.assert_array_equal(static[:, -1], [1, 0, 0])
+    statistics = inputs.fit(dynamic, static, chosen)
+    np.testing.assert_array_equal(inputs.standardise(dynamic, statistics.dynamic)[..., 1], dynamic[..., 1])
+    np.testing.assert_array_equal(inputs.standardise(static, statistics.static)[:, -1], static[:, -1])
+
+
 def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
     column = metadata[..., schema.METADATA_NAMES.index(name.removeprefix("log_"))]
     return np.log10(1 + np.where(column < 0, np.nan, column)) if name.startswith("log_") else column
@@ -125,8 +149,8 @@ def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():
 
 
 @given(
-    dynamic=st.lists(st.sampled_from(schema.VALID_DYNAMIC), unique=True, max_size=6),
-    static=st.lists(st.sampled_from(schema.VALID_STATIC), unique=True, max_size=6),
+    dynamic=st.lists(st.sampled_from(VALUES_OF_DETECTIONS), unique=True, max_size=6),
+    static=st.lists(st.sampled_from(VALUES_OF_OBJECTS), unique=True, max_size=6),
 )
 def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
     rng = np.random.default_rng(3)

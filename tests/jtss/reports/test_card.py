@@ -6,6 +6,7 @@ import pytest
 
 from helpers.made_models import made_model
 from jtss.config import named
+from jtss.config.settings import override
 from jtss.pretrained import file
 from jtss.reports import card
 
@@ -43,6 +44,19 @@ def test_the_card_names_every_difference_from_the_named_configuration(folder):
     assert "  - encoder.units: this model (4), named configuration (64)" in text
     whole = made_card(folder, config=named.get("demo"))
     assert "The named configuration `demo`, unchanged." in whole
+
+
+def test_the_card_says_how_the_classes_were_balanced(folder):
+    said = {
+        "uniform": "it saw all classes equally often;",
+        "counts": "equally often at each number of earlier detections",
+        "natural": "",
+    }
+    for balance, words in said.items():
+        config = override(named.get("demo"), [f"training.class_balance={balance}"])
+        text = made_card(folder, config=config)
+        assert words in text
+        assert ("equally often" in text) == bool(words)
 
 
 def test_the_card_is_honest_about_what_was_not_done(folder):
