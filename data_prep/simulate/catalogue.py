@@ -17,7 +17,7 @@ LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
 REFERENCE_LIMIT_MAG = np.array([23.3, 23.0, 22.4])  # of the reference images in g, r, i
 NOISE_PEAKS_PER_PIX2 = 0.0019  # of the reference image that DAOPhot takes for faint sources
-CENTROID_PIX, CENTROID_OF_GALAXIES = 0.055, 5.0  # error in the reference image, per axis, of stars; times more
+CENTROID_PIX, CENTROID_OF_GALAXIES = 0.035, 8.0  # error in the reference image, per axis, of stars; times more
 
 
 class Sources(NamedTuple):

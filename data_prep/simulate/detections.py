@@ -10,7 +10,7 @@ from jtss.schema import MAX_DETECTIONS
 
 SATURATED_MAG = 12.0  # what is brighter in the science image makes no alert
 FIRE_SNR, HISTORY_SNR = 5.0, 3.0
-HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.5, 1.0  # near the limit, half of the detections pass the cuts of the stream
+HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.0, 0.8  # near the limit, half of the detections pass the cuts of the stream
 # How many detections are asked of an object; faint ones give fewer.
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
@@ -18,6 +18,7 @@ EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's
 # scatter from place to place; ndethist counts the detections in a share of them.
 UNTOLD, UNTOLD_SCATTER, UNTOLD_DETECTED = 1.2, 0.6, 0.3
 MET_DAYS = 300.0  # of the alerts that a broker meets after it joins; what is followed is longer by five alerts
+SURELY_MET = 20  # alerts in that time: fewer make an object less likely to be met
 AT_ONCE_DAYS = 0.014  # what moves is still at its place
 STRAY_RATES = 0.0001, 0.005  # of the exposures of a place, where there is nothing and on light of magnitude 18
 
@@ -59,8 +60,8 @@ class Limits(NamedTuple):
 def photometry(rng: np.random.Generator, population: Population) -> tuple[np.ndarray, np.ndarray]:
     """[O, V] measured difference flux and error.
 
-    The noise of the sky, which sets the limit of the exposure; of the light itself; and of what was subtracted, half a
-    percent of which stays. Fitted to sigmapsf of real alerts as a function of diffmaglim - magpsf, up to 5 mag above
+    The noise of the sky, which sets the limit of the exposure; of the light itself; and of what was subtracted, 0.4 %
+    of which stays. Fitted to sigmapsf of real alerts as a function of diffmaglim - magpsf, up to 5 mag above
     the limit.
     """
     seen = population.visits
@@ -68,7 +69,7 @@ def photometry(rng: np.random.Generator, population: Population) -> tuple[np.nda
     under = reference + 0.3 * of_filter(population.hosts.flux, seen.fid)
     limit = flux_of(seen.limit)
     change = population.flux - reference
-    variance = (0.16 * limit) ** 2 + limit * (0.019 * np.abs(change) + 0.0025 * under) + (0.005 * under) ** 2
+    variance = (0.16 * limit) ** 2 + limit * (0.019 * np.abs(change) + 0.0025 * under) + (0.004 * under) ** 2
     error = np.sqrt(variance) * np.exp(rng.normal(0, 0.1, seen.jd.shape))
     return change + error * rng.standard_normal(seen.jd.shape), error
 
@@ -106,11 +107,16 @@ def fired(rng: np.random.Generator, population: Population) -> tuple[Alerts, Lim
 
 
 def _met(rng: np.random.Generator, fires: np.ndarray, jd: np.ndarray, joined_jd: np.ndarray) -> np.ndarray:
-    """[O] JD of the alert that a broker meets first: any of those after it joins, as in a sample of the stream."""
+    """[O] JD of the alert that a broker meets first: any of those after it joins, as in a sample of the stream.
+
+    What seldom fires is seldom in such a sample: infinity for objects that are not in it.
+    """
     some = fires & (jd >= joined_jd[:, None]) & (jd < joined_jd[:, None] + MET_DAYS)
-    number = np.floor(rng.random(len(jd)) * some.sum(axis=1))
+    n_alerts = some.sum(axis=1)
+    number = np.floor(rng.random(len(jd)) * n_alerts)
     column = np.argmax(np.cumsum(some, axis=1) > number[:, None], axis=1)
-    return np.where(some.any(axis=1), np.take_along_axis(jd, column[:, None], axis=1)[:, 0], joined_jd)
+    met = np.where(rng.random(len(jd)) < n_alerts / SURELY_MET, jd[np.arange(len(jd)), column], np.inf)
+    return np.where(np.isfinite(joined_jd), met, joined_jd)
 
 
 def _once(fires: np.ndarray, jd: np.ndarray) -> np.ndarray:

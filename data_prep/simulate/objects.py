@@ -118,7 +118,7 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """
     n = len(plan.begin_jd)
     kind = rng.choice(3, p=[0.20, 0.35, 0.45], size=n)
-    nucleus = np.choose(kind, [rng.normal(17.9, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.5, 1.2, n)])
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(17.9, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.6, 0.9, n), rng.normal(3.0, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
@@ -152,7 +152,7 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     n = len(plan.begin_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
-    peak = 18.8 - rng.exponential(0.9, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
+    peak = 19.1 - rng.exponential(0.9, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
     absolute = absolute + scatter * rng.standard_normal(n)
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))

@@ -57,7 +57,7 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
-    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-0.95, 0.6, n)))
+    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-1.1, 0.6, n)))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
