@@ -20,7 +20,7 @@ FIRST_FIELDS_DAYS = 150.0  # the fields of the first year are begun within this 
 LATER_FIELDS = 0.25  # of the fields are begun at any time
 
 NIGHT_GAPS_DAYS = np.array([1, 2, 3, 4, 5, 6, 10, 14])
-# 8 nights a month until the autumn of 2020, 12 since, and every clear night for some fields and seasons.
+# 8 nights a month until the autumn of 2020, 11 since, and every clear night for some fields and seasons.
 THIRD_NIGHT = np.array([0.05, 0.08, 0.44, 0.18, 0.10, 0.08, 0.05, 0.02])
 SECOND_NIGHT = np.array([0.22, 0.30, 0.25, 0.10, 0.05, 0.04, 0.03, 0.01])
 EVERY_NIGHT = np.array([0.85, 0.10, 0.03, 0.01, 0.01, 0.0, 0.0, 0.0])

@@ -62,7 +62,8 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
         rows = np.flatnonzero(kind == index)
-        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
+        if len(rows):
+            change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
     colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
     flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
     dusty = np.array([entry.infrared for entry in KINDS])[kind]
