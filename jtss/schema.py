@@ -190,7 +190,7 @@ class Sequences:
     @property
     def n_alerts(self) -> np.ndarray:
         """[N] int64: alerts with stamps of each object."""
-        return np.add.reduceat((self.kind == ALERT).astype(np.int64), self.object_start[:-1])
+        return alert_counts(self.kind, self.object_start)
 
 
 def check(sequences: Sequences) -> None:
@@ -211,6 +211,9 @@ def check(sequences: Sequences) -> None:
             raise ValueError(f"{item.name}: dtype {array.dtype}, expected {column.dtype}")
     if sequences.object_start[0] != 0 or np.any(np.diff(sequences.object_start) < 1):
         raise ValueError("object_start: must start at 0 and grow by at least one row per object")
+    unknown = (sequences.kind < 0) | (sequences.kind >= len(KIND_NAMES))
+    if unknown.any():
+        raise ValueError(f"kind: {sequences.kind[unknown][0]}, expected 0 to {len(KIND_NAMES) - 1}")
     if not np.array_equal(sequences.stamp_row, stamp_rows(sequences.kind)):
         raise ValueError("stamp_row: must number the alerts among the rows from 0, and be -1 for the others")
     if len(sequences.stamps) != int((sequences.kind == ALERT).sum()):
@@ -219,10 +222,23 @@ def check(sequences: Sequences) -> None:
         raise ValueError("kind: every object must have an alert")
 
 
-def stamp_rows(kind: np.ndarray) -> np.ndarray:
-    """[M] int64: where the stamps of each row stand, given the kinds [M] int8: -1 for what has none."""
+def stamp_rows(kind: np.ndarray, n_before: int = 0) -> np.ndarray:
+    """Where the stamps of rows stand.
+
+    Args:
+        kind: [M] int8.
+        n_before: stamps of the rows before these.
+
+    Returns:
+        [M] int64, -1 for what has none.
+    """
     is_alert = kind == ALERT
-    return np.where(is_alert, np.cumsum(is_alert) - 1, NO_STAMP).astype(np.int64)
+    return np.where(is_alert, n_before + np.cumsum(is_alert) - 1, NO_STAMP).astype(np.int64)
+
+
+def alert_counts(kind: np.ndarray, object_start: np.ndarray) -> np.ndarray:
+    """[N] int64: alerts with stamps of each object, of kinds [M] and the places [N + 1] where objects begin."""
+    return np.add.reduceat(kind == ALERT, object_start[:-1], dtype=np.int64)
 
 
 class ContentHash:

@@ -12,7 +12,7 @@ from helpers.places import ROOT
 # Rooms of jtss, each a package or a file, floor by floor: who stands higher may import who stands lower, not the other
 # way round; on one floor in one direction only.
 FLOORS = (
-    {"errors", "schema", "scaling", "devices", "backend", "invocation"},
+    {"errors", "schema", "views", "scaling", "devices", "backend", "invocation"},
     {"dataset", "config"},
     {"network", "metrics"},
     {"runs", "inference"},

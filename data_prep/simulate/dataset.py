@@ -8,18 +8,21 @@ import numpy as np
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
+from data_prep import history
 from data_prep.crossmatch import AllWise, match
 from data_prep.labels import assign, split_notes
 from data_prep.ledger import Ledger
-from data_prep.packets.metadata import catalogue, unit_vectors
+from data_prep.packets.history import TOLD
+from data_prep.packets.metadata import HISTORY_FIELDS, catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.sequences import KEPT, VERDICTS, select
+from data_prep.simulate.history import told
 from data_prep.simulate.objects import SKIES
 from data_prep.simulate.survey import Observed, observe, take_stamps
 from data_prep.workers import available_cores, ordered_map
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES, NO_SPLIT, Sequences
+from jtss.schema import ALERT, CLASS_NAMES, DETECTION, LIMIT, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
 
 SURVEY = "ZTF (simulated)"
 SEQUENCE_CLASSES = ("AGN", "SN", "VS")
@@ -94,16 +97,14 @@ def simulate_chunk(chunk: Chunk) -> tuple[Sequences, dict[str, int]]:
     full = np.flatnonzero(observed.alerts.issued & ~observed.alerts.edge)
     _, verdict = select(owner[full], observed.columns["jd"][full], candid[full], candid[full])
     kept = full[verdict == KEPT]
-    start = np.searchsorted(owner[kept], np.arange(chunk.n_objects + 1))
-    first = kept[start[:-1]]
+    first = kept[np.searchsorted(owner[kept], np.arange(chunk.n_objects))]
+    rows, start = _rows(chunk, observed, candid, full, np.where(verdict == KEPT, ALERT, DETECTION))
     sequences = Sequences(
         stamps=scale(take_stamps(observed, kept)).astype(np.float16),
-        metadata=catalogue({name: column[kept] for name, column in observed.columns.items()}),
-        jd=observed.columns["jd"][kept],
-        candid=candid[kept],
-        fid=observed.columns["fid"][kept].astype(np.int8),
+        stamp_row=stamp_rows(rows["kind"]),
+        **{name: np.ascontiguousarray(rows[name]) for name in ("kind", "metadata", "jd", "candid", "fid")},
         object_id=object_ids(chunk),
-        object_start=start.astype(np.int64),
+        object_start=start,
         allwise=match(infrared_catalogue(observed), observed.columns["ra"][first], observed.columns["dec"][first]),
         label=np.full(chunk.n_objects, chunk.label, np.int8),
         split=np.full(chunk.n_objects, NO_SPLIT, np.int8),
@@ -111,6 +112,39 @@ def simulate_chunk(chunk: Chunk) -> tuple[Sequences, dict[str, int]]:
     dropped = {VERDICTS[v]: int((verdict == v).sum()) for v in np.unique(verdict[verdict != KEPT])}
     edges = {"stamp_shape": int((observed.alerts.edge & observed.alerts.issued).sum())}
     return sequences, {reason: n for reason, n in (edges | dropped).items() if n}
+
+
+def _rows(
+    chunk: Chunk, observed: Observed, candid: np.ndarray, read: np.ndarray, kind: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (TOLD) of a chunk's objects, and where those of each begin.
+
+    Args:
+        read: detections whose packets are read with full stamps. kind: [len(read)] of their rows.
+    """
+    past = [told(observed, row) for row in read]
+    detections, limits = (np.unique(np.concatenate([np.zeros(0, np.int64), *part])) for part in zip(*past, strict=True))
+    detections = np.setdiff1d(detections, read)
+    of_history = {name: observed.columns[name] for name in HISTORY_FIELDS}
+    parts = (
+        _table(observed.columns, read, kind, candid),
+        _table(of_history, detections, DETECTION, candid),
+        _table({name: observed.limits[name] for name in ("jd", "fid", "diffmaglim")}, limits, LIMIT),
+    )
+    owners = (observed.alerts.owner[read], observed.alerts.owner[detections], observed.limits["owner"][limits])
+    owner, rows = np.concatenate(owners), np.concatenate(parts)
+    rank = np.where(np.arange(len(rows)) < len(read), history.OWN, 0)
+    chosen, _ = history.once(owner, rank, rows)
+    return rows[chosen], np.searchsorted(owner[chosen], np.arange(chunk.n_objects + 1))
+
+
+def _table(columns: dict[str, np.ndarray], at: np.ndarray, kind, candid: np.ndarray | None = None) -> np.ndarray:
+    """TOLD: rows `at` of ZTF's fields."""
+    rows = np.zeros(len(at), TOLD)
+    rows["metadata"] = catalogue({name: column[at] for name, column in columns.items()})
+    rows["jd"], rows["fid"], rows["kind"] = columns["jd"][at], columns["fid"][at], kind
+    rows["candid"] = NO_CANDID if candid is None else candid[at]
+    return rows
 
 
 def infrared_catalogue(observed: Observed) -> AllWise:
@@ -129,11 +163,13 @@ def generate(n_objects: int, seed: int, classes: Sequence[str], sky: str, worker
     return ordered_map(simulate_chunk, chunks(n_objects, seed, classes, sky), workers or available_cores())
 
 
-def _finish(writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, seed: int) -> str:
+def _finish(
+    writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, n_alerts: np.ndarray, seed: int
+) -> str:
     """Draw the split and publish the file."""
-    for note, count in split_notes(labels).items():
+    for note, count in split_notes(labels, n_alerts).items():
         ledger.note(note, count)
-    return writer.finish(split=assign(names, labels, seed), ledger=ledger.as_dict())
+    return writer.finish(split=assign(names, labels, n_alerts, seed), ledger=ledger.as_dict())
 
 
 def simulate(
@@ -166,15 +202,19 @@ def simulate(
     Raises:
         InputError: see `chunks`; FileExistsError: `path` exists and `force` is not set.
     """
-    ledger, names, labels = Ledger(), [], []
+    ledger, names, labels, n_alerts = Ledger(), [], [], []
     with Writer(path, survey=SURVEY, command=command, force=force) as writer, progress_bar(n_objects, progress) as bar:
         for sequences, dropped in generate(n_objects, seed, classes, sky, workers):
             writer.append(sequences)
-            ledger.keep(len(sequences.jd))
+            ledger.keep(len(sequences.stamps))
+            for name, count in history.counts(sequences.kind).items():
+                ledger.note(name, count)
             for reason, count in dropped.items():
                 ledger.drop(reason, count)
             names.append(sequences.object_id)
             labels.append(sequences.label)
+            n_alerts.append(sequences.n_alerts)
             bar.update(sequences.n_objects)
             bar.set_postfix_str(f"{ledger.kept / (bar.format_dict['elapsed'] or 1):.0f} detections/s", refresh=False)
-        return _finish(writer, ledger, np.concatenate(names), np.concatenate(labels), seed)
+        columns = (np.concatenate(parts) for parts in (names, labels, n_alerts))
+        return _finish(writer, ledger, *columns, seed)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.config.settings import Config, MetadataConfig, StampConfig
 from jtss.scaling import centre_crop
 from jtss.schema import Sequences
@@ -34,14 +34,14 @@ class Missing(NamedTuple):
 
 
 def missing(config: Config, sequences: Sequences) -> Missing:
-    """Look for what `config` reads of the first n detections of N objects."""
-    n = config.n_detections
-    index = np.flatnonzero(sequences.n_detections >= n)
-    rows = sequences.object_start[index, None] + np.arange(n)
-    empty = _empty(config.stamp, sequences.stamps, rows, config.stamp.crop)
-    no_source = _empty(config.stamp, sequences.stamps, rows, SOURCE_SIDE) & ~empty
-    absent, n_values = _absent(config.metadata, sequences.metadata[rows])
-    blank, notes = np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects
+    """Look for what `config` reads of the first n alerts of N objects."""
+    n, alerts = config.n_detections, views.alerts(sequences)
+    index = np.flatnonzero(alerts.n_rows >= n)
+    rows = alerts.object_start[index, None] + np.arange(n)
+    empty = _empty(config.stamp, alerts.stamps, rows, config.stamp.crop)
+    no_source = _empty(config.stamp, alerts.stamps, rows, SOURCE_SIDE) & ~empty
+    absent, n_values = _absent(config.metadata, alerts.metadata[rows])
+    blank, notes = np.zeros(alerts.n_objects, bool), [""] * alerts.n_objects
     if config.stamp.channels:
         blank[index] = empty.all(axis=(1, 2))
     for i, nowhere, not_there, n_absent in zip(index, empty, no_source, absent, strict=True):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
+from jtss import dataset, schema, views
 from jtss.scaling import centre_crop
-from jtss.schema import Sequences, detection
+from jtss.schema import Sequences
 
 SIDE = 31  # pixels: what a network with a crop of 21 turns
 
@@ -70,7 +70,7 @@ def _of(most: dict[str, int] | None) -> str:
 
 def first_detections(sequences: Sequences, rng: np.random.Generator) -> Sample:
     """Of the objects with a label."""
-    first = detection(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED), 0)
+    first = views.first(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED), 0)
     return Sample(
         crops=centre_crop(first.stamps, SIDE),
         metadata=first.metadata,

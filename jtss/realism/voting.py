@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
+from jtss import dataset, schema, views
 from jtss.inference import predict
 from jtss.inference.model import Model
 from jtss.realism.transfer import Votes
@@ -37,13 +37,14 @@ def listed(model: Model, path: str | Path) -> list[Prediction]:
     predictions = []
     for sequences in dataset.read(path):
         labelled = take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
-        last = labelled.object_start[:-1] + model.config.n_detections - 1
+        alerts = views.alerts(labelled)
+        last = alerts.object_start[:-1] + model.config.n_detections - 1
         for i, probabilities in zip(*predict.predict(model, labelled), strict=True):
             predictions.append(
                 Prediction(
                     object_id=str(labelled.object_id[i]),
                     label=schema.CLASS_NAMES[labelled.label[i]],
-                    candid=int(labelled.candid[last[i]]),
+                    candid=int(alerts.candid[last[i]]),
                     predicted=model.config.classes[int(probabilities.argmax())],
                     probabilities={name: float(p) for name, p in zip(model.config.classes, probabilities, strict=True)},
                 )

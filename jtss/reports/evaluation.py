@@ -49,7 +49,7 @@ class Evaluation(NamedTuple):
         counts: objects by what became of them; they add up to the objects of the data set.
         errors: the most confident wrong predictions, worst first.
         sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
-        longest: detections of the longest sequence of the data set.
+        longest: alerts of the longest sequence of the data set.
         screened: the verdict of bogus screening on all labelled objects of the split; None where there was none.
         properties: of the B objects.
         validation: of the objects of the validation split, to choose temperature and thresholds by; None where they
@@ -84,7 +84,7 @@ def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, spli
         split: name of a split, or "all".
     """
     what = np.full(sequences.n_objects, EVALUATED, object)
-    what[sequences.n_detections < n_detections] = TOO_FEW
+    what[sequences.n_alerts < n_detections] = TOO_FEW
     for index, name in enumerate(schema.CLASS_NAMES):
         if name not in classes:
             what[sequences.label == index] = f"of class {name}, which the model does not know"
@@ -120,7 +120,7 @@ def evaluate(
     counts, errors, sample, longest, screened = Counter(), [], None, 0, []
     known, held_out = [], []
     for whole in batches:
-        longest = max(longest, int(whole.n_detections.max()))
+        longest = max(longest, int(whole.n_alerts.max()))
         what = fate(whole, classes, n_detections, split)
         if screen is not None:
             screened.append(_screen(screen, whole, what))

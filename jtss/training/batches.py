@@ -61,7 +61,8 @@ class Streamed:
         self._static = inputs.standardise(ordered.static, statistics.static)
         # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
         self._file = dataset.open_checked(path, chunk_cache_bytes=0)
-        self._first_row = self._file["object_start"][:][ordered.index]
+        n_stamps = dataset.alert_counts(self._file)
+        self._first_stamp = (np.cumsum(n_stamps) - n_stamps)[ordered.index]
 
     def take(self, rows: jax.Array) -> Labelled:
         """As `Resident.take`."""
@@ -78,7 +79,7 @@ class Streamed:
     def _stamps(self, rows: np.ndarray) -> np.ndarray:
         """[..., N, S, S, C] float16 of rows [...]."""
         stored, n = self._file["stamps"], self._config.n_detections
-        starts = self._first_row[rows.ravel()]
+        starts = self._first_stamp[rows.ravel()]
         read = np.stack([stored[start : start + n] for start in starts])
         crops = inputs.source_crops(read, self._config.stamp).astype(np.float16)
         return crops.reshape(*rows.shape, *crops.shape[1:])

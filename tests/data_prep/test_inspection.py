@@ -45,7 +45,7 @@ def test_summary_counts_right(data_set, capsys):
     assert ["classtar", "20.0%"] in lines
     assert ["sgscore1", "40.0%"] in lines
     assert ["fwhm", "0.0%"] in lines
-    assert ["AllWISE", "60.0%"] in lines
+    assert ["AllWISE", "60.0%", "of", "objects"] in lines
     assert ["stamp_shape", "4"] in lines
 
 
@@ -67,7 +67,7 @@ def test_what_is_no_data_set_is_named(tmp_path, capsys):
     for name, message in (
         ("nowhere.h5", "no such file"),
         ("text.h5", "not a readable HDF5 file"),
-        ("other.h5", "schema version None, this program reads 2"),
+        ("other.h5", "schema version None, this program reads 3"),
     ):
         assert main(["inspect", str(tmp_path / name)]) == 2
         error = capsys.readouterr().err

@@ -13,8 +13,8 @@ def run(batches, *, notes=None, rejected=None, bogus=None):
     """`bogus`: ids of objects to be rejected by the screening; None: no screening."""
 
     def screen(made):
-        rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_detections >= 2)
-        return Verdict(made.n_detections >= 2, np.stack([rejected] * 2, axis=1))
+        rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_alerts >= 2)
+        return Verdict(made.n_alerts >= 2, np.stack([rejected] * 2, axis=1))
 
     rows = []
     tally = classify.classify(

@@ -19,7 +19,7 @@ class FakeScreener:
         self.bogus, self.asked = bogus, []
 
     def __call__(self, made):
-        assert (made.n_detections == 1).all()
+        assert (made.n_alerts == 1).all()
         self.asked += made.candid.tolist()
         names = np.where(np.isin(made.candid, list(self.bogus)), FIVE.index("bogus"), FIVE.index("VS"))
         return np.arange(made.n_objects), np.eye(5, dtype=np.float32)[names]

@@ -24,7 +24,7 @@ def path(monkeypatch, tmp_path):
     """A data set, and models whose probability of SN is a number of the object."""
 
     def fake(asked, made):
-        rows = np.flatnonzero(made.n_detections >= asked.config.n_detections)
+        rows = np.flatnonzero(made.n_alerts >= asked.config.n_detections)
         p = np.array([int(made.object_id[i].removeprefix("ZTF")) / 10 for i in rows])
         return rows, np.stack([p, 1 - p], axis=1).reshape(-1, 2)
 

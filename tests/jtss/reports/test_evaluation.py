@@ -119,6 +119,6 @@ def test_the_fates_add_up():
         for n in range(1, 6):
             what = Counter(evaluation.fate(whole, CLASSES, n, split))
             inside = split == "all" or whole.split == schema.SPLIT_NAMES.index(split)
-            usable = (whole.n_detections >= n) & (whole.label >= 0) & (whole.label < 3) & inside
+            usable = (whole.n_alerts >= n) & (whole.label >= 0) & (whole.label < 3) & inside
             assert what["evaluated"] == usable.sum()
             assert what.total() == 200
