@@ -20,17 +20,17 @@ FIRST_FIELDS_DAYS = 150.0  # the fields of the first year are begun within this 
 LATER_FIELDS = 0.25  # of the fields are begun at any time
 
 NIGHT_GAPS_DAYS = np.array([1, 2, 3, 4, 5, 6, 10, 14])
-# A night in three until the autumn of 2020, a night in two since, and every clear night for some fields and seasons.
-THIRD_NIGHT = np.array([0.12, 0.16, 0.42, 0.12, 0.07, 0.05, 0.04, 0.02])
-SECOND_NIGHT = np.array([0.30, 0.34, 0.20, 0.07, 0.03, 0.02, 0.03, 0.01])
+# 8 nights a month until the autumn of 2020, 11 since, and every clear night for some fields and seasons.
+THIRD_NIGHT = np.array([0.05, 0.08, 0.44, 0.18, 0.10, 0.08, 0.05, 0.02])
+SECOND_NIGHT = np.array([0.22, 0.30, 0.25, 0.10, 0.05, 0.04, 0.03, 0.01])
 EVERY_NIGHT = np.array([0.85, 0.10, 0.03, 0.01, 0.01, 0.0, 0.0, 0.0])
 FASTER_SINCE_JD = 2459123.0  # October 2020
-EVERY_NIGHT_SHARE = 0.10  # of the seasons of a field
+EVERY_NIGHT_SHARE = 0.06  # of the seasons of a field
 NIGHTS_PER_SEASON = 110  # at most; a season of one night in one ends with them
 
 BOTH_FILTERS = {False: 0.50, True: 0.74}  # of the nights, before and since the faster cadence
 BOTH_SCATTER = 0.13  # between fields and seasons
-REPEATED_SHARE, REPEATED_NIGHTS, SELDOM_REPEATED = 0.08, 0.8, 0.07  # seasons whose nights take each filter twice
+REPEATED_SHARE, REPEATED_NIGHTS, SELDOM_REPEATED = 0.12, 0.8, 0.07  # seasons whose nights take each filter twice
 ONE_FILTER_SHARE = 0.025  # of the seasons take r alone
 I_SHARE = 0.02  # of the exposures
 EXPOSURES_PER_NIGHT = 4  # at most
@@ -45,8 +45,9 @@ ZERO_POINT_MAG = np.array([26.2, 26.26, 25.6])  # by filter
 SKY_DN = np.array([97.0, 207.0, 320.0])
 SEEING_PIX = np.array([2.2, 2.0, 1.9])  # median
 SEEING_SPREAD = 0.16, 0.34  # of the logarithm over nights, below and above the median: bad nights are far from it
-CLOUDY_NIGHTS, CLOUD_MAG, THICKEST_CLOUD_MAG = 0.11, 1.1, 4.0  # share, mean and most
+CLOUDY_NIGHTS, CLOUD_MAG, THICKEST_CLOUD_MAG = 0.13, 1.2, 4.0  # share, mean and most
 LIMIT_LOSS_MAG = 0.58  # real limits are that much brighter than white noise and a known PSF would allow
+REFERENCE_DEPTH_MAG = 0.12  # scatter of the limit between places: some references are deeper
 LUNAR_MONTH_DAYS = 29.53
 
 
@@ -170,4 +171,5 @@ def _conditions(rng, jd, fid, seeing_draw, cloud) -> tuple[np.ndarray, ...]:
     noise = DIFFERENCE_NOISE * np.sqrt(VARIANCE_PER_DN * noise_sky + READ_VARIANCE)
     white_limit = 5 * noise * np.sqrt(NOISE_PIXELS_PER_FWHM2) * seeing
     limit = zero_point - 2.5 * np.log10(white_limit) - LIMIT_LOSS_MAG + rng.normal(0, 0.1, jd.shape)
+    limit += rng.normal(0, REFERENCE_DEPTH_MAG, (len(jd), 1))
     return zero_point, seeing, sky, noise_sky, limit

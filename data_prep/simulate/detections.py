@@ -10,13 +10,15 @@ from jtss.schema import MAX_DETECTIONS
 
 SATURATED_MAG = 12.0  # what is brighter in the science image makes no alert
 FIRE_SNR, HISTORY_SNR = 5.0, 3.0
-HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.5, 1.0  # near the limit, half of the detections pass the cuts of the stream
+HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.0, 0.8  # near the limit, half of the detections pass the cuts of the stream
 # How many detections are asked of an object; faint ones give fewer.
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
 # ncovhist counts exposures of other fields and programmes, too: so many for each that a packet may tell, and their
 # scatter from place to place; ndethist counts the detections in a share of them.
 UNTOLD, UNTOLD_SCATTER, UNTOLD_DETECTED = 1.2, 0.6, 0.3
+MET_DAYS = 300.0  # of the alerts that a broker meets after it joins; what is followed is longer by five alerts
+SURELY_MET = 20  # alerts in that time: fewer make an object less likely to be met
 AT_ONCE_DAYS = 0.014  # what moves is still at its place
 STRAY_RATES = 0.0001, 0.005  # of the exposures of a place, where there is nothing and on light of magnitude 18
 
@@ -58,15 +60,16 @@ class Limits(NamedTuple):
 def photometry(rng: np.random.Generator, population: Population) -> tuple[np.ndarray, np.ndarray]:
     """[O, V] measured difference flux and error.
 
-    The noise of the sky, which sets the limit of the exposure; that of the light itself; and 0.6 % of what was
-    subtracted. Fitted to sigmapsf of real alerts as a function of diffmaglim - magpsf.
+    The noise of the sky, which sets the limit of the exposure; of the light itself; and of what was subtracted, 0.4 %
+    of which stays. Fitted to sigmapsf of real alerts as a function of diffmaglim - magpsf, up to 5 mag above
+    the limit.
     """
     seen = population.visits
     reference = of_filter(population.reference, seen.fid)
     under = reference + 0.3 * of_filter(population.hosts.flux, seen.fid)
     limit = flux_of(seen.limit)
     change = population.flux - reference
-    variance = (0.2 * limit) ** 2 + 0.011 * limit * np.abs(change) + (0.006 * under) ** 2
+    variance = (0.16 * limit) ** 2 + limit * (0.019 * np.abs(change) + 0.0025 * under) + (0.004 * under) ** 2
     error = np.sqrt(variance) * np.exp(rng.normal(0, 0.1, seen.jd.shape))
     return change + error * rng.standard_normal(seen.jd.shape), error
 
@@ -88,7 +91,7 @@ def fired(rng: np.random.Generator, population: Population) -> tuple[Alerts, Lim
     fires = (snr >= FIRE_SNR) & (rng.random(snr.shape) < completeness(snr))
     fires = np.where(population.returns[:, None], fires, _once(fires, seen.jd))
     detections, exposures = _history(rng, population, snr, fires)
-    watched = fires & (seen.jd >= population.watched_jd[:, None])
+    watched = fires & (seen.jd >= _met(rng, fires, seen.jd, population.watched_jd)[:, None])
     owner, visit = np.nonzero(watched)
     edge = (rng.random(len(owner)) < EDGE_SHARE) & (np.cumsum(watched, axis=1)[owner, visit] > 1)
     wanted = rng.choice(MAX_DETECTIONS, p=N_DETECTIONS_SHARES, size=len(fires)) + 1
@@ -101,6 +104,19 @@ def fired(rng: np.random.Generator, population: Population) -> tuple[Alerts, Lim
     is_edge[owner, visit], is_kept[owner, visit] = edge, kept
     columns = (array[at] for array in (change, error, is_edge, watched, is_kept, detections, exposures))
     return Alerts(*at, *columns), Limits(*np.nonzero(seen.good & ~fires & told))
+
+
+def _met(rng: np.random.Generator, fires: np.ndarray, jd: np.ndarray, joined_jd: np.ndarray) -> np.ndarray:
+    """[O] JD of the alert that a broker meets first: any of those after it joins, as in a sample of the stream.
+
+    What seldom fires is seldom in such a sample: infinity for objects that are not in it.
+    """
+    some = fires & (jd >= joined_jd[:, None]) & (jd < joined_jd[:, None] + MET_DAYS)
+    n_alerts = some.sum(axis=1)
+    number = np.floor(rng.random(len(jd)) * n_alerts)
+    column = np.argmax(np.cumsum(some, axis=1) > number[:, None], axis=1)
+    met = np.where(rng.random(len(jd)) < n_alerts / SURELY_MET, jd[np.arange(len(jd)), column], np.inf)
+    return np.where(np.isfinite(joined_jd), met, joined_jd)
 
 
 def _once(fires: np.ndarray, jd: np.ndarray) -> np.ndarray:

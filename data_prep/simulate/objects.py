@@ -14,7 +14,6 @@ from data_prep.simulate.lightcurves import damped_random_walk, supernova
 FOLLOWED_DAYS = 400.0  # after the broker begins to watch; five alerts take less
 TOLD_DAYS = 30.0  # of its object's past, in a packet
 BULGE_SIZE = 0.45  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
-MET_EARLY = 0.2  # of the supernovae, by a broker that joins late
 SKIES = ("paper", "any", "mixed")
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
 
@@ -94,6 +93,8 @@ def no_hosts(n: int) -> Hosts:
 def joined(rng: np.random.Generator, plan: Schedule, sky_name: str) -> np.ndarray:
     """[O] JD when the broker joins: never later than the first alert on the paper's sky, at any time on any sky.
 
+    What it meets first is then any one of the alerts that follow; see `detections.fired`.
+
     FIDELITY, The sky.
     """
     n = len(plan.begin_jd)
@@ -112,12 +113,12 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
 
     Times as in MacLeod et al. 2010, ApJ 721, 1014, amplitudes above theirs, as of nuclei that make alerts; blazars vary
-    twice as much and four times as fast. The reference was taken when many were brighter: half of the changes are
-    negative.
+    twice as much and four times as fast. The reference was taken years away, in another state, when many were brighter:
+    so nuclei fire in most of their exposures, half of them negative.
     """
     n = len(plan.begin_jd)
-    kind = rng.choice(3, p=[0.22, 0.48, 0.30], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.2, 0.9, n), rng.normal(18.8, 0.9, n), rng.normal(17.8, 1.2, n)])
+    kind = rng.choice(3, p=[0.20, 0.35, 0.45], size=n)
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(17.9, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.6, 0.9, n), rng.normal(3.0, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
@@ -126,7 +127,7 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
     sigma = np.exp(rng.normal(np.log(0.31), 0.4, n)) * np.where(kind == 2, 2.2, 1)
     reference = by_filter(nucleus, rng.normal(0.45, 0.28, n))
-    since_reference = rng.normal(0.4, 1.1, n) * sigma  # the reference caught another state
+    since_reference = rng.normal(0.6, 1.8, n) * sigma  # the reference caught another state
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
     flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.06, 1.0))  # bluer when brighter
     place = sky.positions(rng, n, sky.extragalactic)
@@ -151,7 +152,7 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     n = len(plan.begin_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
-    peak = 19.1 - rng.exponential(1.0, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
+    peak = 19.1 - rng.exponential(0.9, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
     absolute = absolute + scatter * rng.standard_normal(n)
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
@@ -162,11 +163,8 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     host = _offset(rng, host)
     rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
     explosion = rng.uniform(plan.begin_jd - rise, sky.SURVEY_END_JD - TOLD_DAYS)
-    # A broker that joins late meets some as they rise, the others at any time until they have faded.
-    lit = rise + plateau + 3 * fall
-    met = explosion + np.where(rng.random(n) < MET_EARLY, 0, rng.random(n) * lit)
-    watched = np.where(np.isfinite(joined(rng, plan, sky_name)), met, -np.inf)
-    seen = visits(rng, plan, explosion - 2 * TOLD_DAYS, np.maximum(watched, explosion) + FOLLOWED_DAYS)
+    watched = np.where(np.isfinite(joined(rng, plan, sky_name)), explosion, -np.inf)
+    seen = visits(rng, plan, explosion - 2 * TOLD_DAYS, explosion + FOLLOWED_DAYS)
     days = seen.jd - (explosion + rise)[:, None]
     shape = supernova(days, rise, plateau, fall)
     reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
@@ -197,12 +195,13 @@ def single(
     reference: np.ndarray,
     kind_of_sky,
 ) -> Population:
-    """Something of the given r magnitude [O], above `reference` [O, 3], that is there from some date on.
+    """Something of the given r magnitude [O], above `reference` [O, 3], that is there from some exposure on.
 
     Asteroids and artefacts: only the first exposure that shows them becomes an alert, with one right after it.
     """
     n = len(plan.begin_jd)
-    appears = rng.uniform(plan.begin_jd, sky.SURVEY_END_JD - TOLD_DAYS)
+    number = np.floor(rng.random(n) * plan.taken.sum(axis=1)).astype(int)
+    appears = plan.jd[np.arange(n), number]
     seen = visits(rng, plan, appears - 2 * TOLD_DAYS, appears + 6 * TOLD_DAYS)
     there = (seen.jd >= appears[:, None])[..., None]
     above = np.where(there, by_filter(magnitude, np.full(n, 0.5))[:, None], 0)
@@ -215,4 +214,4 @@ def single(
 def asteroids(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Asteroids: nothing in the reference; each passes once, on whatever sky."""
     n = len(plan.begin_jd)
-    return single(rng, plan, 20.4 - rng.exponential(1.25, n), np.zeros((n, 3)), sky.solar_system)
+    return single(rng, plan, 20.2 - rng.exponential(1.25, n), np.zeros((n, 3)), sky.solar_system)

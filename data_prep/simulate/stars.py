@@ -34,12 +34,12 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.25, (15.5, 1.6), (0.25, 0.1), 14.0, 0.9, 0),
-    Kind("eclipsing", 0.25, (14.7, 1.4), (0.65, 0.3), 12.0, 0.65, 0),
+    Kind("RR Lyrae", 0.25, (15.2, 1.6), (0.25, 0.1), 14.0, 0.9, 0),
+    Kind("eclipsing", 0.25, (14.4, 1.4), (0.65, 0.3), 12.0, 0.65, 0),
     Kind("long-period", 0.15, (13.4, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
-    Kind("pulsating", 0.11, (14.1, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
-    Kind("young", 0.11, (14.9, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
-    Kind("cataclysmic", 0.13, (18.3, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
+    Kind("pulsating", 0.11, (13.8, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
+    Kind("young", 0.11, (14.6, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
+    Kind("cataclysmic", 0.13, (18.0, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
 )
 CATACLYSMIC = len(KINDS) - 1
 
@@ -57,12 +57,13 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
-    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-0.6, 0.6, n)))
+    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-1.1, 0.6, n)))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
         rows = np.flatnonzero(kind == index)
-        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
+        if len(rows):
+            change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
     colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
     flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
     dusty = np.array([entry.infrared for entry in KINDS])[kind]
