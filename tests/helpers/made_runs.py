@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep import ingest
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.places import ROOT
 from jtss import dataset
 from jtss.commands.main import main
@@ -30,7 +30,8 @@ LABEL = [i % 3 for i in range(24)] + [0, -1]
 
 
 def write_data(path, counts=COUNTS, **changes):
-    made = sequences(counts, **{"label": LABEL, "split": SPLIT} | changes)
+    """A data file of `sequences`, with histories; its content hash."""
+    made = with_histories(sequences(counts, **{"label": LABEL, "split": SPLIT} | changes))
     with Writer(path, survey="made", command="a test") as writer:
         writer.append(made)
         return writer.finish(split=made.split, ledger=Ledger().as_dict())

@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.ledger import Ledger
 from helpers.made_experiments import MadeTrainer
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
 from jtss import dataset
@@ -34,7 +34,7 @@ def write(path, counts, label=LABEL, split=SPLIT, magnitude=12):
     made = sequences(counts, label=label, split=split)
     made = replace(made, allwise=np.full((len(counts), 4), magnitude, np.float32))
     with Writer(path, survey="made", command="a test") as writer:
-        writer.append(made)
+        writer.append(with_histories(made))
         writer.finish(split=made.split, ledger=Ledger().as_dict())
 
 
