@@ -28,7 +28,7 @@ from jtss.network import inputs, network
 from jtss.pretrained.file import TRAINING, TrainedModel, to_bytes
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the makers that the tests have
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.make_packets import alert, detection, gzip, limit
 
 CODECS = ("null", "deflate", "snappy")
@@ -138,8 +138,8 @@ def catalogue(kind: str) -> Callable[[], list[bytes]]:
 
 
 def data_files() -> list[bytes]:
-    """A data file of two objects, its columns in small compressed pieces."""
-    made = sequences([1, 2], label=[0, -1], split=[0, -1])
+    """A data file of two objects with histories, its columns in small compressed pieces."""
+    made = with_histories(sequences([1, 2], label=[0, -1], split=[0, -1]))
     made.stamps[:] = 0
 
     def save(path: Path) -> None:

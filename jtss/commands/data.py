@@ -72,7 +72,7 @@ def _build(options: argparse.Namespace) -> None:
     )
     common.say(str(built.ledger))
     kept, out = built.ledger.kept, common.printable(options.out)
-    common.say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}\n")
+    common.say(f"\n{out}: {built.n_objects} objects, {kept} alerts, hash {built.content_hash}\n")
     for remark in built.remarks:
         common.say(common.printable(remark))
     for warning in built.warnings:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from helpers.made_sequences import CLASSES, FakeClassifier, sequences
+from helpers.made_sequences import CLASSES, FakeClassifier, sequences, with_histories
 from jtss import schema
 from jtss.reports import evaluation
 
@@ -15,7 +15,7 @@ SPLIT = (2, 2, 2, 2, 2, 2, 2, 0)
 
 
 def data(**changes):
-    return sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes)
+    return with_histories(sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes))
 
 
 def evaluate(batches, split="test", wrong=None):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.made_training import NO_IMAGES, TINY, TRAIN, assert_equal_trees, source_of
 from jtss.config.settings import override
 from jtss.dataset import Writer
@@ -28,7 +28,7 @@ def data_file(tmp_path):
     counts = (3, 4, 5, 3, 3, 4, 3, 3, 5, 3, 4, 3)
     made = sequences(counts, label=np.arange(12) % 3, split=[0] * 9 + [1] * 3)
     with Writer(tmp_path / "made.h5", survey="test", command="test") as writer:
-        writer.append(made)
+        writer.append(with_histories(made))
         writer.finish(split=made.split, ledger=Ledger().as_dict())
     return tmp_path / "made.h5"
 
