@@ -12,7 +12,19 @@ from helpers.places import ROOT
 # Rooms of jtss, each a package or a file, floor by floor: who stands higher may import who stands lower, not the other
 # way round; on one floor in one direction only.
 FLOORS = (
-    {"errors", "schema", "views", "scaling", "devices", "backend", "exits", "invocation", "files", "version"},
+    {
+        "errors",
+        "schema",
+        "views",
+        "histories",
+        "scaling",
+        "devices",
+        "backend",
+        "exits",
+        "invocation",
+        "files",
+        "version",
+    },
     {"dataset", "config"},
     {"network", "metrics"},
     {"runs", "inference"},
@@ -23,7 +35,7 @@ FLOORS = (
     {"__main__", "audit", "experiments", "models"},  # doors: python -m jtss.models
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-CONTRACT = {"errors", "schema", "scaling", "files", "dataset"}  # what data_prep sees of jtss
+CONTRACT = {"errors", "schema", "histories", "scaling", "files", "dataset"}  # what data_prep sees of jtss
 SEES_BOTH = {"api", "commands"}
 
 

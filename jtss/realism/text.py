@@ -3,11 +3,12 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import CLASS_NAMES
 
+OTHER_NIGHTS = "of other nights"
 VALUES_SHOWN = 8  # of a class; realism.csv has all
 COLUMNS = ("measure", "subject", "part", "class", "value", "lower", "upper", "n_objects")  # of realism.csv
 
@@ -131,11 +132,29 @@ def two_sample(document: dict) -> str:
     )
     classes = test["classes"]
     rows = [["", *(f"{name} (2 × {values['n_each']})" for name, values in classes.items())]]
-    for kind in next(iter(classes.values()))["images"]:
-        rows.append([f"stamps, {kind}", *(_area(values["images"][kind]) for values in classes.values())])
-    rows.append(["metadata alone", *(_area(values["metadata"]) for values in classes.values())])
+    rows += _rows_of_separations(classes, _area)
     parts = [head, aligned(rows), "Balanced accuracy of the same networks:", aligned(_accuracies(classes))]
-    return "\n\n".join([*parts, *(_values(name, each["metadata"]["values"]) for name, each in classes.items())])
+    for name, each in classes.items():
+        parts.append(_values(name, "metadata", each["metadata"]["values"]))
+        if each["sequences"]:
+            parts.append(_values(name, "summaries of the past", each["sequences"]["values"]))
+    return "\n\n".join(parts)
+
+
+def _separations(values: dict) -> dict[str, dict | None]:
+    """All of a class, by what was told apart; None where there was too little to tell."""
+    separations = {f"stamps, {kind}": measured for kind, measured in values["images"].items()}
+    for name in ("metadata", "sequences"):
+        separations[name] = values[name]
+        separations[f"{name}, {OTHER_NIGHTS}"] = values[name] and values[name]["other_nights"]
+    return separations
+
+
+def _rows_of_separations(classes: dict, cell: Callable[[dict], str]) -> list[Row]:
+    columns = [_separations(values) for values in classes.values()]
+    return [
+        [title, *(cell(column[title]) if column[title] else UNDEFINED for column in columns)] for title in columns[0]
+    ]
 
 
 def _area(test: dict) -> str:
@@ -144,18 +163,13 @@ def _area(test: dict) -> str:
 
 
 def _accuracies(classes: dict) -> list[Row]:
-    first = next(iter(classes.values()))
-    rows = [["", *classes]]
-    for kind in first["images"]:
-        cells = (_with_interval(values["images"][kind]["balanced_accuracy"]) for values in classes.values())
-        rows.append([f"stamps, {kind}", *cells])
-    cells = (_with_interval(values["metadata"]["balanced_accuracy"]) for values in classes.values())
-    return [*rows, ["metadata alone", *cells]]
+    rows = _rows_of_separations(classes, lambda separation: _with_interval(separation["balanced_accuracy"]))
+    return [["", *classes], *rows]
 
 
-def _values(name: str, values: dict) -> str:
+def _values(name: str, kind: str, values: dict) -> str:
     head = (
-        f"{name}: which metadata give the simulation away: area lost when the values are shuffled, area by the value"
+        f"{name}: which {kind} give the simulation away: area lost when the values are shuffled, area by the value"
         " alone (above 0.5: real values are higher), medians, fraction missing"
     )
     rows = [["", "lost", "alone", "real", "simulated", "missing real", "simulated"]]
@@ -226,11 +240,12 @@ def _row(measure: str, subject: str, part: str, label: str, score: dict, n_objec
 
 def _two_sample(test: dict | None) -> Iterator[TableRow]:
     for label, each in (test or {"classes": {}})["classes"].items():
-        separations = {f"stamps, {name}": measured for name, measured in each["images"].items()}
-        separations["metadata"] = each["metadata"]
-        for subject, separation in separations.items():
-            for measure in ("auc", "balanced_accuracy"):
-                yield _row(f"real or simulated: {measure}", subject, "", label, separation[measure], each["n_each"])
-        for name, value in each["metadata"]["values"].items():
-            for measure, number in value.items():
-                yield f"real or simulated: {measure}", name, "", label, number, None, None, each["n_each"]
+        for subject, separation in _separations(each).items():
+            for measure in ("auc", "balanced_accuracy") if separation else ():
+                n_each = each["sequences"]["n_each"] if subject.startswith("sequences") else each["n_each"]
+                yield _row(f"real or simulated: {measure}", subject, "", label, separation[measure], n_each)
+        for kind in filter(None, (each["metadata"], each["sequences"])):
+            for name, value in kind["values"].items():
+                for measure, number in value.items():
+                    n_each = kind.get("n_each", each["n_each"])
+                    yield f"real or simulated: {measure}", name, "", label, number, None, None, n_each
