@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="folder of the report, which is replaced (default: RUN/evaluation, or MODEL-evaluation in the current"
-        " folder for a pretrained model; -DATA-SPLIT is added for other data or splits)",
+        help="folder of the report (default: RUN/evaluation, or MODEL-evaluation here for a pretrained model;"
+        " -DATA-SPLIT is added for other data or splits); what is there is replaced",
     )
     add_screening(parser)
 

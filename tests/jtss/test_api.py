@@ -242,7 +242,7 @@ def test_class_priors_are_those_of_the_shell(tmp_path):
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ({"AGN": 0.5, "SN": 0.5}, "^priors=: found AGN, SN, the model has AGN, SN, VS, asteroid, bogus$"),
+        ({"AGN": 0.5, "SN": 0.5}, "^priors=: AGN, SN, but the classes of the model are AGN, SN, VS, asteroid, bogus$"),
         (dict.fromkeys(CLASSES, 0.3), "^priors={.*}: the fractions add up to 1.5, expected 1$"),
         ("AGN=.5,SN=.5", "^priors='AGN=.5,SN=.5': expected a fraction for each class"),
         ({}, "^priors={}: "),

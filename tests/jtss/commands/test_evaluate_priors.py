@@ -57,7 +57,7 @@ def test_validation_objects_choose_and_are_not_evaluated(evaluate, folder, tmp_p
     assert found["calibration"]["temperature"] is None
     assert (
         found["calibration"]["temperature_is"]
-        == "not fitted: the 12 labelled objects of the validation split are too few"
+        == "not fitted, since the 12 labelled objects of the validation split are too few"
     )
     evaluate("--out", tmp_path, "--split", "all")
     assert report_of(tmp_path)["selective"]["thresholds_chosen_on"] == "the objects evaluated"
