@@ -35,13 +35,13 @@ class Missing(NamedTuple):
 
 def missing(config: Config, sequences: Sequences) -> Missing:
     """Look for what `config` reads of the first n alerts of N objects."""
-    n, alerts = config.n_detections, views.alerts(sequences)
-    index = np.flatnonzero(alerts.n_rows >= n)
-    rows = alerts.object_start[index, None] + np.arange(n)
-    empty = _empty(config.stamp, alerts.stamps, rows, config.stamp.crop)
-    no_source = _empty(config.stamp, alerts.stamps, rows, SOURCE_SIDE) & ~empty
-    absent, n_values = _absent(config.metadata, alerts.metadata[rows])
-    blank, notes = np.zeros(alerts.n_objects, bool), [""] * alerts.n_objects
+    n, sequences = config.n_detections, views.alerts(sequences)
+    index = np.flatnonzero(sequences.n_rows >= n)
+    rows = sequences.object_start[index, None] + np.arange(n)
+    empty = _empty(config.stamp, sequences.stamps, rows, config.stamp.crop)
+    no_source = _empty(config.stamp, sequences.stamps, rows, SOURCE_SIDE) & ~empty
+    absent, n_values = _absent(config.metadata, sequences.metadata[rows])
+    blank, notes = np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects
     if config.stamp.channels:
         blank[index] = empty.all(axis=(1, 2))
     for i, nowhere, not_there, n_absent in zip(index, empty, no_source, absent, strict=True):

@@ -93,10 +93,10 @@ def classified_rows(
         reasons: why not, by index of an object that was not classified although it has enough detections.
     """
     n, at = classifier.n_detections, {int(i): row for row, i in enumerate(indices)}
-    ranks, alerts = rankings(probabilities), views.alerts(sequences)
-    for i, (oid, available) in enumerate(zip(alerts.object_id, alerts.n_rows, strict=True)):
+    ranks, sequences = rankings(probabilities), views.alerts(sequences)
+    for i, (oid, available) in enumerate(zip(sequences.object_id, sequences.n_rows, strict=True)):
         oid, used = str(oid), min(int(available), n)
-        candid = int(alerts.candid[alerts.object_start[i] + used - 1])
+        candid = int(sequences.candid[sequences.object_start[i] + used - 1])
         start = (oid, candid, used, classifier.name, classifier.version)
         remark = notes.get(oid, "")
         if i not in at:

@@ -44,21 +44,21 @@ def properties(sequences: Sequences, n_detections: int) -> Properties:
         sequences: N objects.
         n_detections: detections that the model reads.
     """
-    alerts = views.alerts(sequences)
-    first = alerts.object_start[:-1]
+    sequences = views.alerts(sequences)
+    first = sequences.object_start[:-1]
     last = first + n_detections - 1
-    column = {name: alerts.metadata[last, i] for i, name in enumerate(schema.METADATA_NAMES)}
+    column = {name: sequences.metadata[last, i] for i, name in enumerate(schema.METADATA_NAMES)}
     host = column["distpsnr1"].astype(np.float64)
-    bands = np.isfinite(alerts.allwise)
+    bands = np.isfinite(sequences.allwise)
     return Properties(
         magnitude_mag=column["magpsf"].astype(np.float64),
-        fid=alerts.fid[last].astype(np.int64),
+        fid=sequences.fid[last].astype(np.int64),
         gal_b_deg=np.abs(column["gal_b"].astype(np.float64)),
         host_arcsec=np.where(host >= 0, host, np.nan),  # ZTF has -999 where there is no source
         seen_before=column["ndethist"].astype(np.float64),
-        days=alerts.jd[last] - alerts.jd[first],
+        days=sequences.jd[last] - sequences.jd[first],
         has_allwise=(bands[:, 1:] & bands[:, :-1]).any(axis=1),
-        missing=_missing(alerts.stamps, first[:, None] + np.arange(n_detections)),
+        missing=_missing(sequences.stamps, first[:, None] + np.arange(n_detections)),
     )
 
 

@@ -187,20 +187,20 @@ class Examples(NamedTuple):
 
 def examples(sequences: Sequences, config: Config) -> Examples:
     """The first n alerts of the objects that have as many, as `config` reads them."""
-    n, alerts = config.n_detections, views.alerts(sequences)
-    index = np.flatnonzero(alerts.n_rows >= n)
-    rows = alerts.object_start[index, None] + np.arange(n)
-    dynamic, static = assemble(alerts.metadata[rows], alerts.jd[rows], alerts.allwise[index], config.metadata)
+    n, sequences = config.n_detections, views.alerts(sequences)
+    index = np.flatnonzero(sequences.n_rows >= n)
+    rows = sequences.object_start[index, None] + np.arange(n)
+    dynamic, static = assemble(sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index], config.metadata)
     class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
     class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
-    seen = centre_crop(alerts.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
+    seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
     seen = seen if config.stamp.channels else seen[..., :0]
     return Examples(
         stamps=source_crops(seen[rows], config.stamp).astype(np.float16),
         dynamic=dynamic,
         static=static,
-        label=class_of_label[alerts.label[index]],
-        split=alerts.split[index],
+        label=class_of_label[sequences.label[index]],
+        split=sequences.split[index],
         index=index,
         ndethist=sequences.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
     )
