@@ -15,7 +15,7 @@ KIND_SHARES = np.array([0.30, 0.28, 0.05, 0.15, 0.18, 0.04])
 DARKER_SHARES = np.array([0.5, 0.0, 0.0, 0.5, 0.5, 0.0])  # darker than the reference; light falls on, it does not leave
 # Of the artefacts that a star or the camera makes, some come back to their place, in a share of its exposures: 1.5 % of
 # all that is bogus has more than one detection (TSC §IV-B).
-RETURNING_SHARE, RETURNING_EXPOSURES = 0.03, 0.4
+RETURNING_SHARE, RETURNING_EXPOSURES = 0.05, 0.4
 # Clouds spoil calibration and subtraction: many artefacts are of exposures through a magnitude of them.
 CLOUDED_SHARE, CLOUD_FOR_ARTEFACTS_MAG, CLOUDED_ABOVE_LIMIT_MAG = 0.35, 1.0, 1.8
 GHOST_STEP_PIX = 1.2  # less than the PSF, so that a sum of points is smooth

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from data_prep.simulate import detections, objects, survey
-from data_prep.simulate.history import told
 from data_prep.simulate.measurements import LEAST_SIGMA
 from helpers.made_sky import watched
 from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, MIN_GAP_DAYS
@@ -134,19 +133,6 @@ def test_what_seldom_fires_is_seldom_met():
     assert met[:2000].mean() == pytest.approx(29.5, abs=1.5)  # any of them
     assert np.isfinite(met[2000:]).mean() == pytest.approx(1 / detections.SURELY_MET, abs=0.02)
     assert np.all(np.isneginf(detections._met(np.random.default_rng(1), fires, jd, np.full(4000, -np.inf))))
-
-
-def test_told_rows_lie_within_thirty_days_and_none_is_left_out(name):
-    observed = survey.observe(np.random.SeedSequence(3), CLASS_NAMES.index(name), 40, "any")
-    jd, owner = observed.columns["jd"], observed.alerts.owner
-    for row in np.flatnonzero(observed.alerts.kept):
-        earlier, limits = told(observed, row)
-        for times, owners, rows in (
-            (jd, owner, earlier),
-            (observed.limits["jd"], observed.limits["owner"], limits),
-        ):
-            expected = (owners == owner[row]) & (times < jd[row]) & (times > jd[row] - objects.TOLD_DAYS)
-            np.testing.assert_array_equal(rows, np.flatnonzero(expected))
 
 
 def test_an_asteroid_passes_once_or_twice_within_minutes():

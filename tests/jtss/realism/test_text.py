@@ -30,9 +30,11 @@ def two_sample_document():
     of_class = {
         "n_each": 12,
         "images": {"all channels": separation},
-        "metadata": separation | {"values": {"rb": value}},
+        "metadata": separation | {"other_nights": separation, "values": {"rb": value}},
+        "sequences": separation | {"n_each": 11, "other_nights": separation, "values": {"span": value}},
     }
-    test = {"folds": 5, "core_radius_pix": 5.0, "side_pix": 31, "classes": {"SN": of_class}}
+    classes = {"SN": of_class, "AGN": of_class | {"sequences": None}}
+    test = {"folds": 5, "core_radius_pix": 5.0, "side_pix": 31, "classes": classes}
     return {"real": {"path": "a.h5"}, "simulated": {"path": "b.h5"}, "two_sample": test}
 
 
@@ -58,7 +60,10 @@ def test_two_sample_in_words():
     assert "Real or simulated? a.h5 against b.h5" in words
     rows = [line.split("  ") for line in words.splitlines()]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert ["stamps, all channels", "0.75 (0.50–1.00)"] in cells
+    assert ["stamps, all channels", *2 * ["0.75 (0.50–1.00)"]] in cells
+    assert ["metadata, of other nights", *2 * ["0.75 (0.50–1.00)"]] in cells
+    assert ["sequences", "0.75 (0.50–1.00)", "–"] in cells  # too few packets of the other class tell of the past
+    assert ["span", "+0.100", "0.60", "1", "–", "25.0 %", "0.0 %"] in cells
     assert ["rb", "+0.100", "0.60", "1", "–", "25.0 %", "0.0 %"] in cells
 
 
@@ -72,6 +77,9 @@ def test_a_row_for_every_number_and_nothing_for_what_is_undefined():
     assert ("recall", "ours", "common", "bogus") not in kinds
     assert kinds["real or simulated: auc", "metadata", "", "SN"]["upper"] == "1.0"
     assert kinds["real or simulated: median_simulated", "rb", "", "SN"]["value"] == ""
+    assert kinds["real or simulated: auc", "sequences", "", "SN"]["n_objects"] == "11"
+    assert kinds["real or simulated: alone", "span", "", "SN"]["n_objects"] == "11"
+    assert ("real or simulated: auc", "sequences", "", "AGN") not in kinds
     assert list(csv.reader(io.StringIO(text.table({})))) == [list(text.COLUMNS)]
 
 
