@@ -1,0 +1,48 @@
+"""What the process of a stage is given, and what it gives back."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.gpu import stages
+from benchmarks.gpu.sizes import Sizes
+
+
+class Job(NamedTuple):
+    """A stage to be done.
+
+    Attributes:
+        out: folder of everything.
+        sizes: how large.
+        seconds: after which its process will be asked to end.
+    """
+
+    out: Path
+    sizes: Sizes
+    seconds: float
+
+    @property
+    def work(self) -> Path:
+        """The folder of what stays on the machine."""
+        return self.out / stages.WORK
+
+    @property
+    def few(self) -> Path:
+        """The small sky."""
+        return self.work / stages.FEW
+
+    @property
+    def sky(self) -> Path:
+        """The sky to learn from."""
+        return self.work / stages.SKY
+
+
+class Outcome(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        values: numbers and words by name, units in the names; one level of dicts below.
+        finished: whether nothing is left to do.
+    """
+
+    values: dict
+    finished: bool = True
