@@ -32,14 +32,23 @@ from jtss.training.batches import Resident, Source, ValidationChunks, validation
 # Operations per second of matrix products, from NVIDIA's data sheets, where those of Hopper and Ada say twice as much:
 # with sparsity. XLA rounds the factors of float32 products to TF32 where a GPU has that; a V100 has neither TF32 nor
 # bfloat16, and is named by its plain float32. The first name that is part of the device's kind counts.
+#
+# Read on pages that reproduce the data sheets, November 2026:
+#   H100 SXM and PCIe: archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html; glennklockwood.com/garden/processors/h100,
+#       which has the same for the H200 SXM
+#   A100: glennklockwood.com/garden/processors/A100, after nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf
+#   L40S: mullet.se/product.html?product_id=355414
+#   V100 SXM2: gist.github.com/syhw/b8067966a498b604b4750e9458f36804
+# Those marked "unread" are from memory: no page with them was at hand.
 PEAK = {
+    "H200 NVL": {"bfloat16": 835e12, "float32": 418e12},  # unread
     "H200": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989 TFLOP/s with sparsity
     "H100 PCIe": {"bfloat16": 756e12, "float32": 378e12},  # 1,513 and 756
-    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835
+    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835, unread
     "H100": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989
     "A100": {"bfloat16": 312e12, "float32": 156e12},  # dense as they are
     "L40S": {"bfloat16": 362e12, "float32": 183e12},  # 733 and 366
-    "V100-PCIE": {"float32": 14.0e12},
+    "V100-PCIE": {"float32": 14.0e12},  # unread
     "V100": {"float32": 15.7e12},  # SXM2
 }
 VALIDATION_OBJECTS = 600
@@ -57,14 +66,18 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also run a whole training")
     arguments = parser.parse_args()
     config = settings.override(named.get(arguments.config), arguments.set)
-    values = measure(config, arguments)
+    asked = {name: getattr(arguments, name) for name in ("objects", "turns", "inference", "seeds", "whole")}
+    values = measure(config, **asked)
     for name, value in values.items():
         print(f"{name:<44} {value:.5g}" if isinstance(value, float) else f"{name:<44} {value}")
     record(f"train-{config.name}", values)
 
 
-def measure(config: Config, arguments: argparse.Namespace) -> dict:
-    train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
+def measure(
+    config: Config, *, objects: int, turns: int, inference: int, seeds: int = 1, whole: bool = False
+) -> dict[str, float | str]:
+    """Speeds of a network, and the share of the device's peak, by name with unit; arguments as the options say."""
+    train, validation = made(config, objects, 0), made(config, VALIDATION_OBJECTS, 1)
     statistics = inputs.fit(train.dynamic, train.static, config.metadata)
     source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
@@ -73,24 +86,24 @@ def measure(config: Config, arguments: argparse.Namespace) -> dict:
     peak = peak_of(jax.devices()[0].device_kind, precision)
     values = {"precision": precision, "GFLOP per sequence": per_sequence / 1e9}
 
-    step_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=False)
+    step_s = seconds_of_a_step(config, source, chunks, turns, seeds=1, validated=False)
     rate = 3 * per_sequence * config.training.batch_size / step_s
     values |= {"training step [ms]": 1e3 * step_s, "training steps per s": 1 / step_s, "training TFLOP/s": rate / 1e12}
-    validated_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=True)
+    validated_s = seconds_of_a_step(config, source, chunks, turns, seeds=1, validated=True)
     values |= {"training step with its share of validation [ms]": 1e3 * validated_s}
     values |= {"share of a turn that is validation": 1 - step_s / validated_s}
     values |= parts(config)
-    answer_s = seconds_of_inference(config, arguments.inference)
-    values |= {"inference sequences per s": arguments.inference / answer_s}
-    values |= {"inference TFLOP/s": per_sequence * arguments.inference / answer_s / 1e12}
+    answer_s = seconds_of_inference(config, inference)
+    values |= {"inference sequences per s": inference / answer_s}
+    values |= {"inference TFLOP/s": per_sequence * inference / answer_s / 1e12}
     if peak:
         values |= {"share of the peak, training": rate / peak}
-        values |= {"share of the peak, inference": per_sequence * arguments.inference / answer_s / peak}
-    if arguments.seeds > 1:
-        many_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=arguments.seeds, validated=True)
-        values |= {"seeds": arguments.seeds, "time of all seeds over time of one": many_s / validated_s}
-    if arguments.whole:
-        values |= {"whole training [s]": whole(config, source, chunks)}
+        values |= {"share of the peak, inference": per_sequence * inference / answer_s / peak}
+    if seeds > 1:
+        many_s = seconds_of_a_step(config, source, chunks, turns, seeds=seeds, validated=True)
+        values |= {"seeds": seeds, "time of all seeds over time of one": many_s / validated_s}
+    if whole:
+        values |= {"whole training [s]": seconds_of_training(config, source, chunks)}
     return values
 
 
@@ -142,23 +155,27 @@ def best_seconds(function: Callable[[], object]) -> float:
 
 
 def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, validated: bool) -> float:
-    """Seconds of a step within the loop as it runs; without validation, one comes after the last turn only."""
+    """Seconds of a step within the loop as it runs, for all `seeds`; not `validated`: of the steps alone."""
     turn_steps = config.training.validate_every
     every = turn_steps if validated else turn_steps * (n_turns + 1)
     long = replace(config.training, iterations=every * (n_turns + 1), patience=every, validate_every=every)
     timed, states = replace(config, training=long), all_states(config, seeds)
     if validated:
         loop = training_loop.run(timed, states, source, chunks)
-        next(loop)  # compiles
-        began = time.perf_counter()
-        taken = sum(1 for _ in loop) * (turn_steps if training_loop.in_one_dispatch(config) else 1)
-        return (time.perf_counter() - began) / taken
+        for progress in loop:  # until all that it takes is compiled
+            if progress.figures.validation_loss is not None:
+                break
+        compiled, began = int(progress.figures.step[0]), time.perf_counter()
+        for progress in loop:
+            pass
+        return (time.perf_counter() - began) / (int(progress.figures.step[0]) - compiled)
     batches = source.take(step.draw(config, source.strata, states.seed, 0, steps_at_once(config)))
     return best_seconds(lambda: training_loop.advance(timed, states, batches)) / steps_at_once(config)
 
 
 def steps_at_once(config: Config) -> int:
-    return config.training.validate_every if training_loop.in_one_dispatch(config) else 1
+    longest = min(config.training.validate_every, training_loop.LONGEST_TURN)
+    return longest if training_loop.in_one_dispatch(config) else 1
 
 
 def all_states(config: Config, seeds: int) -> step.TrainState:
@@ -196,7 +213,7 @@ def seconds_of_inference(config: Config, n_sequences: int) -> float:
     return best_seconds(lambda: forward(variables, batch))
 
 
-def whole(config: Config, source: Source, chunks: ValidationChunks) -> float:
+def seconds_of_training(config: Config, source: Source, chunks: ValidationChunks) -> float:
     """Seconds of a training of all planned iterations, compilation included, without saving."""
     planned = replace(config, training=replace(config.training, patience=0))
     began = time.perf_counter()

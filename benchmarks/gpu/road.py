@@ -139,9 +139,9 @@ class Road:
 
     def __init__(self, out: Path, budget: Budget, sizes: str):
         self.out, self.budget, self.sizes = out, budget, sizes
-        self._children: set[subprocess.Popen] = set()
+        self._children: list[subprocess.Popen] = []
         self._over = {stage.name: threading.Event() for stage in STAGES}
-        self._ending = False
+        self._ending, self._lock = False, threading.Lock()
 
     def stop(self, number: int, _frame: object) -> None:
         """A signal: leave from wherever the main thread is. A second one has no effect."""
@@ -200,24 +200,23 @@ class Road:
         command = [sys.executable, "-m", "benchmarks.gpu.work", stage.name, "--out", str(self.out.resolve())]
         command += ["--seconds", f"{limit:.1f}", "--sizes", self.sizes]
         with open(self.out / LOGS / f"{stage.name}.log", "ab") as log:
-            child = subprocess.Popen(
-                command, cwd=ROOT, env=environment(stage), stdout=log, stderr=log, start_new_session=True
-            )
-            self._children.add(child)
-            try:
-                return _ended(child, limit)
-            finally:
-                if child.poll() is not None:
-                    self._children.discard(child)
+            with self._lock:  # none begins once the others are being ended
+                if self._ending:
+                    return exits.FAILED
+                child = subprocess.Popen(
+                    command, cwd=ROOT, env=environment(stage), stdout=log, stderr=log, start_new_session=True
+                )
+                self._children.append(child)
+            return _ended(child, limit)
 
     def end(self) -> None:
         """End what is still running: ask, wait a little, insist."""
-        self._ending = True
-        children = list(self._children)
-        for child in children:
+        with self._lock:
+            self._ending = True
+        for child in self._children:
             _send(child, signal.SIGTERM)
         until = time.monotonic() + GRACE_SECONDS
-        for child in children:
+        for child in self._children:
             _waited(child, until - time.monotonic())
             _send(child, signal.SIGKILL)
 

@@ -49,14 +49,19 @@ STAGES = (
     Stage("precision", "bfloat16 against float32", 0.14, needs=("sky-small",), **CHECK),
     Stage("speed", "Speed", 0.15, **CHECK),
     Stage("resume", "A training gone on with, as it is", 0.08, **CHECK),
-    Stage(
-        "resume-deterministic", "A training gone on with, deterministic", 0.08, xla_flags=DETERMINISTIC, **CHECK
-    ),
+    Stage("resume-deterministic", "A training gone on with, deterministic", 0.08, xla_flags=DETERMINISTIC, **CHECK),
     Stage("seeds", "Several seeds as one program", 0.1, **CHECK),
     Stage("first-alert", "The first-alert model, an ensemble of seeds", least=60, keep=60, needs=("sky",)),
-    Stage("first-alert-model", "The first-alert model, tested and exported", needs=("sky", "sky-small"), begun=("first-alert",)),
+    Stage(
+        "first-alert-model",
+        "The first-alert model, tested and exported",
+        needs=("sky", "sky-small"),
+        begun=("first-alert",),
+    ),
     Stage("sequences", "The model of three detections", least=60, keep=45, needs=("sky",)),
-    Stage("sequences-model", "The model of three detections, tested and exported", needs=("sky", "sky-small", "sequences")),
+    Stage(
+        "sequences-model", "The model of three detections, tested and exported", needs=("sky", "sky-small", "sequences")
+    ),
     Stage("table8", "TSC Table 8", least=60, needs=("sky",)),
     Stage("table2", "TSC Table 2, three rows", least=60, needs=("sky",)),
 )
