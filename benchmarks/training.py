@@ -66,18 +66,14 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also run a whole training")
     arguments = parser.parse_args()
     config = settings.override(named.get(arguments.config), arguments.set)
-    asked = {name: getattr(arguments, name) for name in ("objects", "turns", "inference", "seeds", "whole")}
-    values = measure(config, **asked)
+    values = measure(config, arguments)
     for name, value in values.items():
         print(f"{name:<44} {value:.5g}" if isinstance(value, float) else f"{name:<44} {value}")
     record(f"train-{config.name}", values)
 
 
-def measure(
-    config: Config, *, objects: int, turns: int, inference: int, seeds: int = 1, whole: bool = False
-) -> dict[str, float | str]:
-    """Speeds of a network, and the share of the device's peak, by name with unit; arguments as the options say."""
-    train, validation = made(config, objects, 0), made(config, VALIDATION_OBJECTS, 1)
+def measure(config: Config, arguments: argparse.Namespace) -> dict:
+    train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
     statistics = inputs.fit(train.dynamic, train.static, config.metadata)
     source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
@@ -86,24 +82,24 @@ def measure(
     peak = peak_of(jax.devices()[0].device_kind, precision)
     values = {"precision": precision, "GFLOP per sequence": per_sequence / 1e9}
 
-    step_s = seconds_of_a_step(config, source, chunks, turns, seeds=1, validated=False)
+    step_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=False)
     rate = 3 * per_sequence * config.training.batch_size / step_s
     values |= {"training step [ms]": 1e3 * step_s, "training steps per s": 1 / step_s, "training TFLOP/s": rate / 1e12}
-    validated_s = seconds_of_a_step(config, source, chunks, turns, seeds=1, validated=True)
+    validated_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=1, validated=True)
     values |= {"training step with its share of validation [ms]": 1e3 * validated_s}
     values |= {"share of a turn that is validation": 1 - step_s / validated_s}
     values |= parts(config)
-    answer_s = seconds_of_inference(config, inference)
-    values |= {"inference sequences per s": inference / answer_s}
-    values |= {"inference TFLOP/s": per_sequence * inference / answer_s / 1e12}
+    answer_s = seconds_of_inference(config, arguments.inference)
+    values |= {"inference sequences per s": arguments.inference / answer_s}
+    values |= {"inference TFLOP/s": per_sequence * arguments.inference / answer_s / 1e12}
     if peak:
         values |= {"share of the peak, training": rate / peak}
-        values |= {"share of the peak, inference": per_sequence * inference / answer_s / peak}
-    if seeds > 1:
-        many_s = seconds_of_a_step(config, source, chunks, turns, seeds=seeds, validated=True)
-        values |= {"seeds": seeds, "time of all seeds over time of one": many_s / validated_s}
-    if whole:
-        values |= {"whole training [s]": seconds_of_training(config, source, chunks)}
+        values |= {"share of the peak, inference": per_sequence * arguments.inference / answer_s / peak}
+    if arguments.seeds > 1:
+        many_s = seconds_of_a_step(config, source, chunks, arguments.turns, seeds=arguments.seeds, validated=True)
+        values |= {"seeds": arguments.seeds, "time of all seeds over time of one": many_s / validated_s}
+    if arguments.whole:
+        values |= {"whole training [s]": whole(config, source, chunks)}
     return values
 
 
@@ -158,17 +154,14 @@ def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, valid
     """Seconds of a step within the loop as it runs, for all `seeds`; not `validated`: of the steps alone."""
     turn_steps = config.training.validate_every
     every = turn_steps if validated else turn_steps * (n_turns + 1)
-    long = replace(config.training, iterations=every * (n_turns + 1), patience=every, validate_every=every)
+    long = replace(config.training, iterations=every * (n_turns + 1), patience=0, validate_every=every)
     timed, states = replace(config, training=long), all_states(config, seeds)
     if validated:
         loop = training_loop.run(timed, states, source, chunks)
-        for progress in loop:  # until all that it takes is compiled
-            if progress.figures.validation_loss is not None:
-                break
-        compiled, began = int(progress.figures.step[0]), time.perf_counter()
-        for progress in loop:
-            pass
-        return (time.perf_counter() - began) / (int(progress.figures.step[0]) - compiled)
+        validated_once = next(turn for turn in loop if turn.figures.validation_loss is not None)  # all is compiled
+        compiled, began = int(validated_once.figures.step[0]), time.perf_counter()
+        *_, last = loop
+        return (time.perf_counter() - began) / (int(last.figures.step[0]) - compiled)
     batches = source.take(step.draw(config, source.strata, states.seed, 0, steps_at_once(config)))
     return best_seconds(lambda: training_loop.advance(timed, states, batches)) / steps_at_once(config)
 
@@ -213,7 +206,7 @@ def seconds_of_inference(config: Config, n_sequences: int) -> float:
     return best_seconds(lambda: forward(variables, batch))
 
 
-def seconds_of_training(config: Config, source: Source, chunks: ValidationChunks) -> float:
+def whole(config: Config, source: Source, chunks: ValidationChunks) -> float:
     """Seconds of a training of all planned iterations, compilation included, without saving."""
     planned = replace(config, training=replace(config.training, patience=0))
     began = time.perf_counter()

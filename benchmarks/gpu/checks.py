@@ -33,8 +33,6 @@ from jtss.training.batches import Labelled, Prepared, Resident
 from jtss.training.step import TrainState
 
 ROOT = Path(__file__).parents[2]
-PRETRAINED = "n1_enhanced"
-FEW_STEPS = 5  # of each turn where one step is a turn
 
 
 def machine(job: Job) -> Outcome:
@@ -83,43 +81,54 @@ class Precision(NamedTuple):
     """How the encoder's products are rounded: by its type, and where that is float32, to TF32 or not at all."""
 
     dtype: str
-    products: str
+    products: str | None
 
 
+EXACT = "float32, products not rounded"
 PRECISIONS = {
-    "float32, products not rounded": Precision("float32", "highest"),
-    "float32 as it is": Precision("float32", "default"),
-    "bfloat16": Precision("bfloat16", "default"),
+    EXACT: Precision("float32", "highest"),
+    "float32 as it is": Precision("float32", None),
+    "bfloat16": Precision("bfloat16", None),
 }
 
 
 def precision(job: Job) -> Outcome:
-    """One batch and one short training of the first-alert recipe in each precision, and the model that ships in each."""
-    config, values = job.sizes.first_alert, {}
+    """One batch of the first-alert recipe in each precision; a model that ships and a short training in both types."""
+    config, few = job.sizes.first_alert, [*dataset.read(job.few)]
     prepared = batches.prepare(job.few, config, stream=False, say=print)
-    few = [*dataset.read(job.few)]
-    exact, answers = None, {}
+    values: dict[str, dict] = {name: {} for name in PRECISIONS}
+    gradients, said = {}, {}
     for name, kind in PRECISIONS.items():
-        own = settings.override(config, [f"precision={kind.dtype}"])
         with products(kind.products):
-            loss, gradient = one_batch(own, prepared)
-            exact = gradient if exact is None else exact
-            here = {"loss of one batch": loss, "gradient, distance": _distance(gradient, exact)}
-            here |= short_training(own, prepared, few, job.sizes.short_steps)
-            answers[name] = shipped(kind.dtype, few)
-        values[name] = here
-    label, first = answers[next(iter(answers))]
-    for name, (_, probabilities) in answers.items():
-        values[name] |= {
-            f"{PRETRAINED}: accuracy [%]": 100 * float((probabilities.argmax(1) == label).mean()),
-            f"{PRETRAINED}: same class [%]": 100 * float((probabilities.argmax(1) == first.argmax(1)).mean()),
-            f"{PRETRAINED}: largest difference of a probability": float(np.abs(probabilities - first).max()),
-        }
+            loss, gradients[name] = one_batch(_in(kind, config), prepared)
+        values[name] |= {"loss of one batch": loss, "gradient, distance": _distance(gradients[name], gradients[EXACT])}
+        job.keep(values)
+    for name in list(PRECISIONS)[1:]:
+        label, said[name] = shipped(job.sizes.pretrained, PRECISIONS[name], few)
+        values[name] |= _compared(job.sizes.pretrained, label, said[name], next(iter(said.values())))
+        job.keep(values)
+    for name in list(PRECISIONS)[1:]:
+        values[name] |= short_training(_in(PRECISIONS[name], config), prepared, few, job.sizes.short_steps)
+        job.keep(values)
     return Outcome(values)
 
 
+def _in(kind: Precision, config: Config) -> Config:
+    return settings.override(config, [f"precision={kind.dtype}"])
+
+
+def _compared(name: str, label: np.ndarray, probabilities: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Accuracy, and how far the probabilities [A, L] are from others."""
+    predicted, expected = probabilities.argmax(axis=1), reference.argmax(axis=1)
+    return {
+        f"{name}: accuracy [%]": 100 * float((predicted == label).mean()),
+        f"{name}: same class as float32 [%]": 100 * float((predicted == expected).mean()),
+        f"{name}: largest difference of a probability": float(np.abs(probabilities - reference).max()),
+    }
+
+
 @contextmanager
-def products(rounding: str) -> Iterator[None]:
+def products(rounding: str | None) -> Iterator[None]:
     """Round float32 products so in all threads; JAX's own context is of one, and the training loop has more."""
     jax.config.update("jax_default_matmul_precision", rounding)
     try:
@@ -149,8 +158,9 @@ def _distance(vector: np.ndarray, reference: np.ndarray) -> float:
 
 
 def short_training(config: Config, prepared: Prepared, few: list, n_steps: int) -> dict[str, float]:
-    """What some steps come to, and how long one takes after the first turn."""
-    short = replace(config, training=replace(config.training, iterations=n_steps, patience=0))
+    """What some steps come to, and how long one takes after the first turn, validations included."""
+    every = min(n_steps // 2, loop.LONGEST_TURN)
+    short = replace(config, training=replace(config.training, iterations=n_steps, validate_every=every))
     timed = list(timed_turns(short, step.join([step.init_state(short)]), prepared.source, prepared.chunks))
     (first, began, _), (last, ended, states) = timed[0], timed[-1]
     state = jax.device_get(step.part(states, 0))
@@ -160,7 +170,7 @@ def short_training(config: Config, prepared: Prepared, few: list, n_steps: int) 
     return {
         f"after {n_steps} steps: test accuracy [%]": 100 * float((tested.predicted == tested.label).mean()),
         f"after {n_steps} steps: validation loss [nat]": outcome.validation_loss,
-        "training step [ms]": 1e3 * (ended - began) / max(last - first, 1),
+        f"training step, a validation every {every} [ms]": 1e3 * (ended - began) / max(last - first, 1),
     }
 
 
@@ -170,40 +180,39 @@ def timed_turns(config: Config, states: TrainState, source, chunks) -> Iterator[
         yield int(progress.figures.step[0]), time.perf_counter(), progress.states
 
 
-def shipped(dtype: str, few: list) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of all objects of the small sky, and what the pretrained model says of them, [A, L]."""
-    model = load.load_model(PRETRAINED)
-    model = replace(model, config=settings.override(model.config, [f"precision={dtype}"]))
+def shipped(name: str, kind: Precision, few: list) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of all objects of the small sky, and what a pretrained model says of them, [A, L]."""
+    model = load.load_model(name)
+    model = replace(model, config=_in(kind, model.config))
     n, classes = model.config.n_detections, model.config.classes
     said = evaluation.evaluate(partial(predict.predict, model), few, classes, n, evaluation.ALL_SPLITS)
     return said.label, said.probabilities
 
 
 def resume(job: Job) -> Outcome:
-    """Train, train again from the state in the middle, and compare every bit; whether XLA is told to be deterministic
-    is the process's.
+    """Train, train again from the state in the middle, and compare every bit; the process's flags say how XLA computes.
 
     Both are of one process, and so of one compilation.
     """
-    config = job.sizes.first_alert
+    config, n_turns = job.sizes.first_alert, 2 * job.sizes.turns
     turn_steps = benchmark.steps_at_once(config)
-    n_turns = 4 if turn_steps > 1 else 2 * FEW_STEPS
     train = benchmark.made(config, job.sizes.made_objects, 0)
     statistics = inputs.fit(train.dynamic, train.static, config.metadata)
-    source = Resident(train, statistics, config)
-    batches_of = partial(_batches, config, source, turn_steps)
-    state = step.join([step.init_state(config)])
-    middle = _advanced(config, state, map(batches_of, range(n_turns // 2)))
-    ends = [_advanced(config, jax.device_put(middle), map(batches_of, range(n_turns // 2, n_turns))) for _ in range(2)]
-    whole = _advanced(config, step.join([step.init_state(config)]), map(batches_of, range(n_turns)))
-    seconds = benchmark.seconds_of_a_step(config, source, None, job.sizes.turns, seeds=1, validated=False)
+    batches_of = partial(_batches, config, Resident(train, statistics, config), turn_steps)
+    start = jax.tree.map(np.array, step.join([step.init_state(config)]))
+    first, second = range(n_turns // 2), range(n_turns // 2, n_turns)
+    middle = _advanced(config, start, map(batches_of, first))
+    resumed = [_advanced(config, middle, map(batches_of, second)) for _ in range(2)]
+    began = time.perf_counter()
+    whole = _advanced(config, start, map(batches_of, range(n_turns)))
+    seconds = time.perf_counter() - began
     return Outcome(
         {
             "steps": n_turns * turn_steps,
             "arrays": len(jax.tree.leaves(whole)),
-            "arrays that differ, gone on with against whole": _differing(ends[0], whole),
-            "arrays that differ, gone on with twice": _differing(ends[0], ends[1]),
-            "training step [ms]": 1e3 * seconds,
+            "arrays that differ, gone on with against whole": _differing(resumed[0], whole),
+            "arrays that differ, gone on with twice": _differing(resumed[0], resumed[1]),
+            "training step, gathering its batch included [ms]": 1e3 * seconds / (n_turns * turn_steps),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         }
     )
@@ -215,7 +224,8 @@ def _batches(config: Config, source: Resident, turn_steps: int, turn: int) -> La
 
 
 def _advanced(config: Config, states: TrainState, turns: Iterator[Labelled]) -> TrainState:
-    """The states after some turns, in host memory, as a checkpoint is read."""
+    """The states after some turns; given and returned in host memory, as a checkpoint is read."""
+    states = jax.device_put(states)
     for examples in turns:
         states, _ = loop.advance(step.shared(config), states, examples)
     return jax.tree.map(np.array, states)

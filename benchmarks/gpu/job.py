@@ -1,5 +1,6 @@
 """What the process of a stage is given, and what it gives back."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ class Job(NamedTuple):
         out: folder of everything.
         sizes: how large.
         seconds: after which its process will be asked to end.
+        keep: writes down what is measured so far, so that a stage that is stopped leaves it.
     """
 
     out: Path
     sizes: Sizes
     seconds: float
+    keep: Callable[[dict], None]
 
     @property
     def work(self) -> Path:

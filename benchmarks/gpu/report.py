@@ -3,7 +3,7 @@
 report.md          to be read
 results.json       all that was measured, each with hardware, commit and versions
 NAME.h5, NAME.md, SHA256SUMS    exported models and their cards
-more.tar.gz        results, tables, logs and run directories, to be unpacked in an empty folder that shall be gone on with
+more.tar.gz        results, tables, logs and run directories; unpacked in an empty folder, that can be gone on with
 
 No data file is among them. Of the run directories, checkpoints come along as long as the archive stays small.
 """
@@ -68,7 +68,7 @@ def archive(out: Path) -> tuple[bytes, list[str]]:
 
 
 def _archived(out: Path) -> Iterator[Path]:
-    """Files in the order of their value; of the run directories what says how a training went before its checkpoints."""
+    """Files in the order of their value; of the run directories how a training went before its checkpoints."""
     folders = [out / name for name in (RESULTS, "tables", LOGS)]
     yield out / "sizes.json"
     for folder in folders:
@@ -153,9 +153,11 @@ def _shown(value: object) -> str:
 
 def _on_the_archive(left_out: list[str]) -> list[str]:
     lines = [
-        f"Results, tables, logs and run directories, {ARCHIVE_BYTES / 2**20:.0f} MiB at most; no data file. To go on:"
-        " unpack it in an empty folder, and name that folder by `--out`. A training goes on only on the same sky, which"
-        " another machine may round differently.",
+        (
+            f"Results, tables, logs and run directories, {ARCHIVE_BYTES / 2**20:.0f} MiB at most; no data file. To go on:"
+            " unpack it in an empty folder, and name that folder by `--out`. A training goes on only on the same sky, which"
+            " another machine may round differently."
+        ),
     ]
     if left_out:
         lines += ["", f"Left out for their size ({len(left_out)}): {', '.join(left_out[:20])}", ""]

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -255,7 +256,5 @@ def _waited(child: subprocess.Popen, seconds: float) -> bool:
 def _send(child: subprocess.Popen, number: int) -> None:
     """A signal to a process and to all that it has started."""
     if child.poll() is None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            pass

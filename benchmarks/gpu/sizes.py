@@ -1,4 +1,4 @@
-"""What is trained and how large, on a GPU and as a toy. The recipes are those of the Makefile without what is one core's.
+"""What is trained and how large, on a GPU and as a toy; the recipes are those of the Makefile less what is one core's.
 
 A toy takes the same road on a CPU in a few minutes; its numbers mean nothing.
 """
@@ -71,10 +71,12 @@ class Sizes:
         objects: of the sky to learn from, at most.
         made_objects: with random pixels, to measure speed with.
         short_steps: of the short trainings that are compared.
-        turns: timed.
+        turns: of the loop, on either side of the middle of a training that is gone on with.
+        pretrained: the model that ships to be tried in each precision.
         inference: sizes of a batch.
         many_seeds: as one program.
         table_settings, table_seeds, table_n: of table 8 and table 2; no seeds: the paper's, no n: all.
+        table_rows: of table 2: the paper's best, one that is turned by any angle, the baseline.
     """
 
     name: str
@@ -86,11 +88,13 @@ class Sizes:
     made_objects: int
     short_steps: int
     turns: int
+    pretrained: str
     inference: tuple[int, ...]
     many_seeds: int
     table_settings: tuple[str, ...] = ()
     table_seeds: int | None = None
     table_n: tuple[int, ...] = ()
+    table_rows: tuple[str, ...] = ("M_1", "M_r", "M_b")
 
 
 def _config(name: str, *groups: tuple[str, ...]) -> Config:
@@ -105,9 +109,10 @@ FULL = Sizes(
     few_objects=6000,
     objects=150_000,
     made_objects=4096,
-    short_steps=1000,
-    turns=6,
-    inference=(1, 4, 16, 64, 256, 1024, 4096),
+    short_steps=500,
+    turns=3,
+    pretrained="n1_enhanced",
+    inference=(1, 8, 64, 512, 4096),
     many_seeds=10,
 )
 TOY = Sizes(
@@ -120,10 +125,12 @@ TOY = Sizes(
     made_objects=64,
     short_steps=8,
     turns=2,
+    pretrained="n1_baseline",
     inference=(1, 4),
     many_seeds=2,
     table_settings=(*TINY, "stamp.copies=2"),
     table_seeds=1,
     table_n=(2,),
+    table_rows=("M_1",),
 )
 SIZES = {sizes.name: sizes for sizes in (FULL, TOY)}

@@ -1,36 +1,53 @@
 """How fast the full-size networks train and answer here; `benchmarks.training` measures."""
 
+from itertools import product
+
+import jax
+
 from benchmarks import training as benchmark
 from benchmarks.gpu.job import Job, Outcome
 from jtss.config.settings import Config
-from jtss.network import inputs
+from jtss.network import inputs, network
 from jtss.training.batches import Resident
 
 
 def speed(job: Job) -> Outcome:
-    """Steps, operations and alerts a second of both recipes."""
-    return Outcome({config.name: _speed(config, job) for config in (job.sizes.first_alert, job.sizes.sequences)})
-
-
-def _speed(config: Config, job: Job) -> dict:
-    sizes = job.sizes
-    values = benchmark.measure(config, objects=sizes.made_objects, turns=sizes.turns, inference=sizes.inference[-1])
-    for n in sizes.inference:
+    """Steps, operations and alerts a second of both recipes; training first, which matters more."""
+    configs = (job.sizes.first_alert, job.sizes.sequences)
+    values: dict[str, dict] = {config.name: {} for config in configs}
+    for config in configs:
+        values[config.name] |= of_training(config, job)
+        job.keep(values)
+    for config, n in product(configs, job.sizes.inference):
         alerts = n * config.n_detections / benchmark.seconds_of_inference(config, n)
-        values |= {f"inference, batches of {n} [alerts/s]": alerts}
-    return values
+        values[config.name] |= {f"inference, batches of {n} [alerts/s]": alerts}
+        job.keep(values)
+    return Outcome(values)
+
+
+def of_training(config: Config, job: Job) -> dict[str, float | str]:
+    """Time of a step, and its share of what the device can do at best."""
+    seconds = step_seconds(config, job, 1)
+    dtype = str(network.compute_dtype(config))
+    rate = 3 * benchmark.operations(config) * config.training.batch_size / seconds
+    peak = benchmark.peak_of(jax.devices()[0].device_kind, dtype)
+    values = {"precision": dtype, "training step [ms]": 1e3 * seconds, "training steps/s": 1 / seconds}
+    values |= {"training [TFLOP/s]": rate / 1e12}
+    return values | {"share of the peak [%]": 100 * rate / peak if peak else "unknown: no peak of this device is known"}
+
+
+def step_seconds(config: Config, job: Job, n_seeds: int) -> float:
+    """Seconds of a step of so many seeds as one program, without validation."""
+    train = benchmark.made(config, job.sizes.made_objects, 0)
+    statistics = inputs.fit(train.dynamic, train.static, config.metadata)
+    source = Resident(train, statistics, config)
+    return benchmark.seconds_of_a_step(config, source, None, job.sizes.turns, seeds=n_seeds, validated=False)
 
 
 def seeds(job: Job) -> Outcome:
     """The time of a step of many seeds as one program, over that of one."""
-    config, sizes = job.sizes.first_alert, job.sizes
-    train = benchmark.made(config, sizes.made_objects, 0)
-    statistics = inputs.fit(train.dynamic, train.static, config.metadata)
-    source = Resident(train, statistics, config)
-    one, many = (
-        benchmark.seconds_of_a_step(config, source, None, sizes.turns, seeds=n, validated=False)
-        for n in (1, sizes.many_seeds)
-    )
+    n_seeds = job.sizes.many_seeds
+    one, many = (step_seconds(job.sizes.first_alert, job, n) for n in (1, n_seeds))
     return Outcome(
-        {"seeds": sizes.many_seeds, "step of one [ms]": 1e3 * one, "step of all [ms]": 1e3 * many, "ratio": many / one}
+        {"seeds": n_seeds, "step of one [ms]": 1e3 * one, "step of all [ms]": 1e3 * many, "ratio": many / one}
     )

@@ -46,7 +46,7 @@ STAGES = (
     Stage("sky-small", "A small simulated sky, to test on", 0.2, leaves=FEW, on_cpu=True),
     Stage("sky", "The simulated sky to learn from", 0.35, needs=("sky-small",), leaves=SKY, on_cpu=True),
     Stage("tests", "Tests that want a GPU", 0.12, **CHECK),
-    Stage("precision", "bfloat16 against float32", 0.14, needs=("sky-small",), **CHECK),
+    Stage("precision", "bfloat16 against float32", 0.18, needs=("sky-small",), **CHECK),
     Stage("speed", "Speed", 0.15, **CHECK),
     Stage("resume", "A training gone on with, as it is", 0.08, **CHECK),
     Stage("resume-deterministic", "A training gone on with, deterministic", 0.08, xla_flags=DETERMINISTIC, **CHECK),
@@ -63,7 +63,7 @@ STAGES = (
         "sequences-model", "The model of three detections, tested and exported", needs=("sky", "sky-small", "sequences")
     ),
     Stage("table8", "TSC Table 8", least=60, needs=("sky",)),
-    Stage("table2", "TSC Table 2, three rows", least=60, needs=("sky",)),
+    Stage("table2", "Rows of TSC Table 2", least=60, needs=("sky",)),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 

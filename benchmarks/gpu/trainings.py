@@ -29,7 +29,6 @@ SHARE_OF_TIME, SHARE_OF_DISK = 0.6, 0.6  # of what is there, since neither is kn
 SAVE_SECONDS = 10.0  # before its limit a training stops by itself, and saves
 SPARE_CORES = 2  # for the process that feeds the device
 COMMAND = "python -m benchmarks.gpu"
-TABLE_2_ROWS = ("M_1", "M_r", "M_b")  # the paper's best, one that is turned by any angle, and the baseline
 
 
 def small_sky(job: Job) -> Outcome:
@@ -158,8 +157,11 @@ def publish(job: Job, config: Config, n_seeds: int) -> Outcome:
         request = assessment.Request(data, split, None, f"{COMMAND} (evaluation)")
         document, (path, _) = assessment.assess(model, request, out, print)
         results = document["results"]
-        values |= {f"{title}: objects": results["n_objects"], f"{title}: accuracy [%]": 100 * results["accuracy"]}
-        values |= {f"{title}: mean recall [%]": 100 * results["balanced_accuracy"]}
+        values |= {
+            f"{title}: objects": results["n_objects"],
+            f"{title}: accuracy [%]": 100 * results["accuracy"]["value"],
+        }
+        values |= {f"{title}: mean recall [%]": 100 * results["balanced_accuracy"]["value"]}
         values |= {f"{title}: cross-entropy [nat]": results["cross_entropy_nat"]}
         reports.append(path)
     path = export.export(model, config.name, job.out / "models", reports=reports)
@@ -171,7 +173,7 @@ def table8(job: Job) -> Outcome:
 
 
 def table2(job: Job) -> Outcome:
-    return table(job, "table2", models=TABLE_2_ROWS)
+    return table(job, "table2", models=job.sizes.table_rows)
 
 
 def table(job: Job, name: str, **part: Sequence) -> Outcome:

@@ -1,7 +1,7 @@
 """One stage in a process of its own: `python -m benchmarks.gpu.work NAME --out DIR --seconds S --sizes full`.
 
-What it measures becomes the stage's result, with hardware, commit and versions beside it, written when all is done. What
-could be done in part only is written beside, under another name, and does not count as finished.
+What it measures becomes the stage's result, with hardware, commit and versions beside it, written when all is
+done. What is done in part only is written beside, under another name, and does not count as finished.
 """
 
 import argparse
@@ -11,13 +11,14 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from benchmarks.gpu import checks, speed, stages, trainings
 from benchmarks.gpu.job import Job, Outcome
 from benchmarks.gpu.sizes import SIZES
 from jtss import exits, files
-from jtss.commands import cache
+from jtss.commands import cache as programs
 from jtss.errors import InputError
 from jtss.runs import provenance
 
@@ -50,25 +51,25 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     if not stages.BY_NAME[options.stage].on_cpu and options.stage != "tests":
-        cache.enable()
-    job = Job(options.out, SIZES[options.sizes], options.seconds)
+        programs.enable()
+    write = partial(write_result, options.out, options.stage, options.sizes, began)
+    job = Job(options.out, SIZES[options.sizes], options.seconds, lambda values: write(Outcome(values, finished=False)))
     try:
-        outcome = WORK[options.stage](job)
+        write(WORK[options.stage](job))
     except InputError as error:
         print(f"{options.stage}: error: {error}", file=sys.stderr)
         return exits.FAILED
-    write(options.out, options.stage, options.sizes, outcome, time.monotonic() - began)
     return 0
 
 
-def write(out: Path, name: str, sizes: str, outcome: Outcome, seconds: float) -> None:
-    """Write the result of a stage."""
+def write_result(out: Path, name: str, sizes: str, began: float, outcome: Outcome) -> None:
+    """Write the result of a stage that began at `began` of the monotonic clock."""
     document = {
         "stage": name,
         "sizes": sizes,
         "finished": outcome.finished,
         "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - began, 1),
         "commit": provenance.commit(),
         "source": source(),
         "hardware": provenance.hardware(),
@@ -81,6 +82,7 @@ def write(out: Path, name: str, sizes: str, outcome: Outcome, seconds: float) ->
         unfinished.unlink(missing_ok=True)
 
 
+@cache
 def source() -> str:
     """Hash of the program's own files, for a copy of the repository without git."""
     total = hashlib.sha256()
