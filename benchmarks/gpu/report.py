@@ -153,12 +153,10 @@ def _shown(value: object) -> str:
 
 def _on_the_archive(left_out: list[str]) -> list[str]:
     lines = [
-        (
-            f"Results, tables, logs and run directories, {ARCHIVE_BYTES / 2**20:.0f} MiB at most; no data file. To go on:"
-            " unpack it in an empty folder, and name that folder by `--out`. A training goes on only on the same sky, which"
-            " another machine may round differently."
-        ),
+        f"Results, tables, logs and run directories, {ARCHIVE_BYTES / 2**20:.0f} MiB at most; no data file.",
+        "To go on: unpack it in an empty folder, and name that folder by `--out`. A training goes on only on the same",
+        "sky, which another machine may round differently.",
     ]
     if left_out:
-        lines += ["", f"Left out for their size ({len(left_out)}): {', '.join(left_out[:20])}", ""]
+        lines += ["", f"Left out for their size ({len(left_out)}): {', '.join(left_out[:20])}"]
     return lines

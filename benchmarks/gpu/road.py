@@ -122,7 +122,9 @@ def require_device(out: Path, sizes: str) -> None:
     """Raise InputError where full sizes are asked for, and JAX has no GPU here."""
     path = stages.result(out, "machine")
     if not path.is_file():
-        raise InputError(f"JAX does not start here; see {out / LOGS / 'machine.log'}")
+        raise InputError(
+            f"JAX did not start, or not in time; see {out / LOGS / 'machine.log'}, or give it a longer --budget"
+        )
     platform = json.loads(path.read_text())["hardware"]["platform"]
     if sizes == "full" and platform != "gpu":
         path.unlink()  # the next run may have one
