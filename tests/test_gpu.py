@@ -258,7 +258,7 @@ def test_what_is_brought_back_is_flat_and_holds_no_data_file(walked, monkeypatch
     assert not [name for name in names if name.endswith(".h5") or "checkpoints" in name]
     text = (back / "report.md").read_text()
     assert "Left out for their size (1): work/runs/n1/seed-0/checkpoints/8/state" in text
-    assert "a GPU (gpu), 16 cores, a CPU; commit abc" in text
+    assert "a GPU (gpu), 16 cores of a CPU; commit abc" in text
     assert "numbers mean nothing" in text
 
 
@@ -285,7 +285,7 @@ def test_without_a_gpu_it_stops_and_says_so(tmp_path):
     )
     assert run.returncode == 2
     assert "error: JAX computes on the cpu here, expected a GPU; --toy" in run.stderr
-    assert not (tmp_path / "gpu" / stages.BACK).exists()
+    assert not stages.result(tmp_path / "gpu", "machine").exists()
 
 
 @pytest.mark.slow

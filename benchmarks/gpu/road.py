@@ -202,7 +202,8 @@ class Road:
         """Run the process of a stage, and end it at its limit; what it prints is in its log. Returns its status."""
         command = [sys.executable, "-m", "benchmarks.gpu.work", stage.name, "--out", str(self.out.resolve())]
         command += ["--seconds", f"{limit:.1f}", "--sizes", self.sizes]
-        with open(self.out / LOGS / f"{stage.name}.log", "ab") as log:
+        with open(self.out / LOGS / f"{stage.name}.log", "ab", buffering=0) as log:
+            log.write(f"begun with at most {limit:.0f} s, and ended without a word if this is the last\n".encode())
             with self._lock:  # none begins once the others are being ended
                 if self._ending:
                     return exits.FAILED
