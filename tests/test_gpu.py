@@ -15,7 +15,9 @@ import pytest
 
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
+from jtss.config import named, settings
 from jtss.errors import InputError
+from jtss.runs import ensemble
 
 WHY = "run as `python -m pytest` in the root"
 budget = pytest.importorskip("benchmarks.gpu.budget", reason=WHY)
@@ -335,3 +337,45 @@ def test_simulating_training_evaluating_and_exporting_do_without_the_packages_fo
         run = subprocess.run([sys.executable, *line.split()], cwd=tmp_path, env=given, capture_output=True, text=True)
         assert run.returncode == 0, f"{line}\n{run.stdout}{run.stderr}"
     assert (tmp_path / "models" / "tiny.h5").is_file()
+
+
+class StopAfter:
+    """Asks for a stop when it has been asked so often whether to."""
+
+    def __init__(self, times: int):
+        self.agreed, self._left = 0, times
+
+    def agree(self) -> bool:
+        self._left -= 1
+        self.agreed = int(self._left < 0)
+        return bool(self.agreed)
+
+    def may_break_off(self) -> bool:
+        return False
+
+
+@pytest.mark.slow
+def test_seeds_are_trained_one_by_one_and_gone_on_with(tmp_path, data_file, monkeypatch):
+    trainings = pytest.importorskip("benchmarks.gpu.trainings", reason=WHY)
+    job = pytest.importorskip("benchmarks.gpu.job", reason=WHY).Job(tmp_path, sizes.TOY, 60.0, lambda values: None)
+    job.work.mkdir()
+    job.sky.symlink_to(data_file)
+    stops = iter([StopAfter(3), StopAfter(13), StopAfter(1000), StopAfter(1000)])
+    monkeypatch.setattr(trainings, "StopSignals", lambda: None)
+    monkeypatch.setattr(trainings, "Deadline", lambda *_: next(stops))
+    config = settings.override(named.get("demo"), [*sizes.TINY, "training.patience=0"])
+
+    in_the_first = trainings.train(job, config, (0, 1))
+    assert not in_the_first.finished
+    assert 0 < in_the_first.values["seed 0: steps"] < config.training.iterations
+    with pytest.raises(InputError, match="no seed is finished"):
+        trainings.publish(job, config, 2)
+    in_the_second = trainings.train(job, config, (0, 1))
+    assert not in_the_second.finished
+    assert in_the_second.values["seed 0: steps"] == config.training.iterations
+    folder = job.work / "runs" / "demo"
+    assert [*ensemble.seed_directories(folder)] == [0]  # a model of one seed, whatever becomes of the other
+    assert trainings.train(job, config, (0, 1)).finished
+    assert [*ensemble.seed_directories(folder)] == [0, 1]
+    with pytest.raises(InputError, match="begun with another recipe or another sky"):
+        trainings.train(job, settings.override(config, ["head.units=8,8"]), (0, 1))

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 
 def machine(job: Job) -> Outcome:
     """The device's memory and what its driver says; hardware and versions stand beside every result."""
-    values = {"memory [GiB]": devices.memory_bytes() / 2**30, "cores": len(os.sched_getaffinity(0))}
+    values = {"memory that JAX takes [GiB]": devices.memory_bytes() / 2**30, "cores": len(os.sched_getaffinity(0))}
     values |= {"memory of the machine [GiB]": devices.host_memory_bytes() / 2**30}
     values |= {"multiplies bfloat16": devices.multiply_bfloat16(), "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
     values |= {"driver": _driver()}
