@@ -225,7 +225,7 @@ def _batches(config: Config, source: Resident, turn_steps: int, turn: int) -> La
 
 def _advanced(config: Config, states: TrainState, turns: Iterator[Labelled]) -> TrainState:
     """The states after some turns; given and returned in host memory, as a checkpoint is read."""
-    states = jax.device_put(states)
+    states = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), states)
     for examples in turns:
         states, _ = loop.advance(step.shared(config), states, examples)
     return jax.tree.map(np.array, states)
