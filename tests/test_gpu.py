@@ -118,7 +118,7 @@ def test_the_recipes_are_those_of_the_makefile_less_what_is_one_cores(variable, 
     }
 
 
-def test_the_seeds_of_the_full_recipe_are_an_ensemble_of_the_size_of_the_paper():
+def test_the_full_recipe_of_the_first_alert():
     full = sizes.FULL.first_alert
     assert (full.encoder.kernels, full.stamp.crop, full.stamp.copies) == ((4, 3, 3, 3, 3), 33, 4)
     assert (full.training.batch_size, full.training.iterations, full.training.decay) == (128, 13_000, "cosine")
@@ -258,6 +258,7 @@ def test_what_is_brought_back_is_flat_and_holds_no_data_file(walked, monkeypatch
         names = {*tar.getnames()}
     assert {"sizes.json", "stages/sky.json", "logs/sky.log", "work/runs/n1/seed-0/config.json"} <= names
     assert not [name for name in names if name.endswith(".h5") or "checkpoints" in name]
+    assert "stages/machine.json" not in names
     text = (back / "report.md").read_text()
     assert "Left out for their size (1): work/runs/n1/seed-0/checkpoints/8/state" in text
     assert "a GPU (gpu), 16 cores of a CPU; commit abc" in text

@@ -71,8 +71,9 @@ def _archived(out: Path) -> Iterator[Path]:
     """Files in the order of their value; of the run directories how a training went before its checkpoints."""
     folders = [out / name for name in (RESULTS, "tables", LOGS)]
     yield out / "sizes.json"
+    of_this_machine = stages.result(out, "machine")  # another one must be looked at anew
     for folder in folders:
-        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+        yield from sorted(path for path in folder.rglob("*") if path.is_file() and path != of_this_machine)
     of_runs = sorted(path for name in RUNS for path in (out / name).rglob("*") if path.is_file())
     yield from (path for path in of_runs if "checkpoints" not in path.parts)
     yield from (path for path in of_runs if "checkpoints" in path.parts)
