@@ -36,7 +36,7 @@ OWN_n3_best := $(SEQUENCES) --set training.iterations=10000
 OWN_n4_best := $(SEQUENCES) --set training.iterations=8000
 OWN_n5_best := $(SEQUENCES) --set training.iterations=8000
 
-.PHONY: demo models test test-slow test-gpu fuzz docs lint bench clean
+.PHONY: demo models test test-slow test-gpu gpu fuzz docs lint bench clean
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12 ...")'
@@ -75,6 +75,12 @@ test-slow: .venv/ready
 # On a machine with a GPU and JAX for it.
 test-gpu: .venv/ready
 	$(RUN) -m pytest -m gpu
+
+# All that is wanted of a GPU that is there for BUDGET; the same command goes on. Needs no .venv, but a PYTHON with JAX for
+# the GPU; says what that lacks. SIZES=toy: the same road on a CPU, its numbers mean nothing.
+BUDGET := 12m
+gpu:
+	$(PYTHON) -m benchmarks.gpu --budget $(BUDGET) --out gpu $(if $(filter toy,$(SIZES)),--toy)
 
 # Coverage-guided fuzzing of every reader of foreign bytes; what it finds is kept in fuzz/found. Not every Python has atheris.
 MINUTES := 5

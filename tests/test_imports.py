@@ -172,7 +172,9 @@ def loaded(statement: str, absent: tuple[str, ...] = ()) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["train", "data_prep.simulate", "data_prep.__main__", "jtss.training.trainer"])
+@pytest.mark.parametrize(
+    "module", ["train", "data_prep.simulate", "data_prep.__main__", "jtss.training.trainer", "benchmarks.gpu.work"]
+)
 def test_training_and_simulating_do_without_the_packages_for_packets(module):
     """A machine with a GPU may lack them."""
     loaded(f"import {module}", absent=("astropy", "fastavro", "cramjam"))
