@@ -202,7 +202,7 @@ def examples(sequences: Sequences, config: Config) -> Examples:
         label=class_of_label[alerts.label[index]],
         split=alerts.split[index],
         index=index,
-        ndethist=sequences.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
+        ndethist=alerts.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
     )
 
 
