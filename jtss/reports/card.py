@@ -240,11 +240,11 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 def _introduction(name: str, trained: TrainedModel) -> str:
     config, n = trained.config, trained.config.n_detections
-    reads = "a single alert" if n == 1 else f"the first {n} alerts"
+    alerts = "a single alert" if n == 1 else f"the first {n} alerts"
     size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
     network = "A network" if n_members == 1 else f"{n_members} networks"
     return (
-        f"Classifies an object of the ZTF alert stream from {reads} into one of {len(config.classes)} classes:"
+        f"Classifies an object of the ZTF alert stream from {alerts} into one of {len(config.classes)} classes:"
         f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
         f" parameters, reading {reads(config)}."
     )
