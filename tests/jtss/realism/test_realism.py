@@ -279,9 +279,13 @@ def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
         strong = [f"{row['objectId']},{row['label']}" for row in csv.DictReader(file) if row["grade"] == "strong"]
     (tmp_path / "labels.csv").write_text("\n".join(["objectId,label", *dict.fromkeys(strong)]) + "\n")
     build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
-    table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
-    words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
-    assert jtss("realism", *words) == 0
-    theirs = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
+    network = ztf_dir / "golden" / "alerce_images_only"
+    others = [f"theirs={network / 'predictions.csv'}", f"ours={network}"]
+    assert jtss("realism", "--real", str(tmp_path / "real.h5"), "--beside", *others, "--out", str(tmp_path)) == 0
+    document = json.loads((tmp_path / "realism.json").read_text())
+    theirs = document["transfer"]["first_detection"]["models"]["theirs"]
     recall = [theirs["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
     np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)
+    for version, models in document["transfer"]["versions"].items():  # of images alone all are the same
+        recall = [models["ours"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
+        np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.935], atol=0.006, err_msg=version)
