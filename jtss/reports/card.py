@@ -58,6 +58,10 @@ BY_COUNTERS = (
     "It reads how often the object was detected before. At a true first alert, where that says nothing, or with the"
     " counters missing, expect far more errors: Results in the documentation has such a measurement on real alerts."
 )
+BY_COUNTERS_ABOVE = (
+    "It reads how often the object was detected before, which says nothing at a true first alert, and may be missing:"
+    " Results, above, say how well it does then."
+)
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
@@ -374,6 +378,7 @@ def _fitted_to(trained: TrainedModel) -> str:
 def _limits(trained: TrainedModel) -> list[str]:
     config, measured = trained.config, any(map(is_real, trained.results))
     read = {*config.metadata.dynamic, *config.metadata.static}
+    in_versions = any((result.get("ablations") or {}).get("versions") for result in trained.results)
     others = (
         f"It knows no classes but {', '.join(config.classes)}: any other object is given one of these, often with high"
         " confidence."
@@ -388,7 +393,8 @@ def _limits(trained: TrainedModel) -> list[str]:
         others: True,
         ZTF_ONLY: True,
         SEEN_BEFORE: bool(HISTORY & read) and "asteroid" in config.classes,
-        BY_COUNTERS: bool(HISTORY & read),
+        BY_COUNTERS: bool(HISTORY & read) and not in_versions,
+        BY_COUNTERS_ABOVE: bool(HISTORY & read) and in_versions,
         SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
     }
     return [f"- {sentence}" for sentence, holds in limits.items() if holds]

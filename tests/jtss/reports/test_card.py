@@ -123,10 +123,13 @@ def test_the_card_says_what_an_accuracy_rests_on(folder):
     assert "|  | accuracy | mean recall | AGN recall | VS recall |" in text  # no supernova was there
     assert "| stamps zeroed | 50.0 % (10.0–90.0 %) | 50.0 % | 50.0 % | 50.0 % |" in text
     assert "Five versions" not in text
+    assert "Results in the documentation has such a measurement" in text
     measured["versions"] = [row("as they came", 0.75), row("counters hidden", 0.25)]
     text = made_card(folder, results=[result | {"ablations": measured}])
     assert "| counters hidden | 25.0 % (10.0–90.0 %) |" in text
     assert "Five versions" in text
+    assert "Results, above, say how well it does then." in text
+    assert "Results in the documentation has such a measurement" not in text
 
 
 def test_the_simulator_still_calls_its_survey_simulated():
