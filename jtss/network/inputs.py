@@ -202,7 +202,7 @@ def examples(sequences: Sequences, config: Config) -> Examples:
         label=class_of_label[sequences.label[index]],
         split=sequences.split[index],
         index=index,
-        ndethist=alerts.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
+        ndethist=sequences.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
     )
 
 

@@ -406,5 +406,4 @@ def _intended_use(name: str) -> list[str]:
 
 
 def _file(name: str, trained: TrainedModel, sha256: str) -> list[str]:
-    versions = f"jtss {trained.jtss_version}, data schema version {schema.SCHEMA_VERSION}"
-    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by {versions}."]
+    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by jtss {trained.jtss_version}."]
