@@ -63,7 +63,7 @@ models/sky.h5: | .venv/ready
 
 model-%: models/sky.h5
 	$(RUN) train.py --config $* --data $< --out models/$* $(OWN_$*) $(SETTINGS)
-	$(RUN) evaluate.py --ckpt models/$*
+	$(RUN) evaluate.py --ckpt models/$* --ablations
 	$(JTSS) models export models/$* --folder jtss/pretrained/files --name $* --report models/$*/evaluation/report.json
 
 test: .venv/ready

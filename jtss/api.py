@@ -549,8 +549,8 @@ def evaluate(
         learning_curve: of the training, by step.
         confident_errors: the wrong predictions with the highest probability.
         versions, hardware: what evaluated it.
-        bogus_screening, by_detections, seeds: None; they are of `jtss evaluate` with a screener, more models or an
-            ensemble's seeds.
+        bogus_screening, by_detections, seeds, ablations: None; they are of `jtss evaluate` with a screener, more
+            models, an ensemble's seeds, or --ablations.
 
     Raises:
         InputError: the model cannot read the data, or nothing in them can be evaluated.

@@ -1,10 +1,11 @@
 """What a model reads of an object's rows, as pure functions of `Sequences`: nothing is stored twice."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
-from jtss.schema import ALERT, COLUMNS, TOLD_DAYS, Sequences, select_rows
+from jtss.schema import ALERT, COLUMNS, LIMIT, MIN_GAP_DAYS, TOLD_DAYS, Sequences, select_rows
 
 
 def alerts(sequences: Sequences) -> Sequences:
@@ -65,3 +66,34 @@ def packet(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> Sequ
         parts.append(np.append(earlier[sequences.jd[earlier] > sequences.jd[end] - TOLD_DAYS], end))
     start = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
     return select_rows(sequences, objects, np.concatenate([np.zeros(0, np.int64), *parts]), start)
+
+
+def recent(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n: int) -> tuple[np.ndarray, Sequences]:
+    """The latest n detections that a packet tells, its alert among them, 6 hours apart: a sequence without waiting.
+
+    Going back from the alert, each is the latest that is 6 hours or more before the one taken last; limits are passed
+    over.
+
+    Args:
+        objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
+        n: detections wanted.
+
+    Returns:
+        [C] int64, which of the B packets tell so many; and their n rows each, in time order, the alert last. Only the
+        rows of alerts have stamps.
+
+    TSC §IV-A, for the gap.
+    """
+    packets = packet(sequences, objects, which)
+    index, parts = [], []
+    for i, (begin, end) in enumerate(pairwise(packets.object_start)):
+        rows = [end - 1]
+        for row in range(end - 2, begin - 1, -1):
+            if len(rows) < n and packets.kind[row] != LIMIT and packets.jd[row] <= packets.jd[rows[-1]] - MIN_GAP_DAYS:
+                rows.append(row)
+        if len(rows) == n:
+            index.append(i)
+            parts.append(rows[::-1])
+    chosen = np.array(index, np.int64)
+    rows = np.array(parts, np.int64).reshape(-1)
+    return chosen, select_rows(packets, chosen, rows, n * np.arange(len(chosen) + 1, dtype=np.int64))

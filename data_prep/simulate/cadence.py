@@ -17,7 +17,7 @@ DAYS_PER_YEAR = 365.25
 N_SEASONS = int((SURVEY_END_JD - SURVEY_START_JD) / DAYS_PER_YEAR) + 2
 SEASON_DAYS, SHORTEST_SEASON_DAYS, LONGEST_SEASON_DAYS = (245.0, 35.0), 150.0, 340.0  # mean and scatter, limits
 FIRST_FIELDS_DAYS = 150.0  # the fields of the first year are begun within this time
-LATER_FIELDS = 0.25  # of the fields are begun at any time
+LATER_FIELDS = 0.5  # of the fields are begun at any time
 
 NIGHT_GAPS_DAYS = np.array([1, 2, 3, 4, 5, 6, 10, 14])
 # 8 nights a month until the autumn of 2020, 11 since, and every clear night for some fields and seasons.

@@ -12,6 +12,7 @@ from data_prep.simulate.cadence import Schedule, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
 from jtss.schema import TOLD_DAYS
 
+AT_ANY_AGE = 0.5  # of what happens once
 FOLLOWED_DAYS = 400.0  # after the broker begins to watch; five alerts take less
 BULGE_SIZE = 0.45  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
 SKIES = ("paper", "any", "mixed")
@@ -103,6 +104,16 @@ def joined(rng: np.random.Generator, plan: Schedule, sky_name: str) -> np.ndarra
     return np.where(rng.random(n) < from_the_first, -np.inf, late)
 
 
+def _at_any_age(rng: np.random.Generator, begin: np.ndarray, end: np.ndarray | float) -> np.ndarray:
+    """[O] when something happens that happens once: half at any time, half at any age of its field, in logarithm.
+
+    Otherwise hardly any would be met in the first nights of a survey, and ncovhist would tell it from what always
+    shines.
+    """
+    share, length = rng.random(len(begin)), end - begin
+    return begin + np.where(rng.random(len(begin)) < AT_ANY_AGE, length**share - 1, share * length)
+
+
 def whole_life(rng: np.random.Generator, plan: Schedule, watched_jd: np.ndarray) -> Visits:
     """What shines always is followed from the first exposure of its place, so that its counts are counted."""
     end = np.where(np.isfinite(watched_jd), watched_jd + FOLLOWED_DAYS, np.inf)
@@ -162,7 +173,7 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.2, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
     rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
-    explosion = rng.uniform(plan.begin_jd - rise, sky.SURVEY_END_JD - TOLD_DAYS)
+    explosion = _at_any_age(rng, plan.begin_jd, sky.SURVEY_END_JD - TOLD_DAYS) - rise
     watched = np.where(np.isfinite(joined(rng, plan, sky_name)), explosion, -np.inf)
     seen = visits(rng, plan, explosion - 2 * TOLD_DAYS, explosion + FOLLOWED_DAYS)
     days = seen.jd - (explosion + rise)[:, None]
@@ -200,8 +211,9 @@ def single(
     Asteroids and artefacts: only the first exposure that shows them becomes an alert, with one right after it.
     """
     n = len(plan.begin_jd)
-    number = np.floor(rng.random(n) * plan.taken.sum(axis=1)).astype(int)
-    appears = plan.jd[np.arange(n), number]
+    exposures = np.maximum(plan.taken.sum(axis=1), 1)
+    number = np.floor(_at_any_age(rng, np.zeros(n), exposures)).astype(int)
+    appears = plan.jd[np.arange(n), np.minimum(number, exposures - 1)]
     seen = visits(rng, plan, appears - 2 * TOLD_DAYS, appears + 6 * TOLD_DAYS)
     there = (seen.jd >= appears[:, None])[..., None]
     above = np.where(there, by_filter(magnitude, np.full(n, 0.5))[:, None], 0)

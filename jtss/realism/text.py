@@ -5,11 +5,16 @@ import io
 import math
 from collections.abc import Callable, Iterator
 
+from jtss.inference.versions import WORDS as VERSION_WORDS
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import CLASS_NAMES
 
 OTHER_NIGHTS = "of other nights"
 VALUES_SHOWN = 8  # of a class; realism.csv has all
+HISTORIES = (
+    "Sequences from histories: the first alert of each object and the latest detections that its packet tells, 6 hours"
+    " or more apart."
+)
 COLUMNS = ("measure", "subject", "part", "class", "value", "lower", "upper", "n_objects")  # of realism.csv
 
 Row = list[str]
@@ -22,6 +27,10 @@ def transfer(document: dict) -> str:
     parts = []
     if measured["first_detection"]:
         parts += _first_detection(measured["first_detection"], document["real"])
+    if measured["versions"]:
+        parts.append(_versions(measured["versions"]))
+    if measured["histories"]:
+        parts.append(_histories(measured["histories"]))
     parts += [_sequences(name, model) for name, model in measured["sequences"].items()]
     return "\n\n".join(parts)
 
@@ -42,7 +51,7 @@ def _first_detection(comparison: dict, real: dict) -> list[str]:
         table = _differences(comparison["differences"])
         parts.append(f"Differences on the same objects (paired bootstrap):\n\n{table}")
     parts += [_confusion(name, scores) for name, scores in common.items()]
-    parts += [_strata(key, models) for key in ("epoch", "magnitude")]
+    parts += [_strata(key, models) for key in next(iter(models.values()))["by"]]
     return parts
 
 
@@ -104,6 +113,43 @@ def _strata(key: str, models: dict) -> str:
             means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
             rows.append([name, part, *means, *(_of(scores["recall"][each]) for each in classes)])
     return f"By {key} of the first detection:\n\n{aligned(rows)}"
+
+
+def _versions(versions: dict[str, dict]) -> str:
+    """By model, so that what a model loses stands in one place."""
+    came = versions["as_is"]
+    first = next(iter(came.values()))
+    groups, classes = list(first["balanced_accuracy"]), _present(first)
+    rows = [["", "", *(f"mean recall of {group}" for group in groups), *(f"{name} recall" for name in classes)]]
+    for name in came:
+        for version, models in versions.items():
+            if name in models:
+                rows.append([name, VERSION_WORDS[version], *_recalls(models[name], groups, classes)])
+    head = (
+        f"Five versions of what the packets of the same {first['n_objects']} objects say of the past; a table of"
+        " probabilities has only the first."
+    )
+    return f"{head}\n\n{aligned(rows)}"
+
+
+def _recalls(scores: dict, groups: list[str], classes: list[str]) -> list[str]:
+    means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
+    return means + [_with_interval(scores["recall"][name]) for name in classes]
+
+
+def _histories(models: dict[str, dict]) -> str:
+    parts = [HISTORIES]
+    for name, model in models.items():
+        scores, n_objects = model["scores"], model["n_objects"]
+        if not scores:
+            parts.append(f"{name} reads {model['n_detections']} detections, which no packet tells.")
+            continue
+        groups, classes = list(scores["balanced_accuracy"]), _present(scores)
+        head = ["", "detections", "objects", *(f"mean recall of {group}" for group in groups)]
+        head += [f"{each} recall ({scores['recall'][each]['n_objects']})" for each in classes]
+        row = [name, str(model["n_detections"]), str(n_objects), *_recalls(scores, groups, classes)]
+        parts.append(aligned([head, row]))
+    return "\n\n".join(parts)
 
 
 def _of(score: dict) -> str:
@@ -211,7 +257,15 @@ def _cell(value: object) -> object:
 
 
 def _transfer(measured: dict | None) -> Iterator[TableRow]:
-    first = measured and measured["first_detection"]
+    if not measured:
+        return
+    for version, models in (measured["versions"] or {}).items():
+        for name, scores in models.items():
+            yield from _score_rows(name, f"version {version}", scores)
+    for name, model in measured["histories"].items():
+        if model["scores"]:
+            yield from _score_rows(name, f"history of {model['n_detections']}", model["scores"])
+    first = measured["first_detection"]
     if not first:
         return
     for name, model in first["models"].items():

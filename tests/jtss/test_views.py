@@ -92,3 +92,37 @@ def test_a_packet_is_its_alert_and_what_is_earlier_by_thirty_days_at_most(counts
         jd, now = both.jd[slice(*both.object_start[owner : owner + 2])], float(both.jd[both.candid == candid][0])
         np.testing.assert_array_equal(packets.jd[rows], jd[(jd <= now) & (jd > now - TOLD_DAYS)])
         assert packets.kind[rows][-1] == ALERT
+
+
+def recent_by_hand(both, alone, owner, which, n):
+    """Jd of the latest n detections 6 hours apart, the alert last; None where there are not so many."""
+    rows = slice(*both.object_start[owner : owner + 2])
+    now = alone.jd[alone.object_start[owner] + which]
+    jd = both.jd[rows][both.kind[rows] != schema.LIMIT]
+    taken = [now]
+    for earlier in sorted(jd[(jd < now) & (jd > now - views.TOLD_DAYS)], reverse=True):
+        if taken[-1] - earlier >= schema.MIN_GAP_DAYS:
+            taken.append(earlier)
+    return taken[:n][::-1] if len(taken) >= n else None
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(MANY, SEEDS, st.integers(1, 5))
+def test_the_recent_past_is_what_a_packet_tells_six_hours_apart(counts, seed, n):
+    both, alone = made(seed, counts)
+    both.jd[:] = (
+        both.jd[both.object_start[:-1]].repeat(both.n_rows)
+        + (both.jd - both.jd[both.object_start[:-1]].repeat(both.n_rows)) / 20
+    )  # hours apart, so that the gap counts
+    alone.jd[:] = both.jd[both.kind == ALERT]
+    objects = np.repeat(np.arange(len(counts)), counts)
+    which = np.concatenate([np.arange(k) for k in counts])
+    index, taken = views.recent(both, objects, which, n)
+    schema.check(taken)
+    expected = [recent_by_hand(both, alone, *pair, n) for pair in zip(objects, which, strict=True)]
+    assert index.tolist() == [i for i, jd in enumerate(expected) if jd is not None]
+    assert taken.n_rows.tolist() == [n] * len(index)
+    assert taken.jd.reshape(-1, n).tolist() == [jd for jd in expected if jd is not None]
+    assert schema.LIMIT not in taken.kind
+    assert (taken.kind[taken.object_start[1:] - 1] == ALERT).all()
+    np.testing.assert_array_equal(taken.object_id, both.object_id[objects[index]])

@@ -70,6 +70,26 @@ def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
     assert (folder / "run" / "evaluation" / "report.html").is_file()
 
 
+def test_what_the_accuracy_rests_on_is_measured_where_asked_for(evaluate, folder, tmp_path):
+    assert json.loads((folder / "run" / "evaluation" / "report.json").read_text())["ablations"] is None
+    status, out, _ = evaluate("--ablations", "--out", tmp_path / "report")
+    assert status == 0
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    plain, *changed = found["ablations"]["inputs"]
+    assert plain["accuracy"] == found["results"]["accuracy"]["value"]
+    assert plain["objects"] == found["results"]["n_objects"] == 12
+    assert [row["name"] for row in changed] == [
+        "stamps zeroed",
+        "another object's stamps",
+        "another object's metadata",
+        "counters hidden",
+        "without AllWISE",
+    ]
+    assert found["ablations"]["versions"] == []  # of models of single alerts
+    assert "what it rests on, 12 objects:" in out
+    assert "What it rests on" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_the_training_split_is_evaluated_with_a_loud_warning(evaluate, tmp_path):
     status, _, err = evaluate("--split", "train", "--out", tmp_path / "report")
     assert status == 0

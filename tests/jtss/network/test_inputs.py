@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.made_sequences import sequences, with_histories
 from jtss import schema
-from jtss.config.settings import MetadataConfig
+from jtss.config import named
+from jtss.config.settings import MetadataConfig, override
 from jtss.network import inputs
 
 COMPLETE = MetadataConfig()
@@ -171,3 +173,15 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
         np.testing.assert_array_equal(found[1][:, i], expected)
     statistics = inputs.fit(*found, chosen)
     assert inputs.standardise(found[1], statistics.static).shape == found[1].shape
+
+
+def test_detections_so_far_are_those_of_the_alert_read_last_whatever_stands_around_it():
+    alone = sequences((3, 1, 2), label=[0, 1, 2])
+    both = with_histories(alone, seed=3)
+    assert len(both.kind) > len(alone.kind)
+    for n in (1, 2, 3):
+        config = override(named.get("demo"), [f"n_detections={n}", "temporal.kernel=1"])
+        found, expected = (inputs.examples(each, config).ndethist for each in (both, alone))
+        np.testing.assert_array_equal(found, expected)
+        rows = alone.object_start[:-1][alone.n_rows >= n] + n - 1
+        np.testing.assert_array_equal(found, alone.metadata[rows, schema.METADATA_NAMES.index("ndethist")])

@@ -95,6 +95,43 @@ def test_results_on_simulated_skies_are_told_apart(folder):
     assert text.index("`another`") < text.index("the content hash differs") < text.index("`third`")
 
 
+@pytest.mark.parametrize(("option", "words"), [("", "(seed 31)"), (" --sky mixed", "(seed 31, mixed sky)")])
+def test_the_kind_of_sky_is_named_where_its_command_names_it(folder, option, words):
+    trained = file.read(folder / "files" / "tiny.h5")
+    command = f"jtss data simulate --objects 90 --seed 31{option} --out sky.h5"
+    (result,), learnt = trained.results, trained.provenance["training_data"]
+    result |= {"title": "simulated test split", "data": result["data"] | {"made_by": command}}
+    provenance = trained.provenance | {"training_data": learnt | {"command": command}}
+    text = made_card(folder, provenance=provenance, results=[result])
+    assert f"### Simulated test split of the training sky {words}: " in text
+    assert f"- Made by `{command}` {words}; content hash" in text
+
+
+def row(name, accuracy, objects=20):
+    one = {"objects": objects, "correct": 0, "accuracy": accuracy, "wilson_interval": [0.1, 0.9]}
+    recall = {"AGN": one, "SN": one | {"objects": 0, "accuracy": None}, "VS": one}
+    return one | {"name": name, "mean_recall": accuracy, "recall": recall}
+
+
+def test_the_card_says_what_an_accuracy_rests_on(folder):
+    trained = file.read(folder / "files" / "tiny.h5")
+    (result,) = trained.results
+    assert "What this rests on" not in made_card(folder)
+    measured = {"inputs": [row("nothing withheld", 0.75), row("stamps zeroed", 0.5)], "versions": []}
+    text = made_card(folder, results=[result | {"ablations": measured}])
+    assert "What this rests on (20 objects)" in text
+    assert "|  | accuracy | mean recall | AGN recall | VS recall |" in text  # no supernova was there
+    assert "| stamps zeroed | 50.0 % (10.0–90.0 %) | 50.0 % | 50.0 % | 50.0 % |" in text
+    assert "Five versions" not in text
+    assert "Results in the documentation has such a measurement" in text
+    measured["versions"] = [row("as they came", 0.75), row("counters hidden", 0.25)]
+    text = made_card(folder, results=[result | {"ablations": measured}])
+    assert "| counters hidden | 25.0 % (10.0–90.0 %) |" in text
+    assert "Five versions" in text
+    assert "Results, above, say how well it does then." in text
+    assert "Results in the documentation has such a measurement" not in text
+
+
 def test_the_simulator_still_calls_its_survey_simulated():
     dataset = pytest.importorskip("data_prep.simulate.dataset")
     assert dataset.SURVEY.endswith(card.SIMULATED)

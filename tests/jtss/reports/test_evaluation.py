@@ -52,6 +52,26 @@ def test_labels_are_indices_into_the_models_classes():
     assert evaluated.counts["of class SN, which the model does not know"] == 1
 
 
+@pytest.mark.parametrize("keep", [1, 3, 7, 40])
+def test_objects_are_kept_at_random_and_only_those_evaluated(keep):
+    whole = with_histories(sequences([3] * 40, label=[i % 4 for i in range(40)], split=[2] * 40), seed=2)
+    parts = [schema.take(whole, np.arange(i, i + 4)) for i in range(0, 40, 4)]
+    kept = evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=keep).kept
+    schema.check(kept)
+    evaluated = [f"ZTF{i}" for i in range(40) if i % 4 != 3]
+    names = kept.object_id.tolist()
+    assert len(names) == min(keep, 30)
+    assert set(names) <= set(evaluated)
+    assert names == sorted(names, key=evaluated.index)
+    assert names != evaluated[:keep] or keep == 40
+    rows = schema.take(whole, np.array([int(name.removeprefix("ZTF")) for name in names]))
+    np.testing.assert_array_equal(kept.metadata, rows.metadata)  # histories and all
+
+
+def test_nothing_is_kept_unless_asked_for():
+    assert evaluate([data()]).kept is None
+
+
 def test_batches_change_nothing():
     whole = data()
     parts = [schema.take(whole, np.arange(i, min(i + 3, 8))) for i in range(0, 8, 3)]
