@@ -100,7 +100,7 @@ def recent_by_hand(both, alone, owner, which, n):
     now = alone.jd[alone.object_start[owner] + which]
     jd = both.jd[rows][both.kind[rows] != schema.LIMIT]
     taken = [now]
-    for earlier in sorted(jd[(jd < now) & (jd > now - views.TOLD_DAYS)], reverse=True):
+    for earlier in sorted(jd[(jd < now) & (jd > now - TOLD_DAYS)], reverse=True):
         if taken[-1] - earlier >= schema.MIN_GAP_DAYS:
             taken.append(earlier)
     return taken[:n][::-1] if len(taken) >= n else None
