@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.simulate import detections, objects, survey
+from data_prep.simulate import cadence, detections, objects, survey
 from data_prep.simulate.measurements import LEAST_SIGMA
 from helpers.made_sky import watched
 from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, MIN_GAP_DAYS, TOLD_DAYS
@@ -182,7 +182,9 @@ def test_what_is_subtracted_adds_to_the_error():
     assert errors[0] < errors[1] < 0.3 * errors[2]
 
 
-def test_exposures_of_a_place_accumulate_over_the_survey():
+def test_exposures_of_a_place_accumulate_over_the_survey(monkeypatch):
+    monkeypatch.setattr(objects, "AT_ANY_AGE", 0.0)
+    monkeypatch.setattr(cadence, "LATER_FIELDS", 0.0)
     population, alerts, _ = watched("asteroid", 1500)
     years = (times(population, alerts) - 2458119.5) / 365.25 + 2018
     medians = [np.median(alerts.ncovhist[(years > y) & (years < y + 1)]) for y in (2018, 2021, 2023, 2025)]

@@ -67,7 +67,20 @@ def test_nuclei_are_in_another_state_than_their_reference():
     assert np.median(np.abs(median)) > 2 * np.median(scatter)
 
 
-def test_supernovae_are_nothing_before_and_nothing_in_the_reference():
+def test_what_happens_once_happens_at_any_age_of_its_field():
+    """Half of it in logarithm, so that first nights and first months have their share."""
+    places = plan(3000)
+    made = objects.asteroids(np.random.default_rng(5), places, "paper")
+    number = made.visits.before + np.argmax(made.flux > 0, axis=1)  # exposures before the first that shows it
+    share = np.log1p(number) / np.log(places.taken.sum(axis=1))
+    assert (
+        0.5 * 0.3 < np.mean(share < 0.3) < 0.5 * 0.3 + 0.08
+    )  # uniform in logarithm for half, hardly any of the others
+    assert np.mean(number > 0.5 * places.taken.sum(axis=1)) > 0.25
+
+
+def test_supernovae_are_nothing_before_and_nothing_in_the_reference(monkeypatch):
+    monkeypatch.setattr(objects, "AT_ANY_AGE", 0.0)
     made = objects.supernovae(np.random.default_rng(3), plan(400), "paper")
     assert np.all(made.reference == 0)
     shines = made.flux > 0
@@ -77,8 +90,9 @@ def test_supernovae_are_nothing_before_and_nothing_in_the_reference():
     assert np.mean(~shines[:, 0]) > 0.7
 
 
-def test_asteroids_and_artefacts_begin_at_an_exposure_of_their_place():
+def test_asteroids_and_artefacts_begin_at_an_exposure_of_their_place(monkeypatch):
     """As often in the middle of a season as its exposures are there: a month of them lies before most."""
+    monkeypatch.setattr(objects, "AT_ANY_AGE", 0.0)
     places = plan(600)
     made = objects.asteroids(np.random.default_rng(3), places, "paper")
     shines = made.flux > 0
