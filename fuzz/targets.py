@@ -22,13 +22,12 @@ from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.decode import Decoded, decode
 from data_prep.packets.fits import StampError, decode_cutout
-from data_prep.packets.history import TOLD_DAYS
 from fuzz import seeds
 from jtss import dataset
 from jtss.errors import InputError
 from jtss.inference import other_classifiers
 from jtss.pretrained import file
-from jtss.schema import ALLWISE_BANDS, DETECTION, LIMIT, METADATA_NAMES, check
+from jtss.schema import ALLWISE_BANDS, DETECTION, LIMIT, METADATA_NAMES, TOLD_DAYS, check
 
 MEMORY_MB = 1024  # beyond what a target holds after its seeds; a block has 64 MB, its decoded alerts a few times that
 HEAP_HEADER = 16  # bytes, of a global heap and of each object in it

@@ -464,7 +464,8 @@ def simulate(
         seed: another seed is another sky.
         out: FILE.h5, or a folder, which receives alerts/*.avro, labels.csv and allwise.csv.
         classes: of `jtss.schema.CLASS_NAMES`.
-        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", half each.
+        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", about half
+            of each.
         force: replace a data set that exists; alert packets always need a new folder.
 
     Returns:

@@ -78,6 +78,7 @@ def _measured(jd: np.ndarray, fid: np.ndarray, kind: np.ndarray, metadata: np.nd
     is_seen = kind != LIMIT
     seen = {name: metadata[is_seen, index] for name, index in _COLUMN.items()}
     jd, magnitude, positive = jd[is_seen], seen["magpsf"], seen["isdiffpos"]
+    positive = positive[~np.isnan(positive)]
     of_filter = {f: fid[is_seen] == f for f in (G, R)}
     return {
         "magnitude": np.nanmedian(magnitude),
@@ -85,8 +86,8 @@ def _measured(jd: np.ndarray, fid: np.ndarray, kind: np.ndarray, metadata: np.nd
         "scatter_g": _scatter(jd[of_filter[G]], magnitude[of_filter[G]]),
         "scatter_r": _scatter(jd[of_filter[R]], magnitude[of_filter[R]]),
         "colour": np.nanmedian(magnitude[of_filter[G]]) - np.nanmedian(magnitude[of_filter[R]]),
-        "share_negative": 1 - np.nanmean(positive),
-        "sign_changes": np.mean(np.diff(positive) != 0) if len(jd) > 1 else np.nan,
+        "share_negative": 1 - np.mean(positive),
+        "sign_changes": np.mean(np.diff(positive) != 0) if len(positive) > 1 else np.nan,
         "depth": np.nanmedian(depth),
         "depth_scatter": np.nanstd(depth),
         "depth_minus_magnitude": np.nanmedian(seen["diffmaglim"] - magnitude),

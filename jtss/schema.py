@@ -26,6 +26,7 @@ FILL_LIMIT = 1e30  # |pixel| above this is a fill value, not light
 
 MAX_DETECTIONS = 5  # the longest sequence that any model reads
 MIN_GAP_DAYS = 0.25  # a detection closer than this to the last kept one is dropped
+TOLD_DAYS = 30.0  # of its object's past, in a packet
 
 ALLWISE_BANDS = ("W1", "W2", "W3", "W4")
 MATCH_RADIUS_ARCSEC = 2.0

@@ -380,3 +380,14 @@ def test_seeds_are_trained_one_by_one_and_gone_on_with(tmp_path, data_file, monk
     assert [*ensemble.seed_directories(folder)] == [0, 1]
     with pytest.raises(InputError, match="begun with another recipe or another sky"):
         trainings.train(job, settings.override(config, ["head.units=8,8"]), (0, 1))
+
+
+def test_the_archive_does_without_what_another_stage_has_just_renamed(tmp_path, monkeypatch):
+    (tmp_path / "sizes.json").write_text('"toy"\n')
+    paths = [tmp_path / "stages" / ".sky.json.7.partial", tmp_path / "sizes.json"]
+    monkeypatch.setattr(report, "_archived", lambda out: iter(paths))
+    content, left_out = report.archive(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        assert tar.getnames() == ["sizes.json"]
+        assert tar.extractfile("sizes.json").read() == b'"toy"\n'
+    assert left_out == []

@@ -58,12 +58,19 @@ def archive(out: Path) -> tuple[bytes, list[str]]:
     content, size, left_out = io.BytesIO(), 0, []
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
         for path in _archived(out):
-            length = path.stat().st_size
-            if size + length > ARCHIVE_BYTES:
-                left_out.append(str(path.relative_to(out)))
+            name = path.relative_to(out).as_posix()
+            try:
+                too_large = size + path.stat().st_size > ARCHIVE_BYTES
+                data = b"" if too_large else path.read_bytes()
+            except FileNotFoundError:  # a stage beside this one has just given it another name
                 continue
-            size += length
-            tar.add(path, path.relative_to(out).as_posix())
+            if too_large:
+                left_out.append(name)
+                continue
+            size += len(data)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
     return content.getvalue(), left_out
 
 

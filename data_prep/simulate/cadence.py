@@ -34,6 +34,7 @@ REPEATED_SHARE, REPEATED_NIGHTS, SELDOM_REPEATED = 0.12, 0.8, 0.07  # seasons wh
 ONE_FILTER_SHARE = 0.025  # of the seasons take r alone
 I_SHARE = 0.02  # of the exposures
 EXPOSURES_PER_NIGHT = 4  # at most
+DUSK, DAWN = 0.58, 1.08  # Palomar's night, of a Julian day
 AT_ONCE_SHARE, AT_ONCE_DAYS, LATER_DAYS = 0.27, (0.0004, 0.0012), (0.012, 0.105)  # from one exposure to the next
 
 # Variance of a science pixel [DN^2] = VARIANCE_PER_DN * light + READ_VARIANCE; robust fit to the rings of real stamps.
@@ -128,8 +129,9 @@ def _exposures(rng: np.random.Generator, night: np.ndarray, season: np.ndarray) 
     at_once = rng.random(fid.shape, np.float32) < AT_ONCE_SHARE
     steps = np.where(at_once, rng.uniform(*AT_ONCE_DAYS, fid.shape), rng.uniform(*LATER_DAYS, fid.shape))
     steps[..., 0] = 0
-    hour = rng.uniform(0.62, 0.90, (len(night), 1, 1)) + rng.normal(0, 0.03, night.shape)  # Palomar's night in JD
-    return (night + np.clip(hour, 0.58, 1.0))[..., None] + np.cumsum(steps, axis=-1), fid, taken
+    hour = rng.uniform(0.62, 0.90, (len(night), 1, 1)) + rng.normal(0, 0.03, night.shape)
+    hour = np.clip(hour, DUSK, 1.0)[..., None] + np.cumsum(steps, axis=-1)
+    return night[..., None] + hour, fid, taken & (hour < DAWN)
 
 
 def _pack(taken: np.ndarray, jd: np.ndarray, fid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

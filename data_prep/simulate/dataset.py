@@ -190,7 +190,8 @@ def simulate(
         n_objects: in all; the classes share them equally.
         seed: of the whole data set, its split included.
         classes: names of `CLASS_NAMES`; asteroids and most bogus objects have a single alert.
-        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", half each.
+        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", about half
+            of each.
         workers: processes; None = one per core.
         force: replace an existing file.
         progress: show a bar on stderr.

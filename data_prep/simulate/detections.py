@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.sequences import KEPT, select
-from data_prep.simulate.objects import TOLD_DAYS, Population, flux_of, of_filter
-from jtss.schema import MAX_DETECTIONS
+from data_prep.simulate.objects import Population, flux_of, of_filter
+from jtss.schema import MAX_DETECTIONS, TOLD_DAYS
 
 SATURATED_MAG = 12.0  # what is brighter in the science image makes no alert
 FIRE_SNR, HISTORY_SNR = 5.0, 3.0

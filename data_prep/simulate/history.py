@@ -5,8 +5,8 @@ One function serves the packets' `prv_candidates` and the rows of the data file.
 
 import numpy as np
 
-from data_prep.simulate.objects import TOLD_DAYS
 from data_prep.simulate.survey import Observed
+from jtss.schema import TOLD_DAYS
 
 
 def told(observed: Observed, row: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partne
 SHARP_RESIDUAL = 0.55  # FWHM of what a bright source leaves, of that of the PSF
 SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
+SUREST_RB = 0.985
 ROUGH_PIX, ROUGH_SCATTER = 0.12, 0.7  # what is left of a source under the detection moves its centroid
 LEAST_SIGMA = {False: 0.018, True: 0.08}  # sigmapsf of what is bright: an artefact is no PSF
 
@@ -215,7 +216,8 @@ def real_bogus(
         bright = 0.40 / (1 + np.exp((star_mag - 14.6) / 0.8))
         doubt = (0.055 + faint) * np.exp(rng.normal(0, 0.75, n)) + bright * np.exp(rng.normal(0, 0.45, n))
         later = 1 - doubt * np.exp(0.4 * own)
-    return np.clip(np.where(jd < LATER_FOREST_JD, first, later), 0.05, 0.985)
+    score = np.where(jd < LATER_FOREST_JD, first, later)
+    return np.maximum(SUREST_RB - np.abs(SUREST_RB - score), 0.05)  # no limit above that many share
 
 
 def as_in_a_packet(name: str, value: np.ndarray) -> np.ndarray:

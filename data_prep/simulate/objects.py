@@ -10,10 +10,10 @@ import numpy as np
 from data_prep.simulate import sky
 from data_prep.simulate.cadence import Schedule, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
+from jtss.schema import TOLD_DAYS
 
 AT_ANY_AGE = 0.5  # of what happens once
 FOLLOWED_DAYS = 400.0  # after the broker begins to watch; five alerts take less
-TOLD_DAYS = 30.0  # of its object's past, in a packet
 BULGE_SIZE = 0.45  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
 SKIES = ("paper", "any", "mixed")
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r

@@ -94,3 +94,11 @@ def test_summaries_go_packet_by_packet():
     np.testing.assert_array_equal(result[0], result[1])
     np.testing.assert_array_equal(result[0], histories.summary(jd, fid, kind, metadata))
     assert schema.ZTF_MISSING in metadata  # what was given stays
+
+
+def test_a_sign_that_is_not_given_is_no_change_of_sign():
+    signs = (1, np.nan, 1, 0)
+    values = named([(day, 1, DETECTION, seen(19.0, isdiffpos=sign)) for day, sign in enumerate(signs)])
+    assert values["sign_changes"] == pytest.approx(1 / 2)
+    assert values["share_negative"] == pytest.approx(1 / 3)
+    assert np.isnan(named([(day, 1, DETECTION, seen(19.0, isdiffpos=np.nan)) for day in (0, 1)])["sign_changes"])

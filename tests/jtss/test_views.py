@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from helpers.made_sequences import sequences, with_histories
 from jtss import schema, views
-from jtss.schema import ALERT, COLUMNS
+from jtss.schema import ALERT, COLUMNS, TOLD_DAYS
 
 COUNTS = (3, 1, 2, 5, 1)
 MANY = st.lists(st.integers(1, 3), min_size=1, max_size=4)
@@ -90,7 +90,7 @@ def test_a_packet_is_its_alert_and_what_is_earlier_by_thirty_days_at_most(counts
     for i, (owner, candid) in enumerate(zip(objects, alone.candid, strict=True)):
         rows = slice(*packets.object_start[i : i + 2])
         jd, now = both.jd[slice(*both.object_start[owner : owner + 2])], float(both.jd[both.candid == candid][0])
-        np.testing.assert_array_equal(packets.jd[rows], jd[(jd <= now) & (jd > now - views.TOLD_DAYS)])
+        np.testing.assert_array_equal(packets.jd[rows], jd[(jd <= now) & (jd > now - TOLD_DAYS)])
         assert packets.kind[rows][-1] == ALERT
 
 
@@ -100,7 +100,7 @@ def recent_by_hand(both, alone, owner, which, n):
     now = alone.jd[alone.object_start[owner] + which]
     jd = both.jd[rows][both.kind[rows] != schema.LIMIT]
     taken = [now]
-    for earlier in sorted(jd[(jd < now) & (jd > now - views.TOLD_DAYS)], reverse=True):
+    for earlier in sorted(jd[(jd < now) & (jd > now - TOLD_DAYS)], reverse=True):
         if taken[-1] - earlier >= schema.MIN_GAP_DAYS:
             taken.append(earlier)
     return taken[:n][::-1] if len(taken) >= n else None

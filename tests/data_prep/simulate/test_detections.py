@@ -6,7 +6,7 @@ import pytest
 from data_prep.simulate import cadence, detections, objects, survey
 from data_prep.simulate.measurements import LEAST_SIGMA
 from helpers.made_sky import watched
-from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, MIN_GAP_DAYS
+from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, MIN_GAP_DAYS, TOLD_DAYS
 
 MINUTES = 1 / 1440
 
@@ -69,7 +69,7 @@ def test_limits_are_exactly_the_good_exposures_without_a_detection(made):
     first, last = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(first, alerts.owner[alerts.issued], jd[alerts.issued])
     np.maximum.at(last, alerts.owner[alerts.kept], jd[alerts.kept])
-    expected = seen.good & (seen.jd > (first - objects.TOLD_DAYS)[:, None]) & (seen.jd <= last[:, None])
+    expected = seen.good & (seen.jd > (first - TOLD_DAYS)[:, None]) & (seen.jd <= last[:, None])
     counted = np.zeros(seen.jd.shape, int)
     np.add.at(counted, (alerts.owner, alerts.visit), 1)
     np.add.at(counted, (limits.owner, limits.visit), 1)
@@ -106,7 +106,7 @@ def test_on_any_sky_the_past_is_told_and_not_issued(name):
     first = np.full(len(population.ra), np.inf)
     np.minimum.at(first, alerts.owner[alerts.issued], jd[alerts.issued])
     age = first[alerts.owner[earlier]] - jd[earlier]
-    assert np.all((age > 0) & (age < objects.TOLD_DAYS))
+    assert np.all((age > 0) & (age < TOLD_DAYS))
     assert np.isin(np.unique(alerts.owner), alerts.owner[earlier]).mean() > 0.7
     assert not np.any(alerts.kept[earlier])
     start = first_of(alerts.owner, jd, alerts.issued)

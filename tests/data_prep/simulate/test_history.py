@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_prep.simulate import objects, survey
+from data_prep.simulate import survey
 from data_prep.simulate.history import told
-from jtss.schema import CLASS_NAMES
+from jtss.schema import CLASS_NAMES, TOLD_DAYS
 
 
 @pytest.mark.parametrize("name", CLASS_NAMES)
@@ -18,5 +18,5 @@ def test_told_rows_lie_within_thirty_days_and_none_is_left_out(name):
             (jd, owner, earlier),
             (observed.limits["jd"], observed.limits["owner"], limits),
         ):
-            expected = (owners == owner[row]) & (times < jd[row]) & (times > jd[row] - objects.TOLD_DAYS)
+            expected = (owners == owner[row]) & (times < jd[row]) & (times > jd[row] - TOLD_DAYS)
             np.testing.assert_array_equal(rows, np.flatnonzero(expected))

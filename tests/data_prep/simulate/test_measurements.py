@@ -78,3 +78,9 @@ def test_limits_are_told_with_time_filter_depth_and_programme():
     np.testing.assert_array_equal(made["fid"], seen.fid[at])
     np.testing.assert_allclose(made["diffmaglim"], seen.limit[at], rtol=1e-6)
     assert np.all(made["programid"][made["fid"] == 3] == 2)
+
+
+def test_rb_has_no_upper_limit_that_many_share():
+    rb = scores(2460000, below_limit=3.0)
+    assert rb.max() <= measurements.SUREST_RB
+    assert np.mean(rb == rb.max()) < 0.001

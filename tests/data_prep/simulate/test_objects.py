@@ -5,6 +5,7 @@ import pytest
 
 from data_prep.simulate import objects, sky
 from helpers.made_sky import plan
+from jtss.schema import TOLD_DAYS
 
 
 def test_supernovae_follow_the_light_of_their_hosts():
@@ -42,7 +43,7 @@ def test_a_broker_joins_late_on_any_sky_and_never_on_the_papers(sky_name, late):
     assert np.mean(np.isfinite(joined)) == pytest.approx(late, abs=0.06)
     some = np.isfinite(joined)
     assert np.all(joined[some] >= places.begin_jd[some])
-    assert np.all(joined[some] <= sky.SURVEY_END_JD - objects.TOLD_DAYS)
+    assert np.all(joined[some] <= sky.SURVEY_END_JD - TOLD_DAYS)
 
 
 def test_nuclei_are_followed_from_the_first_exposure_of_their_place():
