@@ -109,7 +109,7 @@ class TrainingConfig:
     patience: int = 10_000  # iterations granted after an improvement…
     patience_after: int = 20_000  # …that comes later than this
     validate_every: int = 10
-    class_balance: str = "uniform"  # "natural": as they come; "counts": uniform at each ndethist
+    class_balance: str = "uniform"  # "natural": as they come; "counts": uniform at each ndethist and ncovhist
     entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain prediction is rewarded
     seed: int = 0
 

@@ -170,7 +170,7 @@ class Examples(NamedTuple):
         label: [B] int32; index into the config's classes, -1 where it is none of them.
         split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
         index: [B] int64; which object of the source each row is.
-        ndethist: [B] float32; of the last detection, NaN = missing, whether the config reads it or not.
+        counts: [B, 2] float32; ndethist and ncovhist of the last detection, NaN = missing, read by the config or not.
     """
 
     stamps: np.ndarray
@@ -179,7 +179,7 @@ class Examples(NamedTuple):
     label: np.ndarray
     split: np.ndarray
     index: np.ndarray
-    ndethist: np.ndarray
+    counts: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Examples":
         return Examples(*(array[rows] for array in self))
@@ -202,7 +202,7 @@ def examples(sequences: Sequences, config: Config) -> Examples:
         label=class_of_label[sequences.label[index]],
         split=sequences.split[index],
         index=index,
-        ndethist=sequences.metadata[rows[:, -1], schema.METADATA_NAMES.index("ndethist")],
+        counts=sequences.metadata[rows[:, -1]][:, [schema.METADATA_NAMES.index(name) for name in schema.COUNTS[:2]]],
     )
 
 

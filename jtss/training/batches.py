@@ -37,7 +37,7 @@ class Resident:
     """A training set on the device, gathered there."""
 
     def __init__(self, train: Examples, statistics: Statistics, config: Config):
-        order, self.strata = strata.of(train.label, train.ndethist, config)
+        order, self.strata = strata.of(train.label, train.counts, config)
         ordered = train.take(order)
         host = Labelled(inputs.standardised(ordered, statistics), ordered.label)
         self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
@@ -57,7 +57,7 @@ class Streamed:
     """A training set whose stamps stay in the data file; only metadata and labels are in memory."""
 
     def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
-        order, self.strata = strata.of(train.label, train.ndethist, config)
+        order, self.strata = strata.of(train.label, train.counts, config)
         ordered = train.take(order)
         self._config, self._label = config, ordered.label
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)

@@ -1,8 +1,9 @@
-"""Strata of the training set, from which batches are drawn: classes, or classes at each number of earlier detections.
+"""Strata of the training set, from which batches are drawn: classes, or classes at each count of its past.
 
-Where classes are drawn uniformly, an object's `ndethist` tells its class: asteroids are seen once, variable stars
-hundreds of times, and how much it tells depends on how the sky was watched. `class_balance: counts` draws the classes
-uniformly at each `ndethist`, so that a model can learn nothing of the class from this number alone.
+Where classes are drawn uniformly, counters tell the class of an object: asteroids are seen once, variable stars
+hundreds of times and from the first nights of a survey on, and how much that tells depends on how the sky was watched.
+`class_balance: counts` draws the classes uniformly at each `ndethist` and `ncovhist`, so that a model can learn nothing
+of the class from these numbers alone.
 """
 
 from typing import NamedTuple
@@ -11,9 +12,9 @@ import numpy as np
 
 from jtss.config.settings import Config
 
-LEAST = (1, 2, 3, 5, 10, 30, 100)  # the smallest ndethist of each bin; below the first belongs to it
-MISSING = len(LEAST)  # the bin of those without
-N_BINS = len(LEAST) + 1
+LEAST_DETECTIONS = (1, 2, 3, 5, 10, 30, 100)  # the smallest ndethist of each bin; below the first belongs to it
+LEAST_EXPOSURES = (1, 2, 21, 61, 201, 1001)  # of ncovhist
+N_BINS = (len(LEAST_DETECTIONS) + 1) * (len(LEAST_EXPOSURES) + 1)  # one more for what is missing
 MOST_OFTEN = 10.0  # an object is drawn at most so many times as often as with uniform classes
 
 
@@ -29,26 +30,31 @@ class Strata(NamedTuple):
     share: np.ndarray
 
 
-def of(label: np.ndarray, ndethist: np.ndarray, config: Config) -> tuple[np.ndarray, Strata]:
+def of(label: np.ndarray, counts: np.ndarray, config: Config) -> tuple[np.ndarray, Strata]:
     """The order of training objects by stratum, [B], objects of a stratum as they come; and the strata.
 
     Args:
         label: [B] int32, index into the classes of `config`; each class occurs.
-        ndethist: [B] of the last detection that is read, NaN = missing.
+        counts: [B, 2] ndethist and ncovhist of the last detection that is read, NaN = missing.
         config: says how classes are balanced.
     """
     n_classes, balance = len(config.classes), config.training.class_balance
-    bins, n_bins = (bin_of(ndethist), N_BINS) if balance == "counts" else (np.zeros(len(label), int), 1)
+    bins, n_bins = (bin_of(counts), N_BINS) if balance == "counts" else (np.zeros(len(label), int), 1)
     stratum = label * n_bins + bins
     count = np.bincount(stratum, minlength=n_classes * n_bins)
     share = count / len(label) if balance == "natural" else shares(count.reshape(n_classes, n_bins)).ravel()
     return np.argsort(stratum, kind="stable"), Strata(count.astype(np.int32), share.astype(np.float32))
 
 
-def bin_of(ndethist: np.ndarray) -> np.ndarray:
-    """[...] int: the bin of each number of detections."""
-    found = np.maximum(np.searchsorted(LEAST, ndethist, side="right") - 1, 0)
-    return np.where(np.isnan(ndethist), MISSING, found)
+def bin_of(counts: np.ndarray) -> np.ndarray:
+    """[B] int: the bin of each pair of counts [B, 2]."""
+    detections, exposures = _bin(counts[:, 0], LEAST_DETECTIONS), _bin(counts[:, 1], LEAST_EXPOSURES)
+    return detections * (len(LEAST_EXPOSURES) + 1) + exposures
+
+
+def _bin(values: np.ndarray, least: tuple[int, ...]) -> np.ndarray:
+    """[B] int; the last bin is of missing values."""
+    return np.where(np.isnan(values), len(least), np.maximum(np.searchsorted(least, values, side="right") - 1, 0))
 
 
 def shares(count: np.ndarray) -> np.ndarray:

@@ -175,13 +175,14 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
     assert inputs.standardise(found[1], statistics.static).shape == found[1].shape
 
 
-def test_detections_so_far_are_those_of_the_alert_read_last_whatever_stands_around_it():
+def test_counts_so_far_are_those_of_the_alert_read_last_whatever_stands_around_it():
     alone = sequences((3, 1, 2), label=[0, 1, 2])
     both = with_histories(alone, seed=3)
     assert len(both.kind) > len(alone.kind)
     for n in (1, 2, 3):
         config = override(named.get("demo"), [f"n_detections={n}", "temporal.kernel=1"])
-        found, expected = (inputs.examples(each, config).ndethist for each in (both, alone))
+        found, expected = (inputs.examples(each, config).counts for each in (both, alone))
         np.testing.assert_array_equal(found, expected)
         rows = alone.object_start[:-1][alone.n_rows >= n] + n - 1
-        np.testing.assert_array_equal(found, alone.metadata[rows, schema.METADATA_NAMES.index("ndethist")])
+        for values, name in zip(found.T, ("ndethist", "ncovhist"), strict=True):
+            np.testing.assert_array_equal(values, alone.metadata[rows, schema.METADATA_NAMES.index(name)])

@@ -17,9 +17,9 @@ from jtss.training.strata import Strata
 
 
 def classes(config, *counts) -> Strata:
-    """The strata of as many objects of each class, all with the same ndethist."""
+    """The strata of as many objects of each class, all with the same counts."""
     label = np.repeat(np.arange(len(counts)), counts)
-    return strata.of(label, np.ones(len(label), np.float32), config)[1]
+    return strata.of(label, np.ones((len(label), 2), np.float32), config)[1]
 
 
 def drawn(config, counts, *, seed=0, step=0) -> np.ndarray:
@@ -108,10 +108,11 @@ def test_batches_balanced_at_each_count_hold_every_class_alike_there_and_repeat_
     label = rng.integers(0, 3, 5000)
     ndethist = np.floor(1 + rng.exponential(np.array([3, 8, 30])[label]))
     ndethist[rng.random(5000) < 0.1] = np.nan
-    order, groups = strata.of(label, ndethist.astype(np.float32), config)
+    counts = np.stack([ndethist, np.full(5000, 50.0)], axis=1).astype(np.float32)
+    order, groups = strata.of(label, counts, config)
     rows = order[np.asarray(training.draw(config, groups, np.uint32([0]), 3, 1))[0, 0]]
     table = np.zeros((3, strata.N_BINS))
-    np.add.at(table, (label[rows], strata.bin_of(ndethist[rows])), 1)
+    np.add.at(table, (label[rows], strata.bin_of(counts[rows])), 1)
     expected = groups.share.reshape(3, strata.N_BINS) * len(rows)
     assert np.all(np.abs(table - expected) < 5 * np.sqrt(expected + 1))
     there = groups.count.reshape(3, strata.N_BINS)

@@ -13,16 +13,20 @@ from jtss.training import strata
 COUNTS = override(TINY, ["training.class_balance=counts"])
 
 
-def test_bins_of_ndethist():
-    given = np.float32([0, 1, 2, 3, 4, 5, 9, 10, 29, 30, 99, 100, 5000, np.nan])
-    np.testing.assert_array_equal(strata.bin_of(given), [0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7])
+def test_bins_of_counts():
+    ndethist = np.float32([0, 1, 2, 3, 4, 5, 9, 10, 29, 30, 99, 100, 5000, np.nan])
+    ncovhist = np.float32([1, 2, 20, 21, 60, 61, 200, 201, 1000, 1001, 9000, np.nan, 1, np.nan])
+    bins = strata.bin_of(np.stack([ndethist, ncovhist], axis=1))
+    np.testing.assert_array_equal(bins // 7, [0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7])
+    np.testing.assert_array_equal(bins % 7, [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 0, 6])
+    assert bins.max() == strata.N_BINS - 1
 
 
 @pytest.mark.parametrize(("balance", "share"), [("uniform", [1 / 3] * 3), ("natural", [0.5, 0.3, 0.2])])
 def test_otherwise_the_strata_are_the_classes(balance, share):
     label = np.array([2, 0, 1, 0, 0, 1, 2, 1, 0, 0])
     config = override(TINY, [f"training.class_balance={balance}"])
-    order, groups = strata.of(label, np.arange(10.0), config)
+    order, groups = strata.of(label, np.stack([np.arange(10.0)] * 2, axis=1), config)
     assert order.tolist() == [1, 3, 4, 8, 9, 2, 5, 7, 0, 6]
     assert groups.count.tolist() == [5, 3, 2]
     np.testing.assert_allclose(groups.share, share, rtol=1e-6)
@@ -30,11 +34,11 @@ def test_otherwise_the_strata_are_the_classes(balance, share):
 
 def test_objects_stand_in_the_order_of_their_strata():
     rng = np.random.default_rng(0)
-    label, ndethist = rng.integers(0, 3, 400), rng.choice([1, 2, 7, 50, np.nan], 400)
-    order, groups = strata.of(label, ndethist, COUNTS)
+    label, counts = rng.integers(0, 3, 400), rng.choice([1, 2, 7, 50, np.nan], (400, 2))
+    order, groups = strata.of(label, counts, COUNTS)
     assert sorted(order) == list(range(400))
     there = np.repeat(np.arange(len(groups.count)), groups.count)
-    np.testing.assert_array_equal(label[order] * strata.N_BINS + strata.bin_of(ndethist[order]), there)
+    np.testing.assert_array_equal(label[order] * strata.N_BINS + strata.bin_of(counts[order]), there)
     assert groups.share[groups.count == 0].sum() == 0
 
 
