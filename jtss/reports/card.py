@@ -32,8 +32,8 @@ BALANCED = (
     " equal class priors; `jtss classify --priors` gives those for the priors that you expect."
 )
 BALANCED_AT_COUNTS = (
-    "In training it saw the classes equally often at each number of earlier detections, as far as each class has such"
-    " objects; on the sky they are not equally common. Its probabilities are for equal class priors at each of these"
+    "In training it saw the classes equally often at each count of detections and exposures, as far as each class has"
+    " such objects; on the sky they are not equally common. Its probabilities are for equal class priors at each of these"
     " numbers; `jtss classify --priors` multiplies them by the priors that you expect, the same at all numbers."
 )
 SIMULATED_SCORES = (
