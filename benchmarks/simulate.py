@@ -17,7 +17,7 @@ def detections_per_second(n_objects: int, workers: int) -> float:
         began = time.perf_counter()
         simulate(path, n_objects, seed=0, workers=workers, progress=False)
         seconds = time.perf_counter() - began
-        return sum(len(batch.jd) for batch in read(path)) / seconds
+        return sum(len(batch.stamps) for batch in read(path)) / seconds
 
 
 def main() -> None:

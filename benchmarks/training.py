@@ -32,14 +32,23 @@ from jtss.training.batches import Resident, Source, ValidationChunks, validation
 # Operations per second of matrix products, from NVIDIA's data sheets, where those of Hopper and Ada say twice as much:
 # with sparsity. XLA rounds the factors of float32 products to TF32 where a GPU has that; a V100 has neither TF32 nor
 # bfloat16, and is named by its plain float32. The first name that is part of the device's kind counts.
+#
+# Read on pages that reproduce the data sheets, November 2026:
+#   H100 SXM and PCIe: archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html; glennklockwood.com/garden/processors/h100,
+#       which has the same for the H200 SXM
+#   A100: glennklockwood.com/garden/processors/A100, after nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf
+#   L40S: mullet.se/product.html?product_id=355414
+#   V100 SXM2: gist.github.com/syhw/b8067966a498b604b4750e9458f36804
+# Those marked "unread" are from memory: no page with them was at hand.
 PEAK = {
+    "H200 NVL": {"bfloat16": 835e12, "float32": 418e12},  # unread
     "H200": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989 TFLOP/s with sparsity
     "H100 PCIe": {"bfloat16": 756e12, "float32": 378e12},  # 1,513 and 756
-    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835
+    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835, unread
     "H100": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989
     "A100": {"bfloat16": 312e12, "float32": 156e12},  # dense as they are
     "L40S": {"bfloat16": 362e12, "float32": 183e12},  # 733 and 366
-    "V100-PCIE": {"float32": 14.0e12},
+    "V100-PCIE": {"float32": 14.0e12},  # unread
     "V100": {"float32": 15.7e12},  # SXM2
 }
 VALIDATION_OBJECTS = 600
@@ -66,7 +75,7 @@ def main() -> None:
 def measure(config: Config, arguments: argparse.Namespace) -> dict:
     train, validation = made(config, arguments.objects, 0), made(config, VALIDATION_OBJECTS, 1)
     statistics = inputs.fit(train.dynamic, train.static, config.metadata)
-    source = Resident(train, statistics, len(config.classes))
+    source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     per_sequence = operations(config)
     precision = str(network.compute_dtype(config))
@@ -105,6 +114,7 @@ def made(config: Config, n_objects: int, seed: int) -> Examples:
         (np.arange(n_objects) % len(config.classes)).astype(np.int32),
         np.zeros(n_objects, np.int8),
         np.arange(n_objects),
+        np.ones(n_objects, np.float32),
     )
 
 
@@ -141,23 +151,24 @@ def best_seconds(function: Callable[[], object]) -> float:
 
 
 def seconds_of_a_step(config, source, chunks, n_turns: int, *, seeds: int, validated: bool) -> float:
-    """Seconds of a step within the loop as it runs; without validation, one comes after the last turn only."""
+    """Seconds of a step within the loop as it runs, for all `seeds`; not `validated`: of the steps alone."""
     turn_steps = config.training.validate_every
     every = turn_steps if validated else turn_steps * (n_turns + 1)
-    long = replace(config.training, iterations=every * (n_turns + 1), patience=every, validate_every=every)
+    long = replace(config.training, iterations=every * (n_turns + 1), patience=0, validate_every=every)
     timed, states = replace(config, training=long), all_states(config, seeds)
     if validated:
         loop = training_loop.run(timed, states, source, chunks)
-        next(loop)  # compiles
-        began = time.perf_counter()
-        taken = sum(1 for _ in loop) * (turn_steps if training_loop.in_one_dispatch(config) else 1)
-        return (time.perf_counter() - began) / taken
-    batches = source.take(step.draw(config, source.class_count, states.seed, 0, steps_at_once(config)))
+        validated_once = next(turn for turn in loop if turn.figures.validation_loss is not None)  # all is compiled
+        compiled, began = int(validated_once.figures.step[0]), time.perf_counter()
+        *_, last = loop
+        return (time.perf_counter() - began) / (int(last.figures.step[0]) - compiled)
+    batches = source.take(step.draw(config, source.strata, states.seed, 0, steps_at_once(config)))
     return best_seconds(lambda: training_loop.advance(timed, states, batches)) / steps_at_once(config)
 
 
 def steps_at_once(config: Config) -> int:
-    return config.training.validate_every if training_loop.in_one_dispatch(config) else 1
+    longest = min(config.training.validate_every, training_loop.LONGEST_TURN)
+    return longest if training_loop.in_one_dispatch(config) else 1
 
 
 def all_states(config: Config, seeds: int) -> step.TrainState:

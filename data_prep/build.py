@@ -52,7 +52,8 @@ def build(
 ) -> Built:
     """Turn alert packets into the HDF5 file of sequences.
 
-    Temporary data lie in the folder of `out` (24 KB an alert, beside the file itself) and are gone afterwards.
+    Temporary data lie in the folder of `out` (24 KB an alert and 0.1 KB a row of its history, beside the file itself)
+    and are gone afterwards.
 
     Args:
         alerts: directories, Avro files, tar archives.
@@ -90,16 +91,16 @@ def _write(
     names = ingested.object_ids
     source = crossmatch.groups(*ingested.positions.T)
     warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})
-    label = []
+    label, n_alerts = [], []
     for batch in ingested.batches(allwise=allwise, labels=usable):
         writer.append(batch)
         label.append(batch.label)
-    label = np.concatenate(label)
+        n_alerts.append(batch.n_alerts)
+    label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
     if known is not None:
-        _take_notes(ingested.ledger, names, known, label)
-    content_hash = writer.finish(
-        split=labels.assign(np.asarray(names, object), label, seed, source=source), ledger=ingested.ledger.as_dict()
-    )
+        _take_notes(ingested.ledger, names, known, label, n_alerts)
+    split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
+    content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
     remarks = []
     if allwise is not None:
         n_matched = ingested.ledger.notes[ALLWISE_MATCHED]
@@ -135,6 +136,8 @@ def _examples(cases: Sequence[str]) -> str:
     return ", ".join(cases[:N_EXAMPLES]) + (", …" if len(cases) > N_EXAMPLES else "")
 
 
-def _take_notes(ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray) -> None:
-    for name, count in (labels.notes(names, known) | labels.split_notes(label)).items():
+def _take_notes(
+    ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray, n_alerts: np.ndarray
+) -> None:
+    for name, count in (labels.notes(names, known) | labels.split_notes(label, n_alerts)).items():
         ledger.notes[name] = count

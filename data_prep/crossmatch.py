@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data_prep import allwise
-from data_prep.packets.metadata import angles, unit_vectors, within
+from data_prep.packets.metadata import angles, chord, unit_vectors, within
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
 
@@ -104,11 +104,6 @@ def sources(
 
 
 RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5
-
-
-def chord(arcsec: float) -> float:
-    """Distance of two unit vectors that are an angle apart."""
-    return 2 * np.sin(np.radians(arcsec / 3600) / 2)
 
 
 def groups(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
 
 Serves `build`, which stores the sequences, and classification, which does not. What is read goes to disk until it is
-known which detections are kept; memory holds some numbers of each alert: 200 to 300 bytes at the peak, when the
-sequences are chosen.
+known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert: 200
+to 300 bytes at the peak, when the sequences are chosen.
 """
 
 import json
@@ -17,17 +17,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import crossmatch
+from data_prep import crossmatch, history
 from data_prep.labels import encode
 from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
-from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, MAX_APART_ARCSEC, VERDICTS, WITHIN, apart, select
+from data_prep.packets.history import TOLD
+from data_prep.packets.metadata import MAX_APART_ARCSEC
+from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select
 from data_prep.workers import available_cores, ordered_map
 from jtss import files
-from jtss.schema import ALLWISE_BANDS, NO_SPLIT, Sequences
+from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, stamp_rows
 
 
 class Spool:
@@ -35,19 +37,20 @@ class Spool:
 
     In memory: 50 bytes a detection, twice that while `index` joins the parts, and about 200 an object for its name. The
     file is read, not mapped: mapped pages would count as the process's memory. The source of each row goes to a second
-    file that is only read front to back.
+    file that is only read front to back, and what its packet tells of the past to a third.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self._file = open(Path(folder, "rows"), "w+b", buffering=0)  # noqa: SIM115 - open as long as the spool
         self._sources = open(Path(folder, "sources"), "w+", encoding="utf-8")  # noqa: SIM115
+        self._told = open(Path(folder, "told"), "w+b", buffering=0)  # noqa: SIM115
         self._codes: dict[str, int] = {}
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self.n_rows = 0
 
     def close(self) -> None:
-        self._file.close()
-        self._sources.close()
+        for file in (self._file, self._sources, self._told):
+            file.close()
 
     def append(self, decoded: Decoded) -> None:
         """Add detections.
@@ -60,9 +63,10 @@ class Spool:
         self.n_rows += len(codes)
         try:
             _write_all(self._file.fileno(), decoded.rows.view(np.uint8).data)
+            _write_all(self._told.fileno(), decoded.told.view(np.uint8).data)
             self._sources.writelines(f"{json.dumps(source)}\n" for source in decoded.sources)
         except OSError as error:
-            size = self._file.tell() / 1e9
+            size = (self._file.tell() + self._told.tell()) / 1e9
             raise OSError(
                 f"{self._file.name}: cannot grow beyond {size:.1f} GB ({os.strerror(error.errno)})"
             ) from error
@@ -77,13 +81,19 @@ class Spool:
         rank[[self._codes[name] for name in names]] = np.arange(len(names), dtype=np.int32)
         return keys, rank[codes], names
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """[k] ROW: the rows of these indices."""
-        rows = np.empty(len(indices), ROW)
-        for place, index in enumerate(indices):
-            data = os.pread(self._file.fileno(), ROW.itemsize, int(index) * ROW.itemsize)
-            rows[place] = np.frombuffer(data, ROW)[0]
-        return rows
+    def read(self, name: str, indices: np.ndarray) -> np.ndarray:
+        """[k, ...]: a field of ROW of the rows of these indices."""
+        field, offset = ROW.fields[name]
+        values = np.empty(len(indices), field)
+        for place, index in enumerate(indices.tolist()):
+            data = os.pread(self._file.fileno(), field.itemsize, index * ROW.itemsize + offset)
+            values[place] = np.frombuffer(data, field.base).reshape(field.shape)
+        return values
+
+    def read_told(self, start: np.ndarray, count: np.ndarray) -> np.ndarray:
+        """TOLD: what packets tell, one after the other, from where it begins and how many rows it is."""
+        places = zip((start * TOLD.itemsize).tolist(), (count * TOLD.itemsize).tolist(), strict=True)
+        return np.frombuffer(b"".join(os.pread(self._told.fileno(), size, at) for at, size in places if size), TOLD)
 
     def sources(self) -> Iterator[str]:
         """The source of each row, in order."""
@@ -115,12 +125,14 @@ class RejectionLog:
                 yield Rejection(*json.loads(line))
 
 
+ROW_COLUMNS = ("kind", "metadata", "jd", "candid", "fid")
 ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 ALLWISE_MATCHED = "allwise_matched"  # the note that counts the objects with a source in the catalogue
+TOLD_AT_ONCE = 100_000  # rows of histories, 25 MB at work
 
 DETAILS = {
     DUPLICATE: "this candid came before for the same object",
@@ -145,10 +157,13 @@ class Ingested:
         keys = self._keys
         order, verdict = _choose(rank, keys)
         self._drop(verdict, rank, names)
-        self._kept = order[verdict[order] == KEPT]
+        self._order, self._verdict = order, verdict[order]  # object by object in time order
+        self._edges = np.append(np.unique(rank[order], return_index=True)[1], len(order))
+        self._kept = order[self._verdict == KEPT]
         self._object, first = np.unique(rank[self._kept], return_index=True)
         self._start = np.append(first, len(self._kept)).astype(np.int64)
         self.object_ids = [names[i] for i in self._object]
+        self._told_end = np.cumsum(keys["n_told"], dtype=np.int64)
         self._mark_others_apart(rank, verdict)
         self._take_notes()
 
@@ -201,11 +216,15 @@ class Ingested:
     ) -> Iterator[Sequences]:
         """The sequences, sorted by object, a batch at a time.
 
+        The ledger's notes on histories count the rows so far.
+
         Args:
             allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN. The
                 ledger's note `allwise_matched` counts the objects so far with a source, see `crossmatch.report`.
             labels: label by objectId.
         """
+        for name in (*history.IN_THE_RESULT, history.CONTRADICTS):
+            self.ledger.notes.pop(name, None)
         if allwise is not None:
             self.ledger.notes[ALLWISE_MATCHED] = 0
         for first in range(0, self.n_objects, objects_per_batch):
@@ -213,28 +232,62 @@ class Ingested:
             yield self._batch(first, last, allwise, labels or {})
 
     def _batch(self, first: int, last: int, allwise, labels: Mapping[str, str]) -> Sequences:
-        edges = self._start[first : last + 1]
-        chosen = self._kept[edges[0] : edges[-1]]
-        rows, keys = self._spool.read(chosen), self._keys[chosen]
+        groups = [self._rows(*group) for group in self._groups(first, last)]
+        rows = np.concatenate([rows for rows, _ in groups])
         names = self.object_ids[first:last]
-        start = edges - edges[0]
+        start = np.cumsum([0, *np.concatenate([counts for _, counts in groups])])
+        for name, count in history.counts(rows["kind"]).items():
+            self.ledger.note(name, count)
         bands = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
         if allwise is not None:
             nearest = crossmatch.sources(allwise, *self.positions[first:last].T)
             bands = crossmatch.magnitudes(allwise, nearest)
             self.ledger.notes[ALLWISE_MATCHED] += int((nearest >= 0).sum())
         return Sequences(
-            stamps=rows["stamps"],
-            metadata=rows["metadata"],
-            jd=keys["jd"],
-            candid=keys["candid"],
-            fid=keys["fid"],
+            stamps=self._spool.read("stamps", self._kept[self._start[first] : self._start[last]]),
+            stamp_row=stamp_rows(rows["kind"]),
+            **{name: np.ascontiguousarray(rows[name]) for name in ROW_COLUMNS},
             object_id=np.array(names, object),
             object_start=start,
             allwise=bands,
             label=encode(names, labels),
             split=np.full(len(names), NO_SPLIT, np.int8),
         )
+
+    def _groups(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Objects `first` to `last` in groups whose histories, or that of a single object, fit into the memory."""
+        n_told = np.add.reduceat(
+            self._keys["n_told"][self._order[self._edges[first] : self._edges[last]]],
+            self._edges[first:last] - self._edges[first],
+            dtype=np.int64,
+        )
+        begin, told = first, 0
+        for index, count in enumerate(n_told.tolist(), first):
+            if index > begin and told + count > TOLD_AT_ONCE:
+                yield begin, index
+                begin, told = index, 0
+            told += count
+        yield begin, last
+
+    def _rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows (TOLD) of some objects, of their alerts and of what all of their packets tell; and how many each."""
+        here = slice(self._edges[first], self._edges[last])
+        packets, verdict = self._order[here], self._verdict[here]
+        owner = np.repeat(np.arange(last - first), np.diff(self._edges[first : last + 1]))
+        keys, own = self._keys[packets], verdict != DUPLICATE
+        rows = np.zeros(own.sum(), TOLD)
+        for name in ("jd", "candid", "fid"):
+            rows[name] = keys[name][own]
+        rows["kind"] = np.where(verdict[own] == KEPT, ALERT, DETECTION)
+        rows["metadata"] = self._spool.read("metadata", packets[own])
+        n_told = keys["n_told"].astype(np.int64)
+        told = self._spool.read_told(self._told_end[packets] - n_told, n_told)
+        owners = np.concatenate([owner[own], np.repeat(owner, n_told)])
+        ranks = np.concatenate([np.full(len(rows), history.OWN), np.repeat(_ranks(owner, keys), n_told)])
+        rows = np.concatenate([rows, told])
+        chosen, n_contradictions = history.once(owners, ranks, rows)
+        self.ledger.note(history.CONTRADICTS, n_contradictions)
+        return rows[chosen], np.bincount(owners[chosen], minlength=last - first)
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
         """Settle the account: each detection read is now kept or dropped.
@@ -266,6 +319,13 @@ class Ingested:
         self.ledger.note("candid_under_several_objects", len(self._kept) - n_distinct)
 
 
+def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """[k] which packet each is of those in order: the same for copies of one."""
+    named = (owner, keys["jd"], keys["candid"], keys["digest"])
+    new = np.any([np.diff(column) != 0 for column in named], axis=0)
+    return np.cumsum(np.concatenate([[False], new]))
+
+
 def _choose(rank: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `sequences.select`, of the detections at one place."""
     verdict = np.full(len(keys), APART, np.int8)
@@ -287,7 +347,8 @@ def ingest(
 
     Args:
         paths: directories, Avro files, tar archives; the result does not depend on their order.
-        workdir: an empty folder for 24 KB of temporary data per alert; the caller deletes it, after the last batch.
+        workdir: an empty folder for temporary data, 24 KB per alert and 0.1 KB per row of its history; the caller
+            deletes it, after the last batch.
         workers: processes; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         progress: show a bar on stderr.
@@ -354,6 +415,8 @@ def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> I
 
 def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionLog) -> None:
     spool.append(decoded)
+    for name, count in decoded.notes.items():
+        ledger.note(name, count)
     for rejection in decoded.rejections:
         rejections.add(rejection)
         ledger.drop(rejection.reason, rejection.n_alerts)

@@ -8,10 +8,11 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from data_prep.ledger import table
-from jtss.dataset import DataError, DataFile, content_hash, open_checked, rows
+from jtss.dataset import DataError, DataFile, alert_counts, content_hash, in_words, open_checked, rows
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
+    KIND_NAMES,
     MAX_DETECTIONS,
     METADATA,
     SPLIT_NAMES,
@@ -30,7 +31,7 @@ def summary(path: str | Path) -> str:
         if stored != actual:
             raise DataError(f"{path}: damaged: its columns hash to {actual}, expected {stored}")
         sections = (
-            f"{path}: {len(file['object_id'])} objects, {len(file['jd'])} detections of {file.attrs['survey']}",
+            f"{path}: {len(file['object_id'])} objects of {file.attrs['survey']}; {in_words(file['kind'][:])}",
             f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
             f"created {file.attrs['created']}\n  by {file.attrs['command']}",
             _counts(file),
@@ -41,13 +42,13 @@ def summary(path: str | Path) -> str:
 
 
 def _counts(file: DataFile) -> str:
-    """Objects with at least n detections, by class and split: what a model for n has to work with."""
-    label, split, n_detections = file["label"][:], file["split"][:], np.diff(file["object_start"][:])
+    """Objects with at least n alerts, by class and split: what a model for n has to work with."""
+    label, split, n_alerts = file["label"][:], file["split"][:], alert_counts(file)
     lengths = range(1, MAX_DETECTIONS + 1)
-    lines = ["objects with at least n detections", f"{'class':<12}{'split':<12}" + "".join(f"{n:>9}" for n in lengths)]
+    lines = ["objects with at least n alerts", f"{'class':<12}{'split':<12}" + "".join(f"{n:>9}" for n in lengths)]
     for code, name in [*enumerate(CLASS_NAMES), (-1, "unlabelled")]:
         for part, part_name in [*enumerate(SPLIT_NAMES), (-1, "none")]:
-            lengths_here = n_detections[(label == code) & (split == part)]
+            lengths_here = n_alerts[(label == code) & (split == part)]
             if len(lengths_here):
                 counts = "".join(f"{(lengths_here >= n).sum():>9}" for n in lengths)
                 lines.append(f"{name:<12}{part_name:<12}{counts}")
@@ -55,13 +56,19 @@ def _counts(file: DataFile) -> str:
 
 
 def _missing(file: DataFile) -> str:
-    """Share of detections without each metadata value, and of objects without each AllWISE band."""
-    absent = np.zeros(len(METADATA), int)
-    for part in rows(file["metadata"]):
-        absent += (np.isnan(part) | (part == ZTF_MISSING)).sum(axis=0)
-    shares = dict(zip((feature.name for feature in METADATA), absent / len(file["metadata"]), strict=True))
-    shares["AllWISE"] = np.isnan(file["allwise"][:]).all(axis=1).mean()
-    return "missing (NaN or -999)\n" + "\n".join(f"{name:<16}{share:8.1%}" for name, share in shares.items())
+    """Share of the rows of each kind without each metadata value, and of objects without any AllWISE band."""
+    kinds = np.arange(len(KIND_NAMES))[:, None]
+    counts, absent = np.zeros(len(kinds), int), np.zeros((len(kinds), len(METADATA)), int)
+    for values, kind in zip(rows(file["metadata"]), rows(file["kind"]), strict=True):
+        of_kind = (kind == kinds).astype(int)
+        counts += of_kind.sum(axis=1)
+        absent += of_kind @ (np.isnan(values) | (values == ZTF_MISSING)).astype(int)
+    there = np.flatnonzero(counts)
+    lines = ["missing (NaN or -999)", f"{'of':<16}" + "".join(f"{KIND_NAMES[code]}s".rjust(12) for code in there)]
+    for feature, shares in zip(METADATA, (absent[there] / counts[there, None]).T, strict=True):
+        lines.append(f"{feature.name:<16}" + "".join(f"{share:>12.1%}" for share in shares))
+    without_bands = np.isnan(file["allwise"][:]).all(axis=1).mean()
+    return "\n".join([*lines, f"{'AllWISE':<16}{without_bands:>12.1%} of objects"])
 
 
 OBJECTS_PER_CLASS = 8
@@ -69,7 +76,7 @@ PANEL_INCHES = 1.1
 
 
 def draw(path: str | Path, picture: str | Path, seed: int = 0) -> None:
-    """Draw the science, template and difference stamps of the first detections of a few objects of each class.
+    """Draw the science, template and difference stamps of the first alerts of a few objects of each class.
 
     Args:
         path: the data set.
@@ -80,7 +87,8 @@ def draw(path: str | Path, picture: str | Path, seed: int = 0) -> None:
         DataError: as `dataset.open_checked`.
     """
     with open_checked(path) as file:
-        chosen = _choose(file["label"][:], seed)
+        chosen, n_alerts = _choose(file["label"][:], seed), alert_counts(file)
+        first_stamp = np.cumsum(n_alerts) - n_alerts
         n_rows = len(chosen) * len(CHANNEL_NAMES)
         figure = Figure(
             figsize=((OBJECTS_PER_CLASS + 1) * PANEL_INCHES, (n_rows + 1) * PANEL_INCHES), layout="compressed"
@@ -88,10 +96,8 @@ def draw(path: str | Path, picture: str | Path, seed: int = 0) -> None:
         panels = figure.subplots(n_rows, OBJECTS_PER_CLASS, squeeze=False)
         for block, (name, objects) in enumerate(chosen.items()):
             top = block * len(CHANNEL_NAMES)
-            _draw_class(panels[top : top + len(CHANNEL_NAMES)], file, name, objects)
-    figure.suptitle(
-        "First detections; rows: science, template, difference, each scaled to [0, 1]; NaN in blue", fontsize=9
-    )
+            _draw_class(panels[top : top + len(CHANNEL_NAMES)], file, name, objects, first_stamp[objects])
+    figure.suptitle("First alerts; rows: science, template, difference, each scaled to [0, 1]; NaN in blue", fontsize=9)
     figure.savefig(picture, format="png", dpi=110)
 
 
@@ -106,12 +112,11 @@ def _choose(label: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     return chosen
 
 
-def _draw_class(panels: np.ndarray, file: DataFile, name: str, objects: np.ndarray) -> None:
+def _draw_class(panels: np.ndarray, file: DataFile, name: str, objects: np.ndarray, stamp_rows: np.ndarray) -> None:
     colours = colormaps["gray"].with_extremes(bad="tab:blue")
     for panel in panels.flat:
         panel.set_axis_off()
-    for column, index in enumerate(objects):
-        row = file["object_start"][index]
+    for column, (index, row) in enumerate(zip(objects, stamp_rows, strict=True)):
         stamps = file["stamps"][row].astype(np.float32)
         panels[0, column].set_title(f"{name}\n{file['object_id'].asstr()[index]}", fontsize=6)
         for channel, panel in enumerate(panels[:, column]):

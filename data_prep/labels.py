@@ -5,11 +5,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES, NO_SPLIT, SPLIT_NAMES, UNLABELLED
+from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, NO_SPLIT, SPLIT_NAMES, UNLABELLED
 
 REQUIRED = ("objectId", "label")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -137,6 +138,8 @@ def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarr
 
 
 PER_CLASS = 200  # objects of each class for test, and as many for validation; TSC §IV-A
+PER_CLASS_OF_FIRST_ALERTS = 100
+FIRST_ALERT_CLASSES = ("asteroid", "bogus")  # have one alert: a data set with them is for classifiers of first alerts
 TRAIN, VALIDATION, TEST = (SPLIT_NAMES.index(name) for name in ("train", "validation", "test"))
 
 
@@ -146,43 +149,74 @@ def draw(object_id: str, seed: int) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def held_out(n_objects: int, per_class: int) -> int:
-    """Objects of a class for test, and as many for validation: at most a quarter, so that half is left to train."""
-    return min(per_class, n_objects // 4)
+class Candidates(NamedTuple):
+    """The objects of a class among which test and validation are drawn.
+
+    Attributes:
+        rows: their indices.
+        least: alerts that each of them has.
+        wanted: how many are asked for, each for test and for validation.
+    """
+
+    rows: np.ndarray
+    least: int
+    wanted: int
+
+    @property
+    def n_each(self) -> int:
+        """For test, and as many for validation: at most a quarter, so that half is left to train."""
+        return min(self.wanted, len(self.rows) // 4)
+
+
+def candidates(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, Candidates]:
+    """Who may be drawn for test and validation, by class.
+
+    Objects with five alerts, so that sequences of all lengths are scored on the same objects; all of them in a data set
+    of first alerts, and in a class that has no such objects to spare.
+
+    Args:
+        label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
+
+    FIDELITY, Splits.
+    """
+    of_class = {name: np.flatnonzero(label == code) for code, name in enumerate(CLASS_NAMES)}
+    of_first_alerts = any(len(of_class[name]) for name in FIRST_ALERT_CLASSES)
+    wanted = PER_CLASS_OF_FIRST_ALERTS if of_first_alerts else PER_CLASS
+    result = {}
+    for name, members in of_class.items():
+        whole = Candidates(members[n_alerts[members] >= MAX_DETECTIONS], MAX_DETECTIONS, wanted)
+        usable = whole.n_each and not of_first_alerts
+        result[name] = whole if usable else Candidates(members, 1, wanted)
+    return result
 
 
 def assign(
-    object_id: np.ndarray,
-    label: np.ndarray,
-    seed: int,
-    per_class: int = PER_CLASS,
-    source: np.ndarray | None = None,
+    object_id: np.ndarray, label: np.ndarray, n_alerts: np.ndarray, seed: int, source: np.ndarray | None = None
 ) -> np.ndarray:
     """Draw the split of each object, class by class.
 
-    The first `held_out` objects of a class in the order of `draw` are for test, as many after them for validation, the
-    rest for training. An object's place does not depend on the order of the input, and new objects push few others on.
+    The first of the `candidates` of a class in the order of `draw` are for test, as many after them for validation, the
+    rest of the class for training. An object's place does not depend on the order of the input, and new objects push
+    few others on.
 
     Args:
         object_id: [N] names.
         label: [N] int8, -1 = unknown.
+        n_alerts: [N] alerts of each object, 6 hours apart.
         seed: another seed is another draw.
-        per_class: objects of each class for test, and as many for validation.
         source: [N] the same number for objects that are one source, see `crossmatch.groups`: all go where the one with
             the lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:
         [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects.
 
-    TSC §IV-A.
+    TSC §IV-A; FIDELITY, Splits.
     """
-    split = np.full(len(object_id), NO_SPLIT, np.int8)
-    for code in range(len(CLASS_NAMES)):
-        members = sorted(np.flatnonzero(label == code), key=lambda i: (draw(object_id[i], seed), object_id[i]))
-        n_test = held_out(len(members), per_class)
-        split[members] = TRAIN
-        split[members[n_test : 2 * n_test]] = VALIDATION
-        split[members[:n_test]] = TEST
+    split = np.where(label >= 0, TRAIN, NO_SPLIT).astype(np.int8)
+    for drawn in candidates(label, n_alerts).values():
+        members = sorted(drawn.rows, key=lambda i: (draw(object_id[i], seed), object_id[i]))
+        split[members[drawn.n_each : 2 * drawn.n_each]] = VALIDATION
+        split[members[: drawn.n_each]] = TEST
     if source is not None:
         _keep_together(split, object_id, source)
     return split
@@ -196,11 +230,17 @@ def _keep_together(split: np.ndarray, object_id: np.ndarray, source: np.ndarray)
     split[labelled] = split[labelled[first]][which]
 
 
-def split_notes(label: np.ndarray, per_class: int = PER_CLASS) -> dict[str, int]:
-    """For classes too small for `per_class` objects each: how many test (and validation) has instead."""
-    counts = {name: int((label == code).sum()) for code, name in enumerate(CLASS_NAMES)}
-    return {
-        f"test objects of {name}, fewer than {per_class}": held_out(n, per_class)
-        for name, n in counts.items()
-        if n and held_out(n, per_class) < per_class
+def split_notes(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, int]:
+    """For classes too small for the draw: how many objects test (and validation) has instead, and of what kind."""
+    drawn = {name: of_class for name, of_class in candidates(label, n_alerts).items() if len(of_class.rows)}
+    fewer = {
+        f"test objects of {name}, fewer than {of_class.wanted}": of_class.n_each
+        for name, of_class in drawn.items()
+        if of_class.n_each < of_class.wanted
     }
+    shorter = {
+        f"test objects of {name}, not all with {MAX_DETECTIONS} alerts": of_class.n_each
+        for name, of_class in drawn.items()
+        if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and of_class.n_each
+    }
+    return fewer | shorter

@@ -2,16 +2,11 @@
 
 import numpy as np
 
-from data_prep.crossmatch import chord
-from data_prep.packets.metadata import unit_vectors
+from data_prep.packets.metadata import MAX_APART_ARCSEC, chord, unit_vectors
 from jtss.schema import MAX_DETECTIONS, MIN_GAP_DAYS
 
 VERDICTS = ("kept", "duplicate_candid", "within_6_hours", f"beyond_first_{MAX_DETECTIONS}", "positions_apart")
 KEPT, DUPLICATE, WITHIN, BEYOND, APART = range(5)
-
-# From the median position of an object. ZTF joins within 1.5″, and detections of real objects stay within 0.8″; an id
-# such as nan, which a data frame wrote for want of one, joins alerts from all over the sky.
-MAX_APART_ARCSEC = 10.0
 
 # ZTF writes jd to 1e-7 day, so two of them may show an exact quarter of a day up to 1e-7 day short; a float64 near
 # 2.4e6 adds 5e-10. The rule is meant at minutes, so twice that costs nothing.

@@ -19,8 +19,8 @@ import pyarrow as pa
 from astropy.table import Table
 from pyarrow import csv, parquet
 
-from data_prep.packets.avro import CUTOUT_FIELDS
-from data_prep.packets.metadata import CANDIDATE_FIELDS
+from data_prep.packets.avro import CUTOUT_FIELDS, HISTORY_FIELD
+from data_prep.packets.metadata import CANDIDATE_FIELDS, HISTORY_FIELDS
 from data_prep.simulate.packets import alert_schema, encode_file
 from jtss import dataset, schema
 from jtss.config import named, settings
@@ -28,8 +28,8 @@ from jtss.network import inputs, network
 from jtss.pretrained.file import TRAINING, TrainedModel, to_bytes
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the makers that the tests have
-from helpers.made_sequences import sequences
-from helpers.make_packets import alert, gzip
+from helpers.made_sequences import sequences, with_histories
+from helpers.make_packets import alert, detection, gzip, limit
 
 CODECS = ("null", "deflate", "snappy")
 LATIN = "latin-1"  # a character for each byte: how JSON carries cutouts here
@@ -44,19 +44,21 @@ def whole(save: Callable[[Path], object], suffix: str) -> bytes:
 
 
 def record() -> dict:
-    """An alert whose stamps compress to almost nothing, so that mutations do not get lost among pixels."""
+    """An alert whose stamps compress to almost nothing, so that mutations do not get lost among pixels; with a past."""
     image = np.zeros((63, 63), np.float32)
     image[31, 31] = 1
-    return alert(stamps=[image] * 3)
+    return alert(stamps=[image] * 3, history=[detection(3, 7), limit(2, fid=2)])
 
 
 def compact_schema() -> dict:
     """The schema of an alert with the fields that we read, and no others."""
     full = alert_schema()
-    fields = [field for field in full["fields"] if field["name"] in ("objectId", "candid", "candidate", *CUTOUT_FIELDS)]
-    candidate = next(field for field in fields if field["name"] == "candidate")["type"]
-    candidate["fields"] = [field for field in candidate["fields"] if field["name"] in CANDIDATE_FIELDS]
-    return full | {"fields": fields}
+    read = ("objectId", "candid", "candidate", HISTORY_FIELD, *CUTOUT_FIELDS)
+    types = {field["name"]: field["type"] for field in full["fields"] if field["name"] in read}
+    past = types[HISTORY_FIELD][0]["items"]
+    for row, names in ((types["candidate"], CANDIDATE_FIELDS), (past, (*HISTORY_FIELDS, "candid"))):
+        row["fields"] = [field for field in row["fields"] if field["name"] in names]
+    return full | {"fields": [{"name": name, "type": kind} for name, kind in types.items()]}
 
 
 def schemas() -> list[bytes]:
@@ -136,8 +138,8 @@ def catalogue(kind: str) -> Callable[[], list[bytes]]:
 
 
 def data_files() -> list[bytes]:
-    """A data file of two objects, its columns in small compressed pieces."""
-    made = sequences([1, 2], label=[0, -1], split=[0, -1])
+    """A data file of two objects with histories, its columns in small compressed pieces."""
+    made = with_histories(sequences([1, 2], label=[0, -1], split=[0, -1]))
     made.stamps[:] = 0
 
     def save(path: Path) -> None:

@@ -15,18 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import crossmatch, labels
+from data_prep.history import once
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, from_record
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks
-from data_prep.packets.decode import decode
+from data_prep.packets.decode import Decoded, decode
 from data_prep.packets.fits import StampError, decode_cutout
 from fuzz import seeds
 from jtss import dataset
 from jtss.errors import InputError
 from jtss.inference import other_classifiers
 from jtss.pretrained import file
-from jtss.schema import ALLWISE_BANDS, check
+from jtss.schema import ALLWISE_BANDS, DETECTION, LIMIT, METADATA_NAMES, TOLD_DAYS, check
 
 MEMORY_MB = 1024  # beyond what a target holds after its seeds; a block has 64 MB, its decoded alerts a few times that
 HEAP_HEADER = 16  # bytes, of a global heap and of each object in it
@@ -125,8 +126,23 @@ def keep(items: Iterable[Block | Alert | Rejection]) -> None:
             assert not np.isinf(part.rows["metadata"]).any()
             assert all(part.object_ids)
             assert np.all(part.keys["candid"] > 0)
+            check_told(part)
     if not n_kept:
         raise NothingKeptError("no alert")
+
+
+def check_told(part: Decoded) -> None:
+    """What histories tell is as the contract says of rows, and in the past of the alerts."""
+    told, now = part.told, np.repeat(part.keys["jd"], part.keys["n_told"])
+    assert len(told) == len(now)
+    assert np.all((told["jd"] < now) & (told["jd"] > now - TOLD_DAYS))
+    assert np.all((told["candid"] >= 0) & np.isin(told["fid"], (0, 1, 2, 3)))
+    assert not np.isinf(told["metadata"]).any()
+    given = np.isfinite(told["metadata"])
+    assert np.all(given[:, METADATA_NAMES.index("magpsf")] == (told["kind"] == DETECTION))
+    assert np.all(given[told["kind"] == LIMIT].sum(axis=1) == 1)
+    chosen, _ = once(np.zeros(len(told), int), np.zeros(len(told), int), told)
+    assert np.all(np.diff(told["jd"][chosen]) >= 0)
 
 
 def read_packets(path: Path) -> None:

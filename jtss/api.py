@@ -454,6 +454,7 @@ def simulate(
     *,
     out: str | os.PathLike,
     classes: Sequence[str] = CLASS_NAMES[:3],
+    sky: str = "paper",
     force: bool = False,
 ) -> Dataset | Path:
     """Simulate a survey: a data set where `out` ends in .h5, else a new folder of alert packets.
@@ -463,13 +464,15 @@ def simulate(
         seed: another seed is another sky.
         out: FILE.h5, or a folder, which receives alerts/*.avro, labels.csv and allwise.csv.
         classes: of `jtss.schema.CLASS_NAMES`.
+        sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", about half
+            of each.
         force: replace a data set that exists; alert packets always need a new folder.
 
     Returns:
         The data set, or the path of the folder.
 
     Raises:
-        InputError: an unknown class, too few objects, or something is at `out`.
+        InputError: an unknown class or sky, too few objects, or something is at `out`.
     """
     from data_prep import simulate as simulation
     from data_prep.simulate.archive import simulate_packets
@@ -477,11 +480,11 @@ def simulate(
     out, classes = Path(out), tuple(classes.split(",") if isinstance(classes, str) else classes)
     with _one_family():
         if out.suffix == DATA_SUFFIX:
-            words = ["--objects", n_objects, "--seed", seed, "--classes", ",".join(classes), "--out", out]
+            words = ["--objects", n_objects, "--seed", seed, "--classes", ",".join(classes), "--sky", sky, "--out", out]
             command = invocation.spelled("data simulate", *words)
-            simulation.simulate(out, n_objects, seed, classes, progress=False, command=command, force=force)
+            simulation.simulate(out, n_objects, seed, classes, sky, progress=False, command=command, force=force)
             return Dataset(out)
-        simulate_packets(out, n_objects, seed, classes, progress=False)
+        simulate_packets(out, n_objects, seed, classes, sky, progress=False)
         return out
 
 
@@ -547,8 +550,8 @@ def evaluate(
         learning_curve: of the training, by step.
         confident_errors: the wrong predictions with the highest probability.
         versions, hardware: what evaluated it.
-        bogus_screening, by_detections, seeds: None; they are of `jtss evaluate` with a screener, more models or an
-            ensemble's seeds.
+        bogus_screening, by_detections, seeds, ablations: None; they are of `jtss evaluate` with a screener, more
+            models, an ensemble's seeds, or --ablations.
 
     Raises:
         InputError: the model cannot read the data, or nothing in them can be evaluated.

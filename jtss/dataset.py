@@ -22,13 +22,16 @@ from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
     COLUMNS,
+    KIND_NAMES,
     METADATA_NAMES,
+    NO_STAMP,
     SCHEMA_VERSION,
     SPLIT_NAMES,
     Column,
     ContentHash,
     Sequences,
     check,
+    stamp_rows,
 )
 from jtss.version import __version__
 
@@ -72,6 +75,7 @@ class Writer:
         self._partial = files.partial(self.path)
         self._hash = ContentHash()
         self._object_start = [np.zeros(1, np.int64)]
+        self._n_stamps = 0
         try:
             self._file = h5py.File(self._partial, "w")
             for name, column in COLUMNS.items():
@@ -102,9 +106,11 @@ class Writer:
         check(sequences)
         first_row = int(self._object_start[-1][-1])
         self._object_start.append(sequences.object_start[1:] + first_row)
-        for name in COLUMNS:
-            if name not in WRITTEN_AT_THE_END:
-                self._extend(name, getattr(sequences, name))
+        columns = {name: getattr(sequences, name) for name in COLUMNS if name not in WRITTEN_AT_THE_END}
+        columns["stamp_row"] = stamp_rows(sequences.kind, self._n_stamps)
+        self._n_stamps += len(sequences.stamps)
+        for name, values in columns.items():
+            self._extend(name, values)
 
     def finish(self, *, split: np.ndarray, ledger: dict) -> str:
         """Write the split [N] int8 and the ledger (`Ledger.as_dict`), sync, and give the file its name.
@@ -193,6 +199,7 @@ def _create(file: h5py.File, name: str, column: Column) -> None:
 
 OBJECTS_PER_READ = 256
 ROWS_PER_READ = 1024
+NUMBERS_PER_READ = 2**18
 
 
 def read(path: str | Path) -> Iterator[Sequences]:
@@ -205,28 +212,33 @@ def read(path: str | Path) -> Iterator[Sequences]:
     with open_checked(path) as file:
         with _refusing_damage(path):
             expected, start = str(file.attrs["content_hash"]), file["object_start"][:]
-        content = schema.ContentHash()
+        content = ContentHash()
         content.update("object_start", start)
         for first in range(0, len(start) - 1, OBJECTS_PER_READ):
             edges = start[first : first + OBJECTS_PER_READ + 1]
             with _refusing_damage(path):
-                batch = _read_batch(file, first, edges)
-            for name in schema.COLUMNS:
-                if name != "object_start":
-                    content.update(name, getattr(batch, name))
-            yield batch
+                stored = _read_columns(file, first, edges)
+            for name, values in stored.items():
+                content.update(name, values)
+            yield Sequences(object_start=edges - edges[0], **stored | {"stamp_row": stamp_rows(stored["kind"])})
         if content.hexdigest() != expected:
             raise DataError(f"{path}: damaged: content hash {content.hexdigest()}, the file says {expected}")
 
 
-def _read_batch(file: h5py.File, first: int, edges: np.ndarray) -> Sequences:
-    rows = {"detection": slice(edges[0], edges[-1]), "object": slice(first, first + len(edges) - 1)}
-    columns = {
-        name: file[name].asstr()[rows[column.axis]] if column.dtype == "str" else file[name][rows[column.axis]]
-        for name, column in schema.COLUMNS.items()
+def _read_columns(file: h5py.File, first: int, edges: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of some objects as they are stored: their `stamp_row` counts from the beginning of the file."""
+    stamp_row = file["stamp_row"][edges[0] : edges[-1]]
+    with_stamps = stamp_row[stamp_row != NO_STAMP]
+    part = {
+        "row": slice(edges[0], edges[-1]),
+        "stamp": slice(with_stamps[0], with_stamps[-1] + 1),
+        "object": slice(first, first + len(edges) - 1),
+    }
+    return {
+        name: file[name].asstr()[part[column.axis]] if column.dtype == "str" else file[name][part[column.axis]]
+        for name, column in COLUMNS.items()
         if column.axis != "edge"
     }
-    return Sequences(object_start=edges - edges[0], **columns)
 
 
 def attributes(path: str | Path) -> dict:
@@ -251,8 +263,9 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
 
     Raises:
         DataError: no such file, not HDF5, a file system without locks, another schema version, a column that is
-            missing or of another dtype or shape, sequences that do not divide the detections, a label or split that
-            there is not; names the file, what it has and what was expected.
+            missing or of another dtype or shape, objects that do not divide the rows, a kind, label or split that
+            there is not, stamps that do not belong to the alerts, an object without alert; names the file, what it has
+            and what was expected.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
@@ -294,21 +307,22 @@ def reason(error: OSError) -> str:
 def _check_layout(path: str | Path, file: DataFile) -> None:
     """Version, names, and for each column that it is there, with its dtype and shape."""
     version = file.attrs.get("schema_version")
-    if not np.array_equal(version, schema.SCHEMA_VERSION):
+    if not np.array_equal(version, SCHEMA_VERSION):
         made_by = file.attrs.get("command")
         advice = f"; rebuild it with: {made_by}" if made_by else ""
-        raise DataError(f"{path}: schema version {version}, this program reads {schema.SCHEMA_VERSION}{advice}")
-    for key, expected in (("class_names", schema.CLASS_NAMES), ("feature_names", schema.METADATA_NAMES)):
+        raise DataError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}{advice}")
+    for key, expected in (("class_names", CLASS_NAMES), ("feature_names", METADATA_NAMES)):
         stored = tuple(np.atleast_1d(file.attrs.get(key, ())).tolist())
         if stored != expected:
             raise DataError(f"{path}: {key} {stored}, expected {expected}")
-    missing = [name for name in schema.COLUMNS if not isinstance(file.get(name), StoredColumn)]
+    missing = [name for name in COLUMNS if not isinstance(file.get(name), StoredColumn)]
     missing += [name for name in ("content_hash",) if name not in file.attrs]
     if missing:
         raise DataError(f"{path}: {', '.join(missing)} missing")
     n_edges, n_rows = file["object_start"].size, file["jd"].size
-    lengths = {"detection": n_rows, "object": n_edges - 1, "edge": n_edges}
-    for name, column in schema.COLUMNS.items():
+    n_stamps = sum(file["stamps"].shape[:1])
+    lengths = {"row": n_rows, "stamp": n_stamps, "object": n_edges - 1, "edge": n_edges}
+    for name, column in COLUMNS.items():
         expected = (lengths[column.axis], *column.shape)
         if file[name].shape != expected:
             raise DataError(f"{path}: {name} has shape {file[name].shape}, expected {expected}")
@@ -318,19 +332,32 @@ def _check_layout(path: str | Path, file: DataFile) -> None:
 
 
 def _check_content(path: str | Path, file: DataFile) -> None:
-    """What would be read past the end of something: the starts of sequences, and codes that stand for names."""
+    """What would be read past the end of something: where objects and stamps begin, and codes that stand for names."""
     start, n_rows = file["object_start"][:], len(file["jd"])
     if len(start) < 2:
         raise DataError(f"{path}: no objects, expected at least one")
     if start[0] != 0 or start[-1] != n_rows or np.any(np.diff(start) < 1):
-        raise DataError(
-            f"{path}: object_start does not divide the {n_rows} detections among the {len(start) - 1} objects"
-        )
-    for name, names in (("label", schema.CLASS_NAMES), ("split", schema.SPLIT_NAMES)):
+        raise DataError(f"{path}: object_start does not divide the {n_rows} rows among the {len(start) - 1} objects")
+    for name, names, lowest in (("kind", KIND_NAMES, 0), ("label", CLASS_NAMES, -1), ("split", SPLIT_NAMES, -1)):
         codes = file[name][:]
-        bad = codes[(codes < -1) | (codes >= len(names))]
+        bad = codes[(codes < lowest) | (codes >= len(names))]
         if bad.size:
-            raise DataError(f"{path}: {name} {bad[0]}, expected -1 to {len(names) - 1}")
+            raise DataError(f"{path}: {name} {bad[0]}, expected {lowest} to {len(names) - 1}")
+    _check_stamps(path, file, start)
+
+
+def _check_stamps(path: str | Path, file: DataFile, start: np.ndarray) -> None:
+    """That stamps stand in the order of the alerts among the rows, and every object has one."""
+    n_stamps, kinds = 0, rows(file["kind"], NUMBERS_PER_READ)
+    for kind, stamp_row in zip(kinds, rows(file["stamp_row"], NUMBERS_PER_READ), strict=True):
+        if not np.array_equal(stamp_row, stamp_rows(kind, n_stamps)):
+            raise DataError(f"{path}: stamp_row does not number the alerts among the rows, as kind has them")
+        n_stamps += int(np.sum(kind == schema.ALERT))
+    if n_stamps != len(file["stamps"]):
+        raise DataError(f"{path}: {len(file['stamps'])} stamps for {n_stamps} alerts")
+    without = np.flatnonzero(schema.alert_counts(file["kind"][:], start) == 0)
+    if without.size:
+        raise DataError(f"{path}: object {file['object_id'].asstr()[without[0]]} has no alert, expected one or more")
 
 
 def rows(column: StoredColumn, n_rows: int = ROWS_PER_READ) -> Iterator[np.ndarray]:
@@ -338,6 +365,17 @@ def rows(column: StoredColumn, n_rows: int = ROWS_PER_READ) -> Iterator[np.ndarr
     reader = column.asstr() if h5py.check_string_dtype(column.dtype) else column
     for first in range(0, len(column), n_rows):
         yield reader[first : first + n_rows]
+
+
+def alert_counts(file: DataFile) -> np.ndarray:
+    """[N] int64: alerts with stamps of each object, as `Sequences.n_alerts` has them."""
+    return schema.alert_counts(file["kind"][:], file["object_start"][:])
+
+
+def in_words(kind: np.ndarray) -> str:
+    """How many rows of each kind there are, of kinds [M]."""
+    alerts, detections, limits = np.bincount(kind, minlength=len(KIND_NAMES)).tolist()
+    return f"{alerts} alerts with stamps, {detections} detections without, {limits} limits"
 
 
 def content_hash(file: DataFile) -> str:
@@ -350,16 +388,16 @@ def content_hash(file: DataFile) -> str:
 
 
 def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
-    """Objects of a split that `config` can read, by its classes: those with n detections.
+    """Objects of a split that `config` can read, by its classes: those with n alerts.
 
     Raises:
         DataError: as `read`, but for the hash.
     """
     with open_checked(path) as file, _refusing_damage(path):
-        of_split = file["split"][:] == schema.SPLIT_NAMES.index(split)
-        long_enough = np.diff(file["object_start"][:]) >= config.n_detections
+        of_split = file["split"][:] == SPLIT_NAMES.index(split)
+        long_enough = alert_counts(file) >= config.n_detections
         label = file["label"][:][of_split & long_enough]
-    return {name: int(np.sum(label == schema.CLASS_NAMES.index(name))) for name in config.classes}
+    return {name: int(np.sum(label == CLASS_NAMES.index(name))) for name in config.classes}
 
 
 def describe(path: str | Path, config: Config) -> dict:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 CLASS_NAMES = ("AGN", "SN", "VS", "asteroid", "bogus")
 UNLABELLED = -1
@@ -26,6 +26,7 @@ FILL_LIMIT = 1e30  # |pixel| above this is a fill value, not light
 
 MAX_DETECTIONS = 5  # the longest sequence that any model reads
 MIN_GAP_DAYS = 0.25  # a detection closer than this to the last kept one is dropped
+TOLD_DAYS = 30.0  # of its object's past, in a packet
 
 ALLWISE_BANDS = ("W1", "W2", "W3", "W4")
 MATCH_RADIUS_ARCSEC = 2.0
@@ -99,19 +100,54 @@ ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red
 COUNTS = ("ndethist", "ncovhist", "non_detections")
 LOGARITHMS = tuple(Feature(f"log_{name}", "", "dex", True, lower=0.0) for name in COUNTS)
 
-FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS)}
+# Values that come from one source, so that a packet has all of them or none.
+METADATA_GROUPS = {
+    "counters": (*COUNTS, *(feature.name for feature in LOGARITHMS)),
+    "rb": ("rb",),
+    "neighbours": tuple(f"{name}{i}" for i in (1, 2, 3) for name in ("sgscore", "distpsnr")),
+    "reference_source": ("distnr", "magnr", "chinr", "sharpnr"),
+    "place": ("ra", "dec", "gal_l", "gal_b", "ecl_lon", "ecl_lat"),
+    "shape": ("fwhm", "classtar"),
+    "allwise": tuple(feature.name for feature in ALLWISE_COLOURS),
+}
+
+
+def availability(group: str) -> str:
+    """Name of a group's bit: 0 where all its values that a model reads are missing, else 1."""
+    return f"has_{group}"
+
+
+AVAILABILITY = tuple(
+    Feature(availability(group), "", "", group != "allwise", lower=0.0, upper=1.0) for group in METADATA_GROUPS
+)
+
+FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS, *AVAILABILITY)}
 
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
 LOGARITHM_NAMES = tuple(feature.name for feature in LOGARITHMS)
-VALID_DYNAMIC = (TIME_GAP.name, *METADATA_NAMES, *LOGARITHM_NAMES)
-VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES)
+AVAILABILITY_NAMES = tuple(feature.name for feature in AVAILABILITY)
+VALID_DYNAMIC = (
+    TIME_GAP.name,
+    *METADATA_NAMES,
+    *LOGARITHM_NAMES,
+    *(feature.name for feature in AVAILABILITY if feature.dynamic),
+)
+VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES, *AVAILABILITY_NAMES)
 DYNAMIC_NAMES = (TIME_GAP.name, *(feature.name for feature in DYNAMIC_METADATA))
 STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 
 
+# What a row is: an alert that was read, with its stamps; a detection without them, which a later packet tells or whose
+# stamps no sequence needs; an exposure that did not show the object, whose metadata are diffmaglim alone.
+KIND_NAMES = ("alert", "detection", "limit")
+ALERT, DETECTION, LIMIT = range(len(KIND_NAMES))
+NO_STAMP = -1
+NO_CANDID = 0  # of limits, and of detections that are told without one
+
+
 class Column(NamedTuple):
-    """One data set of the HDF5 file: `axis` is "detection", "object" or "edge" (objects + 1)."""
+    """One data set of the HDF5 file: `axis` is "row", "stamp", "object" or "edge" (objects + 1)."""
 
     axis: str
     shape: tuple[int, ...]  # of one row
@@ -119,11 +155,13 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "stamps": Column("detection", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES)), "float16"),
-    "metadata": Column("detection", (len(METADATA),), "float32"),
-    "jd": Column("detection", (), "float64"),
-    "candid": Column("detection", (), "int64"),
-    "fid": Column("detection", (), "int8"),
+    "stamps": Column("stamp", (STAMP_SIDE, STAMP_SIDE, len(CHANNEL_NAMES)), "float16"),
+    "stamp_row": Column("row", (), "int64"),
+    "kind": Column("row", (), "int8"),
+    "metadata": Column("row", (len(METADATA),), "float32"),
+    "jd": Column("row", (), "float64"),
+    "candid": Column("row", (), "int64"),
+    "fid": Column("row", (), "int8"),
     "object_id": Column("object", (), "str"),
     "object_start": Column("edge", (), "int64"),
     "allwise": Column("object", (len(ALLWISE_BANDS),), "float32"),
@@ -134,16 +172,19 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Sequences:
-    """Detections of N objects, M in all, stored object by object in time order.
+    """Rows of N objects, M in all, object by object in time order, and the K stamps of those that are alerts.
 
-    The detections of object i are rows `object_start[i]` to `object_start[i + 1]`. This is the HDF5 file in memory:
-    what a data set stores and what a prediction from alert packets starts from are the same arrays.
+    The rows of object i are `object_start[i]` to `object_start[i + 1]`, at least one of them an alert. Stamps stand in
+    the order of their rows. This is the HDF5 file in memory: what a data set stores and what a prediction from alert
+    packets starts from are the same arrays. `jtss.views` takes of them what a model reads.
 
     Attributes:
-        stamps: [M, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.
+        stamps: [K, S, S, 3] float16; science, template, difference, each scaled to [0, 1], NaN kept.
+        stamp_row: [M] int64; the row of `stamps`, -1 = none.
+        kind: [M] int8; index into `KIND_NAMES`.
         metadata: [M, 26] float32; raw values in the order of `METADATA`, NaN = missing.
         jd: [M] float64 [day].
-        candid: [M] int64.
+        candid: [M] int64; 0 = none.
         fid: [M] int8; 1 = g, 2 = r, 3 = i, 0 = not given.
         object_id: [N] object array of str.
         object_start: [N + 1] int64.
@@ -153,6 +194,8 @@ class Sequences:
     """
 
     stamps: np.ndarray
+    stamp_row: np.ndarray
+    kind: np.ndarray
     metadata: np.ndarray
     jd: np.ndarray
     candid: np.ndarray
@@ -168,25 +211,62 @@ class Sequences:
         return len(self.object_id)
 
     @property
-    def n_detections(self) -> np.ndarray:
-        """[N] int64: detections of each object."""
+    def n_rows(self) -> np.ndarray:
+        """[N] int64: rows of each object, of all kinds."""
         return np.diff(self.object_start)
+
+    @property
+    def n_alerts(self) -> np.ndarray:
+        """[N] int64: alerts with stamps of each object."""
+        return alert_counts(self.kind, self.object_start)
 
 
 def check(sequences: Sequences) -> None:
     """Raise ValueError, naming the column, where shapes or dtypes break the contract."""
     n_objects = sequences.n_objects
-    n_rows = int(sequences.object_start[-1])
-    rows = {"detection": n_rows, "object": n_objects, "edge": n_objects + 1}
+    lengths = {
+        "row": int(sequences.object_start[-1]),
+        "stamp": len(sequences.stamps),
+        "object": n_objects,
+        "edge": n_objects + 1,
+    }
     for item in fields(sequences):
         column, array = COLUMNS[item.name], getattr(sequences, item.name)
-        expected = (rows[column.axis], *column.shape)
+        expected = (lengths[column.axis], *column.shape)
         if array.shape != expected:
             raise ValueError(f"{item.name}: shape {array.shape}, expected {expected}")
         if column.dtype != "str" and array.dtype != column.dtype:
             raise ValueError(f"{item.name}: dtype {array.dtype}, expected {column.dtype}")
     if sequences.object_start[0] != 0 or np.any(np.diff(sequences.object_start) < 1):
-        raise ValueError("object_start: must start at 0 and grow by at least one detection per object")
+        raise ValueError("object_start: must start at 0 and grow by at least one row per object")
+    unknown = (sequences.kind < 0) | (sequences.kind >= len(KIND_NAMES))
+    if unknown.any():
+        raise ValueError(f"kind: {sequences.kind[unknown][0]}, expected 0 to {len(KIND_NAMES) - 1}")
+    if not np.array_equal(sequences.stamp_row, stamp_rows(sequences.kind)):
+        raise ValueError("stamp_row: must number the alerts among the rows from 0, and be -1 for the others")
+    if len(sequences.stamps) != int((sequences.kind == ALERT).sum()):
+        raise ValueError(f"stamps: {len(sequences.stamps)} for {(sequences.kind == ALERT).sum()} alerts")
+    if np.any(sequences.n_alerts < 1):
+        raise ValueError("kind: every object must have an alert")
+
+
+def stamp_rows(kind: np.ndarray, n_before: int = 0) -> np.ndarray:
+    """Where the stamps of rows stand.
+
+    Args:
+        kind: [M] int8.
+        n_before: stamps of the rows before these.
+
+    Returns:
+        [M] int64, -1 for what has none.
+    """
+    is_alert = kind == ALERT
+    return np.where(is_alert, n_before + np.cumsum(is_alert) - 1, NO_STAMP).astype(np.int64)
+
+
+def alert_counts(kind: np.ndarray, object_start: np.ndarray) -> np.ndarray:
+    """[N] int64: alerts with stamps of each object, of kinds [M] and the places [N + 1] where objects begin."""
+    return np.add.reduceat(kind == ALERT, object_start[:-1], dtype=np.int64)
 
 
 class ContentHash:
@@ -213,40 +293,34 @@ class ContentHash:
 
 
 def take(sequences: Sequences, objects: np.ndarray) -> Sequences:
-    """The given objects [B] with all their detections, in the given order."""
-    counts = sequences.n_detections[objects]
+    """The given objects [B] with all their rows, in the given order."""
+    counts = sequences.n_rows[objects]
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows = np.arange(start[-1]) + np.repeat(sequences.object_start[objects] - start[:-1], counts)
-    return _cut(sequences, objects, rows, start)
+    return select_rows(sequences, objects, rows, start)
 
 
 def join(parts: Sequence[Sequences]) -> Sequences:
     """One for the objects of all parts (one or more), in their order."""
-    counts = np.concatenate([part.n_detections for part in parts])
+    counts = np.concatenate([part.n_rows for part in parts])
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    names = [name for name, column in COLUMNS.items() if column.axis != "edge"]
+    names = [name for name, column in COLUMNS.items() if column.axis != "edge" and name != "stamp_row"]
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Sequences(object_start=start, **columns)
+    return Sequences(object_start=start, stamp_row=stamp_rows(columns["kind"]), **columns)
 
 
-def detection(sequences: Sequences, objects: np.ndarray, which: int) -> Sequences:
-    """Detection `which` (0: the first) of the given objects [B], as objects of one detection.
+def select_rows(sequences: Sequences, objects: np.ndarray, rows: np.ndarray, start: np.ndarray) -> Sequences:
+    """The given objects [B] with the given rows only.
 
-    Raises:
-        ValueError: one of them has no such detection.
+    Args:
+        rows: [R] rows of `sequences`, object by object in time order.
+        start: [B + 1] int64, where the rows of each object begin among them.
     """
-    counts = sequences.n_detections[objects]
-    if np.any(counts <= which):
-        at = int(np.argmax(counts <= which))
-        oid = sequences.object_id[objects[at]]
-        raise ValueError(f"object {oid} has {counts[at]} detections, asked for number {which + 1}")
-    return _cut(sequences, objects, sequences.object_start[objects] + which, np.arange(len(objects) + 1))
-
-
-def _cut(sequences: Sequences, objects: np.ndarray, rows: np.ndarray, start: np.ndarray) -> Sequences:
+    kind = sequences.kind[rows]
+    of_axis = {"row": rows, "stamp": sequences.stamp_row[rows[kind == ALERT]], "object": objects}
     columns = {
-        name: getattr(sequences, name)[rows if column.axis == "detection" else objects]
+        name: getattr(sequences, name)[of_axis[column.axis]]
         for name, column in COLUMNS.items()
-        if column.axis != "edge"
+        if column.axis != "edge" and name != "stamp_row"
     }
-    return Sequences(object_start=start, **columns)
+    return Sequences(object_start=start, stamp_row=stamp_rows(kind), **columns)

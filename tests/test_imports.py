@@ -12,7 +12,19 @@ from helpers.places import ROOT
 # Rooms of jtss, each a package or a file, floor by floor: who stands higher may import who stands lower, not the other
 # way round; on one floor in one direction only.
 FLOORS = (
-    {"errors", "schema", "scaling", "devices", "backend", "exits", "invocation", "files", "version"},
+    {
+        "errors",
+        "schema",
+        "views",
+        "histories",
+        "scaling",
+        "devices",
+        "backend",
+        "exits",
+        "invocation",
+        "files",
+        "version",
+    },
     {"dataset", "config"},
     {"network", "metrics"},
     {"runs", "inference"},
@@ -23,7 +35,7 @@ FLOORS = (
     {"__main__", "audit", "experiments", "models"},  # doors: python -m jtss.models
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-CONTRACT = {"errors", "schema", "scaling", "files", "dataset"}  # what data_prep sees of jtss
+CONTRACT = {"errors", "schema", "histories", "scaling", "files", "dataset"}  # what data_prep sees of jtss
 SEES_BOTH = {"api", "commands"}
 
 
@@ -160,7 +172,9 @@ def loaded(statement: str, absent: tuple[str, ...] = ()) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["train", "data_prep.simulate", "data_prep.__main__", "jtss.training.trainer"])
+@pytest.mark.parametrize(
+    "module", ["train", "data_prep.simulate", "data_prep.__main__", "jtss.training.trainer", "benchmarks.gpu.work"]
+)
 def test_training_and_simulating_do_without_the_packages_for_packets(module):
     """A machine with a GPU may lack them."""
     loaded(f"import {module}", absent=("astropy", "fastavro", "cramjam"))

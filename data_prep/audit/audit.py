@@ -9,7 +9,7 @@ import numpy as np
 from data_prep.audit import objects, shortcuts, stamps
 from data_prep.audit.columns import Columns, read
 from data_prep.audit.finding import LEAK, NOTE, OK, WARNING, Finding
-from jtss.dataset import open_checked
+from jtss.dataset import in_words, open_checked
 from jtss.errors import InputError
 from jtss.schema import NO_SPLIT, SPLIT_NAMES
 
@@ -18,7 +18,8 @@ CHECKS: dict[str, tuple[Callable[[Columns], list[Finding]], str]] = {
     "object ids": (objects.same_ids, "each once"),
     "positions": (objects.same_places, f"no two objects within {objects.RADIUS_ARCSEC:g}″ in different splits"),
     "alerts": (objects.same_alerts, "no candid in two splits"),
-    "sequences": (objects.sequences, "in time order, as many and as far apart as allowed"),
+    "sequences": (objects.sequences, "in time order, alerts as many and as far apart as allowed"),
+    "histories": (objects.histories, "limits are no detections, no exposure comes twice"),
 }
 NO_DUPLICATES = "no near-duplicates across splits"
 
@@ -58,8 +59,8 @@ def audit(path: str | Path) -> Audit:
             if not (columns.split != NO_SPLIT).any():
                 findings.append(Finding(NOTE, "splits", "none: nothing to compare"))
                 return Audit(_title(path, columns), tuple(findings))
-            findings += _or_ok(stamps.stamps(file, columns), "stamps", NO_DUPLICATES)
-            return Audit(_title(path, columns), (*findings, *shortcuts.shortcuts(columns)))
+            findings += _or_ok(stamps.stamps(file, columns.alerts), "stamps", NO_DUPLICATES)
+            return Audit(_title(path, columns), (*findings, *shortcuts.shortcuts(columns.alerts)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a complete data set") from error
 
@@ -71,4 +72,4 @@ def _or_ok(findings: list[Finding], check: str, text: str) -> list[Finding]:
 def _title(path: str | Path, columns: Columns) -> str:
     sizes = [f"{np.sum(columns.split == i)} {name}" for i, name in enumerate(SPLIT_NAMES)]
     sizes.append(f"{np.sum(columns.split == NO_SPLIT)} in no split")
-    return f"{path}: {len(columns.object_id)} objects ({', '.join(sizes)}), {len(columns.jd)} detections"
+    return f"{path}: {len(columns.object_id)} objects ({', '.join(sizes)}); {in_words(columns.kind)}"

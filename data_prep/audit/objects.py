@@ -1,7 +1,7 @@
 """What a data set should not have: one object in two splits, or a sequence that breaks the rules.
 
-One object is told by its id, its place on the sky, or one of its alerts. A sequence can be too long, out of order, too
-dense, or have an alert twice.
+One object is told by its id, its place on the sky, or one of its alerts and detections. A sequence can be too long, out
+of order, too dense, or have a row twice.
 """
 
 from collections import defaultdict
@@ -16,7 +16,9 @@ from data_prep.audit.finding import LEAK, WARNING, Finding, counted
 from data_prep.crossmatch import RADIUS_ARCSEC, chord
 from data_prep.packets.metadata import unit_vectors
 from data_prep.sequences import GAP_TOLERANCE_DAYS
-from jtss.schema import MAX_DETECTIONS, MIN_GAP_DAYS, NO_SPLIT, SPLIT_NAMES
+from jtss.schema import LIMIT, MAX_DETECTIONS, MIN_GAP_DAYS, NO_SPLIT, SPLIT_NAMES
+
+SAME_TIME_DAYS = 1e-6  # 0.1 s: rows of one object and filter that are closer are of one exposure
 
 
 def same_ids(columns: Columns) -> list[Finding]:
@@ -30,7 +32,7 @@ def same_ids(columns: Columns) -> list[Finding]:
 
 
 def same_alerts(columns: Columns) -> list[Finding]:
-    """Alerts, by candid, that belong to objects of two splits; a candid of 0 or less stands for none."""
+    """Alerts and told detections, by candid, of objects of two splits; a candid of 0 or less stands for none."""
     known = np.flatnonzero(columns.candid > 0)
     _, inverse, counts = np.unique(columns.candid[known], return_inverse=True, return_counts=True)
     shared = known[counts[inverse] > 1]
@@ -39,12 +41,12 @@ def same_alerts(columns: Columns) -> list[Finding]:
 
 
 def same_places(columns: Columns) -> list[Finding]:
-    """Objects with one of another split within `RADIUS_ARCSEC`, by their first detections that have a position.
+    """Objects with one of another split within `RADIUS_ARCSEC`, by their first alerts that have a position.
 
     Positions are stored as float32, to 0.1″ where they are coarsest. Chance has little part in it: 1,000 objects fall
     0.02 times within 2″ of one of a million others that lie evenly on the sky.
     """
-    placed, vectors = _positions(columns)
+    placed, vectors = _positions(columns.alerts)
     trees = {}
     for split in range(len(SPLIT_NAMES)):
         members = placed[columns.split[placed] == split]
@@ -96,43 +98,76 @@ def _across_and_within(groups: dict[Hashable, list[int]], split: np.ndarray) -> 
 
 
 def sequences(columns: Columns) -> list[Finding]:
-    """Objects whose sequence breaks the rules that the first n detections are chosen by.
+    """Objects whose sequence breaks the rules that rows are ordered by, and the first n alerts chosen by.
 
     What comes later than it claims to tells of the future; a pair closer than 6 hours is a pair that no live sequence
     has.
 
     TSC §IV-A.
     """
-    n_detections = np.diff(columns.object_start)
-    gap = np.diff(columns.jd)
-    inside = np.diff(columns.owner) == 0  # not from one object to the next
+    alerts = columns.alerts
+    gap = _gap(alerts)
     close = (gap >= 0) & (gap < MIN_GAP_DAYS - GAP_TOLERANCE_DAYS)
-    with_objects = {
-        f"objects with more than {MAX_DETECTIONS} detections": n_detections > MAX_DETECTIONS,
-        "objects without a time (jd) of every detection": _any(columns, ~np.isfinite(columns.jd)),
-        "objects whose detections are not in time order": _any(columns, _later(inside & (gap < 0))),
-        f"objects with detections less than {24 * MIN_GAP_DAYS:g} hours apart": _any(columns, _later(inside & close)),
-        "objects with the same candid twice": _any(columns, _repeated(columns)),
-    }
+    return _of_objects(
+        LEAK,
+        "sequences",
+        columns,
+        {
+            f"objects with more than {MAX_DETECTIONS} alerts": np.diff(alerts.object_start) > MAX_DETECTIONS,
+            "objects without a time (jd) of every row": _any(columns, ~np.isfinite(columns.jd)),
+            "objects whose rows are not in time order": _any(columns, _gap(columns) < 0),
+            f"objects with alerts less than {24 * MIN_GAP_DAYS:g} hours apart": _any(alerts, close),
+            "objects with the same candid twice": _any(columns, _repeated(columns)),
+        },
+    )
+
+
+def histories(columns: Columns) -> list[Finding]:
+    """Objects of which a row contradicts another, or itself."""
+    with_magnitude = (columns.kind == LIMIT) & np.isfinite(columns.magpsf)
+    return _of_objects(
+        WARNING,
+        "histories",
+        columns,
+        {
+            "objects with a limit that has a magnitude": _any(columns, with_magnitude),
+            "objects with two rows of one time and filter": _any(columns, _of_one_exposure(columns)),
+        },
+    )
+
+
+def _of_objects(level: str, check: str, columns: Columns, cases: dict[str, np.ndarray]) -> list[Finding]:
+    """A finding for each text whose objects [N] bool are not none."""
     return [
         finding
-        for text, chosen in with_objects.items()
-        for finding in counted(LEAK, "sequences", text, map(columns.name, np.flatnonzero(chosen)))
+        for text, chosen in cases.items()
+        for finding in counted(level, check, text, map(columns.name, np.flatnonzero(chosen)))
     ]
 
 
-def _later(between: np.ndarray) -> np.ndarray:
-    """[M] of [M - 1]: what holds between two detections, told of the later."""
-    return np.concatenate([[False], between])
+def _gap(columns: Columns) -> np.ndarray:
+    """[M] days since the row before of the same object; NaN for the first, and where a time is missing."""
+    gap = np.diff(columns.jd, prepend=np.nan)
+    gap[columns.first] = np.nan
+    return gap
 
 
-def _any(columns: Columns, detection: np.ndarray) -> np.ndarray:
-    """[N] bool: objects for any of whose detections [M] it holds."""
-    return np.bincount(columns.owner[detection], minlength=len(columns.object_id)) > 0
+def _any(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """[N] bool: objects for any of whose rows, [M] bool, it holds."""
+    return np.bincount(columns.owner[rows], minlength=len(columns.object_id)) > 0
+
+
+def _of_one_exposure(columns: Columns) -> np.ndarray:
+    """[M] bool: rows at whose time another of the same object and filter is."""
+    rows = np.lexsort((columns.jd, columns.fid, columns.owner))
+    same = (np.diff(columns.owner[rows]) == 0) & (np.diff(columns.fid[rows]) == 0)
+    twice = np.zeros(len(rows), bool)
+    twice[rows[1:][same & (np.diff(columns.jd[rows]) < SAME_TIME_DAYS)]] = True
+    return twice
 
 
 def _repeated(columns: Columns) -> np.ndarray:
-    """[M] bool: detections whose candid another of the same object has; 0 or less stands for none."""
+    """[M] bool: rows whose candid another of the same object has; 0 or less stands for none."""
     rows = np.lexsort((columns.candid, columns.owner))
     same = (np.diff(columns.owner[rows]) == 0) & (np.diff(columns.candid[rows]) == 0) & (columns.candid[rows[1:]] > 0)
     repeated = np.zeros(len(rows), bool)

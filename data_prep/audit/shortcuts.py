@@ -49,7 +49,7 @@ class Score(NamedTuple):
 
 
 def shortcuts(columns: Columns) -> list[Finding]:
-    """Score a small tree on each of `VALUES` of the first detections: grown on the training split, scored on test.
+    """Score a small tree on each of `VALUES` of the first alerts: grown on the training split, scored on test.
 
     A score whose whole interval is above the limit is a warning, one whose interval is above chance a note. Of L
     classes chance is 1 / L and the limit that plus `most_skill` of what is left to certainty: with three classes 55.6 %

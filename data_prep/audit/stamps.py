@@ -38,7 +38,7 @@ class Prints(NamedTuple):
     """What is kept of the stamps that belong to a split.
 
     Attributes:
-        rows: [R] int64, detections in a split, ascending.
+        rows: [R] int64, alerts in a split, ascending.
         split: [R] int8.
         hashes: [R, 3] uint64 of each channel; 0 for a stamp that holds nothing.
         busy: [R] bool: whether the science stamp holds something.
@@ -57,7 +57,12 @@ class Prints(NamedTuple):
 
 
 def stamps(file: DataFile, columns: Columns) -> list[Finding]:
-    """Near-duplicates across splits; memory grows by 100 bytes a stamp, and 640 more for one that is held out."""
+    """Near-duplicates across splits; memory grows by 100 bytes a stamp, and 640 more for one that is held out.
+
+    Args:
+        file: the data set.
+        columns: of its alerts.
+    """
     if len(np.unique(columns.split[columns.split != NO_SPLIT])) < 2:
         return []
     prints = collect(file["stamps"], columns)
@@ -148,7 +153,7 @@ def _similar(prints: Prints, columns: Columns, dataset: StoredColumn, identical:
 
 
 def _candidates(prints: Prints, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Pairs of detections [P, 2], asked and nearest known, whose fingerprints are close; the closest first."""
+    """Pairs of alerts [P, 2], asked and nearest known, whose fingerprints are close; the closest first."""
     tree = cKDTree(prints.numbers[known])
     best, partner = np.full(len(asked), np.inf), np.zeros(len(asked), int)
     for way in prints.turned:

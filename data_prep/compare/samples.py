@@ -15,16 +15,19 @@ from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks
+from data_prep.packets.history import judge
 from data_prep.packets.metadata import catalogue, columns_of
 from data_prep.packets.stamps import StampError, decode_stamps, is_full
 from data_prep.workers import available_cores, ordered_map
 from jtss.errors import InputError
-from jtss.schema import CHANNEL_NAMES, CLASS_NAMES, METADATA_NAMES, STAMP_SIDE, ZTF_MISSING
+from jtss.histories import SUMMARY_NAMES, summary
+from jtss.schema import ALERT, CHANNEL_NAMES, CLASS_NAMES, METADATA_NAMES, STAMP_SIDE, ZTF_MISSING
 
 # Where labels have grades: nobody confirms bogus alerts, so theirs are weak at best.
 GRADES = dict.fromkeys(CLASS_NAMES, "strong") | {"bogus": "weak"}
 DERIVED = ("mjd", "fid", "abs_gal_b", "abs_ecl_lat", "magpsf-magnr", "diffmaglim-magpsf", "other_shape")
-VALUE_NAMES = (*METADATA_NAMES, *DERIVED, *STAMP_STATISTICS)
+PAST = tuple(f"past_{name}" for name in SUMMARY_NAMES)  # of the 30 days that a packet tells
+VALUE_NAMES = (*METADATA_NAMES, *DERIVED, *PAST, *STAMP_STATISTICS)
 ALERTS_PER_TASK = 64
 
 
@@ -126,16 +129,38 @@ def _statistics(images: list[np.ndarray]) -> dict[str, np.ndarray]:
 
 def _metadata(alerts: list[Alert]) -> dict[str, np.ndarray]:
     table = catalogue(columns_of([alert.candidate for alert in alerts])).astype(float)
+    past = _past(alerts, table)
     table[table == ZTF_MISSING] = np.nan
     values = dict(zip(METADATA_NAMES, table.T, strict=True))
-    return values | {
-        "mjd": np.array([alert.jd for alert in alerts], float) - 2_400_000.5,
-        "fid": np.array([alert.fid or np.nan for alert in alerts], float),
-        "abs_gal_b": np.abs(values["gal_b"]),
-        "abs_ecl_lat": np.abs(values["ecl_lat"]),
-        "magpsf-magnr": values["magpsf"] - values["magnr"],
-        "diffmaglim-magpsf": values["diffmaglim"] - values["magpsf"],
-    }
+    return (
+        values
+        | dict(zip(PAST, past.T, strict=True))
+        | {
+            "mjd": np.array([alert.jd for alert in alerts], float) - 2_400_000.5,
+            "fid": np.array([alert.fid or np.nan for alert in alerts], float),
+            "abs_gal_b": np.abs(values["gal_b"]),
+            "abs_ecl_lat": np.abs(values["ecl_lat"]),
+            "magpsf-magnr": values["magpsf"] - values["magnr"],
+            "diffmaglim-magpsf": values["diffmaglim"] - values["magpsf"],
+        }
+    )
+
+
+def _past(alerts: list[Alert], metadata: np.ndarray) -> np.ndarray:
+    """[A, F] summaries of what each alert's packet tells of its object's last 30 days, with the alert itself."""
+    jd = np.array([alert.jd for alert in alerts], float)
+    position = metadata[:, [METADATA_NAMES.index(name) for name in ("ra", "dec")]]
+    rows, n_told, _ = judge([alert.history for alert in alerts], jd, position)
+    summaries = np.empty((len(alerts), len(PAST)))
+    for i, told in enumerate(np.split(rows, np.cumsum(n_told)[:-1]) if len(alerts) else ()):
+        told = told[np.lexsort((told["fid"], told["jd"]))]
+        summaries[i] = summary(
+            np.append(told["jd"], jd[i]),
+            np.append(told["fid"], alerts[i].fid),
+            np.append(told["kind"], ALERT),
+            np.concatenate([told["metadata"], metadata[i : i + 1]]),
+        )
+    return summaries
 
 
 def _outcomes(folder: Path) -> Iterator[Alert | Rejection]:

@@ -5,34 +5,33 @@ as a `Rejection` that counts them. It would inflate a few bytes to gigabytes: bl
 """
 
 import io
-import re
 import zlib
 from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import NamedTuple
 
 import cramjam
-import numpy as np
 from fastavro import schemaless_reader
 
 from data_prep.ledger import Rejection
 from data_prep.packets.avro import (
     CUTOUT_FIELDS,
+    HISTORY_FIELD,
     MAX_BLOCK_BYTES,
     Block,
+    HistoryPart,
     Projection,
     SchemaError,
     plausible_count,
     project_schema,
 )
-from data_prep.packets.metadata import CANDIDATE_FIELDS, isdiffpos_value
+from data_prep.packets.history import MAX_BYTES, NOT_GIVEN, OTHER_FORM, TOO_LONG, UNREADABLE, History, parse
+from data_prep.packets.metadata import CANDIDATE_FIELDS, FILTERS, exact, isdiffpos_value, plain, precise
 
 CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all
 MAX_OBJECT_ID = 64  # characters; ZTF's have 12
 JD_RANGE = (2.4e6, 2.5e6)  # 1858 to 2132
-INT64_MAX = 2**63 - 1
-FILTERS = (1, 2, 3)  # g, r, i
 # What text must not stand for, although it may look like it: without a value that every alert has, a network answers as
 # readily, and nobody learns why. Text in other fields is a missing value, as null is.
 NOT_TEXT = {
@@ -42,9 +41,6 @@ NOT_TEXT = {
     "ra": "a number [deg]",
     "dec": "a number [deg]",
 }
-DIGITS = re.compile(r"\d{1,19}", re.ASCII)
-FLOAT64_BYTES = 8
-MAX_EXACT_FLOAT = 2**53  # beyond, a float64 stands for more than one whole number
 SURVEY = "ztf"
 OTHER_IDS = ("LSST", "WNTR", "WIRC", "PGIR", "TRB")  # how objectIds of surveys begin whose packets have ZTF's form
 
@@ -60,6 +56,7 @@ class Alert(NamedTuple):
         candidate: the fields of `metadata.CANDIDATE_FIELDS` that the packet has, unchecked.
         cutouts: science, template, difference: gzipped FITS, None where the packet has none.
         source: the file, or "archive!member".
+        history: what it tells of the past, unchecked.
     """
 
     object_id: str
@@ -69,6 +66,7 @@ class Alert(NamedTuple):
     candidate: dict
     cutouts: tuple[bytes | None, bytes | None, bytes | None]
     source: str
+    history: History = NOT_GIVEN
 
 
 class _PayloadError(ValueError):
@@ -114,7 +112,7 @@ def _decode_records(block: Block, payload: bytes, projection: Projection) -> Ite
         try:
             if projection.walk is not None:
                 projection.walk(payload, stream.tell())
-            record = schemaless_reader(stream, projection.writer, projection.reader)
+            record = _read_record(stream, projection)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
             lost = max(1, plausible_count(block.n_records, len(payload)) - index)
             detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
@@ -124,6 +122,37 @@ def _decode_records(block: Block, payload: bytes, projection: Projection) -> Ite
     if stream.tell() < len(payload):
         detail = f"{len(payload) - stream.tell()} bytes after record {block.first_record + block.n_records - 1}"
         yield Rejection("trailing_bytes", detail, block.source, n_alerts=0)
+
+
+def _read_record(stream: io.BytesIO, projection: Projection) -> dict:
+    """The fields of the next record that we read; its history, where it has one, as a `History`."""
+    record = {}
+    for part in projection.parts:
+        if isinstance(part, HistoryPart):
+            record[HISTORY_FIELD] = _read_history(stream, part)
+        else:
+            record |= schemaless_reader(stream, part.writer, part.reader)
+    return record
+
+
+def _read_history(stream: io.BytesIO, part: HistoryPart) -> History:
+    """The history that is next, read where it ends in time, otherwise passed over, which takes no memory.
+
+    What cannot be read within it, such as text that is none, costs no alert.
+    """
+    start = stream.tell()
+    if part.reader is not None:
+        ahead = io.BytesIO(stream.getbuffer()[start : start + MAX_BYTES])
+        try:
+            history = parse(schemaless_reader(ahead, part.writer, part.reader)[HISTORY_FIELD])
+            stream.seek(start + ahead.tell())
+            return history
+        except Exception:  # as in `_decode_records`
+            pass
+    schemaless_reader(stream, part.writer, part.nothing)
+    if part.reader is None:
+        return OTHER_FORM
+    return TOO_LONG if stream.tell() - start > MAX_BYTES else UNREADABLE
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:
@@ -181,25 +210,16 @@ def from_record(record: Mapping, source: str) -> Alert | Rejection:
         return Rejection("other_schema", f"a record with {fields}; expected objectId, candid and candidate", source)
     return _check(
         {
-            "objectId": _plain(record["objectId"]),
-            "candid": _precise(record.get("candid")),
+            "objectId": plain(record["objectId"]),
+            "candid": precise(record.get("candid")),
             "survey": record.get("survey"),
-            "candidate": {name: _plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
-            | {"candid": _precise(candidate.get("candid")), "jd": _real(_precise(candidate.get("jd")))},
+            "candidate": {name: plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
+            | {"candid": precise(candidate.get("candid")), "jd": _real(precise(candidate.get("jd")))},
+            HISTORY_FIELD: parse(record.get(HISTORY_FIELD)),
             **{name: _cutout(record.get(name)) for name in CUTOUT_FIELDS},
         },
         source,
     )
-
-
-def _plain(value: object) -> object:
-    """A NumPy scalar as Python's; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _precise(value: object) -> object:
-    """As `_plain`, without a float32, which holds neither a candid nor the time of an exposure."""
-    return None if isinstance(value, np.floating) and value.itemsize < FLOAT64_BYTES else _plain(value)
 
 
 def _real(value: object) -> object:
@@ -219,7 +239,7 @@ def _check(record: dict, source: str) -> Alert | Rejection:
     """An Alert whose identity, survey and time can be relied on."""
     object_id, candidate = record["objectId"], record["candidate"] or {}
     candid, written = _candid(record.get("candid"), candidate.pop("candid", None))
-    jd, fid, survey = candidate.get("jd"), _exact(candidate.get("fid")), record.get("survey")
+    jd, fid, survey = candidate.get("jd"), exact(candidate.get("fid")), record.get("survey")
     good_id = isinstance(object_id, str) and 0 < len(object_id) <= MAX_OBJECT_ID and object_id.isprintable()
     known = (object_id if good_id else "", candid)
     if not good_id:
@@ -238,12 +258,13 @@ def _check(record: dict, source: str) -> Alert | Rejection:
         if isinstance(value, str | bytes) and not _says_it(name, value):
             return Rejection(f"bad_{name}", f"{name} {_shown(value)}, expected {expected}", source, *known)
     cutouts = tuple(_stamp_data(record.get(field)) for field in CUTOUT_FIELDS)
-    return Alert(object_id, candid, jd, fid if fid in FILTERS else 0, candidate, cutouts, source)
+    history = record.get(HISTORY_FIELD, NOT_GIVEN)
+    return Alert(object_id, candid, jd, fid if fid in FILTERS else 0, candidate, cutouts, source, history)
 
 
 def _says_it(name: str, text: str | bytes) -> bool:
     """Whether text is as good as the value: the one way in which ZTF writes a sign, and whole numbers."""
-    return (name == "isdiffpos" and not np.isnan(isdiffpos_value(text))) or (name == "fid" and _exact(text) in FILTERS)
+    return (name == "isdiffpos" and isdiffpos_value(text) in (0.0, 1.0)) or (name == "fid" and exact(text) in FILTERS)
 
 
 def _shown(value: object) -> str:
@@ -253,20 +274,9 @@ def _shown(value: object) -> str:
 
 def _candid(outer: object, inner: object) -> tuple[int, object]:
     """The candid, 0 where none is to be relied on, and what was written, at the top of a packet or in its candidate."""
-    if outer is None or (isinstance(outer, float) and _exact(inner) and float(_exact(inner)) == outer):
-        return _exact(inner), inner
-    return _exact(outer), outer
-
-
-def _exact(value: object) -> int:
-    """A number, or text of one, as a positive 64-bit integer; 0 where that is not exactly what it says."""
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    if isinstance(value, str) and DIGITS.fullmatch(value.strip()):
-        value = int(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_FLOAT:
-        value = int(value)
-    return value if type(value) is int and 0 < value <= INT64_MAX else 0  # True is an int, too
+    if outer is None or (isinstance(outer, float) and exact(inner) and float(exact(inner)) == outer):
+        return exact(inner), inner
+    return exact(outer), outer
 
 
 def _stamp_data(cutout: object) -> bytes | None:

@@ -8,7 +8,8 @@ A writer's schema comes from outside. ZTF has changed its own more than once and
 order, everything nullable), so the reader's schema is made from the writer's own, cut down to the fields that we use,
 field by field. Both are made safe to decode by: names are spelled out, and each item of an array takes at least one
 byte, so that the bytes bound the work. Where fastavro would overlook the end of the data, as in arrays of doubles,
-`Projection` has a walk to be made first.
+`Projection` has a walk to be made first. A record is read in parts, for one of them is the history: an array that may
+be as long as the block, on which the alert must not depend.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import fastavro
 
 from data_prep.ledger import Rejection
-from data_prep.packets.metadata import CANDIDATE_FIELDS
+from data_prep.packets.metadata import CANDIDATE_FIELDS, HISTORY_FIELDS
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
@@ -296,12 +297,14 @@ UNCHECKED = ("boolean", "float", "double")  # fastavro (1.13) skips these, and a
 SCALARS = ("boolean", "int", "long", "float", "double", "bytes", "string")
 CUTOUT_FIELDS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
 REQUIRED = ("objectId", "candidate", "candidate.jd")  # and a candid, at the top or in the candidate
-COARSE = ("candid", "candidate.candid")  # a float32 holds whole numbers to 2^24 only
+HISTORY_FIELD = "prv_candidates"
+REQUIRED_OF_HISTORY = ("jd", "magpsf")  # without the second a row is a limit or anything else
+COARSE = ("candid", "candidate.candid", "prv_candidates.candid", "prv_candidates.jd")  # too much for a float32
 
 CUTOUT = "cutout"
 
-# The fields to read; None = a scalar. What is not named here (previous candidates, forced photometry) is passed over,
-# and so is what is of no use in its type. Cutouts come in many makes, which `alerts` tells apart.
+# The fields to read; None = a scalar. What is not named here (forced photometry) is passed over, and so is what is of
+# no use in its type. Cutouts come in many makes, which `alerts` tells apart.
 WANTED: Mapping[str, Any] = {
     "objectId": None,
     "candid": None,
@@ -309,6 +312,7 @@ WANTED: Mapping[str, Any] = {
     "candidate": dict.fromkeys((*CANDIDATE_FIELDS, "candid")),
     **dict.fromkeys(CUTOUT_FIELDS, CUTOUT),
 }
+WANTED_OF_HISTORY: Mapping[str, Any] = dict.fromkeys((*HISTORY_FIELDS, "candid"))
 
 
 class SchemaError(ValueError):
@@ -323,28 +327,43 @@ class SchemaError(ValueError):
         self.reason = reason
 
 
+class Part(NamedTuple):
+    """Some fields of a record: writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them."""
+
+    writer: dict
+    reader: dict
+
+
+class HistoryPart(NamedTuple):
+    """The history among them: `nothing` passes over it; `reader` is None where it is of another form than we read."""
+
+    writer: dict
+    reader: dict | None
+    nothing: dict
+
+
 class Projection(NamedTuple):
-    """Writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them.
+    """How to read a writer's records.
 
     Attributes:
+        parts: the fields of a record in their order.
         walk: to be called with the bytes of a record and those after it, where fastavro would not notice their end;
             raises EOFError or ValueError there. None where it would.
     """
 
-    writer: dict
-    reader: dict
+    parts: tuple[Part | HistoryPart, ...]
     walk: "Walk | None"
 
 
 @lru_cache(maxsize=64)  # a night of alerts has one schema, all of ZTF some twenty
 def project_schema(schema_json: bytes) -> Projection | SchemaError:
-    """Make the pair of schemas that reads `WANTED` from a writer's records.
+    """Make the pairs of schemas that read `WANTED` and the history from a writer's records.
 
     Args:
         schema_json: the schema as it stands in the file.
 
     Returns:
-        The pair, or (returned, so that it is remembered as well) a SchemaError: bad_schema for what is not a schema or
+        The pairs, or (returned, so that it is remembered as well) a SchemaError: bad_schema for what is not a schema or
         lets a few bytes stand for any amount of work, other_schema where fields in REQUIRED are missing.
 
     Apache Avro 1.11 specification, schema resolution.
@@ -355,7 +374,7 @@ def project_schema(schema_json: bytes) -> Projection | SchemaError:
         reader = _project(writer, WANTED, "")
         _require_candid(reader)
         walk = _walker(writer) if expansion.overlooks_the_end else None
-        return Projection(fastavro.parse_schema(writer), fastavro.parse_schema(reader), walk)
+        return Projection(tuple(_parts(writer, reader)), walk)
     except SchemaError as error:
         return error
     except Exception as error:  # json or fastavro, on anything: ValueError, RecursionError, TypeError…
@@ -569,6 +588,45 @@ def _project(schema: Any, wanted: Mapping[str, Any] | str | None, path: str) -> 
         "name": schema["name"],
         "fields": [{"name": name, "type": _project(types[name], wanted[name], f"{prefix}{name}")} for name in kept],
     }
+
+
+def _parts(writer: Any, reader: Any) -> Iterator[Part | HistoryPart]:
+    """A record cut before and after its history: its fields stand one after the other, with nothing in between."""
+    if isinstance(writer, list):  # of one kind of records or another; none that we know of has a history
+        yield Part(fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+        return
+    names = [field["name"] for field in writer["fields"]]
+    at = names.index(HISTORY_FIELD) if HISTORY_FIELD in names else len(names)
+    for cut in (slice(at), slice(at, at + 1), slice(at + 1, None)):
+        fields = writer["fields"][cut]
+        part = writer | {"fields": fields}
+        if [field["name"] for field in fields] == [HISTORY_FIELD]:
+            rows = _project_history(fields[0]["type"])
+            wanted = writer | {"fields": [{"name": HISTORY_FIELD, "type": rows}]}
+            nothing = fastavro.parse_schema(writer | {"fields": []})
+            yield HistoryPart(fastavro.parse_schema(part), fastavro.parse_schema(wanted) if rows else None, nothing)
+        elif fields:
+            here = {field["name"] for field in fields}
+            kept = reader | {"fields": [field for field in reader["fields"] if field["name"] in here]}
+            yield Part(fastavro.parse_schema(part), fastavro.parse_schema(kept))
+
+
+def _project_history(schema: Any) -> Any:
+    """The part of its rows that we read; None where it is no array of records with what a row must have."""
+    if isinstance(schema, list):
+        branches = [branch if branch == "null" else _project_history(branch) for branch in schema]
+        return None if None in branches or branches == ["null"] else branches
+    if not isinstance(schema, dict) or schema["type"] != "array":
+        return None
+    rows = _branches(schema["items"])
+    if not rows or not all(isinstance(row, dict) and row["type"] in ("record", "error") for row in rows):
+        return None
+    try:
+        items = _project(schema["items"], WANTED_OF_HISTORY, HISTORY_FIELD)
+    except SchemaError:
+        return None
+    named = [{field["name"] for field in row["fields"]} for row in _branches(items)]
+    return schema | {"items": items} if all(names.issuperset(REQUIRED_OF_HISTORY) for names in named) else None
 
 
 def _project_cutout(schema: Any) -> Any:

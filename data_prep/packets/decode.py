@@ -1,6 +1,7 @@
 """Blocks of alert packets to rows of numbers: the work of one worker process."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, islice
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import Block
+from data_prep.packets.history import judge
 from data_prep.packets.metadata import catalogue, columns_of, number, within
 from data_prep.packets.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, METADATA, STAMP_SIDE
@@ -29,6 +31,7 @@ KEY = np.dtype(
         ("position", "<f8", (2,)),  # ra, dec [deg], NaN off the sky: float32 is too coarse to match catalogues
         ("fid", "i1"),
         ("remarks", "u1"),
+        ("n_told", "u2"),  # rows of history that its packet tells
     ]
 )
 
@@ -44,10 +47,15 @@ ALERTS_PER_SLICE = 64  # decoded together: 3 MB of images
 
 
 class Decoded(NamedTuple):
-    """A slice of detections, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources."""
+    """A slice of detections, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources.
+
+    Beside them the histories of their packets, one after the other: told [t] TOLD, and notes on them for the ledger.
+    """
 
     rows: np.ndarray
     keys: np.ndarray
+    told: np.ndarray
+    notes: Counter[str]
     object_ids: list[str]
     sources: list[str]
     rejections: list[Rejection]
@@ -86,6 +94,8 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     rows, keys = np.zeros(len(detections), ROW), np.zeros(len(detections), KEY)
     rows["metadata"] = catalogue(columns)
     keys["position"] = np.stack([within(columns["ra"], 0, 360), within(columns["dec"], -90, 90)], axis=-1)
+    jd = np.array([detection.alert.jd for detection in detections], float)
+    told, keys["n_told"], notes = judge([detection.alert.history for detection in detections], jd, keys["position"])
     for row, key, (alert, images, remarks) in zip(rows, keys, detections, strict=True):
         scaled = scale(images)
         row["stamps"] = scaled
@@ -95,6 +105,8 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     return Decoded(
         rows,
         keys,
+        told,
+        notes,
         object_ids=[detection.alert.object_id for detection in detections],
         sources=[detection.alert.source for detection in detections],
         rejections=rejections,

@@ -3,6 +3,7 @@
 Missing is NaN from here on. One vectorised path serves packets and the simulator.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Real
 
@@ -13,6 +14,19 @@ from jtss.schema import METADATA, MISSING_FLOOR, ZTF_MISSING
 # What we read of `candidate`: the catalogue, the time, the filter, and where the source lies in the image.
 CANDIDATE_FIELDS = ("jd", "fid", "xpos", "ypos", *(feature.field for feature in METADATA if feature.field))
 
+# What we read of the rows of `prv_candidates`, which lack the counts and the neighbours in the catalogue.
+NOT_TOLD = ("xpos", "ypos", "ndethist", "ncovhist", *(f"{name}{i}" for name in ("sgscore", "distpsnr") for i in "123"))
+HISTORY_FIELDS = tuple(field for field in CANDIDATE_FIELDS if field not in NOT_TOLD)
+
+# What lies farther apart is not one object. ZTF joins within 1.5″, and detections of real objects stay within 0.8″ of
+# their median; an id such as nan, which a data frame wrote for want of one, joins alerts from all over the sky.
+MAX_APART_ARCSEC = 10.0
+
+FILTERS = (1, 2, 3)  # g, r, i
+INT64_MAX = 2**63 - 1
+DIGITS = re.compile(r"\d{1,19}", re.ASCII)
+FLOAT64_BYTES = 8
+MAX_EXACT_FLOAT = 2**53  # beyond, a float64 stands for more than one whole number
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 # Rotations of ICRS unit vectors, printed by astropy 7: SkyCoord(x, y, z, frame="icrs") transformed to Galactic() and to
@@ -52,6 +66,27 @@ def number(value: object) -> float:
     return float(value)
 
 
+def plain(value: object) -> object:
+    """A NumPy scalar as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def precise(value: object) -> object:
+    """As `plain`, without a float32, which holds neither a candid nor the time of an exposure."""
+    return None if isinstance(value, np.floating) and value.itemsize < FLOAT64_BYTES else plain(value)
+
+
+def exact(value: object) -> int:
+    """A number, or text of one, as a positive 64-bit integer; 0 where that is not exactly what it says."""
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    if isinstance(value, str) and DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_FLOAT:
+        value = int(value)
+    return value if type(value) is int and 0 < value <= INT64_MAX else 0  # True is an int, too
+
+
 def columns_of(candidates: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:
     """Turn `candidate` records into columns.
 
@@ -74,6 +109,11 @@ def unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     """[..., 3] unit vectors towards right ascension and declination [deg]."""
     ra, dec = np.radians(ra_deg), np.radians(dec_deg)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def chord(arcsec: float) -> float:
+    """Distance of two unit vectors that are an angle apart."""
+    return 2 * np.sin(np.radians(arcsec / 3600) / 2)
 
 
 def angles(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

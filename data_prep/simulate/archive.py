@@ -10,6 +10,8 @@ import numpy as np
 
 from data_prep.packets.stamps import IMAGE_SIDES_PIX
 from data_prep.simulate.dataset import SEQUENCE_CLASSES, Chunk, candids, chunks, object_ids, progress_bar
+from data_prep.simulate.history import told
+from data_prep.simulate.objects import SKIES
 from data_prep.simulate.packets import encode_file, packet
 from data_prep.simulate.survey import Observed, observe, take_stamps
 from data_prep.workers import available_cores, ordered_map
@@ -29,12 +31,19 @@ class PacketChunk(NamedTuple):
 
 def packet_chunk(chunk: Chunk) -> PacketChunk:
     """A chunk's alerts as packets, those included that `build` will drop."""
-    observed = observe(chunk.seed, chunk.label, chunk.n_objects)
-    images = take_stamps(observed, np.arange(len(observed.alerts.owner)))
+    observed = observe(chunk.seed, chunk.label, chunk.n_objects, chunk.sky_name)
+    issued = np.flatnonzero(observed.alerts.issued)
+    images = take_stamps(observed, issued)
     names, candid = object_ids(chunk), candids(chunk, observed)
     records = [
-        packet(names[owner], int(candid[row]), candidate(observed, row), cut(images[row], observed, row))
-        for row, owner in enumerate(observed.alerts.owner)
+        packet(
+            names[observed.alerts.owner[row]],
+            int(candid[row]),
+            candidate(observed, row),
+            cut(image, observed, row),
+            previous(observed, row, candid),
+        )
+        for row, image in zip(issued, images, strict=True)
     ]
     listed = np.flatnonzero(np.isfinite(observed.infrared[:, 0]))
     position = observed.infrared_ra[listed], observed.infrared_dec[listed]
@@ -52,6 +61,20 @@ def candidate(observed: Observed, row: int) -> dict:
     return values | {"isdiffpos": "t" if values["isdiffpos"] else "f"}
 
 
+def previous(observed: Observed, row: int, candid: np.ndarray) -> list[dict] | None:
+    """The `prv_candidates` of one alert, in time order; None where there is nothing to tell."""
+    detections, limits = told(observed, row)
+    rows = [candidate(observed, earlier) | {"candid": int(candid[earlier])} for earlier in detections]
+    rows += [upper_limit(observed, earlier) for earlier in limits]
+    return sorted(rows, key=lambda values: values["jd"]) or None
+
+
+def upper_limit(observed: Observed, row: int) -> dict:
+    """What ZTF writes of an exposure that did not show the object."""
+    values = {name: float(column[row]) for name, column in observed.limits.items() if name != "owner"}
+    return values | {name: int(values[name]) for name in ("fid", "programid")} | {"candid": None, "isdiffpos": None}
+
+
 def cut(images: np.ndarray, observed: Observed, row: int) -> list[np.ndarray]:
     """The three stamps [H, W] without what lies beyond the edge of the image."""
     slices = []
@@ -66,6 +89,7 @@ def simulate_packets(
     n_objects: int,
     seed: int,
     classes: Sequence[str] = SEQUENCE_CLASSES,
+    sky: str = SKIES[0],
     workers: int | None = None,
     progress: bool = True,
 ) -> int:
@@ -81,7 +105,7 @@ def simulate_packets(
         FileExistsError: `folder` holds something.
         InputError: see `chunks`.
     """
-    folder, work = Path(folder).resolve(), chunks(n_objects, seed, classes)
+    folder, work = Path(folder).resolve(), chunks(n_objects, seed, classes, sky)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: not empty; alert packets are written into a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)

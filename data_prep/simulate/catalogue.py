@@ -17,7 +17,7 @@ LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
 REFERENCE_LIMIT_MAG = np.array([23.3, 23.0, 22.4])  # of the reference images in g, r, i
 NOISE_PEAKS_PER_PIX2 = 0.0019  # of the reference image that DAOPhot takes for faint sources
-CENTROID_PIX = 0.08  # error of a source in the reference image, per axis
+CENTROID_PIX, CENTROID_OF_GALAXIES = 0.035, 8.0  # error in the reference image, per axis, of stars; times more
 
 
 class Sources(NamedTuple):
@@ -175,7 +175,7 @@ def reference_images(rng: np.random.Generator, neighbours: Neighbours) -> Refere
     faintest = limit[..., 0] - np.abs(rng.normal(0, 0.3, shape))
     magnitude = np.where(peak, faintest, magnitude + rng.normal(0, 0.03, shape))
     extended = np.where(peak, 0, of_nearest(resolved[:, None]))
-    centroid = rng.normal(0, CENTROID_PIX, (2, *shape))
+    centroid = rng.normal(0, CENTROID_PIX, (2, *shape)) * (1 + CENTROID_OF_GALAXIES * extended**2)
     return ReferenceSources(x + centroid[0], y + centroid[1], magnitude, *_shape(rng, magnitude, extended))
 
 

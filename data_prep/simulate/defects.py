@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.simulate import objects, sky
-from data_prep.simulate.cadence import ZERO_POINT_MAG
+from data_prep.simulate.cadence import ZERO_POINT_MAG, Schedule
 from data_prep.simulate.images import CENTRE_PIX, POINT, Shape
 from jtss.schema import STAMP_SIDE
 
@@ -13,31 +13,43 @@ FILL_VALUE = -3.4028235e38
 BAD_SUBTRACTION, COSMIC_RAY, STREAK, HOT_PIXELS, NOISE_PEAK, GHOST = range(6)
 KIND_SHARES = np.array([0.30, 0.28, 0.05, 0.15, 0.18, 0.04])
 DARKER_SHARES = np.array([0.5, 0.0, 0.0, 0.5, 0.5, 0.0])  # darker than the reference; light falls on, it does not leave
+# Of the artefacts that a star or the camera makes, some come back to their place, in a share of its exposures: 1.5 % of
+# all that is bogus has more than one detection (TSC §IV-B).
+RETURNING_SHARE, RETURNING_EXPOSURES = 0.05, 0.4
+# Clouds spoil calibration and subtraction: many artefacts are of exposures through a magnitude of them.
+CLOUDED_SHARE, CLOUD_FOR_ARTEFACTS_MAG, CLOUDED_ABOVE_LIMIT_MAG = 0.35, 1.0, 1.8
 GHOST_STEP_PIX = 1.2  # less than the PSF, so that a sum of points is smooth
 
 
-def artefacts(rng: np.random.Generator, start_jd: np.ndarray) -> tuple[objects.Population, np.ndarray]:
+def artefacts(rng: np.random.Generator, plan: Schedule) -> tuple[objects.Population, np.ndarray]:
     """Bogus detections, and the kind of each: badly subtracted stars and things that are no stars.
 
     Shares are of what happens: among alerts there are fewer of what is mostly too faint. Stars and what light makes are
     dimmed by clouds; what the camera makes of itself is not, so it seems brighter; a peak of the noise is as bright as
     the noise allows.
     """
-    n = len(start_jd)
+    n = len(plan.begin_jd)
     kind = rng.choice(len(KIND_SHARES), p=KIND_SHARES, size=n)
     star = kind == BAD_SUBTRACTION
     star_mag = rng.uniform(12.3, 16.5, n)
     reference = np.where(star[:, None], objects.by_filter(star_mag, rng.uniform(0.3, 1.3, n)), 0)
-    magnitude = np.where(star, star_mag + rng.normal(3.7, 1.0, n), rng.normal(18.6, 1.2, n))
-    population = objects.single(rng, start_jd, magnitude, reference, sky.stars(8.0, 0.75))
+    magnitude = np.where(star, star_mag + rng.normal(3.2, 1.0, n), rng.normal(18.2, 1.5, n))
+    population = objects.single(rng, plan, magnitude, reference, sky.stars(8.0, 0.75))
     seen = population.visits
     change = population.flux - objects.of_filter(reference, seen.fid)
     camera = np.isin(kind, (COSMIC_RAY, HOT_PIXELS))[:, None]
     change = np.where(camera, change * 10 ** (0.4 * (ZERO_POINT_MAG[seen.fid - 1] - seen.zero_point)), change)
-    peak = objects.flux_of(seen.limit - rng.exponential(0.5, (n, 1)))
+    peak = objects.flux_of(seen.limit - rng.exponential(0.5, (n, 1))) * (change != 0)
     change = np.where((kind == NOISE_PEAK)[:, None], peak, change)
+    clouded = (rng.random(n) < CLOUDED_SHARE)[:, None] & (kind != STREAK)[:, None]
+    in_cloud = objects.flux_of(seen.limit - rng.exponential(CLOUDED_ABOVE_LIMIT_MAG, (n, 1))) * (change != 0)
+    in_cloud *= seen.zero_point < ZERO_POINT_MAG[seen.fid - 1] - CLOUD_FOR_ARTEFACTS_MAG
+    change = np.where(clouded, in_cloud, change)
+    returns = np.isin(kind, (BAD_SUBTRACTION, HOT_PIXELS, GHOST)) & (rng.random(n) < RETURNING_SHARE)
+    change *= ~returns[:, None] | (rng.random(change.shape) < RETURNING_EXPOSURES)
     change *= np.where(rng.random(n) < DARKER_SHARES[kind], -1, 1)[:, None]
-    return population._replace(flux=objects.of_filter(reference, seen.fid) + change), kind
+    flux = objects.of_filter(reference, seen.fid) + change
+    return population._replace(flux=flux, returns=returns), kind
 
 
 def mask(stream: np.random.Generator) -> np.ndarray:

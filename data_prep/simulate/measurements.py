@@ -8,7 +8,7 @@ from data_prep.packets.stamps import IMAGE_SIDES_PIX
 from data_prep.simulate import cadence, defects
 from data_prep.simulate.blobs import MOFFAT_BETA
 from data_prep.simulate.catalogue import PIXEL_ARCSEC, Neighbours, measured_neighbours, reference_source
-from data_prep.simulate.detections import Alerts
+from data_prep.simulate.detections import Alerts, Limits
 from data_prep.simulate.images import BAD_BLUR, BAD_OFFSET_PIX, TYPICAL_BLUR, TYPICAL_OFFSET_PIX, Exposures
 from data_prep.simulate.objects import Population
 from jtss.schema import STAMP_SIDE
@@ -17,8 +17,12 @@ EDGE_PIX = STAMP_SIDE // 2
 PSF_STRETCH = 0.042  # of the PSF along x against y
 BETA_SCATTER, TEMPLATE_BETA_SCATTER, BETA_LIMITS = 0.22, 0.16, (2.0, 5.0)  # of the PSF's exponent, in logarithm
 PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
+SHARP_RESIDUAL = 0.55  # FWHM of what a bright source leaves, of that of the PSF
 SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
+SUREST_RB = 0.985
+ROUGH_PIX, ROUGH_SCATTER = 0.12, 0.7  # what is left of a source under the detection moves its centroid
+LEAST_SIGMA = {False: 0.018, True: 0.08}  # sigmapsf of what is bright: an artefact is no PSF
 
 
 class Placement(NamedTuple):
@@ -32,16 +36,26 @@ class Placement(NamedTuple):
     error_y: np.ndarray
 
 
-def place(rng: np.random.Generator, alerts: Alerts, ra: np.ndarray, dec: np.ndarray, steady_pix: float) -> Placement:
+def place(
+    rng: np.random.Generator,
+    alerts: Alerts,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    steady_pix: float,
+    on_a_source: np.ndarray,
+) -> Placement:
     """Measure the positions of alerts.
 
     Args:
         ra, dec: [O] true positions [deg].
         steady_pix: error of an object's place in the reference, the same in all its alerts.
+        on_a_source: [O] whether the reference shows a source there.
     """
     n = len(alerts.owner)
-    steady = steady_pix * np.exp(rng.normal(0, 0.5, len(ra))) * rng.standard_normal((2, len(ra)))
-    error_x, error_y = steady[:, alerts.owner] + (0.05 + 0.45 / alerts.snr) * rng.standard_normal((2, n))
+    steady = steady_pix * np.exp(rng.normal(0, 0.7, len(ra))) * rng.standard_normal((2, len(ra)))
+    rough = np.where(on_a_source, ROUGH_PIX * np.exp(rng.normal(0, ROUGH_SCATTER, len(ra))), 0)[alerts.owner]
+    scatter = np.hypot(0.05 + 0.45 / alerts.snr, rough)
+    error_x, error_y = steady[:, alerts.owner] + scatter * rng.standard_normal((2, n))
     ra, dec = ra[alerts.owner], dec[alerts.owner]
     return Placement(
         np.mod(ra - PIXEL_ARCSEC / 3600 * error_x / np.cos(np.radians(dec)), 360.0),
@@ -123,12 +137,13 @@ def columns_of(
     """ZTF's candidate fields, [A] float64 each, rounded as in a packet."""
     seen, at, n = population.visits, (alerts.owner, alerts.visit), len(alerts.owner)
     snr = alerts.snr
-    floor = np.exp(rng.normal(np.log(0.04), 0.3, n))
+    floor = LEAST_SIGMA[bogus] * np.exp(rng.normal(0, 0.4, n))
     # Bright variables leave residuals that widen what SExtractor sees.
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
     sharpness = 4.9 + 0.8 * rng.standard_normal(n) - (9.0 / snr + 2.0 * messy) * rng.gamma(2.0, 0.5, n)
     fwhm = np.minimum(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 12)
+    fwhm = np.where(sharp_residuals(rng, population, alerts, exposures), SHARP_RESIDUAL * fwhm, fwhm)
     columns = {
         "jd": np.round(seen.jd[at], 7),
         "fid": exposures.fid,
@@ -146,23 +161,63 @@ def columns_of(
         "ncovhist": alerts.ncovhist,
         "magzpsci": seen.zero_point[at],
         "nframesref": exposures.frames,
-        "programid": np.where(exposures.fid == cadence.I, 2, rng.choice(3, p=PROGRAM_SHARES, size=n) + 1),
-        "rb": real_bogus(rng, seen.jd[at], exposures.reference > 0, bogus),
+        "programid": programme(rng, exposures.fid),
+        "rb": real_bogus(rng, seen.jd[at], seen.limit[at], alerts, exposures.reference, bogus),
         **measured_neighbours(neighbours, alerts.owner, placement.error_x, placement.error_y),
         **reference_source(rng, neighbours, (alerts.owner, exposures.fid - 1), placement.error_x, placement.error_y),
     }
     return {name: as_in_a_packet(name, value) for name, value in columns.items()}
 
 
-def real_bogus(rng: np.random.Generator, jd: np.ndarray, on_a_source: np.ndarray, bogus: bool) -> np.ndarray:
-    """[A] ZTF's score rb: the forest of the first year was less sure than its successors, most so of new sources."""
-    n = len(jd)
+def sharp_residuals(
+    rng: np.random.Generator, population: Population, alerts: Alerts, exposures: Exposures
+) -> np.ndarray:
+    """[A] bool: small changes of bright sources look sharper than the PSF, in some objects: those of sharp residuals.
+
+    Fitted to fwhm of nuclei and stars by magpsf - magnr: half of them at 2.6 mag.
+    """
+    fainter = 2.5 * np.log10(np.maximum(exposures.reference, 1e-12) / np.abs(alerts.change))
+    return rng.random(len(population.ra))[alerts.owner] < 1 / (1 + np.exp((2.6 - fainter) / 0.5))
+
+
+def programme(rng: np.random.Generator, fid: np.ndarray) -> np.ndarray:
+    """[A] programid of exposures in the given filters."""
+    return np.where(fid == cadence.I, 2, rng.choice(3, p=PROGRAM_SHARES, size=len(fid)) + 1)
+
+
+def limits_of(rng: np.random.Generator, population: Population, limits: Limits) -> dict[str, np.ndarray]:
+    """What a packet tells of exposures without a detection, [B] each, and the `owner` of each."""
+    seen, at = population.visits, (limits.owner, limits.visit)
+    fid = seen.fid[at]
+    told = {"jd": np.round(seen.jd[at], 7), "fid": fid, "diffmaglim": seen.limit[at], "programid": programme(rng, fid)}
+    return {"owner": limits.owner, **{name: as_in_a_packet(name, value) for name, value in told.items()}}
+
+
+def real_bogus(
+    rng: np.random.Generator, jd: np.ndarray, limit: np.ndarray, alerts: Alerts, reference: np.ndarray, bogus: bool
+) -> np.ndarray:
+    """[A] ZTF's score rb: the forest of the first year was less sure than its successors, most so of new sources.
+
+    The later ones are less sure of what is faint, and where a bright star was subtracted; each object has its own share
+    of that. Fitted to the detections of labelled objects by diffmaglim - magpsf and by magnr.
+
+    Args:
+        jd: [A] [day]. limit: [A] [mag]. reference: [A] flux of the source in the reference.
+    """
+    n, on_a_source = len(jd), reference > 0
+    own = rng.standard_normal(alerts.owner.max() + 1)[alerts.owner]
     if bogus:
         first, later = rng.normal(0.29, 0.07, n), rng.normal(0.48, 0.17, n)
     else:
-        first = rng.normal(np.where(on_a_source, 0.70, 0.59), 0.08)
-        later = 1 - 0.14 * np.exp(rng.normal(0, 0.65, n))
-    return np.clip(np.where(jd < LATER_FOREST_JD, first, later), 0.05, 0.99)
+        first = rng.normal(np.where(on_a_source, 0.70, 0.59), 0.08) + 0.06 * own
+        margin = limit + 2.5 * np.log10(np.abs(alerts.change))
+        faint = np.where(on_a_source, 0.08 * np.exp(-margin / 0.5), 0.33 * np.exp(-margin / 0.8))
+        star_mag = -2.5 * np.log10(np.maximum(reference, 1e-12))
+        bright = 0.40 / (1 + np.exp((star_mag - 14.6) / 0.8))
+        doubt = (0.055 + faint) * np.exp(rng.normal(0, 0.75, n)) + bright * np.exp(rng.normal(0, 0.45, n))
+        later = 1 - doubt * np.exp(0.4 * own)
+    score = np.where(jd < LATER_FOREST_JD, first, later)
+    return np.maximum(SUREST_RB - np.abs(SUREST_RB - score), 0.05)  # no limit above that many share
 
 
 def as_in_a_packet(name: str, value: np.ndarray) -> np.ndarray:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate import sky
-from data_prep.simulate.cadence import Visits, visits
+from data_prep.simulate.cadence import Schedule, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
+from jtss.schema import TOLD_DAYS
 
-IN_WINDOW_NIGHTS = 60
+AT_ANY_AGE = 0.5  # of what happens once
+FOLLOWED_DAYS = 400.0  # after the broker begins to watch; five alerts take less
 BULGE_SIZE = 0.45  # mean distance from the centre of a supernova in the bulge, in effective radii of the galaxy
-MET_EARLY = 0.2  # of the supernovae
-TYPICAL_LIMIT_MAG = 20.4
+SKIES = ("paper", "any", "mixed")
 BY_FILTER = np.array([1.0, 0.0, -0.35])  # magnitude = r + colour * BY_FILTER, colour = g - r
 
 
@@ -38,8 +39,8 @@ class Population(NamedTuple):
         flux: [O, V] flux of the point source, in units of magnitude 0.
         reference: [O, 3] its flux in the g, r, i reference images.
         hosts: galaxies.
-        since: [O] days before the first exposure at which it lit up; inf for what always shines.
-        earlier: [O] share of the exposures since then that were detections; NaN = the same as in the window.
+        watched_jd: [O] when the broker begins to watch; what fires earlier is history. -inf: from the beginning.
+        returns: [O] whether it is seen again at the same place; asteroids and most artefacts are not.
         ra, dec: [O] [deg].
         infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus, 4 blazar.
     """
@@ -48,8 +49,8 @@ class Population(NamedTuple):
     flux: np.ndarray
     reference: np.ndarray
     hosts: Hosts
-    since: np.ndarray
-    earlier: np.ndarray
+    watched_jd: np.ndarray
+    returns: np.ndarray
     infrared: np.ndarray
     ra: np.ndarray
     dec: np.ndarray
@@ -90,28 +91,58 @@ def no_hosts(n: int) -> Hosts:
     return Hosts(np.zeros((n, 3)), zeros, zeros, zeros + 1.0, zeros + 1.0, zeros, zeros)
 
 
-def agn(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+def joined(rng: np.random.Generator, plan: Schedule, sky_name: str) -> np.ndarray:
+    """[O] JD when the broker joins: never later than the first alert on the paper's sky, at any time on any sky.
+
+    What it meets first is then any one of the alerts that follow; see `detections.fired`.
+
+    FIDELITY, The sky.
+    """
+    n = len(plan.begin_jd)
+    late = rng.uniform(plan.begin_jd, sky.SURVEY_END_JD - TOLD_DAYS)
+    from_the_first = {"paper": 1.0, "any": 0.0, "mixed": 0.5}[sky_name]
+    return np.where(rng.random(n) < from_the_first, -np.inf, late)
+
+
+def _at_any_age(rng: np.random.Generator, begin: np.ndarray, end: np.ndarray | float) -> np.ndarray:
+    """[O] when something happens that happens once: half at any time, half at any age of its field, in logarithm.
+
+    Otherwise hardly any would be met in the first nights of a survey, and ncovhist would tell it from what always
+    shines.
+    """
+    share, length = rng.random(len(begin)), end - begin
+    return begin + np.where(rng.random(len(begin)) < AT_ANY_AGE, length**share - 1, share * length)
+
+
+def whole_life(rng: np.random.Generator, plan: Schedule, watched_jd: np.ndarray) -> Visits:
+    """What shines always is followed from the first exposure of its place, so that its counts are counted."""
+    end = np.where(np.isfinite(watched_jd), watched_jd + FOLLOWED_DAYS, np.inf)
+    return visits(rng, plan, plan.begin_jd, end)
+
+
+def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
 
     Times as in MacLeod et al. 2010, ApJ 721, 1014, amplitudes above theirs, as of nuclei that make alerts; blazars vary
-    twice as much and four times as fast.
+    twice as much and four times as fast. The reference was taken years away, in another state, when many were brighter:
+    so nuclei fire in most of their exposures, half of them negative.
     """
-    n = len(start_jd)
-    kind = rng.choice(3, p=[0.22, 0.48, 0.30], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.2, 0.9, n), rng.normal(18.8, 0.9, n), rng.normal(17.8, 1.2, n)])
+    n = len(plan.begin_jd)
+    kind = rng.choice(3, p=[0.20, 0.35, 0.45], size=n)
+    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(17.9, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.6, 0.9, n), rng.normal(3.0, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
-    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
+    watched = joined(rng, plan, sky_name)
+    seen = whole_life(rng, plan, watched)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
-    sigma = np.exp(rng.normal(np.log(0.34), 0.4, n)) * np.where(kind == 2, 2.2, 1)
-    reference = by_filter(nucleus, rng.normal(0.25, 0.25, n))
-    since_reference = rng.normal(0, 0.6, n) * sigma  # the reference caught another state
+    sigma = np.exp(rng.normal(np.log(0.31), 0.4, n)) * np.where(kind == 2, 2.2, 1)
+    reference = by_filter(nucleus, rng.normal(0.45, 0.28, n))
+    since_reference = rng.normal(0.6, 1.8, n) * sigma  # the reference caught another state
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
-    flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.15, 1.0))  # bluer when brighter
-    always, as_now = np.full(n, np.inf), np.full(n, np.nan)
+    flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.06, 1.0))  # bluer when brighter
     place = sky.positions(rng, n, sky.extragalactic)
-    return Population(seen, flux, reference, host, always, as_now, 3 + (kind == 2), *place)
+    return Population(seen, flux, reference, host, watched, np.full(n, True), 3 + (kind == 2), *place)
 
 
 # Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
@@ -127,12 +158,12 @@ DWARF_SHARES = np.array([0.12, 0.33, 0.33, 0.33, 0.8])
 HOST_MAG, DWARF_MAG = (-20.6, 1.3), (-17.0, 1.4)  # absolute, in r: mean and scatter
 
 
-def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Supernovae Ia, II, IIn, Ibc and superluminous; hosts by luminosity, places by the light of the host."""
-    n = len(start_jd)
+    n = len(plan.begin_jd)
     kind = rng.choice(len(SUPERNOVAE), p=[row[1] for row in SUPERNOVAE], size=n)
     absolute, scatter, rise, plateau, fall, colour, reddening = np.array([row[2:] for row in SUPERNOVAE])[kind].T
-    peak = 19.1 - rng.exponential(1.0, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
+    peak = 19.1 - rng.exponential(0.9, n) + rng.normal(0, 0.3, n)  # apparent, r: what spectrographs can classify
     absolute = absolute + scatter * rng.standard_normal(n)
     redshift = 10 ** (0.2 * (peak - absolute + 5)) / 4.3e9  # 70 km/s/Mpc, Hubble's law: below z = 0.3 for most
     stretch = (1 + redshift) * np.exp(rng.normal(0, 0.12, n))
@@ -141,20 +172,18 @@ def supernovae(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
     host_mag = np.where(dwarf, rng.normal(*DWARF_MAG, n), rng.normal(*HOST_MAG, n)) + distance_modulus
     host = hosts(rng, np.clip(host_mag, 12.5, 24.5), 3.2, np.where(rng.random(n) < 0.3, 0.7, 0.15))
     host = _offset(rng, host)
-    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    # Some are met as they rise, the others at any time until they have faded: a broker may begin to watch late.
     rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
-    lit = rise + plateau + 3 * fall
-    explosion = start_jd + np.where(rng.random(n) < MET_EARLY, rng.uniform(0, 25, n), -rng.random(n) * lit)
+    explosion = _at_any_age(rng, plan.begin_jd, sky.SURVEY_END_JD - TOLD_DAYS) - rise
+    watched = np.where(np.isfinite(joined(rng, plan, sky_name)), explosion, -np.inf)
+    seen = visits(rng, plan, explosion - 2 * TOLD_DAYS, explosion + FOLLOWED_DAYS)
     days = seen.jd - (explosion + rise)[:, None]
     shape = supernova(days, rise, plateau, fall)
     reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
     magnitude = peak[:, None] + (reddened + rng.normal(0, 0.1, (n, 1))) * BY_FILTER[seen.fid - 1]
-    since = np.clip(start_jd - explosion, 0, None)
-    past = supernova(-rise[:, None] + since[:, None] * np.linspace(0, 1, 20), rise, plateau, fall)
-    earlier = (past * flux_of(peak)[:, None] > flux_of(TYPICAL_LIMIT_MAG)).mean(axis=1)
     place = sky.positions(rng, n, sky.extragalactic)
-    return Population(seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, since, earlier, np.full(n, 2), *place)
+    return Population(
+        seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, watched, np.full(n, True), np.full(n, 2), *place
+    )
 
 
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
@@ -172,23 +201,29 @@ def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
 
 def single(
     rng: np.random.Generator,
-    start_jd: np.ndarray,
+    plan: Schedule,
     magnitude: np.ndarray,
     reference: np.ndarray,
     kind_of_sky,
 ) -> Population:
-    """Something that is there at every exposure with the given r magnitude [O], above `reference` [O, 3].
+    """Something of the given r magnitude [O], above `reference` [O, 3], that is there from some exposure on.
 
-    Asteroids and artefacts: only the first exposure that shows them becomes an alert.
+    Asteroids and artefacts: only the first exposure that shows them becomes an alert, with one right after it.
     """
-    n = len(start_jd)
-    seen = visits(rng, start_jd, 4)
-    flux = of_filter(reference + by_filter(magnitude, np.full(n, 0.5)), seen.fid)
+    n = len(plan.begin_jd)
+    exposures = np.maximum(plan.taken.sum(axis=1), 1)
+    number = np.floor(_at_any_age(rng, np.zeros(n), exposures)).astype(int)
+    appears = plan.jd[np.arange(n), np.minimum(number, exposures - 1)]
+    seen = visits(rng, plan, appears - 2 * TOLD_DAYS, appears + 6 * TOLD_DAYS)
+    there = (seen.jd >= appears[:, None])[..., None]
+    above = np.where(there, by_filter(magnitude, np.full(n, 0.5))[:, None], 0)
+    flux = of_filter(reference, seen.fid) + np.take_along_axis(above, seen.fid[..., None] - 1, axis=2)[..., 0]
     place = sky.positions(rng, n, kind_of_sky)
-    return Population(seen, flux, reference, no_hosts(n), np.zeros(n), np.zeros(n), np.zeros(n, int), *place)
+    never, no = np.full(n, -np.inf), np.zeros(n, bool)
+    return Population(seen, flux, reference, no_hosts(n), never, no, np.zeros(n, int), *place)
 
 
-def asteroids(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
-    """Asteroids: nothing in the reference."""
-    n = len(start_jd)
-    return single(rng, start_jd, 20.4 - rng.exponential(1.25, n), np.zeros((n, 3)), sky.solar_system)
+def asteroids(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
+    """Asteroids: nothing in the reference; each passes once, on whatever sky."""
+    n = len(plan.begin_jd)
+    return single(rng, plan, 20.2 - rng.exponential(1.25, n), np.zeros((n, 3)), sky.solar_system)

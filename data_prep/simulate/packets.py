@@ -128,7 +128,7 @@ def packet(
         candid: candid, of the alert and of its candidate record.
         candidate: values by ZTF's field names; those left out are null, or 0 or "" where the schema has no null.
         stamps: science, template, difference [H, W]; None for a cutout that is missing.
-        previous: candidate values of earlier detections of the object; None is written as null.
+        previous: candidate values of earlier detections, and of exposures without one; None is written as null.
 
     Returns:
         A record of `alert_schema`.

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate import sky
-from data_prep.simulate.cadence import visits
+from data_prep.simulate.cadence import Schedule
 from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae
-from data_prep.simulate.objects import IN_WINDOW_NIGHTS, Population, by_filter, flux_of, no_hosts, of_filter
+from data_prep.simulate.objects import Population, by_filter, flux_of, joined, no_hosts, of_filter, whole_life
 
 BRIGHTEST_MAG = 12.6  # of stars that are seldom saturated
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
@@ -34,19 +34,19 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.25, (16.1, 1.6), (0.25, 0.1), 14.0, 0.9, 0),
-    Kind("eclipsing", 0.25, (15.3, 1.3), (0.65, 0.3), 12.0, 0.65, 0),
-    Kind("long-period", 0.15, (13.6, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
-    Kind("pulsating", 0.11, (14.6, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
-    Kind("young", 0.11, (15.4, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
-    Kind("cataclysmic", 0.13, (18.7, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
+    Kind("RR Lyrae", 0.25, (15.2, 1.6), (0.25, 0.1), 14.0, 0.9, 0),
+    Kind("eclipsing", 0.25, (14.4, 1.4), (0.65, 0.3), 12.0, 0.65, 0),
+    Kind("long-period", 0.15, (13.4, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
+    Kind("pulsating", 0.11, (13.8, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
+    Kind("young", 0.11, (14.6, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
+    Kind("cataclysmic", 0.13, (18.0, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
 )
 CATACLYSMIC = len(KINDS) - 1
 
 
-def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population:
+def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """RR Lyrae, eclipsing, long-period, other pulsating, young and cataclysmic stars."""
-    n = len(start_jd)
+    n = len(plan.begin_jd)
     kind = rng.choice(len(KINDS), p=[entry.share for entry in KINDS], size=n)
     ra, dec = places(rng, kind)
     middle, scatter = np.array([entry.magnitude for entry in KINDS])[kind].T
@@ -55,19 +55,20 @@ def variable_stars(rng: np.random.Generator, start_jd: np.ndarray) -> Population
     magnitude = middle + scatter * rng.standard_normal(n) + dust
     magnitude = BRIGHTEST_MAG + np.abs(magnitude - BRIGHTEST_MAG)  # others take the place of those too bright
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
-    seen = visits(rng, start_jd, IN_WINDOW_NIGHTS)
-    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(0.15, 0.4, n)))
+    watched = joined(rng, plan, sky_name)
+    seen = whole_life(rng, plan, watched)
+    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-1.1, 0.6, n)))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
         rows = np.flatnonzero(kind == index)
-        change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
+        if len(rows):
+            change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])
     colour_effect = np.where(seen.fid == 1, 1.2, np.where(seen.fid == 2, 0.95, 0.75))
     flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
-    earlier = np.where(kind == CATACLYSMIC, rng.uniform(0, 0.3, n), np.nan)
     dusty = np.array([entry.infrared for entry in KINDS])[kind]
     infrared = np.where(rng.random(n) < 0.04, 1, dusty)
-    return Population(seen, flux, reference, no_hosts(n), np.full(n, np.inf), earlier, infrared, ra, dec)
+    return Population(seen, flux, reference, no_hosts(n), watched, np.full(n, True), infrared, ra, dec)
 
 
 def places(rng: np.random.Generator, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +108,12 @@ def _young(rng, jd):
 
 
 def _cataclysmic(rng, jd):
+    """Outbursts of dwarf novae, one in each recurrence time, early or late in it."""
     n = len(jd)
-    begin = jd[:, :1] + rng.uniform(-5, 60, (n, 1))
-    shape = outburst(jd - begin, rng.uniform(1, 3, n), rng.uniform(2, 12, n), rng.uniform(2, 8, n))
+    recurrence = 10 ** rng.uniform(1.4, 3.0, (n, 1))
+    phase = (jd - jd[:, :1]) / recurrence + rng.random((n, 1))
+    cycle = np.floor(phase).astype(int)
+    begins = rng.uniform(0.1, 0.6, (n, cycle.max() + 1))
+    since_days = (phase - cycle - np.take_along_axis(begins, cycle, axis=1)) * recurrence
+    shape = outburst(since_days, rng.uniform(1, 3, n), rng.uniform(2, 12, n), rng.uniform(2, 8, n))
     return -rng.uniform(2.0, 5.5, (n, 1)) * shape + damped_random_walk(rng, jd, np.full(n, 1.0), np.full(n, 0.1))

@@ -6,26 +6,26 @@ import numpy as np
 
 from data_prep.simulate import allwise, cadence, catalogue, defects, field, objects, sky, stars
 from data_prep.simulate.blobs import Blobs, merge
-from data_prep.simulate.detections import Alerts, fired
+from data_prep.simulate.detections import Alerts, Limits, fired
 from data_prep.simulate.images import Exposures, stamps, template_grain
-from data_prep.simulate.measurements import columns_of, exposures_of, place
+from data_prep.simulate.measurements import columns_of, exposures_of, limits_of, place
 from data_prep.simulate.objects import Hosts, Population
 from jtss.schema import CLASS_NAMES, STAMP_SIDE
 
 AGN, SN, VS, ASTEROID, BOGUS = range(len(CLASS_NAMES))
-SINGLE = (ASTEROID, BOGUS)  # never come back to the same place
-OVERSAMPLING = 2.0  # candidates per object wanted: many are too faint to fire
-FROM_THE_START_SHARE = 0.15  # objects that the broker has watched since the survey began
+MOVING_OR_UNREAL = (ASTEROID, BOGUS)
+OVERSAMPLING = 1.5  # candidates per object wanted: many are too faint to fire
 # Streams of random numbers: one for the catalogue values of a chunk, and one each for what is seen in the images.
 CATALOGUE_STREAM, SHAPE_STREAM, TEMPLATE_STREAM, EXPOSURE_STREAM = range(4)
 
 
 class Observed(NamedTuple):
-    """O objects of one class and their A alerts, without pixels.
+    """O objects of one class and their A detections, without pixels.
 
     Attributes:
         seed: of the chunk. label: index into CLASS_NAMES.
         alerts: [A]; exposures: [A]; columns: ZTF's candidate fields, [A] float64 as a packet would give them back.
+        limits: of the exposures without a detection, their jd, fid, diffmaglim and programid by name, and their owner.
         blobs: constant light of all objects, by owner.
         artefact: [O] kind of bogus, -1 for real objects.
         ra, dec: [O] true positions [deg].
@@ -37,6 +37,7 @@ class Observed(NamedTuple):
     alerts: Alerts
     exposures: Exposures
     columns: dict[str, np.ndarray]
+    limits: dict[str, np.ndarray]
     blobs: Blobs
     artefact: np.ndarray
     ra: np.ndarray
@@ -56,45 +57,44 @@ def stream(seed: np.random.SeedSequence, *place: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(seed, counter=counter))
 
 
-def observe(seed: np.random.SeedSequence, label: int, n_objects: int) -> Observed:
+def observe(seed: np.random.SeedSequence, label: int, n_objects: int, sky_name: str = "paper") -> Observed:
     """Draw objects of one class until `n_objects` have fired at least one alert, and measure their alerts.
 
+    Args:
+        sky_name: "paper", objects from their first alert on; "any", from the time when a broker joins; or "mixed".
+
     Raises:
-        RuntimeError: a class so faint that fifty rounds do not give enough objects.
+        RuntimeError: a class so faint that twenty rounds, each larger than the last, do not give enough objects.
     """
     rng = stream(seed, CATALOGUE_STREAM)
-    for _ in range(50):
-        n_drawn = int(OVERSAMPLING * n_objects) + 16
-        start_jd = start_dates(rng, n_drawn)
-        population, artefact = populate(rng, label, start_jd)
-        alerts = fired(rng, population, start_jd, one_only=label in SINGLE)
+    for attempt in range(20):
+        n_drawn = int(OVERSAMPLING * 1.3**attempt * n_objects) + 16
+        population, artefact = populate(rng, label, cadence.schedule(rng, n_drawn), sky_name)
+        alerts, limits = fired(rng, population)
         firing = np.unique(alerts.owner)
         if len(firing) >= n_objects:
-            return _measured(rng, seed, label, population, artefact, alerts, firing[:n_objects])
+            return _measured(rng, seed, label, population, artefact, alerts, limits, firing[:n_objects])
     raise RuntimeError(f"{CLASS_NAMES[label]}: fewer than {n_objects} of {n_drawn} objects fire an alert")
 
 
-def start_dates(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[n] JD when a broker starts to watch: for some the start of the survey, for the rest any time."""
-    late = rng.uniform(sky.SURVEY_START_JD, sky.SURVEY_END_JD, n)
-    early = sky.SURVEY_START_JD + rng.uniform(0, 150, n)
-    return np.where(rng.random(n) < FROM_THE_START_SHARE, early, late)
-
-
-def populate(rng: np.random.Generator, label: int, start_jd: np.ndarray) -> tuple[Population, np.ndarray]:
+def populate(
+    rng: np.random.Generator, label: int, plan: cadence.Schedule, sky_name: str
+) -> tuple[Population, np.ndarray]:
     """The population of a class, and which artefact each object is (-1: none)."""
     if label == BOGUS:
-        return defects.artefacts(rng, start_jd)
+        return defects.artefacts(rng, plan)
     draw = (objects.agn, objects.supernovae, stars.variable_stars, objects.asteroids)[label]
-    return draw(rng, start_jd), np.full(len(start_jd), -1)
+    return draw(rng, plan, sky_name), np.full(len(plan.begin_jd), -1)
 
 
-def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observed:
+def _measured(rng, seed, label, population, artefact, alerts, limits, firing) -> Observed:
     """Drop the objects that did not fire and measure the alerts of those that did."""
     renumber = np.full(len(artefact), -1)
     renumber[firing] = np.arange(len(firing))
     alerts = Alerts(*(column[renumber[alerts.owner] >= 0] for column in alerts))
     alerts = alerts._replace(owner=renumber[alerts.owner])
+    told = renumber[limits.owner] >= 0
+    limits = Limits(renumber[limits.owner[told]], limits.visit[told])
     population, artefact = _objects(population, firing), artefact[firing]
     ra, dec = population.ra, population.dec
     gal_l, gal_b = sky.galactic(ra, dec)
@@ -104,9 +104,11 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
     entries = [field_entries, own_entries, knot_entries, field.halo_entries(rng, population.reference)]
     neighbours = catalogue.nearest(rng, entries, len(firing))
     # Fitted to the distances of labelled alerts from their stars and nuclei.
-    placement = place(rng, alerts, ra, dec, steady_pix=0.17 if label == VS else 0.07)
+    placement = place(
+        rng, alerts, ra, dec, steady_pix=0.10 if label == VS else 0.04, on_a_source=population.reference[:, 1] > 0
+    )
     exposures = exposures_of(rng, population, alerts, artefact, placement)
-    infrared = allwise.counterparts(rng, population, label in SINGLE, sky.star_density(gal_l, gal_b))
+    infrared = allwise.counterparts(rng, population, label in MOVING_OR_UNREAL, sky.star_density(gal_l, gal_b))
     infrared_ra, infrared_dec = allwise.positions(rng, population, ra, dec)
     return Observed(
         seed=seed,
@@ -114,6 +116,7 @@ def _measured(rng, seed, label, population, artefact, alerts, firing) -> Observe
         alerts=alerts,
         exposures=exposures,
         columns=columns_of(rng, population, alerts, exposures, placement, neighbours, bogus=label == BOGUS),
+        limits=limits_of(rng, population, limits),
         blobs=merge([field_light, own_light, knot_light]),
         artefact=artefact,
         ra=ra,

@@ -72,7 +72,7 @@ def _build(options: argparse.Namespace) -> None:
     )
     common.say(str(built.ledger))
     kept, out = built.ledger.kept, common.printable(options.out)
-    common.say(f"\n{out}: {built.n_objects} objects, {kept} detections, hash {built.content_hash}\n")
+    common.say(f"\n{out}: {built.n_objects} objects, {kept} alerts, hash {built.content_hash}\n")
     for remark in built.remarks:
         common.say(common.printable(remark))
     for warning in built.warnings:
@@ -105,6 +105,12 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     add("--objects", type=_positive, default=6000, help="objects in all, classes share equally (%(default)s)")
     add("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
     add("--classes", default=CLASSES, help="of AGN,SN,VS,asteroid,bogus (default: %(default)s)")
+    add(
+        "--sky",
+        default="paper",
+        metavar="SKY",
+        help="paper: objects from their first alert ever (default); any: from when a broker joins; mixed",
+    )
     add("--workers", type=_positive, help="processes (default: one per core)")
     common.add_force(parser)
 
@@ -114,6 +120,7 @@ def _simulate(options: argparse.Namespace) -> None:
         "n_objects": options.objects,
         "seed": options.seed,
         "classes": tuple(name.strip() for name in options.classes.split(",")),
+        "sky": options.sky,
         "workers": options.workers,
     }
     if options.packets:

@@ -35,6 +35,14 @@ def add_data_options(parser) -> None:
     add("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     add("--split", choices=(*SPLIT_NAMES, "all"), help="part of the data set (default: test)")
     add("--purity", metavar="P", type=float, help="purity for which thresholds are chosen (default: 0.95)")
+    add(
+        "--ablations",
+        action="store_true",
+        default=None,
+        help="measure what the accuracy rests on, too: the same objects (at most 1,000) with stamps zeroed or"
+        " exchanged, metadata exchanged, counters hidden, without AllWISE, and in five versions of what a packet says"
+        " of the past",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,6 +70,7 @@ def _evaluate(models: list[Path], options: argparse.Namespace) -> int:
         priors=options.priors and priors.parse(options.priors),
         purity=selective.PURITY if options.purity is None else options.purity,
         others=tuple(others),
+        ablations=bool(options.ablations),
     )
     if is_ensemble(first):
         summary, paths = assessment.assess_ensemble(first, request, options.out, common.warn, print)

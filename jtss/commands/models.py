@@ -43,6 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="report.json of an evaluation, whose scores the model file keeps",
     )
+    sub.add_argument(
+        "--beside",
+        metavar="REPORT.json",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="report.json of another model that learnt from the same data, as one of metadata or of images alone, on"
+        " the data of a --report: its scores stand on the card beside those of this one",
+    )
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -92,7 +102,7 @@ def show_card(options: argparse.Namespace) -> None:
 def export_run(options: argparse.Namespace) -> None:
     from jtss.reports import export
 
-    path = export.export(options.run, options.name, options.folder, reports=options.report)
+    path = export.export(options.run, options.name, options.folder, reports=options.report, beside=options.beside)
     print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(files.SUMS)}")
 
 

@@ -9,7 +9,8 @@ HELP = "compare simulated with real alerts, and score models on real ones"
 DESCRIPTION = (
     "Measure how well networks tell simulated alerts from real ones, and how well models classify real alerts. With"
     " --simulated, small networks are trained to separate real from simulated first detections, class by class. With"
-    " -m or --predictions, models are scored on the labelled real objects, one prediction per object."
+    " -m or --beside, models are scored on the labelled real objects, one prediction per object by its first alert: as"
+    " it came, and in four more versions of what its packet says of the past."
 )
 
 
@@ -19,14 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--simulated", type=Path, metavar="SIM.h5", help="simulated data set to compare with it")
     common.add_models(parser, f"model to score: {common.MODEL_HELP}", "--ckpt")
     add(
+        "--beside",
         "--predictions",
-        type=named,
+        dest="beside",
+        type=beside,
         nargs="+",
         action="extend",
         default=[],
-        metavar="NAME=F.csv",
-        help="probabilities of the same alerts by somebody else: CSV with a column candid and one per class, or what"
-        " jtss classify wrote",
+        metavar="[NAME=]PATH",
+        help="somebody else's classifier, for the same objects: probabilities by candid (CSV with a column candid and"
+        " one per class, or what jtss classify wrote), or the folder of a published network (weights.npz, and"
+        " norm_stats.json where it reads metadata)",
     )
     add(
         "--out",
@@ -45,6 +49,11 @@ def named(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def beside(text: str) -> tuple[str, Path]:
+    """[NAME=]PATH of a command line; without a name, that of the file or folder."""
+    return named(text) if "=" in text else (Path(text).stem, Path(text))
+
+
 def run(options: argparse.Namespace) -> None:
     from jtss.commands import cache
     from jtss.realism import realism
@@ -54,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         real=options.real,
         simulated=options.simulated,
         runs=tuple(options.model),
-        predictions=tuple(options.predictions),
+        beside=tuple(options.beside),
         command=options.command_line,
     )
     findings = realism.measure(request, say=print, warn=common.warn)

@@ -53,14 +53,17 @@ def run(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
-    of_data, of_alerts = ("data", "split", "purity"), ("allwise", "calibrated", "picture", "rejects", "force")
+    of_data, of_alerts = (
+        ("data", "split", "purity", "ablations"),
+        ("allwise", "calibrated", "picture", "rejects", "force"),
+    )
     foreign = _given(options, of_data if options.alerts else of_alerts)
     if options.alerts and len(options.ckpt) > 1 and not options.explain:
         options.usage_error(f"--ckpt: {len(options.ckpt)} models, expected one with --alerts")
     if foreign:
         options.usage_error(f"{foreign}: only {'without' if options.alerts else 'with'} --alerts")
     useless = _given(
-        options, ("split", "priors", "purity", "calibrated", "picture", "rejects", "force", "screen_bogus")
+        options, ("split", "priors", "purity", "ablations", "calibrated", "picture", "rejects", "force", "screen_bogus")
     )
     if options.explain and useless:
         options.usage_error(f"{useless}: only without --explain")

@@ -16,8 +16,9 @@ from jtss.errors import InputError
 
 TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
 DECAYS = ("none", "cosine")
-CLASS_BALANCES = ("uniform", "natural")
+CLASS_BALANCES = ("uniform", "natural", "counts")
 PRECISIONS = ("auto", "float32", "bfloat16")
+LATER = {"later": True}  # marks a field that files of before do not have: there it has its default
 
 
 class ConfigError(InputError):
@@ -48,6 +49,22 @@ class MetadataConfig:
 
     dynamic: tuple[str, ...] = schema.DYNAMIC_NAMES  # of every detection, into the temporal model
     static: tuple[str, ...] = schema.STATIC_NAMES  # of the last detection and AllWISE, into the head
+
+
+@dataclass(frozen=True)
+class HideConfig:
+    """In which share of the training examples each group of `schema.METADATA_GROUPS` is hidden, all its values at once.
+
+    What is hidden is as what is missing, so that the model learns to do without. Nothing is hidden where it is applied.
+    """
+
+    counters: float = 0.0
+    rb: float = 0.0
+    neighbours: float = 0.0
+    reference_source: float = 0.0
+    place: float = 0.0
+    shape: float = 0.0
+    allwise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ class TrainingConfig:
     patience: int = 10_000  # iterations granted after an improvement…
     patience_after: int = 20_000  # …that comes later than this
     validate_every: int = 10
-    class_balance: str = "uniform"  # or "natural"
+    class_balance: str = "uniform"  # "natural": as they come; "counts": uniform at each ndethist and ncovhist
     entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain prediction is rewarded
     seed: int = 0
 
@@ -113,6 +130,7 @@ class Config:
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU that has it
+    hide: HideConfig = field(default_factory=HideConfig, metadata=LATER)
 
     def __post_init__(self):
         _check(self)
@@ -140,7 +158,7 @@ def to_dict(config: Config) -> dict:
 
 
 def from_dict(values: dict) -> Config:
-    """The inverse of `to_dict`.
+    """The inverse of `to_dict`; fields that came later may be missing and have their defaults then.
 
     Raises:
         ConfigError: an unknown or a missing field, or settings that contradict each other.
@@ -152,10 +170,11 @@ def differences(one: dict, other: dict, sides: tuple[str, str]) -> list[str]:
     """Where two nested dicts of settings differ: "temporal.kernel: checkpoint 3, config.json 2".
 
     Args:
-        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ.
+        one, other: as `to_dict` makes them. What a config says of its origin is no setting and may differ, and a field
+            that came later may be missing where the other side has its default.
         sides: what to call them.
     """
-    one, other = dict(_flat(one)), dict(_flat(other))
+    one, other = ({**LATER_DEFAULTS, **dict(_flat(values))} for values in (one, other))
     names = [name for name in {**one, **other} if name not in ("origin", "paper_accuracy")]
     return [
         f"{name}: {sides[0]} {_shown(one, name)}, {sides[1]} {_shown(other, name)}"
@@ -179,7 +198,8 @@ def _check(config: Config) -> None:
         unknown = [name for name in names if name not in valid]
         if unknown:
             raise ConfigError(f"config {config.name}: {setting}: no {', '.join(unknown)}; valid: {', '.join(valid)}")
-    faults = chain(_input_faults(config), _temporal_faults(config), _layer_faults(config), _training_faults(config))
+    checks = (_input_faults, _temporal_faults, _layer_faults, _training_faults, _hiding_faults)
+    faults = chain.from_iterable(check(config) for check in checks)
     message = next(filter(None, faults), None)  # one at a time: later checks rely on earlier ones
     if message:
         raise ConfigError(f"config {config.name}: {message}")
@@ -278,6 +298,23 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
 
 
+def _hiding_faults(config: Config) -> Iterator[str | bool]:
+    read = {*config.metadata.dynamic, *config.metadata.static}
+    for group, members in schema.METADATA_GROUPS.items():
+        rate, bit = getattr(config.hide, group), schema.availability(group)
+        yield not 0 <= rate < 1 and f"hide.{group}={rate}: expected 0 ≤ share < 1"
+        yield (
+            rate > 0
+            and read.isdisjoint(members)
+            and (f"hide.{group}={rate}: there is nothing to hide, the model reads none of {', '.join(members)}")
+        )
+        yield (
+            bit in read
+            and not rate
+            and (f"{bit} is always 1 where nothing is hidden, and teaches nothing: expected hide.{group} above 0")
+        )
+
+
 def _assign(values: dict, cls: type, path: str, text: str) -> None:
     *parents, leaf = path.split(".")
     for name in parents:
@@ -311,6 +348,8 @@ def _parse(kind: type, text: str, path: str):
 def _build(cls: type, values: dict):
     arguments = {}
     for item in dataclasses.fields(cls):
+        if item.name not in values and item.metadata.get("later"):
+            continue
         if item.name not in values:
             raise ConfigError(f"{cls.__name__}: field {item.name!r} is missing")
         value = values[item.name]
@@ -329,6 +368,13 @@ def _flat(values: dict, path: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{path}{name}.")
         else:
             yield path + name, list(value) if isinstance(value, tuple) else value
+
+
+LATER_DEFAULTS = dict(
+    _flat(
+        {item.name: dataclasses.asdict(item.default_factory()) for item in dataclasses.fields(Config) if item.metadata}
+    )
+)
 
 
 def _shown(values: dict, name: str) -> str:

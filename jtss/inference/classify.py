@@ -151,7 +151,7 @@ def learnt_priors(model: Model) -> np.ndarray:
         InputError: it was trained on the class proportions of its data, which its provenance does not tell.
     """
     classes = model.config.classes
-    if model.config.training.class_balance == "uniform":
+    if model.config.training.class_balance != "natural":
         return np.full(len(classes), 1 / len(classes))
     try:
         counts = np.array([model.provenance["training_data"]["objects"]["train"][name] for name in classes], float)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.config.settings import Config, MetadataConfig, StampConfig
 from jtss.scaling import centre_crop
 from jtss.schema import Sequences
@@ -34,9 +34,9 @@ class Missing(NamedTuple):
 
 
 def missing(config: Config, sequences: Sequences) -> Missing:
-    """Look for what `config` reads of the first n detections of N objects."""
-    n = config.n_detections
-    index = np.flatnonzero(sequences.n_detections >= n)
+    """Look for what `config` reads of the first n alerts of N objects."""
+    n, sequences = config.n_detections, views.alerts(sequences)
+    index = np.flatnonzero(sequences.n_rows >= n)
     rows = sequences.object_start[index, None] + np.arange(n)
     empty = _empty(config.stamp, sequences.stamps, rows, config.stamp.crop)
     no_source = _empty(config.stamp, sequences.stamps, rows, SOURCE_SIDE) & ~empty

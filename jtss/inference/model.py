@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from jtss import schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.invocation import option
@@ -68,11 +69,18 @@ def version(model: Model) -> str:
     return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}{steps}"
 
 
-SKY_OPTIONS = {"--objects": "6000", "--seed": "0", "--classes": "AGN,SN,VS"}  # of `simulate`, and their defaults
+def reads(config: Config) -> str:
+    """What a model of a configuration reads: "images", "metadata", or "images and metadata"; a time is neither."""
+    metadata = {*config.metadata.dynamic, *config.metadata.static} - {schema.TIME_GAP.name}
+    return " and ".join(["images"] * bool(config.stamp.channels) + ["metadata"] * bool(metadata))
+
+
+# Of `simulate`, and their defaults.
+SKY_OPTIONS = {"--objects": "6000", "--seed": "0", "--classes": "AGN,SN,VS", "--sky": "paper"}
 
 
 def simulated_sky(command: str) -> dict[str, str] | None:
-    """Which objects a command simulates, as {--objects, --seed, --classes}; None where it is no simulation."""
+    """Which objects a command simulates, as {--objects, --seed, --classes, --sky}; None where it is no simulation."""
     words = shlex.split(command.replace("=", " "))
     if "simulate" not in words:
         return None
@@ -87,7 +95,7 @@ def refuse_own_sky(model: Model, path: Path, data_command: str) -> None:
 
     Raises:
         InputError: the data set is simulated with the seed of the model's training data, but differs in the number of
-            objects or in the classes; names both commands.
+            objects, in the classes or in the kind of sky; names both commands.
     """
     learnt = str(model.provenance.get("training_data", {}).get("command", ""))
     own, given = simulated_sky(learnt), simulated_sky(data_command)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss.schema import Sequences
+from jtss import views
+from jtss.schema import Sequences, take
 
 
 class Portrait(NamedTuple):
@@ -41,14 +42,13 @@ def portrait(
     true_class: str = "",
     note: str = "",
 ) -> Portrait:
-    """Take the first `n_detections` of object `index` and its probabilities [L] for drawing."""
-    start = int(sequences.object_start[index])
-    rows = slice(start, start + n_detections)
+    """Take the first `n_detections` alerts of object `index` and its probabilities [L] for drawing."""
+    alerts = views.alerts(take(sequences, np.array([index])))
     return Portrait(
-        str(sequences.object_id[index]),
-        sequences.stamps[rows].astype(np.float32),
-        sequences.jd[rows],
-        sequences.fid[rows],
+        str(alerts.object_id[0]),
+        alerts.stamps[:n_detections].astype(np.float32),
+        alerts.jd[:n_detections],
+        alerts.fid[:n_detections],
         classes,
         probabilities,
         true_class,

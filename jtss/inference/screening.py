@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.config.settings import Config
-from jtss.schema import Sequences, detection
+from jtss.schema import Sequences
 
 BOGUS = "bogus"
 SCREENED = "screened_bogus"
@@ -87,10 +87,10 @@ def screen(predict: Callable, classes: tuple[str, ...], sequences: Sequences) ->
     TSC §IV-B.
     """
     verdict = no_screening(sequences)
-    able = sequences.n_detections >= N_SCREENED
+    able = sequences.n_alerts >= N_SCREENED
     objects = np.flatnonzero(able)
     for which in range(N_SCREENED):
-        _, probabilities = predict(detection(sequences, objects, which))
+        _, probabilities = predict(views.first(sequences, objects, which))
         verdict.called_bogus[objects, which] = probabilities.argmax(axis=1) == classes.index(BOGUS)
     return verdict._replace(able=able)
 

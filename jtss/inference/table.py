@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import files
+from jtss import files, views
 from jtss.config.settings import Config
 from jtss.schema import Sequences
 
@@ -93,8 +93,8 @@ def classified_rows(
         reasons: why not, by index of an object that was not classified although it has enough detections.
     """
     n, at = classifier.n_detections, {int(i): row for row, i in enumerate(indices)}
-    ranks = rankings(probabilities)
-    for i, (oid, available) in enumerate(zip(sequences.object_id, sequences.n_detections, strict=True)):
+    ranks, sequences = rankings(probabilities), views.alerts(sequences)
+    for i, (oid, available) in enumerate(zip(sequences.object_id, sequences.n_rows, strict=True)):
         oid, used = str(oid), min(int(available), n)
         candid = int(sequences.candid[sequences.object_start[i] + used - 1])
         start = (oid, candid, used, classifier.name, classifier.version)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.scaling import centre_crop
 from jtss.schema import Sequences
 
@@ -38,12 +38,13 @@ class Properties(NamedTuple):
 
 
 def properties(sequences: Sequences, n_detections: int) -> Properties:
-    """Properties of N objects that have `n_detections` detections or more; of each, the first n count.
+    """Properties of N objects that have `n_detections` alerts or more; of each, the first n count.
 
     Args:
         sequences: N objects.
         n_detections: detections that the model reads.
     """
+    sequences = views.alerts(sequences)
     first = sequences.object_start[:-1]
     last = first + n_detections - 1
     column = {name: sequences.metadata[last, i] for i, name in enumerate(schema.METADATA_NAMES)}

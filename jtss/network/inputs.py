@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.config.settings import Config, MetadataConfig, StampConfig
 from jtss.network.network import Batch
 from jtss.scaling import centre_crop, min_max
@@ -28,24 +28,41 @@ def assemble(
     Returns:
         dynamic [B, N, D] float32 of every detection; its time_gap is the days since the previous one, 0 for the first.
         static [B, F] float32; values of the last detection, and the colours W1-W2, W2-W3, W3-W4 [mag].
-        Of a count, log_… is the decimal logarithm of one more; a negative count has none.
+        Of a count, log_… is the decimal logarithm of one more; a negative count has none. has_… is 1 where one or more
+        of the values of its group that the model reads are there, else 0.
 
     TSC §IV-C, Table 3.
     """
     gap_days = np.diff(jd, axis=1, prepend=jd[:, :1]).astype(np.float32)
     colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
     per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
+    read = {*config.dynamic, *config.static}
     for name, count in zip(schema.LOGARITHM_NAMES, schema.COUNTS, strict=True):
-        if name in (*config.dynamic, *config.static):
+        if name in read:
             per_detection[name] = _log_of_count(per_detection[count])
     per_object = {name: values[:, -1] for name, values in per_detection.items()}
     per_detection[schema.TIME_GAP.name] = gap_days
     per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
+    for values in (per_detection, per_object):
+        values.update(_availability(values, read))
     return _columns(per_detection, config.dynamic, jd.shape), _columns(per_object, config.static, jd.shape[:1])
 
 
 def _log_of_count(count: np.ndarray) -> np.ndarray:
     return np.log10(1 + np.where(count >= 0, count, np.nan))
+
+
+def _availability(values: dict[str, np.ndarray], read: set[str]) -> dict[str, np.ndarray]:
+    """The bits that the model reads of groups that are among the values."""
+    members = {
+        schema.availability(group): [values[name] for name in names if name in read and name in values]
+        for group, names in schema.METADATA_GROUPS.items()
+    }
+    return {
+        bit: (~np.isnan(columns)).any(axis=0).astype(np.float32)
+        for bit, columns in members.items()
+        if bit in read and columns
+    }
 
 
 def _columns(values: dict[str, np.ndarray], names: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -110,7 +127,7 @@ def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
     """Statistics of [..., F] training values.
 
     A feature that is missing everywhere gets limits, mean and deviation 0, 0, 0, 1, so that it stays 0 for the model; a
-    constant one gets a deviation of 1.
+    constant one gets a deviation of 1. The bits of availability stay as they are.
 
     FIDELITY: clip, standardise. TSC Table 3.
     """
@@ -123,6 +140,8 @@ def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
 
 
 def _fit_column(present: np.ndarray, feature: schema.Feature) -> tuple[float, float, float, float]:
+    if feature.name in schema.AVAILABILITY_NAMES:
+        return feature.lower, feature.upper, 0.0, 1.0
     if present.size == 0:
         return 0.0, 0.0, 0.0, 1.0
     clipped = np.clip(present, feature.lower, feature.upper)
@@ -142,7 +161,7 @@ def standardise(values: np.ndarray, statistics: GroupStatistics) -> np.ndarray:
 
 
 class Examples(NamedTuple):
-    """The first n detections of B objects, cropped and assembled but not yet standardised.
+    """The first n alerts of B objects, cropped and assembled but not yet standardised.
 
     Attributes:
         stamps: [B, N, S, S, C] float16; the source crop of the config's channels, rescaled to [0, 1], NaN as 0.
@@ -151,6 +170,7 @@ class Examples(NamedTuple):
         label: [B] int32; index into the config's classes, -1 where it is none of them.
         split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
         index: [B] int64; which object of the source each row is.
+        counts: [B, 2] float32; ndethist and ncovhist of the last detection, NaN = missing, read by the config or not.
     """
 
     stamps: np.ndarray
@@ -159,15 +179,16 @@ class Examples(NamedTuple):
     label: np.ndarray
     split: np.ndarray
     index: np.ndarray
+    counts: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Examples":
         return Examples(*(array[rows] for array in self))
 
 
 def examples(sequences: Sequences, config: Config) -> Examples:
-    """The first n detections of the objects that have as many, as `config` reads them."""
-    n = config.n_detections
-    index = np.flatnonzero(sequences.n_detections >= n)
+    """The first n alerts of the objects that have as many, as `config` reads them."""
+    n, sequences = config.n_detections, views.alerts(sequences)
+    index = np.flatnonzero(sequences.n_rows >= n)
     rows = sequences.object_start[index, None] + np.arange(n)
     dynamic, static = assemble(sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index], config.metadata)
     class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
@@ -181,6 +202,7 @@ def examples(sequences: Sequences, config: Config) -> Examples:
         label=class_of_label[sequences.label[index]],
         split=sequences.split[index],
         index=index,
+        counts=sequences.metadata[rows[:, -1]][:, [schema.METADATA_NAMES.index(name) for name in schema.COUNTS[:2]]],
     )
 
 

@@ -85,7 +85,7 @@ def compare(
 def _objects(path: Path) -> Objects:
     """Test objects of the three classes with two detections or more, in the order of the file."""
     with dataset.open_checked(path) as file:
-        label, n = file["label"][:], np.diff(file["object_start"][:])
+        label, n = file["label"][:], dataset.alert_counts(file)
         wanted = np.isin(label, [CLASS_NAMES.index(name) for name in CLASSES]) & (n >= LEAST_DETECTIONS)
         wanted &= file["split"][:] == schema.SPLIT_NAMES.index("test")
         ids = file["object_id"].asstr()[:]

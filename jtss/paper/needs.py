@@ -42,7 +42,7 @@ def check(path: Path, setups: Sequence[Setup], *, screens: bool = False) -> None
 def _too_few(path: Path, config: Config, split: str, counts: dict[str, int]) -> str:
     counted = ", ".join(f"{name} {n}" for name, n in counts.items())
     with dataset.open_checked(path) as file:
-        longest = int(np.diff(file["object_start"][:]).max())
+        longest = int(dataset.alert_counts(file).max())
     return (
         f"{path}: {split} objects with {config.n_detections} or more detections: {counted}; expected some of each class"
         f" (the longest sequence has {longest})"
@@ -57,7 +57,7 @@ def _has_allwise(path: Path) -> bool:
 def _check_bogus(path: Path) -> None:
     with dataset.open_checked(path) as file:
         of_test = file["split"][:] == schema.SPLIT_NAMES.index("test")
-        n = np.diff(file["object_start"][:])[of_test & (file["label"][:] == schema.CLASS_NAMES.index(BOGUS))]
+        n = dataset.alert_counts(file)[of_test & (file["label"][:] == schema.CLASS_NAMES.index(BOGUS))]
     if not (n >= N_SCREENED).any():
         raise DataError(
             f"{path}: {BOGUS} cannot be screened here: none of the {len(n)} test objects of class {BOGUS} has"

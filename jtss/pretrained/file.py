@@ -30,6 +30,7 @@ from jtss.network.network import Variables
 from jtss.version import __version__
 
 FORMAT_VERSION = 2
+SCHEMA_VERSIONS = (2, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
 PROVENANCE = {
     "command": str,
     "data": str,
@@ -122,10 +123,10 @@ def _open(path: Path) -> h5py.File:
 
 
 def _checked(path: Path, file: h5py.File) -> TrainedModel:
-    for name, expected in (("format_version", FORMAT_VERSION), ("schema_version", schema.SCHEMA_VERSION)):
+    for name, readable in (("format_version", (FORMAT_VERSION,)), ("schema_version", SCHEMA_VERSIONS)):
         there = file.attrs.get(name)
-        if np.ndim(there) or there != expected:
-            raise ModelError(f"{path}: {name} {there}, this program reads {expected}")
+        if np.ndim(there) or there not in readable:
+            raise ModelError(f"{path}: {name} {there}, this program reads {' or '.join(map(str, readable))}")
     config = _attribute(path, file, "config", settings.from_dict)
     statistics = _attribute(path, file, "statistics", partial(_statistics, config))
     _attribute(path, file, "class_names", partial(_check_classes, config))

@@ -6,6 +6,8 @@ Whoever has the weights of such a network as NumPy arrays under their TensorFlow
     batch = inputs.standardised(inputs.examples(sequences, network.config), network.statistics)
     logits, _ = network.apply(network.config, network.variables, batch, train=False)
 
+`as_model` makes of such a folder what a trained model is, for `jtss realism --beside`.
+
 On real alerts the probabilities are the published ones to 3e-6; images stored in float16 change them by up to 0.013,
 where a bright star beside the crop leaves it few steps of the scale. Fill values count as missing here, there as dark.
 
@@ -28,6 +30,7 @@ import numpy as np
 from jtss import schema
 from jtss.config.settings import Config, EncoderConfig, HeadConfig, MetadataConfig, StampConfig, TemporalConfig
 from jtss.errors import InputError
+from jtss.inference.model import Member, Model, Outcome
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.network import Variables
@@ -45,6 +48,7 @@ IMAGES_ONLY = Config(
     head=HeadConfig(units=(), dropout=()),
     precision="float32",
 )
+STATISTICS = "norm_stats.json"
 METADATA_NAMES = (
     *("sgscore1", "distpsnr1", "sgscore2", "distpsnr2", "sgscore3", "distpsnr3", "isdiffpos", "fwhm", "magpsf"),
     *("sigmapsf", "ra", "dec", "diffmaglim", "rb", "distnr", "magnr", "classtar", "ndethist", "ncovhist"),
@@ -109,7 +113,18 @@ def load(folder: str | Path, config: Config) -> Network:
         if ours != theirs:
             raise PublishedError(f"{path}: {name}: {theirs}, expected {ours}")
     variables = jax.tree.map(lambda name: jnp.asarray(arrays[name]), names)
-    return Network(config, variables, _statistics(Path(folder, "norm_stats.json"), config.metadata))
+    return Network(config, variables, _statistics(Path(folder, STATISTICS), config.metadata))
+
+
+def as_model(folder: str | Path) -> Model:
+    """The network of a folder as a model: the one that reads metadata where the folder has statistics of them.
+
+    Raises:
+        PublishedError, OSError: as `load`.
+    """
+    published = load(folder, STAMP_CLASSIFIER if Path(folder, STATISTICS).exists() else IMAGES_ONLY)
+    unknown = Outcome(0, 0, 0, math.nan, math.nan)
+    return Model(str(folder), published.config, published.statistics, (Member(0, published.variables, unknown),), {})
 
 
 def _their_name(config: Config, collection: str, module: str, *path: str) -> str:

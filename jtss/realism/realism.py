@@ -12,7 +12,8 @@ from jtss import dataset, files, schema
 from jtss.inference import other_classifiers
 from jtss.inference.model import Model
 from jtss.inference.other_classifiers import PredictionsError
-from jtss.pretrained import load
+from jtss.inference.versions import as_is
+from jtss.pretrained import load, published
 from jtss.realism import mistakes, samples, text, transfer, two_sample, voting
 from jtss.realism.samples import Sample
 from jtss.realism.transfer import Votes
@@ -30,15 +31,23 @@ class Request:
         real: data set of real alerts.
         simulated: data set to compare with it; None for no two-sample test.
         runs: run directories to score on the real alerts.
-        predictions: (name, CSV) of others to score on the same.
+        beside: (name, path) of others to score on the same: folders of published networks, and tables of
+            probabilities.
         command: the command line, for the record.
     """
 
     real: Path
     simulated: Path | None
     runs: tuple[Path, ...]
-    predictions: tuple[tuple[str, Path], ...]
+    beside: tuple[tuple[str, Path], ...]
     command: str
+
+
+class Others(NamedTuple):
+    """What others say: published networks, which our code runs, and the votes of tables, by name."""
+
+    networks: dict[str, Model]
+    tables: dict[str, Votes]
 
 
 class Findings(NamedTuple):
@@ -61,13 +70,16 @@ def measure(request: Request, say: Say, warn: Say) -> Findings:
             to measure.
         OSError: a file cannot be read.
     """
-    if not (request.simulated or request.runs or request.predictions):
-        raise ValueError("nothing to measure: give --simulated, --model or --predictions")
+    if not (request.simulated or request.runs or request.beside):
+        raise ValueError("nothing to measure: give --simulated, --model or --beside")
     runs = _runs(request, warn)
     real = samples.read(request.real)
-    others = {name: _predicted(path, real, warn) for name, path in request.predictions}
+    networks = {name: published.as_model(path) for name, path in request.beside if path.is_dir()}
+    tables = {name: _predicted(path, real, warn) for name, path in request.beside if name not in networks}
+    others = Others(networks, tables)
     absent = [name for name in transfer.CLASSES if name not in real.counts()]
-    if absent and (runs or others):
+    scored = bool(runs or request.beside)
+    if absent and scored:
         warn(f"{request.real}: no labelled object of class {', '.join(absent)}: scores that need them are undefined")
     pair = _pair(request, real, warn)
     document = {
@@ -76,7 +88,7 @@ def measure(request: Request, say: Say, warn: Say) -> Findings:
         "simulated": pair and _described(request.simulated, pair[1]),
     }
     pictures = {}
-    if runs or others:
+    if scored:
         wrong = {name: mistakes.find(run, request.real) for name, run in runs.items()}
         for name, pairs in wrong.items():
             pictures |= mistakes.pictures(name.strip("/").replace("/", "-"), pairs)
@@ -102,9 +114,9 @@ def _runs(request: Request, warn: Say) -> dict[str, Model]:
     """The trained models by name: that of the folder, or its whole path where two share it."""
     often = Counter(path.name for path in request.runs)
     names = [path.name if often[path.name] == 1 else str(path) for path in request.runs]
-    twice = [name for name, n in Counter([*names, *(name for name, _ in request.predictions)]).items() if n > 1]
+    twice = [name for name, n in Counter([*names, *(name for name, _ in request.beside)]).items() if n > 1]
     if twice:
-        raise ValueError(f"{twice[0]} is the name of more than one model; choose another in --predictions NAME=F.csv")
+        raise ValueError(f"{twice[0]} is the name of more than one model; choose another in --beside NAME=PATH")
     runs = {name: load.load_model(path) for name, path in zip(names, request.runs, strict=True)}
     for run in runs.values():
         for warning in run.warnings:
@@ -160,16 +172,13 @@ def _described(path: Path, sample: Sample) -> dict:
     }
 
 
-def _transfer(runs: dict[str, Model], others: dict[str, Votes], real: Sample, path: Path) -> dict:
+def _transfer(runs: dict[str, Model], others: Others, real: Sample, path: Path) -> dict:
     first = {name: run for name, run in runs.items() if run.config.n_detections == 1}
-    votes = voting.votes(first, path) | others
-    magnitude = real.metadata[:, schema.METADATA_NAMES.index("magpsf")]
     later = {name: run for name, run in runs.items() if name not in first}
     return {
         "models": {name: assessment.describe_model(run) for name, run in runs.items()},
-        "first_detection": (
-            transfer.comparison(real.label, real.jd, magnitude, votes, tuple(others)) if votes else None
-        ),
+        **_first_detection(first, others, real, path),
+        "histories": {name: _from_histories(run, path) for name, run in later.items() if not run.config.stamp.channels},
         "sequences": {
             name: {
                 "n_detections": run.config.n_detections,
@@ -177,4 +186,32 @@ def _transfer(runs: dict[str, Model], others: dict[str, Votes], real: Sample, pa
             }
             for name, run in later.items()
         },
+    }
+
+
+def _first_detection(first: dict[str, Model], others: Others, real: Sample, path: Path) -> dict:
+    """Scores by the first alert of each object: as it came, and in every version of what it says of the past.
+
+    A table has one answer to an alert, whatever the packet says: it has no part in the other versions.
+    """
+    if not (first or others.networks or others.tables):
+        return {"first_detection": None, "versions": None}
+    votes = voting.votes(first | others.networks, path)
+    came = votes[as_is.__name__] = votes[as_is.__name__] | others.tables
+    magnitude, ndethist = (real.metadata[:, schema.METADATA_NAMES.index(name)] for name in ("magpsf", "ndethist"))
+    names = (*others.networks, *others.tables)
+    return {
+        "first_detection": transfer.comparison(real.label, real.jd, magnitude, ndethist, came, names),
+        "versions": (
+            transfer.versions(real.label, votes, transfer.answered_by_all(came)) if first or others.networks else None
+        ),
+    }
+
+
+def _from_histories(run: Model, path: Path) -> dict:
+    label, votes = voting.from_histories(run, path)
+    return {
+        "n_detections": run.config.n_detections,
+        "n_objects": len(label),
+        "scores": transfer.scores(label, votes, groups=transfer.labelled_group(label)) if len(label) else None,
     }

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
+from jtss import dataset, histories, schema, views
 from jtss.scaling import centre_crop
-from jtss.schema import Sequences, detection
+from jtss.schema import Sequences
 
 SIDE = 31  # pixels: what a network with a crop of 21 turns
 
@@ -18,6 +18,7 @@ class Sample(NamedTuple):
     Attributes:
         crops: [N, 31, 31, 3] float16; the centre of each stamp, NaN kept.
         metadata: [N, 26] float32, NaN = missing.
+        history: [N, F] float64; what their packets tell of the past, see `histories.summaries`.
         jd: [N] float64 [day].
         candid: [N] int64.
         object_id: [N] object array of str.
@@ -27,6 +28,7 @@ class Sample(NamedTuple):
 
     crops: np.ndarray
     metadata: np.ndarray
+    history: np.ndarray
     jd: np.ndarray
     candid: np.ndarray
     object_id: np.ndarray
@@ -70,10 +72,12 @@ def _of(most: dict[str, int] | None) -> str:
 
 def first_detections(sequences: Sequences, rng: np.random.Generator) -> Sample:
     """Of the objects with a label."""
-    first = detection(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED), 0)
+    labelled = np.flatnonzero(sequences.label != schema.UNLABELLED)
+    first = views.first(sequences, labelled, 0)
     return Sample(
         crops=centre_crop(first.stamps, SIDE),
         metadata=first.metadata,
+        history=histories.summaries(views.packet(sequences, labelled, np.zeros(len(labelled), int))),
         jd=first.jd,
         candid=first.candid,
         object_id=first.object_id,

@@ -3,12 +3,18 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from jtss.inference.versions import WORDS as VERSION_WORDS
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import CLASS_NAMES
 
+OTHER_NIGHTS = "of other nights"
 VALUES_SHOWN = 8  # of a class; realism.csv has all
+HISTORIES = (
+    "Sequences from histories: the first alert of each object and the latest detections that its packet tells, 6 hours"
+    " or more apart."
+)
 COLUMNS = ("measure", "subject", "part", "class", "value", "lower", "upper", "n_objects")  # of realism.csv
 
 Row = list[str]
@@ -21,6 +27,10 @@ def transfer(document: dict) -> str:
     parts = []
     if measured["first_detection"]:
         parts += _first_detection(measured["first_detection"], document["real"])
+    if measured["versions"]:
+        parts.append(_versions(measured["versions"]))
+    if measured["histories"]:
+        parts.append(_histories(measured["histories"]))
     parts += [_sequences(name, model) for name, model in measured["sequences"].items()]
     return "\n\n".join(parts)
 
@@ -41,7 +51,7 @@ def _first_detection(comparison: dict, real: dict) -> list[str]:
         table = _differences(comparison["differences"])
         parts.append(f"Differences on the same objects (paired bootstrap):\n\n{table}")
     parts += [_confusion(name, scores) for name, scores in common.items()]
-    parts += [_strata(key, models) for key in ("epoch", "magnitude")]
+    parts += [_strata(key, models) for key in next(iter(models.values()))["by"]]
     return parts
 
 
@@ -105,6 +115,43 @@ def _strata(key: str, models: dict) -> str:
     return f"By {key} of the first detection:\n\n{aligned(rows)}"
 
 
+def _versions(versions: dict[str, dict]) -> str:
+    """By model, so that what a model loses stands in one place."""
+    came = versions["as_is"]
+    first = next(iter(came.values()))
+    groups, classes = list(first["balanced_accuracy"]), _present(first)
+    rows = [["", "", *(f"mean recall of {group}" for group in groups), *(f"{name} recall" for name in classes)]]
+    for name in came:
+        for version, models in versions.items():
+            if name in models:
+                rows.append([name, VERSION_WORDS[version], *_recalls(models[name], groups, classes)])
+    head = (
+        f"Five versions of what the packets of the same {first['n_objects']} objects say of the past; a table of"
+        " probabilities has only the first."
+    )
+    return f"{head}\n\n{aligned(rows)}"
+
+
+def _recalls(scores: dict, groups: list[str], classes: list[str]) -> list[str]:
+    means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
+    return means + [_with_interval(scores["recall"][name]) for name in classes]
+
+
+def _histories(models: dict[str, dict]) -> str:
+    parts = [HISTORIES]
+    for name, model in models.items():
+        scores, n_objects = model["scores"], model["n_objects"]
+        if not scores:
+            parts.append(f"{name} reads {model['n_detections']} detections, which no packet tells.")
+            continue
+        groups, classes = list(scores["balanced_accuracy"]), _present(scores)
+        head = ["", "detections", "objects", *(f"mean recall of {group}" for group in groups)]
+        head += [f"{each} recall ({scores['recall'][each]['n_objects']})" for each in classes]
+        row = [name, str(model["n_detections"]), str(n_objects), *_recalls(scores, groups, classes)]
+        parts.append(aligned([head, row]))
+    return "\n\n".join(parts)
+
+
 def _of(score: dict) -> str:
     return f"{score['hits']} of {score['n_objects']}" if score["n_objects"] else UNDEFINED
 
@@ -131,11 +178,29 @@ def two_sample(document: dict) -> str:
     )
     classes = test["classes"]
     rows = [["", *(f"{name} (2 × {values['n_each']})" for name, values in classes.items())]]
-    for kind in next(iter(classes.values()))["images"]:
-        rows.append([f"stamps, {kind}", *(_area(values["images"][kind]) for values in classes.values())])
-    rows.append(["metadata alone", *(_area(values["metadata"]) for values in classes.values())])
+    rows += _rows_of_separations(classes, _area)
     parts = [head, aligned(rows), "Balanced accuracy of the same networks:", aligned(_accuracies(classes))]
-    return "\n\n".join([*parts, *(_values(name, each["metadata"]["values"]) for name, each in classes.items())])
+    for name, each in classes.items():
+        parts.append(_values(name, "metadata", each["metadata"]["values"]))
+        if each["sequences"]:
+            parts.append(_values(name, "summaries of the past", each["sequences"]["values"]))
+    return "\n\n".join(parts)
+
+
+def _separations(values: dict) -> dict[str, dict | None]:
+    """All of a class, by what was told apart; None where there was too little to tell."""
+    separations = {f"stamps, {kind}": measured for kind, measured in values["images"].items()}
+    for name in ("metadata", "sequences"):
+        separations[name] = values[name]
+        separations[f"{name}, {OTHER_NIGHTS}"] = values[name] and values[name]["other_nights"]
+    return separations
+
+
+def _rows_of_separations(classes: dict, cell: Callable[[dict], str]) -> list[Row]:
+    columns = [_separations(values) for values in classes.values()]
+    return [
+        [title, *(cell(column[title]) if column[title] else UNDEFINED for column in columns)] for title in columns[0]
+    ]
 
 
 def _area(test: dict) -> str:
@@ -144,18 +209,13 @@ def _area(test: dict) -> str:
 
 
 def _accuracies(classes: dict) -> list[Row]:
-    first = next(iter(classes.values()))
-    rows = [["", *classes]]
-    for kind in first["images"]:
-        cells = (_with_interval(values["images"][kind]["balanced_accuracy"]) for values in classes.values())
-        rows.append([f"stamps, {kind}", *cells])
-    cells = (_with_interval(values["metadata"]["balanced_accuracy"]) for values in classes.values())
-    return [*rows, ["metadata alone", *cells]]
+    rows = _rows_of_separations(classes, lambda separation: _with_interval(separation["balanced_accuracy"]))
+    return [["", *classes], *rows]
 
 
-def _values(name: str, values: dict) -> str:
+def _values(name: str, kind: str, values: dict) -> str:
     head = (
-        f"{name}: which metadata give the simulation away: area lost when the values are shuffled, area by the value"
+        f"{name}: which {kind} give the simulation away: area lost when the values are shuffled, area by the value"
         " alone (above 0.5: real values are higher), medians, fraction missing"
     )
     rows = [["", "lost", "alone", "real", "simulated", "missing real", "simulated"]]
@@ -197,7 +257,15 @@ def _cell(value: object) -> object:
 
 
 def _transfer(measured: dict | None) -> Iterator[TableRow]:
-    first = measured and measured["first_detection"]
+    if not measured:
+        return
+    for version, models in (measured["versions"] or {}).items():
+        for name, scores in models.items():
+            yield from _score_rows(name, f"version {version}", scores)
+    for name, model in measured["histories"].items():
+        if model["scores"]:
+            yield from _score_rows(name, f"history of {model['n_detections']}", model["scores"])
+    first = measured["first_detection"]
     if not first:
         return
     for name, model in first["models"].items():
@@ -226,11 +294,12 @@ def _row(measure: str, subject: str, part: str, label: str, score: dict, n_objec
 
 def _two_sample(test: dict | None) -> Iterator[TableRow]:
     for label, each in (test or {"classes": {}})["classes"].items():
-        separations = {f"stamps, {name}": measured for name, measured in each["images"].items()}
-        separations["metadata"] = each["metadata"]
-        for subject, separation in separations.items():
-            for measure in ("auc", "balanced_accuracy"):
-                yield _row(f"real or simulated: {measure}", subject, "", label, separation[measure], each["n_each"])
-        for name, value in each["metadata"]["values"].items():
-            for measure, number in value.items():
-                yield f"real or simulated: {measure}", name, "", label, number, None, None, each["n_each"]
+        for subject, separation in _separations(each).items():
+            for measure in ("auc", "balanced_accuracy") if separation else ():
+                n_each = each["sequences"]["n_each"] if subject.startswith("sequences") else each["n_each"]
+                yield _row(f"real or simulated: {measure}", subject, "", label, separation[measure], n_each)
+        for kind in filter(None, (each["metadata"], each["sequences"])):
+            for name, value in kind["values"].items():
+                for measure, number in value.items():
+                    n_each = kind.get("n_each", each["n_each"])
+                    yield f"real or simulated: {measure}", name, "", label, number, None, None, n_each

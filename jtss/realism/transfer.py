@@ -19,6 +19,7 @@ GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 # ndethist and ncovhist grow, and rb is another model's, as the survey goes on [JD of 2019-07-01 and 2022-01-01, 0 h UT]
 EPOCHS_JD = {"before 2019-07": -np.inf, "2019-07 to 2021": 2458665.5, "2022 and later": 2459580.5}
 MAGNITUDES = {"below 18": -np.inf, "18 to 19": 18.0, "19 and above": 19.0}
+NDETHIST = {"1": -np.inf, "2 to 4": 2, "5 to 19": 5, "20 to 99": 20, "100 and more": 100}  # as the packet came
 UNDEFINED = (np.nan, np.nan)
 FEW_OBJECTS = 5  # of a class; with fewer, resampling them says little, so there is no interval
 
@@ -43,7 +44,7 @@ class Votes(NamedTuple):
         return np.where(answered, index[best], NO_VOTE)
 
 
-def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
+def scores(label: np.ndarray, votes: Votes, seed: int = 0, groups: dict[str, tuple[int, ...]] = GROUPS) -> dict:
     """Recall of each class and mean recall of groups of classes, of objects [N] that all have a vote.
 
     Intervals are Wilson's for one recall and a bootstrap within classes for means. What is undefined is NaN: a class
@@ -56,7 +57,7 @@ def scores(label: np.ndarray, votes: Votes, seed: int = 0) -> dict:
     hits = (votes.predicted == label)[:, None]
     return {
         "n_objects": len(label),
-        "balanced_accuracy": {name: _mean(hits, label, votes, group, seed) for name, group in GROUPS.items()},
+        "balanced_accuracy": {name: _mean(hits, label, votes, group, seed) for name, group in groups.items()},
         "recall": {name: _recall(confusion, index, name in votes.classes) for index, name in enumerate(CLASS_NAMES)},
         "confusion_matrix": confusion.tolist(),
     }
@@ -80,6 +81,43 @@ def _recall(confusion: np.ndarray, index: int, known: bool) -> dict:
     value = hit / total if total and known else np.nan
     limits = wilson_interval(hit, total) if known else UNDEFINED
     return {**with_interval(value, limits), "hits": hit, "n_objects": total}
+
+
+def labelled_group(label: np.ndarray) -> dict[str, tuple[int, ...]]:
+    """The classes of astronomical objects that labels [N] name, as the one group to take the mean recall of."""
+    group = tuple(index for index in range(len(CLASSES)) if np.any(label == index))
+    return {", ".join(CLASSES[index] for index in group): group} if group else {}
+
+
+def versions(label: np.ndarray, votes: dict[str, dict[str, Votes]], common: np.ndarray) -> dict:
+    """Scores of models on the same objects, in each version of what their packets say of the past.
+
+    Args:
+        label: [N] true classes.
+        votes: by version, and by the name of the model.
+        common: [N] bool; the objects to score.
+
+    Returns:
+        {version: {model: scores}}; the mean recall is that of the classes that are labelled.
+    """
+    labels = label[common]
+    group = labelled_group(labels)
+    return {
+        version: {name: scores(labels, chosen(each, common), groups=group) for name, each in models.items()}
+        for version, models in votes.items()
+    }
+
+
+def answered_by_all(votes: dict[str, Votes]) -> np.ndarray:
+    """[N] bool: objects for which every model has a vote.
+
+    Raises:
+        ValueError: there is none.
+    """
+    common = np.all([each.predicted != NO_VOTE for each in votes.values()], axis=0)
+    if not common.any():
+        raise ValueError(f"no labelled object is predicted by every one of {', '.join(votes)}")
+    return common
 
 
 def _knows(votes: Votes, group: tuple[int, ...]) -> bool:
@@ -118,24 +156,34 @@ def chosen(votes: Votes, rows: np.ndarray) -> Votes:
 
 
 def comparison(
-    label: np.ndarray, jd: np.ndarray, magnitude: np.ndarray, votes: dict[str, Votes], others: tuple[str, ...]
+    label: np.ndarray,
+    jd: np.ndarray,
+    magnitude: np.ndarray,
+    ndethist: np.ndarray,
+    votes: dict[str, Votes],
+    others: tuple[str, ...],
 ) -> dict:
-    """Scores of all models on the objects [N] for which all have a vote, as a whole and by epoch and magnitude.
+    """Scores of all models on the objects [N] for which all have a vote, as a whole and in parts.
+
+    The parts are by epoch, by magnitude and by the detections before.
 
     Args:
         label: [N] true classes.
         jd: [N] [day].
         magnitude: [N] magpsf [mag], NaN = missing.
+        ndethist: [N], NaN = missing.
         votes: by the name of the model.
         others: names of those with which each of the rest is compared.
 
     Raises:
         ValueError: there is no object for which all models have a vote.
     """
-    common = np.all([each.predicted != NO_VOTE for each in votes.values()], axis=0)
-    if not common.any():
-        raise ValueError(f"no labelled object is predicted by every one of {', '.join(votes)}")
-    parts = {"epoch": strata(jd, EPOCHS_JD), "magnitude": strata(magnitude, MAGNITUDES)}
+    common = answered_by_all(votes)
+    parts = {
+        "epoch": strata(jd, EPOCHS_JD),
+        "magnitude": strata(magnitude, MAGNITUDES),
+        "ndethist": strata(ndethist, NDETHIST),
+    }
     shared = {name: chosen(each, common) for name, each in votes.items()}
     return {
         "n_labelled": len(label),

@@ -1,7 +1,8 @@
 """Can a small network tell simulated first detections from real ones? What it cannot tell, a classifier cannot learn.
 
-An area of 0.5 under the ROC curve, and a balanced accuracy of 50 %, mean that it cannot. Each class is tested by
-itself, with as many simulated as real objects, and every object is scored by a network that was trained without it.
+Stamps, metadata, and what packets tell of the past, each by itself. An area of 0.5 under the ROC curve, and a balanced
+accuracy of 50 %, mean that it cannot. Each class is tested by itself, with as many simulated as real objects, and every
+object is scored by a network that was trained without it.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545.
 """
@@ -13,8 +14,9 @@ import flax.linen as nn
 import jax
 import numpy as np
 import optax
+from scipy.stats import rankdata
 
-from jtss import schema
+from jtss import histories, schema
 from jtss.backend import GRADIENT_OPTIONS
 from jtss.metrics.intervals import Interval, auc, auc_interval, percentiles, resampled_recalls
 from jtss.network.encoder import max_pool
@@ -57,11 +59,13 @@ def compare(real: Sample, simulated: Sample, progress: Callable[[str], None]) ->
         index = schema.CLASS_NAMES.index(name)
         one, other = (sample.take(np.flatnonzero(sample.label == index)) for sample in (real, simulated))
         is_real = np.arange(len(one.label) + len(other.label)) < len(one.label)
+        night = np.floor(np.concatenate([one.jd, other.jd]) - histories.NIGHT_STARTS).astype(int)
         progress(f"two-sample test: {name}, {len(one.label)} real and {len(other.label)} simulated objects")
         classes[name] = {
             "n_each": len(one.label),
             "images": images(np.concatenate([one.crops, other.crops]), is_real),
-            "metadata": metadata(np.concatenate([one.metadata, other.metadata]), is_real),
+            "metadata": metadata(np.concatenate([one.metadata, other.metadata]), is_real, night),
+            "sequences": sequences(np.concatenate([one.history, other.history]), is_real, night),
         }
     return {
         "folds": FOLDS,
@@ -81,18 +85,49 @@ def images(crops: np.ndarray, real: np.ndarray) -> dict[str, dict]:
     }
 
 
-def metadata(values: np.ndarray, real: np.ndarray, seed: int = 0) -> dict:
-    """How well metadata [N, 26] are told apart, and what by.
-
-    Values are clipped and standardised as for a classifier; each is joined by whether it is missing, NaN or -999.
-
-    Returns:
-        The separation, and for each value: `importance`, the area under the curve that is lost when it (and whether it
-        is missing) is shuffled among the objects; `alone`, the area under the curve of the bare value, above 0.5 where
-        real values are higher; the medians and the fractions missing of both samples.
-    """
+def metadata(values: np.ndarray, real: np.ndarray, night: np.ndarray, seed: int = 0) -> dict:
+    """How well metadata [N, 26] are told apart, and what by: `told_apart`, clipped as for a classifier."""
     values = np.where(values == schema.ZTF_MISSING, np.nan, values)
     scaled = standardise(values, fit_group(values, schema.METADATA_NAMES))
+    return told_apart(values, scaled, schema.METADATA_NAMES, real, night, seed)
+
+
+def sequences(history: np.ndarray, real: np.ndarray, night: np.ndarray, seed: int = 0) -> dict | None:
+    """How well what packets tell of the past is told apart, and what by: `told_apart` of `histories.summaries` [N, F].
+
+    Objects whose packets tell nothing are left out: it is not known what there was.
+
+    Returns:
+        None where fewer than `LEAST_PER_CLASS` of a kind are left; else with `n_each`.
+    """
+    told = np.isfinite(history).any(axis=1)
+    n = min((told & kind).sum() for kind in (real, ~real))
+    if n < LEAST_PER_CLASS:
+        return None
+    kept = np.sort(np.concatenate([np.flatnonzero(told & kind)[:n] for kind in (real, ~real)]))
+    values = history[kept]
+    ranks = rankdata(values, axis=0, nan_policy="omit")  # no value has limits, and some have long tails
+    spread = np.maximum(np.nanmax(ranks, axis=0, initial=0), 1)
+    scaled = np.nan_to_num(2 * ranks / spread - 1)
+    return {"n_each": int(n)} | told_apart(values, scaled, histories.SUMMARY_NAMES, real[kept], night[kept], seed)
+
+
+def told_apart(
+    values: np.ndarray, scaled: np.ndarray, names: tuple[str, ...], real: np.ndarray, night: np.ndarray, seed: int
+) -> dict:
+    """How well values are told apart, and what by; each is joined by whether it is missing.
+
+    Args:
+        values: [N, F], NaN = missing. scaled: [N, F] the same as a network takes them, missing ones 0.
+        names: F. real: [N] bool. night: [N] int.
+
+    Returns:
+        The separation; `other_nights`, that by networks that saw no real object of the same night: where it is much
+        lower, it is a few nights that are recognised, not a simulation; and for each value: `importance`, the area
+        under the curve that is lost when it (and whether it is missing) is shuffled among the objects; `alone`, the
+        area under the curve of the bare value, above 0.5 where real values are higher; the medians and the fractions
+        missing of both samples.
+    """
     inputs = np.stack([scaled, np.isnan(values)], axis=-1).astype(np.float32)
     shuffled, rng = [], np.random.default_rng(seed)
     for index in np.repeat(np.arange(values.shape[1]), SHUFFLES):
@@ -103,11 +138,13 @@ def metadata(values: np.ndarray, real: np.ndarray, seed: int = 0) -> dict:
     logits = out_of_fold(ValueSeparator(), flat[:1], real, VALUE_STEPS, variants=flat[1:])
     areas = np.array([auc(row[real], row[~real]) for row in logits])
     lost = areas[0] - areas[1:].reshape(-1, SHUFFLES).mean(axis=1)
+    by_night = out_of_fold(ValueSeparator(), flat[:1], real, VALUE_STEPS, fold=folds_of_nights(real, night, seed))[0]
     return separation(logits[0], real) | {
+        "other_nights": separation(by_night, real),
         "values": {
             name: {"importance": float(lost[i]), **_alone(values[real, i], values[~real, i])}
-            for i, name in enumerate(schema.METADATA_NAMES)
-        }
+            for i, name in enumerate(names)
+        },
     }
 
 
@@ -183,6 +220,18 @@ def folds(real: np.ndarray, seed: int) -> np.ndarray:
     return fold
 
 
+def folds_of_nights(real: np.ndarray, night: np.ndarray, seed: int) -> np.ndarray:
+    """[N] int: as `folds`, but real objects of one night share one, the largest nights first into the emptiest fold."""
+    fold = folds(real, seed)
+    nights, size = np.unique(night[real], return_counts=True)
+    filled, of_night = np.zeros(FOLDS), {}
+    for index in np.argsort(-size, kind="stable"):
+        of_night[nights[index]] = int(np.argmin(filled))
+        filled[of_night[nights[index]]] += size[index]
+    fold[real] = [of_night[each] for each in night[real]]
+    return fold
+
+
 def out_of_fold(
     network: nn.Module,
     inputs: np.ndarray,
@@ -190,6 +239,7 @@ def out_of_fold(
     steps: int,
     variants: np.ndarray | None = None,
     seed: int = 0,
+    fold: np.ndarray | None = None,
 ) -> np.ndarray:
     """Logits of every object by a network that was trained without it.
 
@@ -197,14 +247,15 @@ def out_of_fold(
         network, inputs, real, steps: as in `train`.
         variants: [W, N, ...] other inputs to ask the same networks about, such as inputs with a value shuffled.
         seed: of folds, weights and draws.
+        fold: [N] that of each object; None: `folds`.
 
     Returns:
         [1 + W, N] float32: for `inputs`, then for each of `variants`.
     """
-    fold = folds(real, seed)
+    fold = folds(real, seed) if fold is None else fold
     others = np.empty((0, *inputs.shape[1:]), np.float32) if variants is None else variants
     scores = np.empty((1 + len(others), len(real)), np.float32)
-    for index in range(FOLDS):
+    for index in np.unique(fold):
         out = fold == index
         params = train(network, inputs[:, ~out], real[~out], steps, seed=FOLDS * seed + index)
         scores[0, out] = logits(network, params, inputs[:, out]).mean(axis=0)

@@ -1,15 +1,17 @@
 """What trained models predict for the labelled objects of a data set."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from jtss import dataset, schema
-from jtss.inference import predict
+from jtss import dataset, schema, views
+from jtss.inference import predict, versions
 from jtss.inference.model import Model
 from jtss.realism.transfer import Votes
-from jtss.schema import take
+from jtss.schema import ALERT, Sequences, take
 
 
 class Prediction(NamedTuple):
@@ -22,28 +24,74 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
 
 
-def votes(runs: dict[str, Model], path: str | Path) -> dict[str, Votes]:
-    """What each first-detection model predicts for every labelled object of a data set, in the order of the file."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in runs}
+def _labelled(path: str | Path) -> Iterator[Sequences]:
+    """The labelled objects of a data set, batch by batch."""
     for sequences in dataset.read(path):
-        labelled = take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
-        for name, model in runs.items():
-            parts[name].append(predict.predict(model, labelled)[1])
-    return {name: Votes(model.config.classes, np.concatenate(parts[name])) for name, model in runs.items()}
+        yield take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
+
+
+def votes(runs: dict[str, Model], path: str | Path) -> dict[str, dict[str, Votes]]:
+    """What each first-detection model predicts for every labelled object of a data set, by its first alert.
+
+    Returns:
+        {version of `versions.VERSIONS`: {model: votes}}; objects in the order of the file.
+    """
+    parts: dict[tuple[str, str], list[np.ndarray]] = {(v, name): [] for v in versions.VERSIONS for name in runs}
+    for labelled in _labelled(path):
+        packets = versions.first_packets(labelled)
+        for version, change in versions.VERSIONS.items():
+            changed = change(packets)
+            for name, model in runs.items():
+                parts[version, name].append(predict.predict(model, changed)[1])
+    return {
+        version: {
+            name: Votes(model.config.classes, np.concatenate(parts[version, name])) for name, model in runs.items()
+        }
+        for version in versions.VERSIONS
+    }
+
+
+def from_histories(model: Model, path: str | Path) -> tuple[np.ndarray, Votes]:
+    """What a model of several detections that reads no stamps predicts from the first alert of each labelled object.
+
+    The sequence is the alert with the latest detections that its packet tells, see `views.recent`.
+
+    Returns:
+        label [B] of the objects whose packets tell enough, in the order of the file; and the votes.
+
+    Raises:
+        ValueError: the model reads stamps, which a packet tells of its own alert alone.
+    """
+    if model.config.stamp.channels:
+        raise ValueError(f"{model.label} reads stamps, expected a model of metadata alone")
+    label, parts = [], []
+    for labelled in _labelled(path):
+        objects = np.arange(labelled.n_objects)
+        chosen, sequences = views.recent(labelled, objects, 0 * objects, model.config.n_detections)
+        label.append(labelled.label[chosen])
+        parts.append(predict.predict(model, _as_alerts(sequences))[1])
+    return np.concatenate(label), Votes(model.config.classes, np.concatenate(parts))
+
+
+def _as_alerts(sequences: Sequences) -> Sequences:
+    """All rows as alerts, with stamps that hold no pixel and take no memory."""
+    kind = np.full(len(sequences.kind), ALERT, np.int8)
+    stamps = np.broadcast_to(np.float16(np.nan), (len(kind), *schema.COLUMNS["stamps"].shape))
+    return replace(sequences, kind=kind, stamp_row=schema.stamp_rows(kind), stamps=stamps)
 
 
 def listed(model: Model, path: str | Path) -> list[Prediction]:
     """The predictions of a model for each labelled object that has as many detections as it reads."""
     predictions = []
-    for sequences in dataset.read(path):
-        labelled = take(sequences, np.flatnonzero(sequences.label != schema.UNLABELLED))
-        last = labelled.object_start[:-1] + model.config.n_detections - 1
+    for labelled in _labelled(path):
+        alerts = views.alerts(labelled)
+        last = alerts.object_start[:-1] + model.config.n_detections - 1
         for i, probabilities in zip(*predict.predict(model, labelled), strict=True):
             predictions.append(
                 Prediction(
                     object_id=str(labelled.object_id[i]),
                     label=schema.CLASS_NAMES[labelled.label[i]],
-                    candid=int(labelled.candid[last[i]]),
+                    candid=int(alerts.candid[last[i]]),
                     predicted=model.config.classes[int(probabilities.argmax())],
                     probabilities={name: float(p) for name, p in zip(model.config.classes, probabilities, strict=True)},
                 )

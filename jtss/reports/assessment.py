@@ -12,13 +12,13 @@ from jtss import dataset, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.inference import predict
-from jtss.inference.model import Model, refuse_own_sky, version
+from jtss.inference.model import Model, reads, refuse_own_sky, version
 from jtss.invocation import option
 from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
-from jtss.reports.sections import models, seeds, selective
+from jtss.reports.sections import ablations, models, seeds, selective
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import provenance
@@ -43,6 +43,7 @@ class Request:
         priors: proportion of each class; None: the paper's, where the model has its classes.
         purity: to choose thresholds for.
         others: paths of more models, to compare with the one that the report is of.
+        ablations: whether to measure what the accuracy rests on, too.
     """
 
     data: Path | None
@@ -52,6 +53,7 @@ class Request:
     priors: dict[str, float] | None = None
     purity: float = PURITY
     others: tuple[Path, ...] = ()
+    ablations: bool = False
 
 
 def assess(
@@ -76,7 +78,7 @@ def assess(
         OSError: the report cannot be written.
     """
     run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
-    balanced = run.config.training.class_balance == "uniform"
+    balanced = run.config.training.class_balance != "natural"
     class_priors = priors.class_priors(request.priors, run.config.classes, balanced)
     selective.check_purity(request.purity)
     if request.split not in (*SPLIT_NAMES, ALL_SPLITS):
@@ -96,7 +98,7 @@ def assess(
         theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
         warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
     curve = learning_curve(run)  # read here: a damaged record must not show only after hours
-    evaluated = _evaluate(run, data_path, request)
+    evaluated = _evaluate(run, data_path, request, keep=ablations.MOST_OBJECTS if request.ablations else 0)
     warnings += class_warnings(evaluated)
     comparison = _compare(run, evaluated, others, data_path, request) if others else None
     for warning in warnings:
@@ -115,6 +117,7 @@ def assess(
         purity=request.purity,
         comparison=comparison,
         ensemble=ensemble,
+        rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
     )
     return document, report.write(folder, document, evaluated)
 
@@ -156,6 +159,7 @@ def describe_model(run: Model) -> dict:
         "version": version(run),
         "origin": config.origin,
         "classes": list(config.classes),
+        "reads": reads(config),
         "n_detections": config.n_detections,
         "run": run.label,
         "seeds": [member.seed for member in run.members],
@@ -231,11 +235,11 @@ def _compare(run: Model, evaluated: Evaluation, others: list[Model], path: Path,
     return models.scores(sorted(contenders, key=lambda one: one.n_detections))
 
 
-def _evaluate(run: Model, path: Path, request: Request) -> Evaluation:
+def _evaluate(run: Model, path: Path, request: Request, keep: int = 0) -> Evaluation:
     screen = request.screener and predict.screen_with(request.screener)
     classes, n = run.config.classes, run.config.n_detections
     evaluated = evaluation.evaluate(
-        partial(predict.predict, run), dataset.read(path), classes, n, request.split, screen
+        partial(predict.predict, run), dataset.read(path), classes, n, request.split, screen, keep
     )
     _require_objects(evaluated, path, request.split, run.config)
     return evaluated

@@ -12,9 +12,10 @@ from jtss import schema
 from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
-from jtss.inference.model import simulated_sky
+from jtss.inference.model import reads, simulated_sky
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
+from jtss.reports.sections import ablations
 
 SIMULATED = "(simulated)"  # how the name of a simulated survey ends
 CITATION = (
@@ -29,6 +30,11 @@ SIMULATED_TEACHERS = (
 BALANCED = (
     "In training it saw all classes equally often; on the sky they are not equally common. Its probabilities are for"
     " equal class priors; `jtss classify --priors` gives those for the priors that you expect."
+)
+BALANCED_AT_COUNTS = (
+    "In training it saw the classes equally often at each count of detections and exposures, as far as each class has"
+    " such objects; on the sky they are not equally common. Its probabilities are for equal class priors at each of these"
+    " numbers; `jtss classify --priors` multiplies them by the priors that you expect, the same at all numbers."
 )
 SIMULATED_SCORES = (
     "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
@@ -51,6 +57,10 @@ SCORED_BEFORE = (
 BY_COUNTERS = (
     "It reads how often the object was detected before. At a true first alert, where that says nothing, or with the"
     " counters missing, expect far more errors: Results in the documentation has such a measurement on real alerts."
+)
+BY_COUNTERS_ABOVE = (
+    "It reads how often the object was detected before, which says nothing at a true first alert, and may be missing:"
+    " Results, above, say how well it does then."
 )
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 INTENDED_USE = (
@@ -99,7 +109,13 @@ def subject(result: dict, trained: TrainedModel) -> str:
     if sky is None:
         return result["title"]
     whose = "the training sky" if sky == own else "an independent sky"
-    return f"{result['title']} of {whose} (seed {sky['--seed']})"
+    return f"{result['title']} of {whose} ({_named_sky(result['data']['made_by'])})"
+
+
+def _named_sky(command: str) -> str:
+    """Seed and kind of a simulated sky; no kind where the command does not name one, since the default has changed."""
+    sky = simulated_sky(command)
+    return f"seed {sky['--seed']}" + (f", {sky['--sky']} sky" if "--sky" in command else "")
 
 
 def _skies(result: dict, trained: TrainedModel) -> tuple[dict | None, dict | None]:
@@ -136,7 +152,46 @@ def _results_section(result: dict, trained: TrainedModel) -> list[str]:
         *(f"- **{warning}**" for warning in result["warnings"]),
         "",
         *table(head, [_row(result, classes, i) for i in range(len(classes))]),
+        *_beside(result, trained),
+        *_rests_on(result.get("ablations")),
     ]
+
+
+def _beside(result: dict, trained: TrainedModel) -> list[str]:
+    """This model among others that learnt from the same data, on the same kind of objects."""
+    others = result.get("beside", [])
+    if not others:
+        return []
+    own = {"name": "this model", "reads": reads(trained.config), "n_seeds": len(trained.members)} | result
+    rows = [
+        [
+            one["name"],
+            one["reads"],
+            str(one["n_seeds"]),
+            f"{one['n_objects']:,}",
+            _scored(one["accuracy"]["value"], one["accuracy"]["wilson_interval"]),
+            _scored(one["balanced_accuracy"]["value"], one["balanced_accuracy"]["interval"]),
+        ]
+        for one in (own, *others)
+    ]
+    head = ["model", "reads", "trainings", "objects", "accuracy", "mean recall"]
+    return ["", "Beside models that learnt from the same data:", "", *table(head, rows)]
+
+
+def _rests_on(measured: dict | None) -> list[str]:
+    """What the accuracy rests on; nothing where that was not measured."""
+    if not measured:
+        return []
+    n_objects = f"{measured['inputs'][0]['objects']:,} objects"
+    lines = [
+        "",
+        f"What this rests on ({n_objects}). {ablations.MEANING}",
+        "",
+        *table(*ablations.rows(measured["inputs"])),
+    ]
+    if measured["versions"]:
+        lines += ["", ablations.VERSIONS_MEANING, "", *table(*ablations.rows(measured["versions"]))]
+    return lines
 
 
 def _origin(result: dict, trained: TrainedModel) -> list[str]:
@@ -189,20 +244,14 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 def _introduction(name: str, trained: TrainedModel) -> str:
     config, n = trained.config, trained.config.n_detections
-    reads = "a single alert" if n == 1 else f"the first {n} alerts"
+    alerts = "a single alert" if n == 1 else f"the first {n} alerts"
     size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
     network = "A network" if n_members == 1 else f"{n_members} networks"
     return (
-        f"Classifies an object of the ZTF alert stream from {reads} into one of {len(config.classes)} classes:"
+        f"Classifies an object of the ZTF alert stream from {alerts} into one of {len(config.classes)} classes:"
         f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
-        f" parameters, {_kind(config)}."
+        f" parameters, reading {reads(config)}."
     )
-
-
-def _kind(config: Config) -> str:
-    parts = ["images"] if config.stamp.channels else []
-    parts += ["metadata"] if config.metadata.dynamic or config.metadata.static else []
-    return f"reading {' and '.join(parts)}"
 
 
 def _inputs(config: Config) -> list[str]:
@@ -238,7 +287,7 @@ def _training_data(trained: TrainedModel) -> list[str]:
     return [
         SIMULATED_TEACHERS if simulated else f"Alerts of the survey {learnt['survey']}.",
         "",
-        f"- Made by `{learnt['command']}`; content hash `{provenance['data_hash']}`.",
+        f"- Made by `{learnt['command']}`{_of_sky(learnt['command'])}; content hash `{provenance['data_hash']}`.",
         "- Objects with enough detections, of the classes of the model:",
         "",
         *table(
@@ -246,6 +295,10 @@ def _training_data(trained: TrainedModel) -> list[str]:
             [[split, *(f"{objects[split][name]:,}" for name in trained.config.classes)] for split in objects],
         ),
     ]
+
+
+def _of_sky(command: str) -> str:
+    return "" if simulated_sky(command) is None else f" ({_named_sky(command)})"
 
 
 def _recipe(trained: TrainedModel) -> list[str]:
@@ -325,12 +378,14 @@ def _fitted_to(trained: TrainedModel) -> str:
 def _limits(trained: TrainedModel) -> list[str]:
     config, measured = trained.config, any(map(is_real, trained.results))
     read = {*config.metadata.dynamic, *config.metadata.static}
+    in_versions = any((result.get("ablations") or {}).get("versions") for result in trained.results)
     others = (
         f"It knows no classes but {', '.join(config.classes)}: any other object is given one of these, often with high"
         " confidence."
     )
     limits = {
         BALANCED: config.training.class_balance == "uniform",
+        BALANCED_AT_COUNTS: config.training.class_balance == "counts",
         SIMULATED_SCORES: trained.provenance["training_data"]["survey"].endswith(SIMULATED),
         NOT_MEASURED: not measured,
         NOT_FIRST: measured,
@@ -338,7 +393,8 @@ def _limits(trained: TrainedModel) -> list[str]:
         others: True,
         ZTF_ONLY: True,
         SEEN_BEFORE: bool(HISTORY & read) and "asteroid" in config.classes,
-        BY_COUNTERS: bool(HISTORY & read),
+        BY_COUNTERS: bool(HISTORY & read) and not in_versions,
+        BY_COUNTERS_ABOVE: bool(HISTORY & read) and in_versions,
         SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
     }
     return [f"- {sentence}" for sentence, holds in limits.items() if holds]
@@ -350,5 +406,4 @@ def _intended_use(name: str) -> list[str]:
 
 
 def _file(name: str, trained: TrainedModel, sha256: str) -> list[str]:
-    versions = f"jtss {trained.jtss_version}, data schema version {schema.SCHEMA_VERSION}"
-    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by {versions}."]
+    return [f"- `{name}.h5`, SHA-256 `{sha256}`, written by jtss {trained.jtss_version}."]

@@ -14,7 +14,7 @@ from jtss.inference.predict import Predict
 from jtss.inference.screening import Screen, Screened
 from jtss.metrics import properties
 from jtss.metrics.properties import Properties
-from jtss.schema import Sequences, take
+from jtss.schema import Sequences, join, take
 
 N_ERRORS_SHOWN = 12
 TIMING_OBJECTS = 128
@@ -49,11 +49,13 @@ class Evaluation(NamedTuple):
         counts: objects by what became of them; they add up to the objects of the data set.
         errors: the most confident wrong predictions, worst first.
         sample: 128 of the objects evaluated (repeated where there are fewer), for timing; None where there are none.
-        longest: detections of the longest sequence of the data set.
+        longest: alerts of the longest sequence of the data set.
         screened: the verdict of bogus screening on all labelled objects of the split; None where there was none.
         properties: of the B objects.
         validation: of the objects of the validation split, to choose temperature and thresholds by; None where they
             are among those evaluated, or there are none.
+        kept: some of the B objects, drawn at random, with all their rows; None where none were asked for, or there are
+            none.
     """
 
     classes: tuple[str, ...]
@@ -67,6 +69,7 @@ class Evaluation(NamedTuple):
     screened: Screened | None
     properties: Properties
     validation: Predictions | None = None
+    kept: Sequences | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -84,7 +87,7 @@ def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, spli
         split: name of a split, or "all".
     """
     what = np.full(sequences.n_objects, EVALUATED, object)
-    what[sequences.n_detections < n_detections] = TOO_FEW
+    what[sequences.n_alerts < n_detections] = TOO_FEW
     for index, name in enumerate(schema.CLASS_NAMES):
         if name not in classes:
             what[sequences.label == index] = f"of class {name}, which the model does not know"
@@ -101,6 +104,7 @@ def evaluate(
     n_detections: int,
     split: str,
     screen: Screen | None = None,
+    keep: int = 0,
 ) -> Evaluation:
     """Classify the labelled objects of a split, batch by batch.
 
@@ -112,15 +116,16 @@ def evaluate(
         split: name of a split, or "all".
         screen: says which objects are bogus; those are not classified. It sees all labelled objects of the split, also
             those of which the classifier knows nothing.
+        keep: how many of the objects evaluated to give back.
 
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
     predictions = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
     counts, errors, sample, longest, screened = Counter(), [], None, 0, []
-    known, held_out = [], []
+    known, held_out, kept = [], [], _Kept(keep)
     for whole in batches:
-        longest = max(longest, int(whole.n_detections.max()))
+        longest = max(longest, int(whole.n_alerts.max()))
         what = fate(whole, classes, n_detections, split)
         if screen is not None:
             screened.append(_screen(screen, whole, what))
@@ -136,6 +141,7 @@ def evaluate(
         known.append(properties.properties(part, n_detections))
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
         sample = _for_timing(part) if sample is None else sample
+        kept.add(part)
     columns = map(np.concatenate, zip(*predictions, strict=True))
     return Evaluation(
         classes,
@@ -147,7 +153,34 @@ def evaluate(
         screening.join(screened),
         properties.join(known),
         _join(held_out),
+        kept.sequences(),
     )
+
+
+class _Kept:
+    """At most so many objects of all batches, each as likely as any other; memory stays flat."""
+
+    def __init__(self, most: int, seed: int = 0) -> None:
+        self._most, self._rng = most, np.random.default_rng(seed)
+        self._parts: list[Sequences] = []
+        self._draws = np.empty(0)
+
+    def add(self, part: Sequences) -> None:
+        if self._most:
+            self._parts.append(part)
+            self._draws = np.append(self._draws, self._rng.random(part.n_objects))
+            if len(self._draws) > 2 * self._most:
+                self._thin()
+
+    def sequences(self) -> Sequences | None:
+        if not self._parts:
+            return None
+        self._thin()
+        return self._parts[0]
+
+    def _thin(self) -> None:
+        chosen = np.sort(np.argsort(self._draws, kind="stable")[: self._most])
+        self._parts, self._draws = [take(join(self._parts), chosen)], self._draws[chosen]
 
 
 def _predictions(predict: Predict, whole: Sequences, what: np.ndarray, classes: tuple[str, ...]) -> Predictions | None:

@@ -28,11 +28,12 @@ from jtss.training.trained import directories
 
 READABLE = (2, 3, REPORT_VERSION)  # what is read here is the same in all
 SCORES = ("n_objects", "accuracy", "balanced_accuracy", "cross_entropy_nat", "calibration_error")
+SAME_DATA = ("content_hash", "split")  # of two reports on the same objects
 NAME = re.compile(r"[a-z0-9_]+")
 OUTSIDE = ("/", "..", "~")  # what a path that leads out of the current folder begins with
 
 
-def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) -> Path:
+def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = (), beside: Sequence[Path] = ()) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
     Args:
@@ -40,12 +41,15 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = ()) 
         name: of the model; what is there under it is replaced.
         folder: of the models; made where it is missing.
         reports: report.json files of evaluations of this run.
+        beside: report.json files of other models that learnt from the same data, as that of metadata or of images
+            alone, on what `reports` are on; their scores stand on the card.
 
     Raises:
         ValueError: the run, a report or the name does not fit.
         OSError: a file cannot be read or written.
     """
     trained = from_run(run, reports)
+    trained = replace(trained, results=with_others(trained.results, beside, trained.provenance["data_hash"]))
     _check_name(name, trained)
     return _write(name, folder, trained)
 
@@ -131,7 +135,7 @@ def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int]
         seeds: of the trainings that it averages, which reports before version 4 do not tell; None: not to be compared.
 
     Returns:
-        {title, data, command, created, warnings, SCORES…, confusion_matrix, classes}.
+        {title, data, command, created, warnings, SCORES…, confusion_matrix, classes, ablations}.
 
     Raises:
         ModelError: no report of this version, of another model, or of the model behind a bogus screening.
@@ -159,9 +163,42 @@ def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int]
             "created": report["created"],
             "warnings": report["warnings"],
             **{key: results[key] for key in (*SCORES, "confusion_matrix", "classes")},
+            "ablations": report.get("ablations"),  # which reports of before do not tell
         }
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
+
+
+def with_others(results: list[dict], paths: Sequence[Path], trained_on_hash: str) -> list[dict]:
+    """The results, each with what other models score on the same objects, as `beside`.
+
+    Args:
+        results: see `from_report`.
+        paths: report.json files of the others.
+        trained_on_hash: content hash of the training data of the model, which must be theirs.
+
+    Raises:
+        ModelError: no report of this version, of a model that learnt from other data, or on data of no result.
+    """
+    beside: list[list[dict]] = [[] for _ in results]
+    for path in paths:
+        try:
+            report = json.loads(path.read_text())
+            other, data, scores = report["model"], report["data"], report["results"]
+            if other["trained_on_hash"] != trained_on_hash:
+                raise ModelError(
+                    f"{path}: of a model trained on {other['trained_on_hash']}, expected {trained_on_hash}, as this one"
+                )
+            same = [i for i, one in enumerate(results) if all(one["data"][key] == data[key] for key in SAME_DATA)]
+            if not same:
+                raise ModelError(f"{path}: on data on which this model has no report: give one by --report")
+            kept = {key: scores[key] for key in ("n_objects", "accuracy", "balanced_accuracy")}
+            row = {"name": other["name"], "reads": other["reads"], "n_seeds": len(other["seeds"]), **kept}
+        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ModelError(f"{path}: no report.json of this version of jtss evaluate ({error!r})") from None
+        for i in same:
+            beside[i].append(row)
+    return [one | ({"beside": rows} if rows else {}) for one, rows in zip(results, beside, strict=True)]
 
 
 def temperature(paths: Sequence[Path]) -> float | None:

@@ -16,7 +16,18 @@ from jtss.metrics.priors import ClassPriors
 from jtss.reports import figures, page
 from jtss.reports.evaluation import ALL_SPLITS, EVALUATED, Evaluation, Predictions
 from jtss.reports.page import UNDEFINED, interval, percent
-from jtss.reports.sections import accuracy, calibration, models, priors, ranking, screening, seeds, selective, slices
+from jtss.reports.sections import (
+    ablations,
+    accuracy,
+    calibration,
+    models,
+    priors,
+    ranking,
+    screening,
+    seeds,
+    selective,
+    slices,
+)
 from jtss.reports.sections.selective import PURITY
 from jtss.reports.stamps import portrait_picture
 from jtss.runs import provenance
@@ -49,6 +60,7 @@ def make_document(
     purity: float = PURITY,
     comparison: dict | None = None,
     ensemble: dict | None = None,
+    rests_on: dict | None = None,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -66,6 +78,7 @@ def make_document(
         comparison: scores of several models, see `sections.models.scores`; None where there is only one.
         ensemble: what the seeds of an ensemble say by themselves, see `sections.seeds.summarise`; None where that was
             not asked.
+        rests_on: see `sections.ablations.scores`; None where that was not asked.
     """
     screened, proportions = evaluation.screened, class_priors and class_priors.proportions
     predictions = Predictions(evaluation.label, evaluation.probabilities)
@@ -82,6 +95,7 @@ def make_document(
         and priors.scores(predictions.probabilities, predictions.label, evaluation.classes, class_priors),
         "by_detections": comparison,
         "seeds": ensemble,
+        "ablations": rests_on,
         "slices": slices.scores(evaluation, model["n_detections"]),
         "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
         "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),
@@ -132,6 +146,8 @@ def html(document: dict, evaluation: Evaluation) -> str:
         parts.append(screening.section(document["bogus_screening"]))
     if document["by_detections"]:
         parts.append(models.section(document["by_detections"]))
+    if document["ablations"]:
+        parts.append(ablations.section(document["ablations"]))
     parts += [
         slices.section(document["slices"], evaluation.classes, document["model"]["n_detections"]),
         selective.section(document["selective"]),
@@ -264,4 +280,6 @@ def text(document: dict) -> str:
         lines += ["", models.text(document["by_detections"]), ""]
     if document["bogus_screening"]:
         lines += ["", screening.text(document["bogus_screening"]), ""]
+    if document["ablations"]:
+        lines += ["", ablations.text(document["ablations"]), ""]
     return "\n".join([*lines, inference_text(document["inference"])])

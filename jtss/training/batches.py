@@ -18,6 +18,7 @@ from jtss.dataset import DataError, read
 from jtss.network import inputs
 from jtss.network.inputs import Examples, Statistics, examples, standardised
 from jtss.network.network import Batch
+from jtss.training import strata
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
@@ -35,8 +36,9 @@ class Labelled(NamedTuple):
 class Resident:
     """A training set on the device, gathered there."""
 
-    def __init__(self, train: Examples, statistics: Statistics, n_classes: int):
-        ordered, self.class_count = _by_class(train, n_classes)
+    def __init__(self, train: Examples, statistics: Statistics, config: Config):
+        order, self.strata = strata.of(train.label, train.counts, config)
+        ordered = train.take(order)
         host = Labelled(inputs.standardised(ordered, statistics), ordered.label)
         self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
 
@@ -55,13 +57,15 @@ class Streamed:
     """A training set whose stamps stay in the data file; only metadata and labels are in memory."""
 
     def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
-        ordered, self.class_count = _by_class(train, len(config.classes))
+        order, self.strata = strata.of(train.label, train.counts, config)
+        ordered = train.take(order)
         self._config, self._label = config, ordered.label
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
         self._static = inputs.standardise(ordered.static, statistics.static)
         # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
         self._file = dataset.open_checked(path, chunk_cache_bytes=0)
-        self._first_row = self._file["object_start"][:][ordered.index]
+        n_stamps = dataset.alert_counts(self._file)
+        self._first_stamp = (np.cumsum(n_stamps) - n_stamps)[ordered.index]
 
     def take(self, rows: jax.Array) -> Labelled:
         """As `Resident.take`."""
@@ -78,7 +82,7 @@ class Streamed:
     def _stamps(self, rows: np.ndarray) -> np.ndarray:
         """[..., N, S, S, C] float16 of rows [...]."""
         stored, n = self._file["stamps"], self._config.n_detections
-        starts = self._first_row[rows.ravel()]
+        starts = self._first_stamp[rows.ravel()]
         read = np.stack([stored[start : start + n] for start in starts])
         crops = inputs.source_crops(read, self._config.stamp).astype(np.float16)
         return crops.reshape(*rows.shape, *crops.shape[1:])
@@ -92,12 +96,6 @@ def fits(n_objects: int, config: Config) -> bool:
     side, channels = config.stamp.source_side, len(config.stamp.channels)
     size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
     return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
-
-
-def _by_class(train: Examples, n_classes: int) -> tuple[Examples, np.ndarray]:
-    """The examples ordered by class, and how many each class has: [L] int32."""
-    count = np.bincount(train.label, minlength=n_classes).astype(np.int32)
-    return train.take(np.argsort(train.label, kind="stable")), count
 
 
 def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
@@ -166,7 +164,8 @@ def view(config: Config) -> tuple:
     """What of a configuration its prepared data depend on; hashable. One prepared data set serves all of a view."""
     stamp = config.stamp
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
-    return config.n_detections, config.classes, pixels, config.metadata, config.training.batch_size
+    training = config.training
+    return config.n_detections, config.classes, pixels, config.metadata, training.batch_size, training.class_balance
 
 
 def prepare(
@@ -192,6 +191,6 @@ def prepare(
         say("the training set stays in its file; batches are read as they are needed")
         source = Streamed(path, train, statistics, config)
     else:
-        source = Resident(train, statistics, len(config.classes))
+        source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     return Prepared(path, source, chunks, statistics, len(train.label), len(validation.label))

@@ -166,7 +166,7 @@ def _batches(ahead: "_Worker", config: Config, whole: bool, source: Source, seed
     """The batches of the turn that begins at `step`, drawn by `ahead`."""
     every = config.training.validate_every
     n_steps = min(every - step % every, LONGEST_TURN) if whole else 1
-    return ahead.submit(lambda: source.take(draw(config, source.class_count, seeds, step, n_steps)))
+    return ahead.submit(lambda: source.take(draw(config, source.strata, seeds, step, n_steps)))
 
 
 def _turn(config, whole, states, examples, chunks, step) -> Progress:

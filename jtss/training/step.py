@@ -13,8 +13,10 @@ import optax
 from jtss import devices
 from jtss.config.settings import Config
 from jtss.network import network
-from jtss.network.network import Variables
+from jtss.network.network import Batch, Variables
+from jtss.training import hiding
 from jtss.training.batches import Labelled, ValidationChunks
+from jtss.training.strata import Strata
 
 
 class Best(NamedTuple):
@@ -93,20 +95,23 @@ def part(states: TrainState, i: int) -> TrainState:
 
 
 @partial(jax.jit, static_argnums=(0, 4))
-def draw(config: Config, class_count: jax.Array, seeds: jax.Array, step: jax.Array, n_steps: int) -> jax.Array:
-    """[R, n, B] rows of the batches of n steps, for training objects ordered by class.
+def draw(config: Config, strata: Strata, seeds: jax.Array, step: jax.Array, n_steps: int) -> jax.Array:
+    """[R, n, B] rows of the batches of n steps, for training objects ordered by stratum.
 
-    A class is drawn uniformly, then one of its objects; `natural`: objects are drawn uniformly.
+    A stratum is drawn, then one of its objects; `natural`: objects are drawn uniformly.
     """
-    class_start = jnp.cumsum(class_count) - class_count
+    start = jnp.cumsum(strata.count) - strata.count
     shape = (config.training.batch_size,)
 
     def one(seed: jax.Array, step: jax.Array) -> jax.Array:
-        class_key, row_key = jax.random.split(step_keys(seed, step)[0])
+        stratum_key, row_key = jax.random.split(step_keys(seed, step)[0])
         if config.training.class_balance == "natural":
-            return jax.random.randint(row_key, shape, 0, class_count.sum())
-        label = jax.random.randint(class_key, shape, 0, len(config.classes))
-        return class_start[label] + jax.random.randint(row_key, shape, 0, class_count[label])
+            return jax.random.randint(row_key, shape, 0, strata.count.sum())
+        if config.training.class_balance == "uniform":  # strata are classes; by their shares it would be other bits
+            stratum = jax.random.randint(stratum_key, shape, 0, len(config.classes))
+        else:
+            stratum = jax.random.choice(stratum_key, len(strata.count), shape, p=strata.share)
+        return start[stratum] + jax.random.randint(row_key, shape, 0, strata.count[stratum])
 
     return jax.vmap(lambda seed: jax.vmap(partial(one, seed))(step + jnp.arange(n_steps)))(seeds)
 
@@ -122,12 +127,15 @@ def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Ar
 
 def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
     """One step of Adam on one batch [B, …]; returns the new state and the loss."""
-    model_key = step_keys(state.seed, state.step)[1]
+    model_key, batch = step_keys(state.seed, state.step)[1], examples.batch
+    if hiding.hides(config):
+        hiding_key, model_key = jax.random.split(model_key)
+        batch = hiding.hide(config, batch, hiding.draw(config, hiding_key, len(batch.static)))
 
     def loss_of(params: dict) -> tuple[jax.Array, dict]:
         variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
         drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
-        logits, batch_stats = network.apply(config, variables, examples.batch, train=True, **drawn)
+        logits, batch_stats = network.apply(config, variables, batch, train=True, **drawn)
         return training_loss(config, logits, examples.label), batch_stats
 
     params = state.variables["params"]
@@ -138,10 +146,25 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
 
 
 def validation_sums(config: Config, variables: Variables, chunk: ValidationChunks) -> jax.Array:
-    """[3]: summed cross-entropy, correct predictions and objects of one chunk, [B, …]."""
-    logits, _ = network.apply(config, variables, chunk.examples.batch, train=False)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, chunk.examples.label)
-    correct = jnp.argmax(logits, axis=-1) == chunk.examples.label
+    """[3]: summed cross-entropy, correct predictions and objects of one chunk, [B, …].
+
+    Where training hides groups of metadata, so does the cross-entropy (`hiding.versions`); predictions are of the
+    objects as they are.
+    """
+    batch, label = chunk.examples
+
+    def classify(batch: Batch) -> jax.Array:
+        return network.apply(config, variables, batch, train=False)[0]
+
+    if hiding.hides(config):
+        versions, weights = hiding.versions(config)
+        every = jax.vmap(lambda hidden: classify(hiding.hide(config, batch, hidden)))(versions)  # stamps encoded once
+        losses = weights @ optax.softmax_cross_entropy_with_integer_labels(every, label[None])
+        logits = every[0]
+    else:
+        logits = classify(batch)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+    correct = jnp.argmax(logits, axis=-1) == label
     return jnp.stack([jnp.sum(chunk.weight * values) for values in (losses, correct, jnp.ones_like(losses))])
 
 

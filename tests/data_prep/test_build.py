@@ -18,7 +18,7 @@ from data_prep.simulate.packets import encode_file
 from helpers.make_packets import alert, images, night, save, save_tar, with_cutout
 from helpers.places import ROOT
 from helpers.run_build import Builder
-from jtss.schema import SPLIT_NAMES
+from jtss.schema import ALERT, SPLIT_NAMES
 
 
 @pytest.fixture
@@ -57,8 +57,10 @@ def test_labels_allwise_and_split(build, tmp_path):
     assert result.ledger["notes"] == {
         "allwise_matched": 1,
         "objects with label TDE, not a class": 3,
+        "history_not_given": 8,
         "objects without label": 1,
         "test objects of SN, fewer than 200": 1,
+        "test objects of SN, not all with 5 alerts": 1,
     }
 
 
@@ -136,7 +138,7 @@ def test_alerts_all_over_the_sky_under_one_id_are_not_one_object(build):
     result = build({"a.avro": encode_file([*nowhere, *mixed, alert("ZTF18a", 1)])})
     assert result.ledger["dropped"] == {"positions_apart": 7}
     assert result.columns["candid"].tolist() == [200, 201, 202, 203, 1]
-    assert result.ledger["notes"] == {"others_apart": 4}
+    assert result.ledger["notes"] == {"history_not_given": 12, "others_apart": 4}
     rejected = [(reject["objectId"], reject["candid"], reject["reason"]) for reject in result.rejects]
     assert rejected == [
         *(("nan", 100 + i, "positions_apart") for i in range(5)),
@@ -271,7 +273,8 @@ def test_real_alerts(ztf_dir, build):
         expected = {row["objectId"]: min(5, int(row["n_detections_6h"])) for row in csv.DictReader(file)}
     at_the_edge = {reject["objectId"] for reject in result.rejects if reject["reason"] == "stamp_shape"}
     names = [name.decode() for name in result.columns["object_id"]]
-    found = dict(zip(names, np.diff(result.columns["object_start"]), strict=True))
+    n_alerts = np.add.reduceat(result.columns["kind"] == ALERT, result.columns["object_start"][:-1])
+    found = dict(zip(names, n_alerts, strict=True))
     assert {name: found.get(name, 0) for name in expected.keys() - at_the_edge} == {
         name: count for name, count in expected.items() if name not in at_the_edge
     }

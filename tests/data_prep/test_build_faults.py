@@ -144,7 +144,7 @@ def test_odd_but_usable_stamps_are_kept_and_noted(build):
     constant[1][:] = 5.0
     filled[1][:3], filled[2][:3] = -3.4028e38, 3.4028e38
     result = build({"a.avro": encode_file([alert("ZTF18a", 1, constant), alert("ZTF18b", 2, filled)])})
-    assert result.ledger["notes"] == {"constant_stamp": 1, "fill_values": 1}
+    assert result.ledger["notes"] == {"constant_stamp": 1, "fill_values": 1, "history_not_given": 2}
     flat, template = result.columns["stamps"][0, ..., 1], result.columns["stamps"][1, ..., 1]
     assert (flat == 0).all()
     assert np.isnan(template[:3]).all()
@@ -158,7 +158,7 @@ def test_missing_metadata_is_nan_and_noted(build):
         alert("ZTF18b", 2, chinr=None, magpsf=float("nan"), sigmapsf=float("inf")),
     ]
     result = build({"a.avro": encode_file(records)})
-    assert result.ledger["notes"] == {"missing_metadata": 2}
+    assert result.ledger["notes"] == {"history_not_given": 2, "missing_metadata": 2}
     np.testing.assert_array_equal(result.metadata("classtar"), np.float32([np.nan, 0.9]))
     np.testing.assert_array_equal(result.metadata("sgscore1"), np.float32([-999, 0.25]))
     for name in ("chinr", "magpsf", "sigmapsf"):
@@ -199,7 +199,7 @@ def test_duplicates_and_disorder(build):
         alert("ZTF18a", 1, images(7), jd=jd),  # the same candid with other stamps
     ]
     result = build({"a.avro": encode_file(records)})
-    assert result.columns["candid"].tolist() == [1, 3]
+    assert result.of_alerts("candid").tolist() == [1, 3]
     assert result.ledger["dropped"] == {"duplicate_candid": 2, "within_6_hours": 1}
 
 

@@ -18,7 +18,8 @@ from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.simulate.packets import alert_schema, encode_file
 from helpers.make_packets import CANDIDATE, alert, images, night, save, save_tar
-from jtss.schema import CHANNEL_NAMES, METADATA_NAMES, check
+from jtss import views
+from jtss.schema import CHANNEL_NAMES, DETECTION, METADATA_NAMES, check
 
 
 @pytest.fixture
@@ -40,8 +41,10 @@ def test_sequences_hold_what_the_packets_say(read):
         assert ingested.ledger.as_dict()["dropped"] == {"within_6_hours": 1, "beyond_first_5": 1}
     check(sequences)
     assert sequences.object_id.tolist() == [f"ZTF18{name}" for name in "abcde"]
+    assert sequences.candid[sequences.kind == DETECTION].tolist() == [15, 21]  # those that are dropped
+    sequences = views.alerts(sequences)
     assert sequences.candid.tolist() == [10, 11, 12, 13, 14, 20, 22, 30, 31, 32]
-    assert sequences.n_detections.tolist() == [5, 2, 1, 1, 1]
+    assert sequences.n_alerts.tolist() == [5, 2, 1, 1, 1]
     by_candid = {record["candid"]: record["candidate"] for record in night()}
     for row, candid in enumerate(sequences.candid):
         stamps = scale(np.stack(images(int(candid)), axis=-1)).astype(np.float16)
@@ -117,8 +120,8 @@ def test_edges_are_padded_to_classify(read):
         (sequences,) = ingested.batches()
         assert ingested.objects_with("padded_edge") == {"ZTF18edge"}
         assert ingested.objects_with("nan_pixels") == set()  # the packet has none
-        assert ingested.ledger.notes == {"padded_edge": 1}
-    padded = sequences.stamps[sequences.candid == 5][0]
+        assert ingested.ledger.notes == {"padded_edge": 1, "history_not_given": 13, "history_detections": 2}
+    padded = sequences.stamps[sequences.stamp_row[sequences.candid == 5][0]]
     assert np.isnan(padded[:, :23]).all()
     assert np.isfinite(padded[:, 23:]).all()
 
@@ -130,13 +133,14 @@ def test_remarks_are_counted_for_kept_detections_only(read):
     records = [record for record in night() if record["candid"] != 15]
     records += [alert("ZTF18a", 15, stamps=odd, jd=2459030.5, fid=9), alert("ZTF18f", 40, stamps=odd, magpsf=-999.0)]
     with read(records) as ingested:
-        assert ingested.ledger.notes == {"nan_pixels": 1, "constant_stamp": 1, "missing_metadata": 1}
+        odd_ones = {"nan_pixels": 1, "constant_stamp": 1, "missing_metadata": 1}
+        assert ingested.ledger.notes == odd_ones | {"history_not_given": 13}
 
 
 def test_a_candid_that_two_objects_share_is_noted(read):
     with read([alert("ZTF18a", 7), alert("ZTF18b", 7), alert("ZTF18c", 8)]) as ingested:
         assert ingested.ledger.as_dict()["kept"] == 3
-        assert ingested.ledger.notes == {"candid_under_several_objects": 1}
+        assert ingested.ledger.notes == {"candid_under_several_objects": 1, "history_not_given": 3}
 
 
 def test_the_bar_counts_bytes_to_the_last(tmp_path, monkeypatch):
@@ -210,7 +214,7 @@ def test_real_alerts_lose_nothing_but_edges_and_the_rule(ztf_dir, tmp_path):
     with ingest(paths, workdir=tmp_path, workers=1, progress=False) as ingested:
         assert ingested.ledger.read == 150
         assert set(ingested.ledger.dropped) <= {"stamp_shape", "within_6_hours", "beyond_first_5"}
-        (sequences,) = ingested.batches()
+        (sequences,) = map(views.alerts, ingested.batches())
     limits = {"fwhm": (0.5, 100), "magpsf": (10, 23), "sigmapsf": (0, 0.5), "diffmaglim": (14, 23), "classtar": (0, 1)}
     limits |= {"isdiffpos": (0, 1), "ndethist": (1, 9000), "non_detections": (-20, 9000), "dec": (-35, 90)}
     for name, (low, high) in limits.items():

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from data_prep.labels import assign, split_notes
+from data_prep.labels import assign, candidates, split_notes
 from jtss.schema import CLASS_NAMES, SPLIT_NAMES
 
 TRAIN, VALIDATION, TEST = range(3)
+
+
+FIVE = 5
 
 
 def objects(n, n_classes=3):
@@ -14,46 +17,87 @@ def objects(n, n_classes=3):
     return names, (np.arange(n) % n_classes).astype(np.int8)
 
 
+def drawn(names, label, seed, source=None, n_alerts=FIVE):
+    return assign(names, label, np.broadcast_to(n_alerts, len(names)), seed, source)
+
+
+def noted(label, n_alerts=FIVE):
+    return split_notes(label, np.broadcast_to(n_alerts, len(label)))
+
+
 def test_two_hundred_per_class_for_test_and_validation():
     names, label = objects(3000)
-    split = assign(names, label, seed=1)
+    split = drawn(names, label, seed=1)
     for code in range(3):
         assert np.bincount(split[label == code]).tolist() == [600, 200, 200]
-    assert split_notes(label) == {}
+    assert noted(label) == {}
     assert SPLIT_NAMES[TEST] == "test"
+
+
+def test_test_and_validation_have_five_alerts_so_that_all_lengths_are_scored_on_the_same():
+    """A third of the objects are long enough; where these are few, the draw is smaller, and that is said."""
+    names, label = objects(3 * 3000)
+    n_alerts = np.where(np.arange(9000) < 6000, 1 + np.arange(9000) % 4, 5 + np.arange(9000) % 2)
+    n_alerts[(label == 1) & (np.arange(9000) >= 6120)] = 4
+    split = drawn(names, label, 1, n_alerts=n_alerts)
+    for code, n_each in enumerate((200, 10, 200)):
+        assert np.bincount(split[label == code]).tolist() == [3000 - 2 * n_each, n_each, n_each]
+    assert (n_alerts[split != TRAIN] >= 5).all()
+    assert np.mean(n_alerts[split == TRAIN] >= 5) > 0.1
+    assert noted(label, n_alerts) == {"test objects of SN, fewer than 200": 10}
+
+
+def test_a_class_without_long_sequences_is_drawn_from_all_and_that_is_said():
+    names, label = objects(3000)
+    n_alerts = np.where(label == 2, 2, 5)
+    split = drawn(names, label, 1, n_alerts=n_alerts)
+    assert np.bincount(split[label == 2]).tolist() == [600, 200, 200]
+    assert noted(label, n_alerts) == {"test objects of VS, not all with 5 alerts": 200}
+
+
+def test_a_set_of_first_alerts_draws_a_hundred_from_all():
+    """As do the paper's five classes: asteroids have a single alert, and the others may."""
+    names, label = objects(5000, n_classes=5)
+    n_alerts = np.where(label < 3, 1 + np.arange(5000) // 5 % 5, 1)
+    split = drawn(names, label, 1, n_alerts=n_alerts)
+    for code in range(5):
+        assert np.bincount(split[label == code]).tolist() == [800, 100, 100]
+    assert set(n_alerts[(label == 0) & (split == TEST)]) == {1, 2, 3, 4, 5}
+    assert noted(label, n_alerts) == {}
+    assert {of_class.wanted for of_class in candidates(label, n_alerts).values()} == {100}
 
 
 @pytest.mark.parametrize(("n", "expected"), [(1, [1, 0, 0]), (3, [3, 0, 0]), (4, [2, 1, 1]), (799, [401, 199, 199])])
 def test_a_small_class_gives_a_quarter_each_and_a_note(n, expected):
     names, label = objects(n, n_classes=1)
-    assert np.bincount(assign(names, label, seed=1), minlength=3).tolist() == expected
-    assert split_notes(label) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
+    assert np.bincount(drawn(names, label, seed=1), minlength=3).tolist() == expected
+    assert noted(label) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
 
 
 def test_unlabelled_objects_are_in_no_split():
     names, label = objects(90)
     label[::3] = -1
-    split = assign(names, label, seed=1)
+    split = drawn(names, label, seed=1)
     np.testing.assert_array_equal(split == -1, label == -1)
 
 
 def test_the_order_of_the_input_does_not_matter():
     names, label = objects(900)
     shuffle = np.random.default_rng(3).permutation(900)
-    np.testing.assert_array_equal(assign(names[shuffle], label[shuffle], 1), assign(names, label, 1)[shuffle])
+    np.testing.assert_array_equal(drawn(names[shuffle], label[shuffle], 1), drawn(names, label, 1)[shuffle])
 
 
 def test_growth_moves_few_objects():
     """A tenth more objects push about a tenth of the test set out, and nobody else from train into test."""
     names, label = objects(3300)
-    before, after = assign(names[:3000], label[:3000], seed=1), assign(names, label, seed=1)[:3000]
+    before, after = drawn(names[:3000], label[:3000], seed=1), drawn(names, label, seed=1)[:3000]
     assert (after[before == TEST] != TEST).mean() < 0.2
     assert not (after[before != TEST] == TEST).any()
 
 
 def test_the_seed_draws_anew_and_the_draw_is_fair():
     names, label = objects(3000)
-    one, other = assign(names, label, seed=1), assign(names, label, seed=2)
+    one, other = drawn(names, label, seed=1), drawn(names, label, seed=2)
     assert 0.1 < (one[other == TEST] == TEST).mean() < 0.3  # a fifth by chance
     places = np.flatnonzero(one == TEST) / 3000
     assert abs(places.mean() - 0.5) < 4 * np.sqrt(1 / 12 / 600)  # 4 sigma of a uniform draw
@@ -62,19 +106,19 @@ def test_the_seed_draws_anew_and_the_draw_is_fair():
 def test_the_draw_is_frozen():
     """Golden: a published split must not move with a new version."""
     names, label = objects(12, n_classes=1)
-    assert assign(names, label, seed=0).tolist() == [2, 0, 1, 1, 0, 2, 0, 2, 0, 0, 1, 0]
+    assert drawn(names, label, seed=0).tolist() == [2, 0, 1, 1, 0, 2, 0, 2, 0, 0, 1, 0]
 
 
 def test_one_source_stays_on_one_side_whatever_its_ids():
     names, label = objects(3000)
     source = np.arange(3000)
     source[1500:1800] = np.arange(300)  # 300 sources with two ids, of the same class
-    alone, together = assign(names, label, 1), assign(names, label, 1, source=source)
+    alone, together = drawn(names, label, 1), drawn(names, label, 1, source=source)
     np.testing.assert_array_equal(together[1500:1800], together[:300])
     np.testing.assert_array_equal(together[:1500], alone[:1500])
     assert np.any(together[1500:1800] != alone[1500:1800])
     shuffle = np.random.default_rng(4).permutation(3000)
-    again = assign(names[shuffle], label[shuffle], 1, source=source[shuffle])
+    again = drawn(names[shuffle], label[shuffle], 1, source=source[shuffle])
     np.testing.assert_array_equal(again, together[shuffle])
 
 
@@ -83,6 +127,6 @@ def test_an_id_without_a_label_draws_no_other_out():
     source = np.arange(90)
     source[:45] = np.arange(45, 90)
     label[:45] = -1
-    split = assign(names, label, 1, source=source)
-    np.testing.assert_array_equal(split[45:], assign(names, label, 1)[45:])
+    split = drawn(names, label, 1, source=source)
+    np.testing.assert_array_equal(split[45:], drawn(names, label, 1)[45:])
     assert set(split[:45]) == {-1}

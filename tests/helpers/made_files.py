@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_prep.ledger import Ledger
+from helpers.made_sequences import of_alerts
 from jtss.dataset import Writer
 from jtss.schema import METADATA_NAMES, NO_SPLIT, Sequences
 
@@ -10,14 +11,15 @@ SPLIT = np.array([0, 2, 1, -1], np.int8)
 
 
 def some_sequences(counts, seed=0) -> Sequences:
+    """Objects with `counts` alerts."""
     rng = np.random.default_rng(seed)
     n_rows, n_objects = sum(counts), len(counts)
     stamps = rng.random((n_rows, 63, 63, 3)).astype(np.float16)
     stamps[0, :5] = np.nan
-    return Sequences(
+    return of_alerts(
         stamps=stamps,
         metadata=rng.random((n_rows, len(METADATA_NAMES))).astype(np.float32),
-        jd=2458000.5 + rng.random(n_rows),
+        jd=2458000.5 + np.sort(rng.random(n_rows)),
         candid=rng.integers(1, 2**62, n_rows),
         fid=rng.integers(0, 4, n_rows).astype(np.int8),
         object_id=np.array([f"ZTF18é{i:04d}" for i in range(n_objects)], object),
@@ -30,7 +32,7 @@ def some_sequences(counts, seed=0) -> Sequences:
 
 def write(path, batches, split, **options) -> str:
     ledger = Ledger()
-    ledger.keep(sum(int(batch.object_start[-1]) for batch in batches))
+    ledger.keep(sum(len(batch.stamps) for batch in batches))
     ledger.drop("stamp_shape", 3)
     with Writer(path, survey="ZTF", command="test", **options) as writer:
         for batch in batches:

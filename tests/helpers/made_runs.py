@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep import ingest
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.places import ROOT
 from jtss import dataset
 from jtss.commands.main import main
@@ -31,8 +31,8 @@ LABEL = [i % 3 for i in range(24)] + [0, -1]
 
 
 def write_data(path, counts=COUNTS, *, magnitude=None, **changes):
-    """A data set; with a magnitude its objects all have it in the four bands of AllWISE."""
-    made = sequences(counts, **{"label": LABEL, "split": SPLIT} | changes)
+    """A data set of `sequences`, with histories; with a magnitude its objects have it in the four bands of AllWISE."""
+    made = with_histories(sequences(counts, **{"label": LABEL, "split": SPLIT} | changes))
     if magnitude is not None:
         made = replace(made, allwise=np.full((len(counts), 4), magnitude, np.float32))
     with Writer(path, survey="made", command="a test") as writer:

@@ -41,6 +41,7 @@ def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp
         label,
         np.zeros(n, np.int8),
         np.arange(n),
+        rng.choice([1, 2, 4, 40, np.nan], n).astype(np.float32),
     )
 
 
@@ -58,7 +59,7 @@ def chunks_of(config: Config, validation: Examples = VALIDATION, size: int | Non
 
 
 def source_of(config: Config, train: Examples = TRAIN) -> Resident:
-    return Resident(train if config.stamp.channels else without_images(train), STATISTICS, len(config.classes))
+    return Resident(train if config.stamp.channels else without_images(train), STATISTICS, config)
 
 
 def states_of(config: Config, *seeds: int) -> TrainState:
@@ -67,10 +68,10 @@ def states_of(config: Config, *seeds: int) -> TrainState:
 
 
 def turns(
-    config: Config, states: TrainState | None = None, *, source=None, seeds: tuple = (), **more
+    config: Config, states: TrainState | None = None, *, source=None, chunks=None, seeds: tuple = (), **more
 ) -> Iterator[Progress]:
     states = states_of(config, *seeds) if states is None else states
-    return loop.run(config, states, source or source_of(config), chunks_of(config), **more)
+    return loop.run(config, states, source or source_of(config), chunks or chunks_of(config), **more)
 
 
 def trained(config: Config, **given) -> TrainState:

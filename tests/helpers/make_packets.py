@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.packets.metadata import NOT_TOLD
 from data_prep.simulate.packets import encode_file, packet
 
 NO_STAMPS = [None, None, None]
@@ -48,10 +49,27 @@ def images(seed: int, shape: tuple[int, int] = (63, 63)) -> list[np.ndarray]:
     return [(rng.normal(100, 10, shape) + source).astype(np.float32) for _ in range(3)]
 
 
-def alert(object_id: str = "ZTF18aaaaaaa", candid: int = 1, stamps: list | None = None, **candidate) -> dict:
+def alert(
+    object_id: str = "ZTF18aaaaaaa",
+    candid: int = 1,
+    stamps: list | None = None,
+    history: list | None = None,
+    **candidate,
+) -> dict:
     """One record; keyword arguments change the candidate."""
     stamps = images(candid) if stamps is None else stamps
-    return packet(object_id, candid, CANDIDATE | candidate, stamps)
+    return packet(object_id, candid, CANDIDATE | candidate, stamps, history)
+
+
+def detection(days: float, candid: int | None = None, **values) -> dict:
+    """A row of a history: a detection so many days before the alert."""
+    told = {name: value for name, value in CANDIDATE.items() if name not in NOT_TOLD}
+    return told | {"jd": CANDIDATE["jd"] - days, "candid": candid} | values
+
+
+def limit(days: float, **values) -> dict:
+    """A row of a history: an exposure without a detection so many days before the alert."""
+    return {"jd": CANDIDATE["jd"] - days, "fid": 1, "candid": None, "magpsf": None, "diffmaglim": 20.25} | values
 
 
 def small(candid: int) -> dict:

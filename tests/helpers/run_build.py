@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from data_prep.__main__ import main
-from jtss.schema import METADATA_NAMES
+from jtss.schema import ALERT, METADATA_NAMES
 
 
 class Result:
@@ -21,8 +21,12 @@ class Result:
         self.rejects = [json.loads(line) for line in rejects.read_text().splitlines()]
         dropped = sum(self.ledger["dropped"].values())
         assert self.ledger["read"] == self.ledger["kept"] + dropped
-        assert self.ledger["kept"] == len(self.columns["jd"])
+        assert self.ledger["kept"] == len(self.columns["stamps"])
         assert sum(reject["n_alerts"] for reject in self.rejects) == dropped
+
+    def of_alerts(self, name: str) -> np.ndarray:
+        """A column of the rows that have stamps."""
+        return self.columns[name][self.columns["kind"] == ALERT]
 
     def metadata(self, name: str) -> np.ndarray:
         return self.columns["metadata"][:, METADATA_NAMES.index(name)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.places import ROOT
 from jtss.dataset import Writer
 
@@ -22,6 +22,6 @@ def data_file(tmp_path_factory) -> Path:
     n = 36
     made = sequences([3] * n, label=np.arange(n) % 3, split=np.arange(n) // 3 % 3)
     with Writer(path, survey="test", command="test") as writer:
-        writer.append(made)
+        writer.append(with_histories(made))
         writer.finish(split=made.split, ledger=Ledger().as_dict())
     return path

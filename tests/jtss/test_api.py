@@ -178,7 +178,7 @@ def test_alerts_give_account(tmp_path):
             "notes": alerts.ledger["notes"],
         }
         (batch,) = alerts.batches()
-        assert batch.n_detections.tolist() == [5, 2, 1, 1, 1]
+        assert batch.n_alerts.tolist() == [5, 2, 1, 1, 1]
 
 
 def test_alerts_that_are_closed_say_so(model):
@@ -303,7 +303,7 @@ def test_probabilities_of_a_data_set(trained):
     assert (len(data), data.attrs["survey"], run.n_detections) == (len(SPLIT), "made", 3)
     found = run.predict_proba(data)
     assert (found.shape, found.dtype) == ((len(SPLIT), 3), np.float32)
-    long_enough = np.concatenate([batch.n_detections for batch in data.batches()]) >= 3
+    long_enough = np.concatenate([batch.n_alerts for batch in data.batches()]) >= 3
     np.testing.assert_array_equal(np.isfinite(found).all(axis=1), long_enough)
     np.testing.assert_array_equal(run.predict_proba(trained / "made.h5"), found)
     made = sequences((3, 2))

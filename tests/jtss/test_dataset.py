@@ -12,22 +12,15 @@ import pytest
 
 from data_prep.ledger import Ledger
 from helpers.made_files import SPLIT, some_sequences, write
+from helpers.made_sequences import with_histories
 from helpers.places import ROOT
 from jtss import dataset
 from jtss.dataset import Writer
-from jtss.schema import COLUMNS, METADATA_NAMES, SCHEMA_VERSION, ContentHash, Sequences
+from jtss.schema import ALERT, COLUMNS, METADATA_NAMES, NO_STAMP, SCHEMA_VERSION, ContentHash, take
 
 
-def part(sequences: Sequences, first: int, last: int) -> Sequences:
-    """Objects first to last - 1."""
-    edges = sequences.object_start[first : last + 1]
-    axes = {"detection": slice(edges[0], edges[-1]), "object": slice(first, last)}
-    arrays = {name: getattr(sequences, name)[axes[c.axis]] for name, c in COLUMNS.items() if c.axis in axes}
-    return Sequences(**arrays, object_start=edges - edges[0])
-
-
-def test_round_trip_and_hash(tmp_path):
-    sequences = some_sequences([2, 1, 5, 3])
+@pytest.mark.parametrize("sequences", [some_sequences([2, 1, 5, 3]), with_histories(some_sequences([2, 1, 5, 3]))])
+def test_round_trip_and_hash(tmp_path, sequences):
     content_hash = write(tmp_path / "a.h5", [sequences], SPLIT)
     expected = ContentHash()
     with h5py.File(tmp_path / "a.h5") as file:
@@ -65,9 +58,21 @@ def test_content_is_on_disk_before_the_name(tmp_path, monkeypatch):
 
 
 def test_hash_does_not_see_how_rows_are_batched(tmp_path):
-    sequences = some_sequences([2, 1, 5, 3])
-    pieces = [part(sequences, 0, 1), part(sequences, 1, 3), part(sequences, 3, 4)]
+    sequences = with_histories(some_sequences([2, 1, 5, 3]))
+    pieces = [take(sequences, np.arange(*edges)) for edges in ((0, 1), (1, 3), (3, 4))]
     assert write(tmp_path / "a.h5", [sequences], SPLIT) == write(tmp_path / "b.h5", pieces, SPLIT)
+    with h5py.File(tmp_path / "a.h5") as one, h5py.File(tmp_path / "b.h5") as other:
+        for name in COLUMNS:
+            np.testing.assert_array_equal(one[name][:], other[name][:])
+
+
+def test_stamps_are_numbered_through_all_batches(tmp_path):
+    batches = [with_histories(some_sequences([2, 1], seed=i), seed=i) for i in range(3)]
+    write(tmp_path / "a.h5", batches, np.zeros(6, np.int8))
+    with h5py.File(tmp_path / "a.h5") as file:
+        stamp_row, kind = file["stamp_row"][:], file["kind"][:]
+        assert stamp_row[kind == ALERT].tolist() == list(range(9)) == list(range(len(file["stamps"])))
+        assert set(stamp_row[kind != ALERT]) == {NO_STAMP}
 
 
 @pytest.mark.parametrize("name", list(COLUMNS))

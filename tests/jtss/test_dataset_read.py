@@ -4,24 +4,31 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import h5py
+import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data_prep.audit.audit import audit
 from data_prep.inspection import summary
-from data_prep.ledger import Ledger
 from helpers import without_locks
-from helpers.made_sequences import sequences
+from helpers.made_files import write
+from helpers.made_sequences import sequences, with_histories
 from helpers.places import ROOT
 from jtss import dataset, schema
 from jtss.config import named
 from jtss.config.settings import override
-from jtss.dataset import Writer
+from jtss.metrics.properties import properties
 from jtss.network import inputs
+from jtss.schema import ALERT, LIMIT
 from jtss.training import batches
 
 DEMO = named.get("demo")
@@ -37,9 +44,7 @@ def made():
 
 @pytest.fixture
 def path(tmp_path, made):
-    with Writer(tmp_path / "f.h5", survey="test", command="test") as writer:
-        writer.append(made)
-        writer.finish(split=made.split, ledger=Ledger().as_dict())
+    write(tmp_path / "f.h5", [made], made.split)
     return tmp_path / "f.h5"
 
 
@@ -47,12 +52,52 @@ def test_the_file_gives_back_what_was_written_whatever_the_batches(path, made, m
     monkeypatch.setattr(dataset, "OBJECTS_PER_READ", 4)
     parts = list(dataset.read(path))
     assert [batch.n_objects for batch in parts] == [4, 4, 1]
-    for name in schema.COLUMNS:
-        if name != "object_start":
-            joined = np.concatenate([getattr(batch, name) for batch in parts])
-            np.testing.assert_array_equal(joined, getattr(made, name))
     for batch in parts:
         schema.check(batch)
+    joined = schema.join(parts)
+    for name in schema.COLUMNS:
+        np.testing.assert_array_equal(getattr(joined, name), getattr(made, name))
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=1, max_size=3),
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+)
+def test_histories_come_back_whatever_the_batches_and_the_hash_does_not_see_them(counts, per_read, seed):
+    written = [with_histories(sequences(each, seed=seed + i), seed + i) for i, each in enumerate(counts)]
+    whole = schema.join(written)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        hashes = [write(Path(folder, f"{i}.h5"), each, whole.split) for i, each in enumerate((written, [whole]))]
+        patch.setattr(dataset, "OBJECTS_PER_READ", per_read)
+        patch.setattr(dataset, "NUMBERS_PER_READ", 3)  # the check goes through the rows in pieces
+        parts = list(dataset.read(Path(folder, "0.h5")))
+    assert hashes[0] == hashes[1]
+    assert [part.n_objects for part in parts[:-1]] == [per_read] * (len(parts) - 1)
+    joined = schema.join(parts)
+    for name in schema.COLUMNS:
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+
+
+def test_what_the_papers_models_read_does_not_see_histories(tmp_path, made):
+    """Of memory and of the file: examples, properties, counts, and the stamps that are read batch by batch."""
+    both = with_histories(made)
+    write(tmp_path / "made.h5", [made], made.split)
+    write(tmp_path / "both.h5", [both], made.split)
+    for one, other in zip(inputs.examples(made, DEMO), inputs.examples(both, DEMO), strict=True):
+        np.testing.assert_array_equal(one, other)
+    long_enough = np.flatnonzero(made.n_alerts >= 3)
+    for one, other in zip(*(properties(schema.take(each, long_enough), 3) for each in (made, both)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert dataset.count(tmp_path / "both.h5", DEMO, "train") == dataset.count(tmp_path / "made.h5", DEMO, "train")
+    taken = []
+    for name, stream in product(("made.h5", "both.h5"), (False, True)):
+        source = batches.prepare(tmp_path / name, DEMO, stream=stream, say=lambda _: None).source
+        taken.append(jax.tree.leaves(source.take(np.arange(3).reshape(1, 1, 3))))
+    for leaves in taken[1:]:
+        for one, other in zip(taken[0], leaves, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_examples_are_the_first_n_detections_of_those_who_have_them(made):
@@ -86,7 +131,7 @@ def test_stamps_are_cropped_scaled_again_and_without_nan(made):
 @pytest.mark.parametrize("channels", ["science,template", "difference,science", ""])
 def test_pixels_that_no_network_sees_are_not_copied(made, channels):
     config = override(DEMO, [f"stamp.channels={channels}", "stamp.crop=9"])
-    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_detections >= 3]]
+    rows = [list(range(start, start + 3)) for start in made.object_start[:-1][made.n_alerts >= 3]]
     tracemalloc.start()
     chosen = inputs.examples(made, config)
     _, peak = tracemalloc.get_traced_memory()
@@ -160,8 +205,38 @@ def _unknown_label(file):
     file["label"][0] = 7
 
 
+def _unknown_kind(file):
+    file["kind"][4] = 3
+
+
+def _alert_without_stamps(file):
+    file["kind"][np.flatnonzero(file["kind"][:] != ALERT)[0]] = ALERT
+
+
+def _swapped_stamps(file):
+    file["stamp_row"][np.flatnonzero(file["kind"][:] == ALERT)[:2]] = [1, 0]
+
+
+def _a_stamp_lost(file):
+    file["stamps"].resize(len(file["stamps"]) - 1, axis=0)
+
+
+def _no_stamps_at_all(file):
+    del file["stamps"]
+    file["stamps"] = np.float16(0)
+
+
+def _an_object_of_limits(file):
+    """The second object's one alert becomes a limit, and the rest fits that."""
+    kind = file["kind"][:]
+    first, end = file["object_start"][1:3]
+    kind[first:end] = LIMIT
+    file["kind"][:], file["stamp_row"][:] = kind, schema.stamp_rows(kind)
+    file["stamps"].resize(int(np.sum(kind == ALERT)), axis=0)
+
+
 def _age(file):
-    file.attrs["schema_version"] = 0
+    file.attrs["schema_version"] = 2
 
 
 @pytest.mark.parametrize(
@@ -175,16 +250,25 @@ def _age(file):
         (_make_label_a_group, "label missing"),
         (_number_class_names, "class_names .5,., expected"),
         (_unknown_label, "label 7, expected -1 to 4"),
-        (_age, f"schema version 0, this program reads {schema.SCHEMA_VERSION}"),
+        (_unknown_kind, "kind 3, expected 0 to 2"),
+        (_alert_without_stamps, "stamp_row does not number the alerts among the rows"),
+        (_swapped_stamps, "stamp_row does not number the alerts among the rows"),
+        (_a_stamp_lost, "27 stamps for 28 alerts"),
+        (_no_stamps_at_all, r"stamps has shape \(\), expected"),
+        (_an_object_of_limits, "object ZTF1 has no alert, expected one or more"),
+        (_age, "schema version 2, this program reads 3; rebuild it with: test"),
     ],
 )
 @pytest.mark.parametrize("reader", [dataset.attributes, lambda path: next(dataset.read(path)), summary, audit])
-def test_a_file_that_breaks_the_contract_is_refused_by_name_by_all_alike(path, damage, message, reader):
+def test_a_file_that_breaks_the_contract_is_refused_by_name_by_all_alike(tmp_path, made, damage, message, reader):
+    path = tmp_path / "f.h5"
+    write(path, [with_histories(made)], made.split)
     with h5py.File(path, "r+") as file:
         damage(file)
     with pytest.raises(dataset.DataError, match=message) as error:
         reader(path)
     assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_file_that_is_being_written_is_named(path):

@@ -1,14 +1,15 @@
-"""Parts of sequences keep every value with its detection and its object, and what breaks the contract is named."""
+"""Parts of sequences keep every value with its row and its object, and what breaks the contract is named."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from jtss import schema
+from jtss.schema import ALERT, NO_STAMP
 
-PER_DETECTION = ("stamps", "metadata", "jd", "candid", "fid")
+PER_ROW = ("kind", "metadata", "jd", "candid", "fid")
 PER_OBJECT = ("object_id", "allwise", "label", "split")
 
 
@@ -16,63 +17,77 @@ def whole():
     return sequences((3, 3, 2, 3, 3, 5, 3, 3), label=(0, 1, 2, 2, 3, 2, -1, 0), split=(2, 2, 2, 1, 2, 2, -1, 0))
 
 
-def test_take_keeps_detections_with_their_objects():
-    made, objects = whole(), np.array([5, 0, 2])
+def rows_of(made, index):
+    return slice(*made.object_start[index : index + 2])
+
+
+@pytest.mark.parametrize("made", [whole(), with_histories(whole())], ids=["alerts", "histories"])
+def test_take_keeps_rows_and_stamps_with_their_objects(made):
+    objects = np.array([5, 0, 2, 5])
     part = schema.take(made, objects)
     schema.check(part)
     for new, old in enumerate(objects):
-        rows_new = slice(*part.object_start[new : new + 2])
-        rows_old = slice(*made.object_start[old : old + 2])
-        for name in PER_DETECTION:
-            np.testing.assert_array_equal(getattr(part, name)[rows_new], getattr(made, name)[rows_old])
+        rows, before = rows_of(part, new), rows_of(made, old)
+        for name in PER_ROW:
+            np.testing.assert_array_equal(getattr(part, name)[rows], getattr(made, name)[before])
         for name in PER_OBJECT:
             np.testing.assert_array_equal(getattr(part, name)[new], getattr(made, name)[old])
-
-
-def test_a_detection_alone_keeps_its_values_and_those_of_its_object():
-    made, objects = whole(), np.array([5, 2, 7])
-    part = schema.detection(made, objects, 1)
-    schema.check(part)
-    np.testing.assert_array_equal(part.n_detections, 1)
-    for new, old in enumerate(objects):
-        for name in PER_DETECTION:
-            expected = getattr(made, name)[made.object_start[old] + 1]
-            np.testing.assert_array_equal(getattr(part, name)[new], expected)
-        for name in PER_OBJECT:
-            np.testing.assert_array_equal(getattr(part, name)[new], getattr(made, name)[old])
-
-
-def test_a_detection_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match="object ZTF2 has 2 detections, asked for number 3"):
-        schema.detection(whole(), np.array([5, 2]), 2)
+        with_stamps = part.kind[rows] == ALERT
+        one, other = part.stamp_row[rows][with_stamps], made.stamp_row[before][with_stamps]
+        np.testing.assert_array_equal(part.stamps[one], made.stamps[other])
 
 
 def test_nothing():
-    for part in (schema.take(whole(), np.empty(0, np.int64)), schema.detection(whole(), np.empty(0, int), 4)):
-        assert part.n_objects == 0
-        assert len(part.jd) == 0
+    part = schema.take(whole(), np.empty(0, np.int64))
+    schema.check(part)
+    assert (part.n_objects, len(part.jd), len(part.stamps)) == (0, 0, 0)
+    assert part.n_alerts.tolist() == part.n_rows.tolist() == []
 
 
-def test_parts_joined_are_the_whole_again():
-    made = whole()
+@pytest.mark.parametrize("made", [whole(), with_histories(whole())], ids=["alerts", "histories"])
+def test_parts_joined_are_the_whole_again(made):
     joined = schema.join([schema.take(made, np.arange(3)), schema.take(made, np.arange(3, 8))])
     schema.check(joined)
     for name in schema.COLUMNS:
         np.testing.assert_array_equal(getattr(joined, name), getattr(made, name))
 
 
+def test_rows_and_alerts_are_counted():
+    made = whole()
+    both = with_histories(made)
+    assert made.n_rows.tolist() == made.n_alerts.tolist() == both.n_alerts.tolist() == [3, 3, 2, 3, 3, 5, 3, 3]
+    assert both.n_rows.sum() == len(both.kind) > made.n_rows.sum()
+
+
+def test_stamps_are_numbered_from_those_before():
+    kind = np.array([2, 0, 1, 0], np.int8)
+    assert schema.stamp_rows(kind).tolist() == [-1, 0, -1, 1]
+    assert schema.stamp_rows(kind, 7).tolist() == [-1, 7, -1, 8]
+
+
+def kinds(*codes):
+    return {"kind": np.array(codes, np.int8), "stamp_row": schema.stamp_rows(np.array(codes))}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"jd": np.zeros(3)}, r"jd: shape \(3,\), expected \(25,\)"),
-        ({"label": np.zeros(8)}, "label: dtype float64, expected int8"),
-        ({"object_start": np.array([0, 3, 3, 8, 11, 14, 19, 22, 25])}, "object_start: must start at 0 and grow"),
-        ({"object_start": np.array([1, 3, 6, 8, 11, 14, 19, 22, 25])}, "object_start: must start at 0 and grow"),
+        ({"jd": np.zeros(3)}, r"jd: shape \(3,\), expected \(5,\)"),
+        ({"stamps": np.zeros((5, 63, 63, 2), np.float16)}, r"stamps: shape .*, expected \(5, 63, 63, 3\)"),
+        ({"label": np.zeros(2)}, "label: dtype float64, expected int8"),
+        ({"object_start": np.array([0, 5, 5])}, "object_start: must start at 0 and grow"),
+        ({"object_start": np.array([1, 3, 5])}, "object_start: must start at 0 and grow"),
+        (kinds(0, 0, 3, 0, 0), r"kind: 3, expected 0 to 2"),
+        (kinds(0, 0, -1, 0, 0), r"kind: -1, expected 0 to 2"),
+        ({"stamp_row": np.array([0, 1, 2, 4, 3])}, "stamp_row: must number the alerts"),
+        ({"stamp_row": np.array([0, 1, NO_STAMP, 2, 3])}, "stamp_row: must number the alerts"),
+        (kinds(0, 1, 0, 0, 0), "stamps: 5 for 4 alerts"),
+        ({"stamps": np.zeros((3, 63, 63, 3), np.float16), **kinds(0, 0, 0, 1, 2)}, "kind: every object must have an"),
     ],
 )
 def test_what_breaks_the_contract_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        schema.check(replace(whole(), **changes))
+        schema.check(replace(sequences((3, 2)), **changes))
 
 
 def test_names_of_the_catalogue_are_distinct_and_what_a_model_may_read_is_in_it():
@@ -80,3 +95,12 @@ def test_names_of_the_catalogue_are_distinct_and_what_a_model_may_read_is_in_it(
     assert set(schema.VALID_DYNAMIC) | set(schema.VALID_STATIC) == set(schema.FEATURES)
     assert set(schema.DYNAMIC_NAMES) <= set(schema.VALID_DYNAMIC)
     assert set(schema.STATIC_NAMES) <= set(schema.VALID_STATIC)
+
+
+def test_groups_are_of_values_that_a_model_may_read_and_none_is_in_two():
+    members = [name for group in schema.METADATA_GROUPS.values() for name in group]
+    assert len(set(members)) == len(members)
+    assert set(members) <= set(schema.VALID_STATIC) - set(schema.AVAILABILITY_NAMES)
+    for group, names in schema.METADATA_GROUPS.items():
+        of_detections = set(names) <= set(schema.VALID_DYNAMIC)
+        assert (schema.availability(group) in schema.VALID_DYNAMIC) == of_detections == (group != "allwise")

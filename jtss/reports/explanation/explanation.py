@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import files, schema
+from jtss import files, schema, views
 from jtss.inference import model, predict
 from jtss.inference.model import Model
 from jtss.network import inputs
@@ -29,7 +29,7 @@ class Explained(NamedTuple):
     """What the pictures need beside the numbers.
 
     Attributes:
-        one: the object.
+        one: the alerts of the object.
         stamps: [N, S, S, C]; as the explained model reads them.
         occlusion: of these; None for a model without images.
     """
@@ -84,10 +84,11 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
     Raises:
         ValueError: none of the models can read the object.
     """
-    able = [run for run in runs if run.config.n_detections <= one.n_detections[0]]
+    one = views.alerts(one)
+    able = [run for run in runs if run.config.n_detections <= one.n_rows[0]]
     if not able:
         least = min(run.config.n_detections for run in runs)
-        raise ValueError(f"{one.object_id[0]}: detections: {one.n_detections[0]}, expected {least} or more")
+        raise ValueError(f"{one.object_id[0]}: detections: {one.n_rows[0]}, expected {least} or more")
     numbers, explained = _rests_on(able[0], one)
     label = int(one.label[0])
     document = {

@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,17 +11,32 @@ from data_prep.audit import audit as audit_audit
 from data_prep.audit.finding import LEAK, NOTE, OK
 from helpers import made_audits
 from helpers.made_audits import TEST, TRAIN, VALIDATION, alarms, audited, clean, of_split, shuffled, write
+from helpers.made_sequences import with_histories
 from helpers.make_packets import alert, images, save
-from jtss.schema import METADATA_NAMES
+from jtss.schema import CHANNEL_NAMES, METADATA_NAMES
 
 
 def test_a_clean_data_set_passes(tmp_path, capsys):
     path = write(tmp_path / "clean.h5", clean())
     assert main(["audit", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{path}: 24 objects (12 train, 6 validation, 6 test, 0 in no split), 48 detections"
+    splits = "12 train, 6 validation, 6 test, 0 in no split"
+    rows = "48 alerts with stamps, 0 detections without, 0 limits"
+    assert lines[0] == f"{path}: 24 objects ({splits}); {rows}"
     assert {line.split()[0] for line in lines[1:-1]} == {"ok", "note"}
     assert lines[-1] == "audit: 0 leaks, 0 warnings"
+
+
+@pytest.mark.parametrize("plants", [(), (made_audits.same_id, made_audits.same_alert, made_audits.same_place)])
+def test_histories_change_no_finding(tmp_path, plants):
+    made = clean(n_objects=96)
+    for plant in plants:
+        plant(made)
+    made.stamps[2 * of_split(made, TEST)[3]] = made.stamps[2 * of_split(made, TRAIN)[3]]
+    alone, whole = audited(tmp_path, made), audited(tmp_path, with_histories(made))
+    assert whole.findings == alone.findings
+    assert whole.title != alone.title
+    assert len(alarms(whole)) == len(plants) + len(CHANNEL_NAMES)
 
 
 def test_a_simulated_sky_passes(tmp_path):
@@ -35,7 +51,7 @@ def test_without_labels_splits_or_positions_there_is_little_to_say(tmp_path):
     made.metadata[::2, METADATA_NAMES.index("dec")] = -999
     levels = {finding.check: finding.level for finding in audited(tmp_path, made).findings}
     assert levels == {
-        **dict.fromkeys(("object ids", "positions", "alerts", "sequences", "stamps"), OK),
+        **dict.fromkeys(("object ids", "positions", "alerts", "sequences", "histories", "stamps"), OK),
         "shortcuts": NOTE,
     }
     for empty in (VALIDATION, TEST, TRAIN):

@@ -23,8 +23,8 @@ def test_blocks_of_a_column_are_its_rows_in_order(tmp_path):
     [
         ("split", [7], "split 7, expected -1 to 2"),
         ("label", [-3], "label -3, expected -1 to 4"),
-        ("object_start", [0, 5, 5], "object_start does not divide the 48 detections among the 24 objects"),
-        ("object_start", [1], "object_start does not divide the 48 detections among the 24 objects"),
+        ("object_start", [0, 5, 5], "object_start does not divide the 48 rows among the 24 objects"),
+        ("object_start", [1], "object_start does not divide the 48 rows among the 24 objects"),
     ],
 )
 def test_what_breaks_the_contract_is_an_error_of_one_line(tmp_path, capsys, column, values, message):

@@ -7,7 +7,8 @@ from data_prep.__main__ import main
 from data_prep.audit.finding import LEAK, WARNING
 from helpers import made_audits
 from helpers.made_audits import ARCSEC, TEST, TRAIN, alarms, audited, clean, of_split, same_place, set_place
-from jtss.schema import METADATA_NAMES
+from helpers.made_sequences import with_histories
+from jtss.schema import ALERT, DETECTION, METADATA_NAMES
 
 PLANTED = (
     made_audits.same_id,
@@ -32,9 +33,37 @@ def test_a_planted_leak_is_seen_and_nothing_else(tmp_path, plant, capsys):
     assert f"{text}: 1 ({finding.examples[0]})" in capsys.readouterr().out
 
 
-def test_a_sixth_detection_is_seen(tmp_path):
-    (finding,) = alarms(audited(tmp_path, clean(n_detections=6)))
-    assert finding.text == "objects with more than 5 detections"
+@pytest.mark.parametrize(
+    ("plant", "level"),
+    [
+        (made_audits.limit_with_a_magnitude, WARNING),
+        (made_audits.exposure_twice, WARNING),
+        (made_audits.told_out_of_order, LEAK),
+        (made_audits.told_candid_twice, LEAK),
+    ],
+)
+def test_a_flaw_of_what_is_told_is_seen_and_nothing_else(tmp_path, plant, level):
+    made = with_histories(clean())
+    check, text, owner = plant(made)
+    (finding,) = alarms(audited(tmp_path, made))
+    assert (finding.level, finding.check, finding.text, finding.count) == (level, check, text, 1)
+    assert finding.examples[0].startswith(f"{made.object_id[owner]} ")
+
+
+def test_a_told_detection_of_an_object_of_another_split_is_a_leak(tmp_path):
+    made = with_histories(clean())
+    trained, tested = of_split(made, TRAIN)[0], of_split(made, TEST)
+    owner = made_audits.owners(made)
+    row = np.flatnonzero((made.kind == DETECTION) & np.isin(owner, tested))[0]
+    made.candid[row] = made.candid[(made.kind == ALERT) & (owner == trained)][0]
+    (finding,) = alarms(audited(tmp_path, made))
+    assert (finding.level, finding.check, finding.examples) == (LEAK, "alerts", (str(made.candid[row]),))
+
+
+def test_a_sixth_alert_is_seen_and_told_rows_do_not_count(tmp_path):
+    assert not alarms(audited(tmp_path, with_histories(clean(n_alerts=5))))
+    (finding,) = alarms(audited(tmp_path, with_histories(clean(n_alerts=6))))
+    assert finding.text == "objects with more than 5 alerts"
     assert finding.count == 24
     assert finding.examples == ("ZTF0 (train)", "ZTF1 (train)", "ZTF10 (validation)")
     assert str(finding).endswith("ZTF10 (validation); …)")

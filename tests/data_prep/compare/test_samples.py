@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from data_prep.compare.samples import read_sample
+from data_prep.compare.samples import PAST, read_sample
 from data_prep.compare.tables import compare_values, count
 from helpers.made_comparisons import packets
-from helpers.make_packets import alert, images, save
+from helpers.make_packets import CANDIDATE, alert, images, save
 
 
 def test_sample_of_packets(tmp_path):
@@ -29,6 +29,26 @@ def test_sample_of_packets(tmp_path):
     assert sample.values["abs_gal_b"][~cut] == pytest.approx(2.85, abs=0.05)  # astropy: b = -2.83
     assert sample.values["noise_science"][~cut] == pytest.approx(10, rel=0.1)
     assert sample.values["fwhm_template"][~cut] == pytest.approx(2.3548 * 2, rel=0.02)
+
+
+def test_the_past_is_measured_with_the_alert(tmp_path):
+    """Two limits and a detection before it; a row that is older than 30 days is none."""
+    jd = CANDIDATE["jd"]
+    place = {"ra": 10.0, "dec": 60.0}
+    seen = {"candid": 5, "magpsf": 19.5, "diffmaglim": 20.0, "isdiffpos": "t"} | place
+    none = {"candid": None, "magpsf": None, "diffmaglim": 19.0}
+    past = [none | {"jd": jd - 2, "fid": 1}, seen | {"jd": jd - 3, "fid": 1}, none | {"jd": jd - 9, "fid": 2}]
+    past.append(seen | {"jd": jd - 31, "fid": 1, "candid": 4})
+    told = alert("ZTF18a", 9, images(9), history=past, jd=jd, fid=1, magpsf=19.1, **place)
+    save(tmp_path / "alerts", [told, alert("ZTF18a", 8, images(8), jd=jd - 1, **place)])
+    (tmp_path / "labels.csv").write_text("objectId,label\nZTF18a,SN")
+    sample = read_sample(tmp_path)
+    at = int(np.argmax(sample.candid == 9))
+    values = {name.removeprefix("past_"): sample.values[name][at] for name in PAST}
+    assert (values["detections"], values["limits"], values["share_detected"]) == (2, 2, 0.5)
+    assert values["span"] == pytest.approx(9)
+    assert values["now_minus_magnitude"] == pytest.approx(-0.2, abs=1e-5)
+    assert all(np.isnan(sample.values[name][1 - at]) for name in PAST)  # the other tells nothing
 
 
 def test_grades_choose_objects(tmp_path):

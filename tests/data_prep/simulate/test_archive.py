@@ -8,18 +8,23 @@ import pytest
 
 from data_prep import crossmatch
 from data_prep import labels as data_prep_labels
+from data_prep.build import build
 from data_prep.ingest import ingest
-from data_prep.simulate import archive, simulate
+from data_prep.simulate import archive, detections, simulate
 from data_prep.simulate.archive import simulate_packets
+from data_prep.simulate.objects import SKIES
 from jtss.schema import CLASS_NAMES, COLUMNS
 
-N_OBJECTS, SEED = 60, 8  # a seed with edges, masks and fill values among its alerts
+N_OBJECTS, SEED = 60, 8  # a seed with masks and fill values among its alerts
 
 
-def test_packets_built_give_the_same_arrays(tmp_path):
+@pytest.mark.parametrize("sky", SKIES)
+def test_packets_built_give_the_same_arrays(tmp_path, monkeypatch, sky):
+    """With histories: also alerts at the edge, whose packets are dropped, but of which later ones tell."""
+    monkeypatch.setattr(detections, "EDGE_SHARE", 0.05)
     path = tmp_path / "all.h5"
-    simulate(path, N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
-    simulate_packets(tmp_path / "packets", N_OBJECTS, SEED, CLASS_NAMES, workers=2, progress=False)
+    simulate(path, N_OBJECTS, SEED, CLASS_NAMES, sky=sky, workers=1, progress=False)
+    simulate_packets(tmp_path / "packets", N_OBJECTS, SEED, CLASS_NAMES, sky=sky, workers=1, progress=False)
     (tmp_path / "work").mkdir()
     read = ingest([tmp_path / "packets" / "alerts"], workdir=tmp_path / "work", workers=1, progress=False)
     allwise = crossmatch.load(tmp_path / "packets" / "allwise.csv")
@@ -36,6 +41,17 @@ def test_packets_built_give_the_same_arrays(tmp_path):
     }
     assert counted["dropped"].keys() == {"within_6_hours", "stamp_shape"}
     assert counted["notes"]["nan_pixels"] > 0
+    assert counted["notes"]["history_detections"] > counted["dropped"]["within_6_hours"]
+    for name in ("history_detections", "history_limits"):
+        assert counted["notes"][name] == ledger["notes"][name]
+
+
+def test_the_two_roads_lead_to_one_content(tmp_path):
+    by_file = simulate(tmp_path / "all.h5", N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
+    simulate_packets(tmp_path / "packets", N_OBJECTS, SEED, CLASS_NAMES, workers=1, progress=False)
+    tables = {f"{name}_path": tmp_path / "packets" / f"{name}.csv" for name in ("labels", "allwise")}
+    options = {"command": "test", "seed": SEED, "workers": 1} | tables
+    assert build([tmp_path / "packets" / "alerts"], tmp_path / "built.h5", **options).content_hash == by_file
 
 
 def test_packets_are_not_mixed_with_other_files(tmp_path):

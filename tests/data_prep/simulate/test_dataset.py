@@ -9,7 +9,8 @@ import pytest
 
 from data_prep.simulate import dataset, simulate, simulate_chunk
 from data_prep.simulate.dataset import chunks
-from jtss.schema import CLASS_NAMES, COLUMNS, METADATA_NAMES, STAMP_SIDE, check
+from jtss import views
+from jtss.schema import ALERT, CLASS_NAMES, COLUMNS, LIMIT, METADATA_NAMES, NO_CANDID, STAMP_SIDE, check
 
 N_OBJECTS, SEED = 60, 8  # a seed with edges, masks and fill values among its alerts
 
@@ -35,10 +36,10 @@ def without_pixels(tasks):
 @pytest.fixture(scope="module")
 def chunk():
     """128 objects each of AGN, SN, VS: metadata [M, 26], label and detection number [M], AllWISE [N, 4]."""
-    parts = without_pixels(chunks(384, 11, ("AGN", "SN", "VS")))
+    parts = without_pixels(chunks(384, 11, ("AGN", "SN", "VS"), "paper"))
     for part in parts:
         check(part)
-    return parts
+    return list(map(views.alerts, parts))
 
 
 def by_class(parts, name):
@@ -58,7 +59,7 @@ def test_seed_decides_and_workers_do_not(simulated, tmp_path):
 
 
 def test_chunks_do_not_depend_on_each_other():
-    first, second = chunks(130, 5, ("AGN", "SN"))[:2]
+    first, second = chunks(130, 5, ("AGN", "SN"), "paper")[:2]
     alone = simulate_chunk(second)[0]
     simulate_chunk(first)
     np.testing.assert_array_equal(simulate_chunk(second)[0].stamps, alone.stamps)
@@ -70,10 +71,12 @@ def test_chunks_do_not_depend_on_each_other():
 def test_classes_share_the_objects_and_ids_are_in_order(simulated):
     with h5py.File(simulated[0]) as file:
         labels, names, candid = file["label"][:], file["object_id"].asstr()[:], file["candid"][:]
-        counts = np.diff(file["object_start"][:])
+        counts = np.add.reduceat(file["kind"][:] == ALERT, file["object_start"][:-1])
+        is_limit = file["kind"][:] == LIMIT
     assert np.bincount(labels).tolist() == [12] * 5
     assert sorted(set(names)) == list(names)
-    assert len(set(candid)) == len(candid)
+    assert len(set(candid[~is_limit])) == np.sum(~is_limit)
+    assert set(candid[is_limit]) == {NO_CANDID}
     assert counts.max() <= 5
     assert set(counts[labels >= CLASS_NAMES.index("asteroid")]) == {1}
 
@@ -81,12 +84,12 @@ def test_classes_share_the_objects_and_ids_are_in_order(simulated):
 @pytest.mark.parametrize("classes", [(), ("AGN", "QSO"), ("SN", "SN")])
 def test_odd_classes_are_refused(classes):
     with pytest.raises(ValueError, match="expected"):
-        chunks(10, 0, classes)
+        chunks(10, 0, classes, "paper")
 
 
 def test_too_few_objects_are_refused():
     with pytest.raises(ValueError, match="at least one of each"):
-        chunks(2, 0, ("AGN", "SN", "VS"))
+        chunks(2, 0, ("AGN", "SN", "VS"), "paper")
 
 
 def test_hdf5_needs_no_astronomy_library(tmp_path):
@@ -192,9 +195,9 @@ def guessed(values, label):
 
 def test_no_value_gives_the_class_away():
     """Of first alerts, five classes alike: none is known from a single value of metadata, nor from a limit of one."""
-    parts = without_pixels(chunks(1600, 11, CLASS_NAMES))
+    parts = without_pixels(chunks(1600, 11, CLASS_NAMES, "paper"))
     label = np.concatenate([part.label for part in parts])
-    values = np.concatenate([part.metadata[part.object_start[:-1]] for part in parts])
+    values = np.concatenate([views.first(part, np.arange(part.n_objects), 0).metadata for part in parts])
     counted = ("ndethist", "ncovhist", "non_detections")
     for column, name in enumerate(METADATA_NAMES):
         assert guessed(values[:, column], label) < 0.6, name

@@ -1,13 +1,15 @@
-"""Populations: supernovae and their hosts."""
+"""Populations: nuclei, supernovae and their hosts, asteroids, and when they are watched."""
 
 import numpy as np
+import pytest
 
-from data_prep.simulate import objects
+from data_prep.simulate import objects, sky
+from helpers.made_sky import plan
+from jtss.schema import TOLD_DAYS
 
 
 def test_supernovae_follow_the_light_of_their_hosts():
-    start = np.full(3000, 2459000.0)
-    hosts = objects.supernovae(np.random.default_rng(4), start).hosts
+    hosts = objects.supernovae(np.random.default_rng(4), plan(3000), "paper").hosts
     distance = np.hypot(hosts.x, hosts.y)
     # An exponential disc has half its light within its effective radius; inclination brings sources closer, and a
     # bulge keeps more of them near the centre.
@@ -22,11 +24,79 @@ def test_supernovae_follow_the_light_of_their_hosts():
 
 
 def test_some_supernovae_are_in_dwarf_galaxies(monkeypatch):
+    places = plan(3000)
+
     def faint():
-        hosts = objects.supernovae(np.random.default_rng(21), np.full(6000, 2459000.0)).hosts
+        hosts = objects.supernovae(np.random.default_rng(21), places, "paper").hosts
         return np.mean(-2.5 * np.log10(hosts.flux[:, 1]) > 21.5)
 
     some = faint()
     monkeypatch.setattr(objects, "DWARF_SHARES", np.zeros(len(objects.SUPERNOVAE)))
     assert 0.03 < some < 0.1
     assert faint() < 0.3 * some
+
+
+@pytest.mark.parametrize(("sky_name", "late"), [("paper", 0.0), ("any", 1.0), ("mixed", 0.5)])
+def test_a_broker_joins_late_on_any_sky_and_never_on_the_papers(sky_name, late):
+    places = plan(600)
+    joined = objects.joined(np.random.default_rng(3), places, sky_name)
+    assert np.mean(np.isfinite(joined)) == pytest.approx(late, abs=0.06)
+    some = np.isfinite(joined)
+    assert np.all(joined[some] >= places.begin_jd[some])
+    assert np.all(joined[some] <= sky.SURVEY_END_JD - TOLD_DAYS)
+
+
+def test_nuclei_are_followed_from_the_first_exposure_of_their_place():
+    places = plan(60)
+    for sky_name in objects.SKIES:
+        seen = objects.agn(np.random.default_rng(3), places, sky_name).visits
+        assert np.all(seen.before == 0)
+        first = [places.jd[place, taken][0] for place, taken in enumerate(places.taken)]
+        np.testing.assert_array_equal(seen.jd[:, 0], first)
+
+
+def test_nuclei_are_in_another_state_than_their_reference():
+    """Half of the changes are negative, and they are larger than the scatter within a month."""
+    made = objects.agn(np.random.default_rng(3), plan(800), "paper")
+    steady = objects.of_filter(made.reference, made.visits.fid)
+    change = -2.5 * np.log10(made.flux / steady)
+    good = made.visits.good
+    median = np.array([np.median(row[seen]) for row, seen in zip(change, good, strict=True)])
+    assert 0.45 < np.mean(median > 0) < 0.7  # fainter
+    scatter = np.array([np.std(np.diff(row[seen][:40])) for row, seen in zip(change, good, strict=True)])
+    assert np.median(np.abs(median)) > 2 * np.median(scatter)
+
+
+def test_what_happens_once_happens_at_any_age_of_its_field():
+    """Half of it in logarithm, so that first nights and first months have their share."""
+    places = plan(3000)
+    made = objects.asteroids(np.random.default_rng(5), places, "paper")
+    number = made.visits.before + np.argmax(made.flux > 0, axis=1)  # exposures before the first that shows it
+    share = np.log1p(number) / np.log(places.taken.sum(axis=1))
+    assert (
+        0.5 * 0.3 < np.mean(share < 0.3) < 0.5 * 0.3 + 0.08
+    )  # uniform in logarithm for half, hardly any of the others
+    assert np.mean(number > 0.5 * places.taken.sum(axis=1)) > 0.25
+
+
+def test_supernovae_are_nothing_before_and_nothing_in_the_reference(monkeypatch):
+    monkeypatch.setattr(objects, "AT_ANY_AGE", 0.0)
+    made = objects.supernovae(np.random.default_rng(3), plan(400), "paper")
+    assert np.all(made.reference == 0)
+    shines = made.flux > 0
+    before = np.argmax(shines, axis=1)
+    # Two months of exposures, where they were not in the rest of the year or before the field was begun.
+    assert np.median(before[shines.any(axis=1)]) > 5
+    assert np.mean(~shines[:, 0]) > 0.7
+
+
+def test_asteroids_and_artefacts_begin_at_an_exposure_of_their_place(monkeypatch):
+    """As often in the middle of a season as its exposures are there: a month of them lies before most."""
+    monkeypatch.setattr(objects, "AT_ANY_AGE", 0.0)
+    places = plan(600)
+    made = objects.asteroids(np.random.default_rng(3), places, "paper")
+    shines = made.flux > 0
+    appears = made.visits.jd[np.arange(600), np.argmax(shines, axis=1)]
+    earlier = (places.taken & (places.jd < appears[:, None]) & (places.jd > appears[:, None] - 30)).sum(axis=1)
+    assert np.quantile(earlier, 0.15) > 5
+    assert not np.any(made.returns)

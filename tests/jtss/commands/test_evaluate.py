@@ -70,6 +70,26 @@ def test_report_on_the_test_split_of_the_training_file(evaluate, folder):
     assert (folder / "run" / "evaluation" / "report.html").is_file()
 
 
+def test_what_the_accuracy_rests_on_is_measured_where_asked_for(evaluate, folder, tmp_path):
+    assert json.loads((folder / "run" / "evaluation" / "report.json").read_text())["ablations"] is None
+    status, out, _ = evaluate("--ablations", "--out", tmp_path / "report")
+    assert status == 0
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    plain, *changed = found["ablations"]["inputs"]
+    assert plain["accuracy"] == found["results"]["accuracy"]["value"]
+    assert plain["objects"] == found["results"]["n_objects"] == 12
+    assert [row["name"] for row in changed] == [
+        "stamps zeroed",
+        "another object's stamps",
+        "another object's metadata",
+        "counters hidden",
+        "without AllWISE",
+    ]
+    assert found["ablations"]["versions"] == []  # of models of single alerts
+    assert "what it rests on, 12 objects:" in out
+    assert "What it rests on" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_the_training_split_is_evaluated_with_a_loud_warning(evaluate, tmp_path):
     status, _, err = evaluate("--split", "train", "--out", tmp_path / "report")
     assert status == 0
@@ -236,10 +256,10 @@ def test_a_class_without_objects_is_named(evaluate, tmp_path):
 def test_a_data_set_of_an_older_version_says_how_it_was_made(evaluate, tmp_path):
     write_data(tmp_path / "old.h5")
     with h5py.File(tmp_path / "old.h5", "a") as file:
-        file.attrs["schema_version"] = 1
+        file.attrs["schema_version"] = 2
     status, _, err = evaluate("--data", tmp_path / "old.h5")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "old.h5: schema version 1, this program reads 2; rebuild it with: a test" in err
+    assert "old.h5: schema version 2, this program reads 3; rebuild it with: a test" in err
 
 
 def test_no_run_at_all(evaluate):

@@ -47,6 +47,8 @@ def test_objects_are_explained_of_alerts_as_well(ran):
     ("words", "message"),
     [
         (["--alerts", ".", "--data", "x.h5", "--split", "test"], "--data, --split: only without --alerts"),
+        (["--alerts", ".", "--ablations"], "--ablations: only without --alerts"),
+        (["--explain", "X", "--ablations"], "--ablations: only without --explain"),
         (["--picture", "p.png"], "--picture: only with --alerts"),
         (["--calibrated"], "--calibrated: only with --alerts"),
         (["two", "--alerts", "."], "--ckpt: 2 models, expected one with --alerts"),

@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
 
 from jtss.config import named
-from jtss.config.settings import ConfigError, differences, from_dict, override, to_dict
+from jtss.config.settings import ConfigError, HideConfig, differences, from_dict, override, to_dict
+from jtss.schema import METADATA_GROUPS
 
 CONFIG = named.get("demo")
 
@@ -102,7 +104,13 @@ def test_overrides_parse_by_the_type_of_the_field():
         ("training.iterations=310", "training.iterations=310: expected a multiple of training.validate_every=25"),
         ("training.patience=30", "training.patience=30: expected a multiple of training.validate_every=25"),
         ("training.decay=step", "training.decay: no step; valid: none, cosine"),
-        ("training.class_balance=even", "training.class_balance: no even; valid: uniform, natural"),
+        ("training.class_balance=even", "training.class_balance: no even; valid: uniform, natural, counts"),
+        ("hide.stamps=0.1", "no field 'stamps'; valid: counters, rb, neighbours, reference_source"),
+        ("hide.counters=1", "hide.counters=1.0: expected 0 ≤ share < 1"),
+        ("hide.counters=nan", "hide.counters=nan: expected 0 ≤ share < 1"),
+        ("hide.rb=0.1", "hide.rb=0.1: there is nothing to hide, the model reads none of rb"),
+        ("metadata.static=ra,has_place", "has_place is always 1 where nothing is hidden"),
+        ("metadata.dynamic=fwhm,has_allwise", "metadata.dynamic: no has_allwise"),
         ("training.seed=-1", "training.seed=-1: expected 0 to 2^32 - 1"),
         ("precision=float16", "precision: no float16; valid: auto, float32, bfloat16"),
     ],
@@ -158,6 +166,24 @@ def test_json_with_a_missing_or_a_foreign_field_is_refused():
     values.pop("classes")
     with pytest.raises(ConfigError, match="field 'classes' is missing"):
         from_dict(values)
+
+
+def test_a_file_of_before_fields_that_came_later_has_their_defaults():
+    values = json.loads(json.dumps(to_dict(CONFIG)))
+    del values["hide"]
+    assert from_dict(values) == CONFIG
+    assert differences(values, to_dict(CONFIG), ("checkpoint", "config.json")) == []
+    hiding = to_dict(override(CONFIG, ["hide.counters=0.4"]))
+    assert differences(values, hiding, ("there", "here")) == ["hide.counters: there 0.0, here 0.4"]
+
+
+def test_every_group_of_metadata_can_be_hidden():
+    assert {item.name for item in fields(HideConfig)} == set(METADATA_GROUPS)
+    config = override(
+        CONFIG, ["hide.counters=0.4", "metadata.dynamic=ndethist,has_counters", "metadata.static=has_counters"]
+    )
+    assert config.hide == HideConfig(counters=0.4)
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
 def differing(*assignments: str) -> list[str]:

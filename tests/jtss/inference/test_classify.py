@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.made_sequences import CLASSES, FakeClassifier, sequences
+from helpers.made_sequences import CLASSES, FakeClassifier, sequences, with_histories
 from jtss.inference import classify, table
 from jtss.inference.screening import Verdict, no_screening
 
@@ -13,8 +13,8 @@ def run(batches, *, notes=None, rejected=None, bogus=None):
     """`bogus`: ids of objects to be rejected by the screening; None: no screening."""
 
     def screen(made):
-        rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_detections >= 2)
-        return Verdict(made.n_detections >= 2, np.stack([rejected] * 2, axis=1))
+        rejected = np.isin(made.object_id.astype(str), list(bogus)) & (made.n_alerts >= 2)
+        return Verdict(made.n_alerts >= 2, np.stack([rejected] * 2, axis=1))
 
     rows = []
     tally = classify.classify(
@@ -32,7 +32,7 @@ def run(batches, *, notes=None, rejected=None, bogus=None):
 def batches(n_batches=5, seed=0):
     rng = np.random.default_rng(seed)
     return [
-        sequences(rng.integers(1, 6, 9), label=rng.integers(-1, 3, 9), seed=i, prefix=f"ZTF{i}x")
+        with_histories(sequences(rng.integers(1, 6, 9), label=rng.integers(-1, 3, 9), seed=i, prefix=f"ZTF{i}x"))
         for i in range(n_batches)
     ]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.made_sequences import FakeClassifier, sequences
+from helpers.made_sequences import FakeClassifier, sequences, with_histories
 from jtss import schema
 from jtss.config import named
 from jtss.inference import classify, table
@@ -14,6 +14,11 @@ from jtss.inference.missing import missing
 ONE = named.get("n1_enhanced")  # science, template, difference; a crop of 33; 23 values
 TWO = named.get("n2_metadata")
 BOTH = replace(named.get("n3_lstm"), n_detections=2)  # science, template
+
+
+def _look(config, made):
+    """What is missing, whatever is told beside the alerts."""
+    return missing(config, with_histories(made))
 
 
 def without(made, rows, channels=(0, 1, 2), half=16):
@@ -27,35 +32,35 @@ def without(made, rows, channels=(0, 1, 2), half=16):
 
 def test_nothing_is_said_of_whole_objects():
     for config in (ONE, TWO, BOTH):
-        found = missing(config, sequences((1, 2, 3)))
+        found = _look(config, sequences((1, 2, 3)))
         assert not found.blank.any()
         assert found.notes == ["", "", ""]
 
 
 def test_a_crop_without_a_pixel_is_blank_and_one_with_a_pixel_is_not():
     made = sequences((1, 1))
-    assert missing(ONE, without(made, [1])).blank.tolist() == [False, True]
-    assert not missing(ONE, without(made, [1], half=15)).blank.any()
+    assert _look(ONE, without(made, [1])).blank.tolist() == [False, True]
+    assert not _look(ONE, without(made, [1], half=15)).blank.any()
 
 
 def test_a_masked_source_is_noted_where_there_is_sky_around_it():
     names = "science, template, difference"
-    assert missing(ONE, without(sequences((1,)), [0], half=2)).notes == [f"no_pixels_at_source: {names}"]
-    assert missing(ONE, without(sequences((1,)), [0], half=1)).notes == [""]
+    assert _look(ONE, without(sequences((1,)), [0], half=2)).notes == [f"no_pixels_at_source: {names}"]
+    assert _look(ONE, without(sequences((1,)), [0], half=1)).notes == [""]
 
 
 def test_images_that_are_not_read_do_not_count():
     made = without(sequences((2,)), [0, 1])
-    assert not missing(TWO, made).blank.any()  # reads no images
-    assert missing(BOTH, without(sequences((2,)), [0, 1], channels=(0, 1))).blank.all()  # never asks for a difference
-    assert missing(BOTH, without(sequences((2,)), [0, 1], channels=(2,))).notes == [""]
+    assert not _look(TWO, made).blank.any()  # reads no images
+    assert _look(BOTH, without(sequences((2,)), [0, 1], channels=(0, 1))).blank.all()  # never asks for a difference
+    assert _look(BOTH, without(sequences((2,)), [0, 1], channels=(2,))).notes == [""]
 
 
 def test_a_note_names_the_empty_images():
-    assert missing(ONE, without(sequences((1,)), [0], channels=(1, 2))).notes == [
+    assert _look(ONE, without(sequences((1,)), [0], channels=(1, 2))).notes == [
         "no_pixels_in_crop: template, difference"
     ]
-    assert missing(BOTH, without(sequences((2,)), [1], channels=(0,))).notes == [
+    assert _look(BOTH, without(sequences((2,)), [1], channels=(0,))).notes == [
         "no_pixels_in_crop: science of detection 2"
     ]
 
@@ -63,22 +68,22 @@ def test_a_note_names_the_empty_images():
 @pytest.mark.parametrize(
     ("n_missing", "note"), [(5, ""), (6, "metadata_missing 6 of 23"), (20, "metadata_missing 20 of 23")]
 )
-def test_a_note_counts_the_values_where_more_than_a_quarter_is_missing(n_missing, note):
+def test_a_note_counts_the_values_where_more_than_a_quarter_is__look(n_missing, note):
     made = sequences((1, 1))
     made.metadata[1, :n_missing] = np.nan
-    assert missing(ONE, made).notes == ["", note]
+    assert _look(ONE, made).notes == ["", note]
 
 
-def test_a_value_that_one_detection_lacks_is_missing():
+def test_a_value_that_one_detection_lacks_is__look():
     made = sequences((2,))
     made.metadata[0, : len(schema.DYNAMIC_METADATA)] = np.nan
-    assert missing(TWO, made).notes == ["metadata_missing 9 of 23"]
+    assert _look(TWO, made).notes == ["metadata_missing 9 of 23"]
 
 
 def test_too_few_detections_are_another_reason():
     made = without(sequences((1,)), [0])
     made.metadata[:] = np.nan
-    found = missing(BOTH, made)
+    found = _look(BOTH, made)
     assert (found.blank.tolist(), found.notes) == ([False], [""])
 
 

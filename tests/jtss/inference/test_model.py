@@ -28,6 +28,7 @@ def trained() -> Model:
     [
         "jtss data simulate --objects 1000 --seed 31 --out other.h5",
         "python -m data_prep simulate --seed=31 --objects=150000 --out s.h5",  # other classes
+        TRAINED_ON + " --sky any",
     ],
 )
 def test_another_data_set_of_the_same_seed_is_refused(trained, command):
@@ -52,8 +53,21 @@ def test_defaults_of_the_simulation_count():
         "--objects": "6000",
         "--seed": "0",
         "--classes": "AGN,SN,VS",
+        "--sky": "paper",
     }
     assert simulated_sky("jtss data build --out a.h5") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("n1_baseline", "images and metadata"),
+        ("n3_metadata", "metadata"),
+        ("n3_conv1d_images", "images"),  # and the time between detections
+    ],
+)
+def test_what_a_model_reads(name, words):
+    assert model.reads(named.get(name)) == words
 
 
 def test_the_version_says_what_was_trained_when_and_which_step_is_kept(trained):

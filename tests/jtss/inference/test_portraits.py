@@ -1,17 +1,17 @@
-"""A portrait has the detections that the model read, and no others."""
+"""A portrait has the alerts that the model read, and no others."""
 
 import numpy as np
 import pytest
 
-from helpers.made_sequences import CLASSES, sequences
+from helpers.made_sequences import CLASSES, sequences, with_histories
 from jtss.inference.portraits import portrait
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_the_first_detections_of_the_object(n):
+def test_the_first_alerts_of_the_object(n):
     made = sequences((3, 3))
     p = np.array([0.9, 0.05, 0.05])
-    shown = portrait(made, 1, CLASSES, p, n, true_class="SN", note="seen")
+    shown = portrait(with_histories(made), 1, CLASSES, p, n, true_class="SN", note="seen")
     assert (shown.object_id, shown.true_class, shown.note) == ("ZTF1", "SN", "seen")
     assert shown.stamps.dtype == np.float32
     np.testing.assert_array_equal(shown.stamps, made.stamps[3 : 3 + n])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.made_sequences import CLASSES, FakeClassifier, sequences
+from helpers.made_sequences import CLASSES, FakeClassifier, sequences, with_histories
 from jtss import schema
 from jtss.config import named
 from jtss.inference import screening
@@ -19,7 +19,7 @@ class FakeScreener:
         self.bogus, self.asked = bogus, []
 
     def __call__(self, made):
-        assert (made.n_detections == 1).all()
+        assert (made.n_alerts == 1).all()
         self.asked += made.candid.tolist()
         names = np.where(np.isin(made.candid, list(self.bogus)), FIVE.index("bogus"), FIVE.index("VS"))
         return np.arange(made.n_objects), np.eye(5, dtype=np.float32)[names]
@@ -31,7 +31,7 @@ def candids(made, *places):
 
 
 def screen(made, *places):
-    return screening.screen(FakeScreener(candids(made, *places)), FIVE, made)
+    return screening.screen(FakeScreener(candids(made, *places)), FIVE, with_histories(made))
 
 
 def test_only_two_bogus_detections_reject():
@@ -44,7 +44,7 @@ def test_only_two_bogus_detections_reject():
 
 def test_only_the_first_two_detections_are_asked_about_each_once():
     made, screener = sequences((1, 3, 2)), FakeScreener(set())
-    screening.screen(screener, FIVE, made)
+    screening.screen(screener, FIVE, with_histories(made))
     assert sorted(screener.asked) == sorted(candids(made, (1, 0), (1, 1), (2, 0), (2, 1)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from helpers.made_sequences import FIRST_CANDID, sequences
+from helpers.made_sequences import FIRST_CANDID, sequences, with_histories
 from jtss.inference import table
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
@@ -15,7 +15,8 @@ CLASSIFIER = table.Classifier("n2_test", "0.1.0", ("AGN", "SN", "VS"), 2)
 
 def rows(notes=None):
     probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0.0]], np.float32)
-    made = table.classified_rows(CLASSIFIER, sequences(), np.array([0, 2]), probabilities, notes or {}, {})
+    objects = with_histories(sequences())
+    made = table.classified_rows(CLASSIFIER, objects, np.array([0, 2]), probabilities, notes or {}, {})
     return [*made, *table.rejected_rows(CLASSIFIER, {"ZTF9": "stamp_gzip"})]
 
 

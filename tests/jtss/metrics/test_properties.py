@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.made_sequences import labelled
+from helpers.made_sequences import labelled, with_histories
 from jtss.metrics.properties import properties
 
 
@@ -10,7 +10,7 @@ def test_properties_are_those_of_the_last_detection_that_is_read():
     objects = labelled(
         2, 3, magpsf=[20, 19, 18, 17, 16, 15], gal_b=[-5, 5, -5, 5, -5, 5], distpsnr1=[-999, 1, 2, 3, -999, 5]
     )
-    known = properties(objects, 2)
+    known = properties(with_histories(objects), 2)
     assert known.magnitude_mag.tolist() == [19, 16]
     assert known.gal_b_deg.tolist() == [5, 5]
     assert known.host_arcsec[0] == 1

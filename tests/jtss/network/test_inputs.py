@@ -7,12 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.made_sequences import sequences, with_histories
 from jtss import schema
-from jtss.config.settings import MetadataConfig
+from jtss.config import named
+from jtss.config.settings import MetadataConfig, override
 from jtss.network import inputs
 
 COMPLETE = MetadataConfig()
 NAMES = COMPLETE.dynamic
+VALUES_OF_DETECTIONS, VALUES_OF_OBJECTS = (
+    [name for name in names if name not in schema.AVAILABILITY_NAMES]
+    for names in (schema.VALID_DYNAMIC, schema.VALID_STATIC)
+)
 
 
 def values(seed: int = 0, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +110,26 @@ def test_json_brings_back_the_same_statistics_and_refuses_others():
         renamed.check(COMPLETE)
 
 
+def test_bits_tell_of_each_detection_what_is_there_of_what_the_model_reads():
+    """0 where all values of the group that the model reads are missing; what it does not read does not count."""
+    metadata = np.ones((3, 2, 26), np.float32)
+    column = {name: i for i, name in enumerate(schema.METADATA_NAMES)}
+    metadata[0, :, [column["ndethist"], column["ncovhist"]]] = np.nan  # non_detections is there, but is not read
+    metadata[1, 1, column["ndethist"]] = np.nan
+    metadata[2, 1, [column["ndethist"], column["ncovhist"]]] = np.nan
+    allwise = np.array([[15, np.nan, 12, 11], [15, np.nan, 12, np.nan], [np.nan] * 4], np.float32)
+    chosen = MetadataConfig(
+        ("log_ndethist", "has_counters"), ("ncovhist", "has_counters", *schema.COLOUR_NAMES, "has_allwise")
+    )
+    dynamic, static = inputs.assemble(metadata, np.zeros((3, 2)), allwise, chosen)
+    np.testing.assert_array_equal(dynamic[..., 1], [[0, 0], [1, 1], [1, 0]])
+    np.testing.assert_array_equal(static[:, 1], [0, 1, 0])
+    np.testing.assert_array_equal(static[:, -1], [1, 0, 0])
+    statistics = inputs.fit(dynamic, static, chosen)
+    np.testing.assert_array_equal(inputs.standardise(dynamic, statistics.dynamic)[..., 1], dynamic[..., 1])
+    np.testing.assert_array_equal(inputs.standardise(static, statistics.static)[:, -1], static[:, -1])
+
+
 def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
     column = metadata[..., schema.METADATA_NAMES.index(name.removeprefix("log_"))]
     return np.log10(1 + np.where(column < 0, np.nan, column)) if name.startswith("log_") else column
@@ -125,8 +151,8 @@ def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():
 
 
 @given(
-    dynamic=st.lists(st.sampled_from(schema.VALID_DYNAMIC), unique=True, max_size=6),
-    static=st.lists(st.sampled_from(schema.VALID_STATIC), unique=True, max_size=6),
+    dynamic=st.lists(st.sampled_from(VALUES_OF_DETECTIONS), unique=True, max_size=6),
+    static=st.lists(st.sampled_from(VALUES_OF_OBJECTS), unique=True, max_size=6),
 )
 def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
     rng = np.random.default_rng(3)
@@ -147,3 +173,16 @@ def test_any_choice_of_names_gives_those_columns_in_that_order(dynamic, static):
         np.testing.assert_array_equal(found[1][:, i], expected)
     statistics = inputs.fit(*found, chosen)
     assert inputs.standardise(found[1], statistics.static).shape == found[1].shape
+
+
+def test_counts_so_far_are_those_of_the_alert_read_last_whatever_stands_around_it():
+    alone = sequences((3, 1, 2), label=[0, 1, 2])
+    both = with_histories(alone, seed=3)
+    assert len(both.kind) > len(alone.kind)
+    for n in (1, 2, 3):
+        config = override(named.get("demo"), [f"n_detections={n}", "temporal.kernel=1"])
+        found, expected = (inputs.examples(each, config).counts for each in (both, alone))
+        np.testing.assert_array_equal(found, expected)
+        rows = alone.object_start[:-1][alone.n_rows >= n] + n - 1
+        for values, name in zip(found.T, ("ndethist", "ncovhist"), strict=True):
+            np.testing.assert_array_equal(values, alone.metadata[rows, schema.METADATA_NAMES.index(name)])

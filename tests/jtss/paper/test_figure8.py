@@ -8,7 +8,7 @@ import pytest
 from data_prep.ledger import Ledger
 from helpers.made_experiments import write_result
 from helpers.made_predictions import classifier_rows, write_table
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from jtss import dataset
 from jtss.dataset import Writer
 from jtss.inference.other_classifiers import PredictionsError
@@ -29,7 +29,7 @@ SPLIT = 7 * [2]
 def made(tmp_path):
     sky = sequences(COUNTS, label=LABEL, split=SPLIT)
     with Writer(tmp_path / "sky.h5", survey="made", command="a test") as writer:
-        writer.append(sky)
+        writer.append(with_histories(sky))
         writer.finish(split=sky.split, ledger=Ledger().as_dict())
     return sky
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.made_states import flip_a_bit
 from helpers.made_training import assert_equal_trees
 from helpers.places import ROOT
@@ -52,7 +52,7 @@ def path(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runner") / "made.h5"
     made = sequences([2] * 45, label=[i % 5 for i in range(45)], split=[i // 5 % 3 for i in range(45)])
     with Writer(path, survey="made", command="a test") as writer:
-        writer.append(made)
+        writer.append(with_histories(made))
         writer.finish(split=made.split, ledger=Ledger().as_dict())
     return path
 

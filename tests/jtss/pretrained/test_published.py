@@ -130,6 +130,17 @@ def test_the_network_of_images_needs_no_statistics(tmp_path):
     assert inputs.standardise(np.zeros((4, 0)), network.statistics.static).shape == (4, 0)
 
 
+@pytest.mark.parametrize("config", KERNELS, ids=lambda config: config.name)
+def test_a_folder_becomes_the_model_that_its_files_are_of(tmp_path, config):
+    folder = write(tmp_path, made_up(config))
+    if not config.metadata.static:
+        (folder / "norm_stats.json").unlink()
+    model, network = published.as_model(folder), published.load(folder, config)
+    assert (model.label, model.config, model.statistics) == (str(folder), config, network.statistics)
+    (member,) = model.members
+    jax.tree.map(np.testing.assert_array_equal, member.variables, network.variables)
+
+
 OUTPUT = "network/output_logits/kernel"
 FAULTS = {
     "missing": (lambda a: a.pop(OUTPUT), r"kernel: no such array, expected float32 \(64, 5\)"),

@@ -17,6 +17,7 @@ from data_prep.packets.containers import read_blocks
 from data_prep.packets.decode import Decoded, decode
 from data_prep.packets.metadata import catalogue, columns_of
 from data_prep.packets.stamps import decode_stamps, is_full, scale
+from helpers.made_sequences import of_alerts
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.network import network as network_network
@@ -26,6 +27,7 @@ from jtss.network.network import Batch, Variables
 from jtss.network.rotation import copy_angles, rotate
 from jtss.pretrained import published
 from jtss.pretrained.published import Network
+from jtss.schema import Sequences
 
 NETWORKS = {"alerce_images_only": published.IMAGES_ONLY, "alerce_stamp_classifier": published.STAMP_CLASSIFIER}
 IMAGES_ONLY, STAMP_CLASSIFIER = NETWORKS
@@ -75,7 +77,7 @@ def inputs(network: Network, detections: Detections) -> Batch:
     jd, allwise = np.zeros((len(crops), 1)), np.full((len(crops), 4), np.nan, np.float32)
     metadata = assemble(detections.metadata[:, None], jd, allwise, network.config.metadata)
     unused = np.zeros(len(crops), np.int32)
-    return standardised(Examples(crops, *metadata, unused, unused, unused), network.statistics)
+    return standardised(Examples(crops, *metadata, unused, unused, unused, unused), network.statistics)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -206,11 +208,11 @@ def test_storage_in_float16_changes_no_class(ztf_dir, packets):
     np.testing.assert_array_equal(found[whole].argmax(axis=1), expected[whole].argmax(axis=1))
 
 
-def one_detection_each(decoded: list[Decoded]) -> schema.Sequences:
+def one_detection_each(decoded: list[Decoded]) -> Sequences:
     """Every detection as an object of its own."""
     rows, keys = (np.concatenate([getattr(part, name) for part in decoded]) for name in ("rows", "keys"))
     none = np.full(len(rows), -1, np.int8)
-    return schema.Sequences(
+    return of_alerts(
         stamps=rows["stamps"],
         metadata=rows["metadata"],
         jd=keys["jd"],

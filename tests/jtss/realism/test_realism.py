@@ -2,18 +2,26 @@
 
 import csv
 import json
+from functools import partial
 
+import jax
 import numpy as np
 import pytest
 
+from data_prep.ledger import Ledger
 from helpers.made_runs import TINY, make_run, write_data
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.programs import jtss
+from jtss import views
 from jtss.config import named as config_named
 from jtss.config import settings
+from jtss.dataset import Writer
+from jtss.network import network
+from jtss.pretrained import published
 from jtss.realism import two_sample
 from jtss.schema import CLASS_NAMES
 
+FOUR = "AGN, SN, VS, asteroid"
 COUNTS = [1] * 44 + [3, 4, 2]
 LABEL = [i % 4 for i in range(44)] + [1, -1, 2]
 LABELLED = [i for i, label in enumerate(LABEL) if label >= 0]
@@ -21,6 +29,22 @@ FIRST = settings.override(
     config_named.get("n1_enhanced"),
     ["stamp.crop=11", "stamp.copies=1", "encoder.filters=2,2,2,2,2", "encoder.units=4"],
 )
+
+
+TOLD = settings.override(config_named.get("n2_metadata"), ["head.units=4,4"])
+
+
+def write_published(folder):
+    """A network in the files of its publisher, that takes everything for VS."""
+    shapes = jax.eval_shape(partial(network.init, published.IMAGES_ONLY), jax.random.key(0))
+    arrays = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    arrays["params"]["head"]["logits"]["bias"][CLASS_NAMES.index("VS")] = 9
+    named = jax.tree_util.tree_map_with_path(
+        lambda keys, leaf: (published._their_name(published.IMAGES_ONLY, *(key.key for key in keys)), leaf), arrays
+    )
+    folder.mkdir()
+    pairs = jax.tree.leaves(named, is_leaf=lambda node: isinstance(node, tuple))
+    np.savez(folder / "weights.npz", **dict(pairs))
 
 
 def first_candids():
@@ -43,6 +67,9 @@ def folder(tmp_path_factory):
     write_data(folder / "sim.h5", [1] * 90, label=[i % 3 for i in range(90)], split=[0] * 90, seed=1, prefix="SIM")
     make_run(folder / "always_sn", FIRST, folder / "sim.h5", favoured="SN")
     make_run(folder / "three", TINY, folder / "sim.h5", favoured="VS")
+    make_run(folder / "two_told", TOLD, folder / "sim.h5", favoured="SN")
+    (folder / "empty").mkdir()
+    write_published(folder / "published")
     truth = [CLASS_NAMES[label] for label in LABEL]
     write_votes(folder / "right.csv", truth, range(len(COUNTS)))
     write_votes(folder / "some.csv", truth, LABELLED[4:])
@@ -93,6 +120,47 @@ def test_transfer_from_files_to_numbers(call, tmp_path):
     assert first["differences"][0]["AGN, SN, VS, asteroid"] == {"value": -0.75, "interval": [-0.75, -0.75]}
     assert "46 labelled objects (11 AGN, 12 SN, 12 VS, 11 asteroid)" in out
     assert "always_sn − theirs" in out
+
+
+def test_five_versions_beside_a_published_network_and_a_table(call):
+    words = ("--ckpt", "always_sn", "--beside", "published", "table=right.csv")
+    status, document, out, _ = call(*words)
+    assert status == 0
+    versions = document["transfer"]["versions"]
+    assert list(versions) == ["as_is", "month", "day_one", "first", "hidden"]
+    assert [list(models) for models in versions.values()] == [["always_sn", "published", "table"]] + [
+        ["always_sn", "published"]
+    ] * 4
+    first = document["transfer"]["first_detection"]["models"]
+    for name in ("always_sn", "published", "table"):
+        came = versions["as_is"][name]
+        assert came["recall"] == first[name]["common"]["recall"]
+        assert came["balanced_accuracy"] == {FOUR: first[name]["common"]["balanced_accuracy"][FOUR]}
+    assert versions["hidden"]["published"]["recall"]["VS"]["value"] == 1
+    assert out.count("counters hidden") == 2
+    differences = document["transfer"]["first_detection"]["differences"]
+    assert [(each["model"], each["other"]) for each in differences] == [
+        ("always_sn", "published"),
+        ("always_sn", "table"),
+    ]
+
+
+def test_a_model_of_metadata_alone_reads_sequences_from_histories(call, folder):
+    """Two objects' packets tell a detection at least 6 hours before, one tells of one too close, others nothing."""
+    made = with_histories(sequences([1] * 30, label=[i % 3 for i in range(30)], seed=4), seed=4)
+    with Writer(folder / "told.h5", survey="made", command="a test") as writer:
+        writer.append(made)
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
+    index, _ = views.recent(made, np.arange(30), np.zeros(30, int), 2)
+    assert 0 < len(index) < 30
+    status, document, out, _ = call("--ckpt", "two_told", real="told.h5")
+    assert status == 0
+    told = document["transfer"]["histories"]["two_told"]
+    assert (told["n_detections"], told["n_objects"]) == (2, len(index))
+    counts = np.bincount(made.label[index], minlength=3)
+    assert [told["scores"]["recall"][name]["n_objects"] for name in CLASS_NAMES[:3]] == counts.tolist()
+    assert [told["scores"]["recall"][name]["value"] for name in CLASS_NAMES[:3]] == [0, 1, 0]
+    assert "Sequences from histories" in out
 
 
 def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
@@ -153,7 +221,8 @@ def test_the_two_sample_test_from_files_to_numbers(call, monkeypatch, tmp_path):
     assert document["simulated"]["objects"] == {"AGN": 11, "SN": 12, "VS": 12}
     rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
     areas = {(row["subject"], row["class"]): float(row["value"]) for row in rows if row["measure"].endswith(": auc")}
-    assert len(areas) == 3 * (len(two_sample.VIEWS) + 1)
+    assert len(areas) == 3 * (len(two_sample.VIEWS) + 2)  # the first packets tell nothing of the past
+    assert all(each["sequences"] is None for each in classes.values())
     assert areas["metadata", "SN"] == classes["SN"]["metadata"]["auc"]["value"]
     assert "stamps, source masked" in out
 
@@ -162,13 +231,13 @@ def test_the_two_sample_test_from_files_to_numbers(call, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "nothing to measure: give --simulated, --model or --predictions"),
+        ((), "nothing to measure: give --simulated, --model or --beside"),
         (("--simulated", "sim.h5", "--predictions", "x=others.csv"), "others.csv: has none of the 46 labelled first"),
         (("--simulated", "sim.h5", "--predictions", "x=none.csv"), "none.csv"),
         (("--simulated", "sim.h5", "--ckpt", "sim.h5"), "sim.h5"),
         (("--predictions", "x=right.csv", "x=some.csv"), "x is the name of more than one model"),
         (("--ckpt", "three", "--predictions", "three=some.csv"), "three is the name of more than one model"),
-        (("--predictions", "right.csv"), "expected NAME=F.csv"),
+        (("--beside", "empty"), "empty/weights.npz"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_trained(call, words, message, tmp_path):
@@ -211,9 +280,13 @@ def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
         strong = [f"{row['objectId']},{row['label']}" for row in csv.DictReader(file) if row["grade"] == "strong"]
     (tmp_path / "labels.csv").write_text("\n".join(["objectId,label", *dict.fromkeys(strong)]) + "\n")
     build([ztf_dir / "alerts"], tmp_path / "real.h5", command="a test", labels_path=tmp_path / "labels.csv")
-    table = ztf_dir / "golden" / "alerce_images_only" / "predictions.csv"
-    words = ["--real", str(tmp_path / "real.h5"), "--predictions", f"theirs={table}", "--out", str(tmp_path)]
-    assert jtss("realism", *words) == 0
-    theirs = json.loads((tmp_path / "realism.json").read_text())["transfer"]["first_detection"]["models"]["theirs"]
+    network = ztf_dir / "golden" / "alerce_images_only"
+    others = [f"theirs={network / 'predictions.csv'}", f"ours={network}"]
+    assert jtss("realism", "--real", str(tmp_path / "real.h5"), "--beside", *others, "--out", str(tmp_path)) == 0
+    document = json.loads((tmp_path / "realism.json").read_text())
+    theirs = document["transfer"]["first_detection"]["models"]["theirs"]
     recall = [theirs["common"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
     np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.93], atol=0.006)
+    for version, models in document["transfer"]["versions"].items():  # of images alone all are the same
+        recall = [models["ours"]["recall"][name]["value"] for name in CLASS_NAMES[:4]]
+        np.testing.assert_allclose(recall, [0.46, 0.82, 0.92, 0.935], atol=0.006, err_msg=version)

@@ -138,7 +138,8 @@ def test_epochs_begin_when_they_say():
 def compared(votes, others=("theirs",)):
     n = len(LABEL)
     magnitude = np.linspace(17, 20, n)
-    return transfer.comparison(LABEL, np.full(n, 2459000.5), magnitude, votes, others)
+    ndethist = np.array([1, 2, 4, 5, 19, 20, 99, 100, 3000])
+    return transfer.comparison(LABEL, np.full(n, 2459000.5), magnitude, ndethist, votes, others)
 
 
 def test_models_are_compared_on_the_objects_that_all_voted_for():
@@ -152,11 +153,35 @@ def test_models_are_compared_on_the_objects_that_all_voted_for():
     assert ours["common"]["recall"]["AGN"]["value"] == 0
 
 
-@pytest.mark.parametrize("key", ["epoch", "magnitude"])
+@pytest.mark.parametrize("key", ["epoch", "magnitude", "ndethist"])
 def test_parts_add_up_to_the_whole(key):
     model = compared({"ours": votes_for(SAID)}, others=())["models"]["ours"]
     total = np.sum([part["confusion_matrix"] for part in model["by"][key].values()], axis=0)
     np.testing.assert_array_equal(total, model["common"]["confusion_matrix"])
+
+
+def test_detections_before_are_cut_where_they_say():
+    parts = compared({"ours": votes_for(SAID)}, others=())["models"]["ours"]["by"]["ndethist"]
+    assert {name: part["n_objects"] for name, part in parts.items()} == {
+        "1": 1,
+        "2 to 4": 2,
+        "5 to 19": 2,
+        "20 to 99": 2,
+        "100 and more": 2,
+    }
+
+
+def test_versions_are_scored_on_the_same_objects_by_the_classes_that_are_labelled():
+    label = labels("AGN", "AGN", "VS", "VS", "bogus", "SN")
+    came, lone = votes_for(["AGN", "AGN", "VS", "SN", "SN", "SN"]), votes_for(["VS", "AGN", "AGN", "SN", "bogus", "SN"])
+    common = np.array([True] * 5 + [False])
+    scored = transfer.versions(label, {"as_is": {"a": came}, "first": {"a": lone}}, common)
+    (group,) = scored["as_is"]["a"]["balanced_accuracy"]
+    assert group == "AGN, VS"  # bogus is no class of objects, and the supernova is not common
+    values = {version: models["a"]["balanced_accuracy"][group]["value"] for version, models in scored.items()}
+    assert values == {"as_is": 0.75, "first": 0.25}
+    assert scored["first"]["a"]["recall"]["AGN"]["value"] == 0.5
+    assert scored["first"]["a"]["n_objects"] == 5
 
 
 def test_only_others_are_compared_with():

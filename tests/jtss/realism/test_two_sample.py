@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jtss import schema
+from jtss import histories, schema
 from jtss.metrics.intervals import auc, auc_interval
 from jtss.realism import two_sample
 from jtss.realism.samples import SIDE
@@ -11,6 +11,7 @@ from jtss.schema import CHANNEL_NAMES
 
 N = 40
 REAL = np.arange(2 * N) < N
+NIGHT = np.arange(2 * N)  # one each
 
 
 def made_crops(seed=0):
@@ -91,7 +92,7 @@ def _few_steps(monkeypatch):
 def test_a_shifted_value_is_named():
     values = made_metadata()
     values[REAL, 6] -= 0.7
-    separation = two_sample.metadata(values, REAL)
+    separation = two_sample.metadata(values, REAL, NIGHT)
     assert separation["auc"]["interval"][0] > 0.6
     ordered = sorted(separation["values"], key=lambda name: -separation["values"][name]["importance"])
     assert ordered[0] == "sigmapsf"
@@ -107,7 +108,7 @@ def test_a_shifted_value_is_named():
 def test_a_value_that_is_missing_more_often_is_named(missing):
     values = made_metadata(seed=1)
     values[REAL & (np.arange(2 * N) % 8 > 0), 14] = missing
-    separation = two_sample.metadata(values, REAL)
+    separation = two_sample.metadata(values, REAL, NIGHT)
     best = max(separation["values"], key=lambda name: separation["values"][name]["importance"])
     assert best == schema.METADATA_NAMES[14]
     assert separation["values"][best]["missing_real"] == 7 / 8
@@ -119,7 +120,7 @@ def test_a_value_that_is_missing_more_often_is_named(missing):
 def test_equal_metadata_cannot_be_told_apart():
     values = made_metadata(seed=2)
     values[:, 3] = np.nan
-    separation = two_sample.metadata(values, REAL)
+    separation = two_sample.metadata(values, REAL, NIGHT)
     for name in ("auc", "balanced_accuracy"):
         lower, upper = separation[name]["interval"]
         assert lower < 0.5 < upper
@@ -229,3 +230,57 @@ def test_both_kinds_are_drawn_as_often(fraction):
     params = two_sample.train(two_sample.ValueSeparator(), np.zeros((1, 200, 2), np.float32), real, 200, seed=0)
     asked = two_sample.logits(two_sample.ValueSeparator(), params, np.zeros((1, 1, 2), np.float32))
     assert abs(asked[0, 0]) < 0.05
+
+
+def made_history(seed=0):
+    return np.random.default_rng(seed).normal(size=(2 * N, len(histories.SUMMARY_NAMES)))
+
+
+@pytest.mark.usefixtures("_few_steps")
+def test_a_past_of_another_kind_is_named_whatever_its_tails():
+    history = made_history()
+    index = histories.SUMMARY_NAMES.index("share_detected")
+    history[REAL, index] += 4
+    history[3] *= 1e6
+    separation = two_sample.sequences(history, REAL, NIGHT)
+    assert separation["n_each"] == N
+    assert separation["auc"]["interval"][0] > 0.6
+    values = separation["values"]
+    assert max(values, key=lambda name: values[name]["importance"]) == "share_detected"
+    assert values["share_detected"]["alone"] > 0.95
+    assert values["share_detected"]["median_real"] > 3
+
+
+@pytest.mark.usefixtures("_few_steps")
+def test_packets_that_tell_nothing_of_the_past_are_left_out():
+    """They are more among the real ones here, which must not give the simulation away."""
+    history = made_history(seed=1)
+    history[: N // 2] = np.nan
+    separation = two_sample.sequences(history, REAL, NIGHT)
+    assert separation["n_each"] == N // 2
+    assert separation["auc"]["interval"][0] < 0.5
+    history[: N - two_sample.LEAST_PER_CLASS + 1] = np.nan
+    assert two_sample.sequences(history, REAL, NIGHT) is None
+
+
+def test_folds_of_nights_keep_a_night_together():
+    night = np.concatenate([np.repeat([5, 6, 7], [20, 8, 2]), np.arange(100, 110), np.zeros(N, int)])
+    fold = two_sample.folds_of_nights(REAL, night, seed=0)
+    for each in np.unique(night[REAL]):
+        assert len(set(fold[REAL & (night == each)])) == 1
+    assert np.bincount(fold[REAL], minlength=two_sample.FOLDS).max() == 20
+    np.testing.assert_array_equal(fold[~REAL], two_sample.folds(REAL, 0)[~REAL])
+    assert np.bincount(fold[~REAL]).tolist() == [N // two_sample.FOLDS] * two_sample.FOLDS
+
+
+@pytest.mark.usefixtures("_few_steps")
+def test_a_night_that_is_recognised_is_not_recognised_elsewhere():
+    """Two values shared by the objects of a night: networks that know other objects of it know it."""
+    rng = np.random.default_rng(2)
+    values = made_metadata(seed=3)
+    night = np.concatenate([np.repeat(np.arange(4), N // 4), 100 + np.arange(N)])
+    corner = np.float32([[0, 0], [0, 1], [1, 0], [1, 1]])
+    values[REAL, 5:7] = corner[night[REAL]] + rng.normal(0, 0.02, (N, 2))
+    values[REAL, 7] = values[REAL, 5]
+    separation = two_sample.metadata(values, REAL, night)
+    assert separation["auc"]["value"] > separation["other_nights"]["auc"]["value"] + 0.1

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.made_models import made_model
 from jtss.config import named
+from jtss.config.settings import override
 from jtss.pretrained import file
 from jtss.reports import card
 
@@ -45,6 +46,19 @@ def test_the_card_names_every_difference_from_the_named_configuration(folder):
     assert "The named configuration `demo`, unchanged." in whole
 
 
+def test_the_card_says_how_the_classes_were_balanced(folder):
+    said = {
+        "uniform": "it saw all classes equally often;",
+        "counts": "equal class priors at each of these numbers",
+        "natural": "",
+    }
+    for balance, words in said.items():
+        config = override(named.get("demo"), [f"training.class_balance={balance}"])
+        text = made_card(folder, config=config)
+        assert words in text
+        assert ("equally often" in text) == bool(words)
+
+
 def test_the_card_is_honest_about_what_was_not_done(folder):
     trained = file.read(folder / "files" / "tiny.h5")
     assert "not been measured on real alerts" not in made_card(folder)
@@ -79,6 +93,43 @@ def test_results_on_simulated_skies_are_told_apart(folder):
     assert text.count("### Simulated test split of an independent sky (seed 77): ") == 1
     assert text.count("the content hash differs") == 1
     assert text.index("`another`") < text.index("the content hash differs") < text.index("`third`")
+
+
+@pytest.mark.parametrize(("option", "words"), [("", "(seed 31)"), (" --sky mixed", "(seed 31, mixed sky)")])
+def test_the_kind_of_sky_is_named_where_its_command_names_it(folder, option, words):
+    trained = file.read(folder / "files" / "tiny.h5")
+    command = f"jtss data simulate --objects 90 --seed 31{option} --out sky.h5"
+    (result,), learnt = trained.results, trained.provenance["training_data"]
+    result |= {"title": "simulated test split", "data": result["data"] | {"made_by": command}}
+    provenance = trained.provenance | {"training_data": learnt | {"command": command}}
+    text = made_card(folder, provenance=provenance, results=[result])
+    assert f"### Simulated test split of the training sky {words}: " in text
+    assert f"- Made by `{command}` {words}; content hash" in text
+
+
+def row(name, accuracy, objects=20):
+    one = {"objects": objects, "correct": 0, "accuracy": accuracy, "wilson_interval": [0.1, 0.9]}
+    recall = {"AGN": one, "SN": one | {"objects": 0, "accuracy": None}, "VS": one}
+    return one | {"name": name, "mean_recall": accuracy, "recall": recall}
+
+
+def test_the_card_says_what_an_accuracy_rests_on(folder):
+    trained = file.read(folder / "files" / "tiny.h5")
+    (result,) = trained.results
+    assert "What this rests on" not in made_card(folder)
+    measured = {"inputs": [row("nothing withheld", 0.75), row("stamps zeroed", 0.5)], "versions": []}
+    text = made_card(folder, results=[result | {"ablations": measured}])
+    assert "What this rests on (20 objects)" in text
+    assert "|  | accuracy | mean recall | AGN recall | VS recall |" in text  # no supernova was there
+    assert "| stamps zeroed | 50.0 % (10.0–90.0 %) | 50.0 % | 50.0 % | 50.0 % |" in text
+    assert "Five versions" not in text
+    assert "Results in the documentation has such a measurement" in text
+    measured["versions"] = [row("as they came", 0.75), row("counters hidden", 0.25)]
+    text = made_card(folder, results=[result | {"ablations": measured}])
+    assert "| counters hidden | 25.0 % (10.0–90.0 %) |" in text
+    assert "Five versions" in text
+    assert "Results, above, say how well it does then." in text
+    assert "Results in the documentation has such a measurement" not in text
 
 
 def test_the_simulator_still_calls_its_survey_simulated():

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from helpers.made_sequences import CLASSES, FakeClassifier, sequences
+from helpers.made_sequences import CLASSES, FakeClassifier, sequences, with_histories
 from jtss import schema
 from jtss.reports import evaluation
 
@@ -15,7 +15,7 @@ SPLIT = (2, 2, 2, 2, 2, 2, 2, 0)
 
 
 def data(**changes):
-    return sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes)
+    return with_histories(sequences(COUNTS, **{"label": LABEL, "split": SPLIT} | changes))
 
 
 def evaluate(batches, split="test", wrong=None):
@@ -50,6 +50,26 @@ def test_labels_are_indices_into_the_models_classes():
     evaluated = evaluation.evaluate(predict, [data()], ("VS", "AGN"), 3, "test")
     np.testing.assert_array_equal(evaluated.label, [1, 0, 0])
     assert evaluated.counts["of class SN, which the model does not know"] == 1
+
+
+@pytest.mark.parametrize("keep", [1, 3, 7, 40])
+def test_objects_are_kept_at_random_and_only_those_evaluated(keep):
+    whole = with_histories(sequences([3] * 40, label=[i % 4 for i in range(40)], split=[2] * 40), seed=2)
+    parts = [schema.take(whole, np.arange(i, i + 4)) for i in range(0, 40, 4)]
+    kept = evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=keep).kept
+    schema.check(kept)
+    evaluated = [f"ZTF{i}" for i in range(40) if i % 4 != 3]
+    names = kept.object_id.tolist()
+    assert len(names) == min(keep, 30)
+    assert set(names) <= set(evaluated)
+    assert names == sorted(names, key=evaluated.index)
+    assert names != evaluated[:keep] or keep == 40
+    rows = schema.take(whole, np.array([int(name.removeprefix("ZTF")) for name in names]))
+    np.testing.assert_array_equal(kept.metadata, rows.metadata)  # histories and all
+
+
+def test_nothing_is_kept_unless_asked_for():
+    assert evaluate([data()]).kept is None
 
 
 def test_batches_change_nothing():
@@ -119,6 +139,6 @@ def test_the_fates_add_up():
         for n in range(1, 6):
             what = Counter(evaluation.fate(whole, CLASSES, n, split))
             inside = split == "all" or whole.split == schema.SPLIT_NAMES.index(split)
-            usable = (whole.n_detections >= n) & (whole.label >= 0) & (whole.label < 3) & inside
+            usable = (whole.n_alerts >= n) & (whole.label >= 0) & (whole.label < 3) & inside
             assert what["evaluated"] == usable.sum()
             assert what.total() == 200

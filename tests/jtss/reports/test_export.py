@@ -54,6 +54,50 @@ def test_a_report_of_the_version_before_still_serves(folder, tmp_path):
     assert trained.results[0]["n_objects"] == 12
 
 
+def written(folder, tmp_path, name, **changes):
+    """A report of another model on the same data."""
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    for part, values in changes.items():
+        document[part] |= values
+    (tmp_path / name).write_text(json.dumps(document))
+    return tmp_path / name
+
+
+def test_other_models_of_the_same_training_data_stand_beside(folder, tmp_path):
+    images = written(folder, tmp_path, "i.json", model={"name": "n3_images", "reads": "images", "version": "other"})
+    both = {"accuracy": {"value": 0.25, "wilson_interval": [0.1, 0.5]}}
+    metadata = written(
+        folder, tmp_path, "m.json", model={"name": "n3_metadata", "reads": "metadata", "seeds": [0, 1]}, results=both
+    )
+    own = folder / "run" / "evaluation" / "report.json"
+    path = export.export(folder / "run", "tiny", tmp_path / "out", reports=[own], beside=[images, metadata])
+    (result,) = file.read(path).results
+    assert [(one["name"], one["reads"], one["n_seeds"]) for one in result["beside"]] == [
+        ("n3_images", "images", 1),
+        ("n3_metadata", "metadata", 2),
+    ]
+    card = path.with_suffix(".md").read_text()
+    assert "| n3_metadata | metadata | 2 | 12 | 25.0 % (10.0–50.0 %) |" in card
+    own_row = next(line for line in card.splitlines() if line.startswith("| this model "))
+    assert own_row.startswith("| this model | images and metadata | 1 | 12 | ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"trained_on_hash": "77"}}, "x.json: of a model trained on 77, expected .*, as this one"),
+        ({"data": {"content_hash": "78"}}, "x.json: on data on which this model has no report"),
+        ({"data": {"split": "validation"}}, "x.json: on data on which this model has no report"),
+        ({"model": {"seeds": None}}, "x.json: no report.json of this version"),
+    ],
+)
+def test_what_cannot_stand_beside_is_refused(folder, tmp_path, changes, message):
+    other, own = written(folder, tmp_path, "x.json", **changes), folder / "run" / "evaluation" / "report.json"
+    with pytest.raises(ModelError, match=message):
+        export.export(folder / "run", "tiny", tmp_path / "out", reports=[own], beside=[other])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_does_not_say_what_it_learnt_from_is_refused(folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     path = tmp_path / "run" / "provenance.json"

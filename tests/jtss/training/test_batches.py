@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from data_prep.ledger import Ledger
-from helpers.made_sequences import sequences
+from helpers.made_sequences import sequences, with_histories
 from helpers.made_training import NO_IMAGES, TINY, TRAIN, assert_equal_trees, source_of
+from jtss.config.settings import override
 from jtss.dataset import Writer
 from jtss.network import inputs
 from jtss.training import batches, step
@@ -27,22 +28,22 @@ def data_file(tmp_path):
     counts = (3, 4, 5, 3, 3, 4, 3, 3, 5, 3, 4, 3)
     made = sequences(counts, label=np.arange(12) % 3, split=[0] * 9 + [1] * 3)
     with Writer(tmp_path / "made.h5", survey="test", command="test") as writer:
-        writer.append(made)
+        writer.append(with_histories(made))
         writer.finish(split=made.split, ledger=Ledger().as_dict())
     return tmp_path / "made.h5"
 
 
-@pytest.mark.parametrize("config", [TINY, NO_IMAGES])
+@pytest.mark.parametrize("config", [TINY, NO_IMAGES, override(TINY, ["training.class_balance=counts"])])
 def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
     """In every batch of a whole training; the loop is given nothing else, and is the same for the same batches."""
     whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
     assert lean["train"].stamps.size == 0
     statistics = inputs.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
-    resident = batches.Resident(whole["train"], statistics, 3)
+    resident = batches.Resident(whole["train"], statistics, config)
     streamed = batches.Streamed(data_file, lean["train"], statistics, config)
-    np.testing.assert_array_equal(streamed.class_count, resident.class_count)
-    rows = step.draw(config, resident.class_count, np.uint32([0, 1]), 0, config.training.iterations)
+    assert_equal_trees(streamed.strata, resident.strata)
+    rows = step.draw(config, resident.strata, np.uint32([0, 1]), 0, config.training.iterations)
     assert set(np.unique(rows)) == set(range(9))  # every object is drawn
-    found, expected = streamed.take(rows), resident.take(rows)
-    assert [leaf.dtype for leaf in jax.tree.leaves(found)] == [leaf.dtype for leaf in jax.tree.leaves(expected)]
-    assert_equal_trees(found, expected)
+    taken, expected = streamed.take(rows), resident.take(rows)
+    assert [leaf.dtype for leaf in jax.tree.leaves(taken)] == [leaf.dtype for leaf in jax.tree.leaves(expected)]
+    assert_equal_trees(taken, expected)

@@ -26,13 +26,21 @@ from jtss.training import step as training
 DECAYING = override(NO_IMAGES, ["training.decay=cosine", "training.patience=0"])
 
 
+HIDING = override(
+    NO_IMAGES,
+    [
+        "hide.counters=0.4",
+        f"metadata.static=has_counters,{','.join(NO_IMAGES.metadata.static[1:])}",
+        "training.class_balance=counts",
+    ],
+)
 PATIENT = override(NO_IMAGES, ["training.patience=8", "training.patience_after=4", "training.learning_rate=1e-2"])
 
 
 @pytest.mark.slow
 def test_four_steps_and_validation_in_one_program_are_the_same_training_as_one_by_one():
     source, chunks, states = source_of(TINY), chunks_of(TINY), states_of(TINY)
-    rows = training.draw(TINY, source.class_count, states.seed, 0, 4)
+    rows = training.draw(TINY, source.strata, states.seed, 0, 4)
     apart, losses = states, []
     for i in range(4):
         apart, one = loop.advance(TINY, apart, source.take(rows[:, i : i + 1]))
@@ -109,7 +117,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(config):
     assert max(np.abs(a - b).max() for a, b in zip(leaves(one.variables), leaves(other.variables), strict=True)) > 0
 
 
-@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8), (DECAYING, 8)])
+@pytest.mark.parametrize(("config", "at"), [(TINY, 7), (TINY, 8), (NO_IMAGES, 8), (DECAYING, 8), (HIDING, 8)])
 def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run(config, at):
     whole = trained(config)
     for progress in turns(config):

@@ -10,12 +10,20 @@ from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import network
-from jtss.training import batches
+from jtss.schema import METADATA_GROUPS
+from jtss.training import batches, hiding, strata
 from jtss.training import step as training
+from jtss.training.strata import Strata
 
 
-def drawn(config, class_count, *, seed=0, step=0) -> np.ndarray:
-    return np.asarray(training.draw(config, np.int32(class_count), np.uint32([seed]), step, 1))[0, 0]
+def classes(config, *counts) -> Strata:
+    """The strata of as many objects of each class, all with the same counts."""
+    label = np.repeat(np.arange(len(counts)), counts)
+    return strata.of(label, np.ones((len(label), 2), np.float32), config)[1]
+
+
+def drawn(config, counts, *, seed=0, step=0) -> np.ndarray:
+    return np.asarray(training.draw(config, classes(config, *counts), np.uint32([seed]), step, 1))[0, 0]
 
 
 @pytest.mark.slow
@@ -27,7 +35,7 @@ def test_a_step_is_adam_written_out():
     config = override(TINY, ["head.dropout=0,0", "training.class_balance=natural"])
     state = training.init_state(config)
     _, model_key = jax.random.split(jax.random.fold_in(training.keys(np.uint32(0))[1], 0))
-    rows = training.draw(config, np.int32([30, 30, 30]), np.uint32([0]), 0, 1)
+    rows = training.draw(config, classes(config, 30, 30, 30), np.uint32([0]), 0, 1)
     examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(config).take(rows))
 
     def loss_of(params):
@@ -76,13 +84,83 @@ def test_uniform_batches_hold_every_class_alike_and_natural_ones_as_they_come():
     np.testing.assert_allclose(np.bincount(label[natural]) / 6000, np.array([30, 3, 2]) / 35, atol=0.03)
 
 
-def test_a_draw_depends_on_seed_and_step_alone():
-    together = np.asarray(training.draw(TINY, np.int32([30, 30, 30]), np.uint32([3, 8]), 5, 4))
+@pytest.mark.parametrize("balance", ["uniform", "natural", "counts"])
+def test_a_draw_depends_on_seed_and_step_alone(balance):
+    config = override(TINY, [f"training.class_balance={balance}"])
+    together = np.asarray(training.draw(config, classes(config, 30, 30, 30), np.uint32([3, 8]), 5, 4))
     assert together.shape == (2, 4, 16)
     for i, seed in enumerate((3, 8)):
         for j in range(4):
-            np.testing.assert_array_equal(together[i, j], drawn(TINY, [30, 30, 30], seed=seed, step=5 + j))
+            np.testing.assert_array_equal(together[i, j], drawn(config, [30, 30, 30], seed=seed, step=5 + j))
     assert len({tuple(rows) for rows in together.reshape(8, 16)}) == 8
+
+
+def test_uniform_and_natural_batches_are_the_same_objects_as_ever():
+    uniform = [28, 33, 33, 28, 34, 31, 29, 24, 33, 31, 33, 28, 34, 34, 30, 20]
+    natural = [13, 11, 5, 8, 30, 30, 19, 14, 9, 34, 21, 33, 15, 14, 2, 0]
+    assert drawn(TINY, [30, 3, 2], seed=4, step=9).tolist() == uniform
+    assert drawn(override(TINY, ["training.class_balance=natural"]), [30, 3, 2], seed=4, step=9).tolist() == natural
+
+
+def test_batches_balanced_at_each_count_hold_every_class_alike_there_and_repeat_with_seed_and_step():
+    rng, config = np.random.default_rng(0), override(TINY, ["training.batch_size=60000"])
+    config = override(config, ["training.class_balance=counts"])
+    label = rng.integers(0, 3, 5000)
+    ndethist = np.floor(1 + rng.exponential(np.array([3, 8, 30])[label]))
+    ndethist[rng.random(5000) < 0.1] = np.nan
+    counts = np.stack([ndethist, np.full(5000, 50.0)], axis=1).astype(np.float32)
+    order, groups = strata.of(label, counts, config)
+    rows = order[np.asarray(training.draw(config, groups, np.uint32([0]), 3, 1))[0, 0]]
+    table = np.zeros((3, strata.N_BINS))
+    np.add.at(table, (label[rows], strata.bin_of(counts[rows])), 1)
+    expected = groups.share.reshape(3, strata.N_BINS) * len(rows)
+    assert np.all(np.abs(table - expected) < 5 * np.sqrt(expected + 1))
+    there = groups.count.reshape(3, strata.N_BINS)
+    frequent = there.min(axis=0) > 0.05 * there.sum(axis=0)  # in these bins no class is rare
+    assert frequent.sum() >= 5
+    within = table[:, frequent] / table[:, frequent].sum(axis=0)
+    np.testing.assert_allclose(within, 1 / 3, atol=0.03)
+
+
+HIDING = override(TINY, ["hide.counters=0.4", "hide.allwise=0.2"])
+
+
+def test_a_step_hides_from_each_object_what_its_key_says_and_without_hiding_draws_as_ever():
+    """The same step by another road: a batch that lacks what the key says, in a training that hides nothing."""
+    state, config = training.init_state(HIDING), training.shared(HIDING)
+    examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(TINY).take(jnp.arange(16)[None, None]))
+    step = jax.jit(training.train_step, static_argnums=0)
+    _, loss = step(config, state, examples)
+    _, again = step(config, state, examples)
+    assert float(loss) == float(again)
+    hiding_key, model_key = jax.random.split(training.step_keys(np.uint32(0), 0)[1])
+    lacking = hiding.hide(config, examples.batch, hiding.draw(config, hiding_key, 16))
+    logits, _ = network.apply(
+        training.shared(TINY), state.variables, lacking, train=True, key=model_key,
+        rotation_range_deg=state.rotation_range_deg,
+    )  # fmt: skip
+    assert float(loss) == pytest.approx(float(training.training_loss(TINY, logits, examples.label)), rel=1e-5)
+    _, open_loss = step(training.shared(TINY), state, examples)
+    assert float(open_loss) != float(loss)
+
+
+def test_validation_weighs_each_object_as_it_is_and_with_each_group_hidden():
+    chunk = jax.tree.map(lambda leaf: leaf[0], chunks_of(TINY, size=40))
+    variables = training.init_state(HIDING).variables
+    validate = jax.jit(training.validation_sums, static_argnums=0)
+    found = validate(HIDING, variables, chunk)
+
+    def loss_without(*groups: str) -> float:
+        hidden = jnp.array([group in groups for group in METADATA_GROUPS])
+        lacking = chunk._replace(
+            examples=chunk.examples._replace(batch=hiding.hide(TINY, chunk.examples.batch, hidden))
+        )
+        return float(validate(TINY, variables, lacking)[0])
+
+    expected = loss_without() / 2 + loss_without("counters") / 3 + loss_without("allwise") / 6
+    assert float(found[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(found[0]) != pytest.approx(loss_without(), rel=1e-4)
+    np.testing.assert_array_equal(found[1:], validate(TINY, variables, chunk)[1:])
 
 
 def test_the_entropy_term_rewards_doubt():

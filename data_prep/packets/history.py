@@ -1,0 +1,163 @@
+"""What a packet tells of its object's past, ZTF's `prv_candidates`: rows of numbers, each judged by its alert.
+
+Detections and upper limits of the 30 days before. A broken history never costs its alert: rows that cannot be what they
+claim are left out and counted.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.packets.metadata import (
+    FILTERS,
+    FLOAT32_MAX,
+    HISTORY_FIELDS,
+    MAX_APART_ARCSEC,
+    catalogue,
+    chord,
+    exact,
+    isdiffpos_value,
+    number,
+    precise,
+    unit_vectors,
+    within,
+)
+from jtss.schema import DETECTION, LIMIT, METADATA, METADATA_NAMES, NO_CANDID, TOLD_DAYS
+
+MAX_ROWS = 4096  # an object in the field that was watched most has some hundreds in 30 days
+MAX_BYTES = 1 << 20  # in Avro; 250 a row
+SAME_TIME_DAYS = 1e-6  # ZTF writes jd to 1e-7 day; no exposure is shorter than 30 seconds
+JD, ISDIFFPOS, MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "isdiffpos", "magpsf"))
+
+# A row of an object, without stamps: one that is told, or one of an alert.
+TOLD = np.dtype(
+    [("jd", "<f8"), ("candid", "<i8"), ("fid", "i1"), ("kind", "i1"), ("metadata", "<f4", (len(METADATA),))]
+)
+
+# Notes in the ledger: of packets, whose history is not known then, and of rows, which are left out.
+HISTORY_NOT_GIVEN, HISTORY_UNREADABLE = "history_not_given", "history_unreadable"
+HISTORY_OTHER_FORM, HISTORY_TOO_LONG = "history_other_form", "history_too_long"
+HISTORY_NOT_A_ROW, HISTORY_NOT_A_NUMBER = "history_not_a_row", "history_not_a_number"
+ROW_FAULTS = (
+    "history_without_jd",
+    "history_later_than_alert",
+    "history_older_than_30_days",
+    "history_limit_without_depth",
+    "history_apart",
+)
+
+
+class History(NamedTuple):
+    """The history of a packet as it stands there.
+
+    Attributes:
+        values: [k, 16] float64 in the order of HISTORY_FIELDS, NaN = missing. candid: [k] int64.
+        notes: what was wrong with it, for the ledger.
+    """
+
+    values: np.ndarray
+    candid: np.ndarray
+    notes: Mapping[str, int]
+
+
+def _nothing(note: str) -> History:
+    return History(np.zeros((0, len(HISTORY_FIELDS))), np.zeros(0, np.int64), {note: 1})
+
+
+NOT_GIVEN = _nothing(HISTORY_NOT_GIVEN)  # which does not say that nobody looked
+OTHER_FORM = _nothing(HISTORY_OTHER_FORM)  # as forced photometry
+TOO_LONG = _nothing(HISTORY_TOO_LONG)
+UNREADABLE = _nothing(HISTORY_UNREADABLE)
+
+
+def parse(value: object) -> History:
+    """Read `prv_candidates`, whatever stands in its place.
+
+    ZTF alert schema.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value[: MAX_ROWS + 1].tolist()
+    if value is None or (isinstance(value, float) and np.isnan(value)):  # so a data frame writes null
+        return NOT_GIVEN
+    if not isinstance(value, list | tuple):
+        return UNREADABLE
+    if not value:
+        return NOT_GIVEN
+    if len(value) > MAX_ROWS:
+        return TOO_LONG
+    rows = [row for row in value if isinstance(row, Mapping)]
+    if rows and not any("magpsf" in row for row in rows):
+        return OTHER_FORM
+    values = np.array(
+        [value if type(value) is float else _value(value) for row in rows for value in map(row.get, HISTORY_FIELDS)]
+    ).reshape(-1, len(HISTORY_FIELDS))
+    values[:, JD] = [_value(precise(row.get("jd"))) for row in rows]
+    values[:, ISDIFFPOS] = [_sign(row.get("isdiffpos")) for row in rows]
+    wrong = np.abs(values) > FLOAT32_MAX
+    values[wrong] = np.nan
+    kept = ~wrong[:, MAGPSF]  # otherwise it is not known what kind of row it is
+    notes = {HISTORY_NOT_A_ROW: len(value) - len(rows), HISTORY_NOT_A_NUMBER: int(wrong.any(axis=1).sum())}
+    candid = np.array([exact(precise(row.get("candid"))) for row in rows], np.int64)
+    return History(values[kept], candid[kept], {name: count for name, count in notes.items() if count})
+
+
+def _value(value: object) -> float:
+    """A value as a number, NaN for null and infinity for what is something else."""
+    if value is None:
+        return np.nan
+    read = number(value)
+    return read if read == read or (isinstance(value, Real) and value != value) else np.inf
+
+
+def _sign(value: object) -> float:
+    return isdiffpos_value(value) if isinstance(value, str | Real) else np.nan
+
+
+def judge(
+    histories: Sequence[History], jd: np.ndarray, position: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Counter[str]]:
+    """The rows of histories that may be believed.
+
+    Args:
+        histories: of A packets.
+        jd: [A] time of their alerts [day].
+        position: [A, 2] ra, dec [deg] of their alerts; NaN where unknown.
+
+    Returns:
+        rows: [k] TOLD, packet by packet; `kind` is DETECTION where the row has a magnitude, else LIMIT, of which
+            diffmaglim and the time are all that is kept.
+        n_told: [A] rows of each packet.
+        notes: for the ledger.
+    """
+    owner = np.repeat(np.arange(len(histories)), [len(history.candid) for history in histories])
+    values = np.concatenate([np.zeros((0, len(HISTORY_FIELDS))), *(history.values for history in histories)])
+    columns = dict(zip(HISTORY_FIELDS, values.T, strict=True))
+    rows = np.zeros(len(owner), TOLD)
+    rows["jd"], rows["metadata"] = columns["jd"], catalogue(columns)
+    rows["candid"] = np.concatenate([np.zeros(0, np.int64), *(history.candid for history in histories)])
+    rows["fid"] = np.where(np.isin(columns["fid"], FILTERS), columns["fid"], 0)
+    is_limit = np.isnan(rows["metadata"][:, METADATA_NAMES.index("magpsf")])
+    depth = METADATA_NAMES.index("diffmaglim")
+    rows["kind"] = np.where(is_limit, LIMIT, DETECTION)
+    rows["candid"][is_limit] = NO_CANDID
+    rows["metadata"][np.ix_(is_limit, np.arange(len(METADATA)) != depth)] = np.nan
+    faults = (
+        np.isnan(columns["jd"]) | (columns["jd"] < 0),
+        columns["jd"] > jd[owner] - SAME_TIME_DAYS,
+        ~(columns["jd"] > jd[owner] - TOLD_DAYS),
+        is_limit & np.isnan(rows["metadata"][:, depth]),
+        ~is_limit & _apart(columns["ra"], columns["dec"], position[owner]),
+    )
+    fault = np.select(faults, np.arange(len(faults)), -1)
+    notes = sum((Counter(history.notes) for history in histories), Counter())
+    notes += Counter({name: int((fault == code).sum()) for code, name in enumerate(ROW_FAULTS)})
+    return rows[fault < 0], np.bincount(owner[fault < 0], minlength=len(histories)), notes
+
+
+def _apart(ra: np.ndarray, dec: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Which rows lie elsewhere than their alerts: the history of another object. One without a place is not judged."""
+    there = unit_vectors(within(ra, 0, 360), within(dec, -90, 90))
+    return np.linalg.norm(there - unit_vectors(*position.T), axis=-1) > chord(MAX_APART_ARCSEC)

@@ -1,0 +1,128 @@
+"""Views take the rows that they promise, and commute with taking and joining objects."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.made_sequences import sequences, with_histories
+from jtss import schema, views
+from jtss.schema import ALERT, COLUMNS, TOLD_DAYS
+
+COUNTS = (3, 1, 2, 5, 1)
+MANY = st.lists(st.integers(1, 3), min_size=1, max_size=4)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def assert_same(one, other):
+    schema.check(one)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def made(seed=0, counts=COUNTS):
+    """Objects with histories, and their alerts alone."""
+    alone = sequences(counts, seed=seed)
+    return with_histories(alone, seed), alone
+
+
+def test_alerts_are_what_the_histories_were_put_around():
+    both, alone = made()
+    assert len(both.kind) > len(alone.kind)
+    assert_same(views.alerts(both), alone)
+
+
+def test_alerts_cost_no_stamp_and_nothing_where_there_is_nothing_else():
+    both, alone = made()
+    assert views.alerts(both).stamps is both.stamps
+    assert views.alerts(alone) is alone
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(MANY, SEEDS, st.data())
+def test_alerts_of_objects_taken_are_those_taken_of_the_alerts(counts, seed, data):
+    both, alone = made(seed, counts)
+    objects = np.array(data.draw(st.lists(st.integers(0, len(counts) - 1), max_size=5)), int)
+    assert_same(views.alerts(schema.take(both, objects)), schema.take(alone, objects))
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(MANY, SEEDS), min_size=1, max_size=3))
+def test_alerts_of_parts_joined_are_those_joined_of_the_parts(drawn):
+    parts = [made(seed, counts) for counts, seed in drawn]
+    assert_same(views.alerts(schema.join([both for both, _ in parts])), schema.join([alone for _, alone in parts]))
+
+
+def test_one_alert_of_each_object():
+    both, alone = made()
+    objects = np.array([3, 0, 2])
+    second = views.first(both, objects, 1)
+    schema.check(second)
+    assert second.n_rows.tolist() == [1, 1, 1]
+    rows = alone.object_start[objects] + 1
+    for name, column in COLUMNS.items():
+        if column.axis in ("row", "stamp") and name != "stamp_row":
+            np.testing.assert_array_equal(getattr(second, name), getattr(alone, name)[rows])
+        elif column.axis == "object":
+            np.testing.assert_array_equal(getattr(second, name), getattr(alone, name)[objects])
+    assert views.first(both, np.empty(0, int), 4).n_objects == 0
+
+
+def test_an_alert_that_is_not_there_is_named():
+    both, _ = made()
+    with pytest.raises(ValueError, match="object ZTF2 has 2 alerts, asked for number 3"):
+        views.first(both, np.array([3, 2]), 2)
+    for number, which in ((2, 1), (0, -1)):
+        with pytest.raises(ValueError, match=f"object ZTF1: 1 alerts, asked for number {number}"):
+            views.packet(both, np.array([0, 1]), np.array([0, which]))
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(MANY, SEEDS)
+def test_a_packet_is_its_alert_and_what_is_earlier_by_thirty_days_at_most(counts, seed):
+    both, alone = made(seed, counts)
+    both.jd[: len(both.jd) // 3] -= 20  # some of it is older than that
+    objects = np.repeat(np.arange(len(counts)), counts)
+    which = np.concatenate([np.arange(n) for n in counts])
+    packets = views.packet(both, objects, which)
+    schema.check(packets)
+    np.testing.assert_array_equal(packets.candid[packets.object_start[1:] - 1], alone.candid)
+    for i, (owner, candid) in enumerate(zip(objects, alone.candid, strict=True)):
+        rows = slice(*packets.object_start[i : i + 2])
+        jd, now = both.jd[slice(*both.object_start[owner : owner + 2])], float(both.jd[both.candid == candid][0])
+        np.testing.assert_array_equal(packets.jd[rows], jd[(jd <= now) & (jd > now - TOLD_DAYS)])
+        assert packets.kind[rows][-1] == ALERT
+
+
+def recent_by_hand(both, alone, owner, which, n):
+    """Jd of the latest n detections 6 hours apart, the alert last; None where there are not so many."""
+    rows = slice(*both.object_start[owner : owner + 2])
+    now = alone.jd[alone.object_start[owner] + which]
+    jd = both.jd[rows][both.kind[rows] != schema.LIMIT]
+    taken = [now]
+    for earlier in sorted(jd[(jd < now) & (jd > now - TOLD_DAYS)], reverse=True):
+        if taken[-1] - earlier >= schema.MIN_GAP_DAYS:
+            taken.append(earlier)
+    return taken[:n][::-1] if len(taken) >= n else None
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(MANY, SEEDS, st.integers(1, 5))
+def test_the_recent_past_is_what_a_packet_tells_six_hours_apart(counts, seed, n):
+    both, alone = made(seed, counts)
+    both.jd[:] = (
+        both.jd[both.object_start[:-1]].repeat(both.n_rows)
+        + (both.jd - both.jd[both.object_start[:-1]].repeat(both.n_rows)) / 20
+    )  # hours apart, so that the gap counts
+    alone.jd[:] = both.jd[both.kind == ALERT]
+    objects = np.repeat(np.arange(len(counts)), counts)
+    which = np.concatenate([np.arange(k) for k in counts])
+    index, taken = views.recent(both, objects, which, n)
+    schema.check(taken)
+    expected = [recent_by_hand(both, alone, *pair, n) for pair in zip(objects, which, strict=True)]
+    assert index.tolist() == [i for i, jd in enumerate(expected) if jd is not None]
+    assert taken.n_rows.tolist() == [n] * len(index)
+    assert taken.jd.reshape(-1, n).tolist() == [jd for jd in expected if jd is not None]
+    assert schema.LIMIT not in taken.kind
+    assert (taken.kind[taken.object_start[1:] - 1] == ALERT).all()
+    np.testing.assert_array_equal(taken.object_id, both.object_id[objects[index]])
