@@ -33,8 +33,8 @@ BALANCED = (
 )
 BALANCED_AT_COUNTS = (
     "In training it saw the classes equally often at each count of detections and exposures, as far as each class has"
-    " such objects; on the sky they are not equally common. Its probabilities are for equal class priors at each of these"
-    " numbers; `jtss classify --priors` multiplies them by the priors that you expect, the same at all numbers."
+    " such objects; on the sky they are not equally common. Its probabilities are for equal class priors at each of"
+    " these counts; `jtss classify --priors` multiplies them by the priors that you expect, the same at all counts."
 )
 SIMULATED_SCORES = (
     "Accuracy on simulated alerts is not accuracy on the sky: the simulator leaves out whatever it does not model."
