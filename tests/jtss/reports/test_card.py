@@ -49,7 +49,7 @@ def test_the_card_names_every_difference_from_the_named_configuration(folder):
 def test_the_card_says_how_the_classes_were_balanced(folder):
     said = {
         "uniform": "it saw all classes equally often;",
-        "counts": "equal class priors at each of these numbers",
+        "counts": "equal class priors at each of these counts",
         "natural": "",
     }
     for balance, words in said.items():
