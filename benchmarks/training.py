@@ -114,7 +114,7 @@ def made(config: Config, n_objects: int, seed: int) -> Examples:
         (np.arange(n_objects) % len(config.classes)).astype(np.int32),
         np.zeros(n_objects, np.int8),
         np.arange(n_objects),
-        np.ones(n_objects, np.float32),
+        np.ones((n_objects, 2), np.float32),
     )
 
 
