@@ -41,7 +41,7 @@ def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp
         label,
         np.zeros(n, np.int8),
         np.arange(n),
-        rng.choice([1, 2, 4, 40, np.nan], n).astype(np.float32),
+        rng.choice([1, 2, 4, 40, np.nan], (n, 2)).astype(np.float32),
     )
 
 

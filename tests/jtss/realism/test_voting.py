@@ -1,5 +1,6 @@
 """Predictions are those of the labelled objects, in the order of the file, however it is read."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,8 +60,16 @@ def test_each_version_is_asked_for_with_its_counters(path, monkeypatch):
     made = sequences(COUNTS)
     came = made.metadata[made.object_start[:-1], schema.METADATA_NAMES.index("ndethist")][np.array(LABEL) >= 0]
     np.testing.assert_allclose(said["as_is"], 1 / (1 + np.abs(came)), rtol=1e-6)
-    for version in ("month", "day_one", "first"):  # nothing is told in this data set
+    for version in ("day_one", "first"):
         np.testing.assert_array_equal(said[version], [0.5] * 4)
+    whole = with_histories(made)
+    told = [
+        np.sum((whole.kind[start:end] == schema.DETECTION)[: np.argmax(whole.kind[start:end] == schema.ALERT)])
+        for start, end in pairwise(whole.object_start)
+    ]
+    assert max(told) > 0
+    month = np.array(told)[np.array(LABEL) >= 0] + 1
+    np.testing.assert_allclose(said["month"], 1 / (1 + month), rtol=1e-6)
     np.testing.assert_array_equal(said["hidden"], [0.125] * 4)
 
 
