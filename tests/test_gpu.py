@@ -15,6 +15,7 @@ import pytest
 
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
+from jtss import files
 from jtss.config import named, settings
 from jtss.errors import InputError
 from jtss.runs import ensemble
@@ -133,7 +134,7 @@ def finish(out: Path, name: str, **values) -> None:
     made |= {"hardware": {"device": "a GPU", "platform": "gpu", "n_cores": 16, "processor": "a CPU"}}
     made |= {"versions": {"jax": "1"}, "values": values}
     stages.result(out, name).parent.mkdir(parents=True, exist_ok=True)
-    stages.result(out, name).write_text(json.dumps(made))
+    files.write(stages.result(out, name), json.dumps(made))  # whole at once: another thread reads it
     if leaves := stages.BY_NAME[name].leaves:
         (out / stages.WORK).mkdir(exist_ok=True)
         (out / stages.WORK / leaves).write_bytes(bytes(100))
