@@ -138,13 +138,20 @@ def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | Al
     Raises:
         InputError: a path that is not there, something that cannot hold alerts, or nothing in it is an alert.
     """
+    return _read_alerts(alerts, allwise, histories=True)
+
+
+def _read_alerts(
+    alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None, histories: bool
+) -> Alerts:
+    """As `read_alerts`, with what packets tell of the past or, for models, which do not read it, without."""
     with ExitStack() as files, _one_family():
         catalogue = _catalogue(allwise)
         folder = files.enter_context(tempfile.TemporaryDirectory(prefix="jtss."))
         sources = [alerts] if isinstance(alerts, Given) or hasattr(alerts, "read") else alerts
         given = Counter()
-        items = _items(sources, given)
-        ingested = files.enter_context(ingest.ingest_items(items, workdir=folder, pad_edges=True))
+        items = _items(sources, given, histories)
+        ingested = files.enter_context(ingest.ingest_items(items, workdir=folder, pad_edges=True, histories=histories))
         if given and not ingested.ledger.kept and not ingested.dropped_by_object():
             reasons = ingested.ledger.as_dict()["dropped"] or ingested.ledger.as_dict()["notes"]
             why = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
@@ -157,7 +164,7 @@ def _catalogue(allwise: str | os.PathLike | AllWise | None) -> AllWise | None:
         return allwise if allwise is None or isinstance(allwise, AllWise) else crossmatch.load(allwise)
 
 
-def _items(sources: Iterable[Given], given: Counter) -> Iterator[Block | Alert | Rejection]:
+def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Block | Alert | Rejection]:
     """What the sources hold; counts by kind, or by path, what was given."""
     if not isinstance(sources, Iterable):
         raise InputError(f"{type(sources).__name__}: expected paths, bytes, open files or records of alerts")
@@ -170,7 +177,7 @@ def _items(sources: Iterable[Given], given: Counter) -> Iterator[Block | Alert |
             yield from read_stream(io.BytesIO(source), f"bytes {number}")
         elif isinstance(source, Mapping):
             given["records"] += 1
-            yield from_record(source, f"record {number}")
+            yield from_record(source, f"record {number}", histories)
         elif hasattr(source, "read"):
             name = str(getattr(source, "name", f"stream {number}"))
             given[name] += 1
@@ -293,7 +300,9 @@ class Model:
         with _one_family():
             wanted = None if priors is None else class_priors.normalised(priors)
             answer, classifier = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
-        given = nullcontext(alerts) if isinstance(alerts, Alerts) else read_alerts(alerts)
+        given = (
+            nullcontext(alerts) if isinstance(alerts, Alerts) else _read_alerts(alerts, allwise=None, histories=False)
+        )
         matched, rows = Counter(), []
         with given as read:
             classify.classify(

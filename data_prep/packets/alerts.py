@@ -25,7 +25,16 @@ from data_prep.packets.avro import (
     plausible_count,
     project_schema,
 )
-from data_prep.packets.history import MAX_BYTES, NOT_GIVEN, OTHER_FORM, TOO_LONG, UNREADABLE, History, parse
+from data_prep.packets.history import (
+    MAX_BYTES,
+    NOT_GIVEN,
+    OTHER_FORM,
+    PASSED_OVER,
+    TOO_LONG,
+    UNREADABLE,
+    History,
+    parse,
+)
 from data_prep.packets.metadata import CANDIDATE_FIELDS, FILTERS, exact, isdiffpos_value, plain, precise
 
 CRC_BYTES = 4
@@ -75,11 +84,12 @@ class _PayloadError(ValueError):
         self.reason = reason
 
 
-def decode_block(block: Block) -> Iterator[Alert | Rejection]:
+def decode_block(block: Block, histories: bool = True) -> Iterator[Alert | Rejection]:
     """Decode the records of a block, one at a time.
 
     Args:
         block: from `containers.read_blocks`.
+        histories: read what packets tell of the past, or pass over it.
 
     Yields:
         An Alert for each record, in order, or a Rejection: bad_schema, other_schema, corrupt_block, block_too_large (of
@@ -99,10 +109,12 @@ def decode_block(block: Block) -> Iterator[Alert | Rejection]:
     except _PayloadError as error:
         yield Rejection(error.reason, f"{block.codec}: {error}", block.source, n_alerts=lost)
         return
-    yield from _decode_records(block, payload, projection)
+    yield from _decode_records(block, payload, projection, histories)
 
 
-def _decode_records(block: Block, payload: bytes, projection: Projection) -> Iterator[Alert | Rejection]:
+def _decode_records(
+    block: Block, payload: bytes, projection: Projection, histories: bool
+) -> Iterator[Alert | Rejection]:
     stream = io.BytesIO(payload)
     for index in range(block.n_records):
         if stream.tell() == len(payload):
@@ -112,7 +124,7 @@ def _decode_records(block: Block, payload: bytes, projection: Projection) -> Ite
         try:
             if projection.walk is not None:
                 projection.walk(payload, stream.tell())
-            record = _read_record(stream, projection)
+            record = _read_record(stream, projection, histories)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
             lost = max(1, plausible_count(block.n_records, len(payload)) - index)
             detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
@@ -124,12 +136,12 @@ def _decode_records(block: Block, payload: bytes, projection: Projection) -> Ite
         yield Rejection("trailing_bytes", detail, block.source, n_alerts=0)
 
 
-def _read_record(stream: io.BytesIO, projection: Projection) -> dict:
+def _read_record(stream: io.BytesIO, projection: Projection, histories: bool) -> dict:
     """The fields of the next record that we read; its history, where it has one, as a `History`."""
-    record = {}
+    record: dict = {HISTORY_FIELD: NOT_GIVEN if histories else PASSED_OVER}
     for part in projection.parts:
         if isinstance(part, HistoryPart):
-            record[HISTORY_FIELD] = _read_history(stream, part)
+            record[HISTORY_FIELD] = _read_history(stream, part) if histories else _pass_over_history(stream, part)
         else:
             record |= schemaless_reader(stream, part.writer, part.reader)
     return record
@@ -149,10 +161,15 @@ def _read_history(stream: io.BytesIO, part: HistoryPart) -> History:
             return history
         except Exception:  # as in `_decode_records`
             pass
-    schemaless_reader(stream, part.writer, part.nothing)
+    _pass_over_history(stream, part)
     if part.reader is None:
         return OTHER_FORM
     return TOO_LONG if stream.tell() - start > MAX_BYTES else UNREADABLE
+
+
+def _pass_over_history(stream: io.BytesIO, part: HistoryPart) -> History:
+    schemaless_reader(stream, part.writer, part.nothing)
+    return PASSED_OVER
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:
@@ -191,7 +208,7 @@ def _unsnap(payload: bytes) -> bytes:
     return data
 
 
-def from_record(record: Mapping, source: str) -> Alert | Rejection:
+def from_record(record: Mapping, source: str, histories: bool = True) -> Alert | Rejection:
     """A record that somebody else has decoded, as fastavro gives it or a broker's client hands it over.
 
     It is read as generously as a packet: the candid may stand in `candidate` only, or be text, and cutouts may be bare
@@ -200,6 +217,7 @@ def from_record(record: Mapping, source: str) -> Alert | Rejection:
     Args:
         record: a mapping with the names of ZTF's schema.
         source: what to call it in the ledger.
+        histories: read what it tells of the past, or pass over it.
 
     Returns:
         An Alert, or a Rejection: other_schema where it is no alert's, and as in `decode_block` of one record.
@@ -215,7 +233,7 @@ def from_record(record: Mapping, source: str) -> Alert | Rejection:
             "survey": record.get("survey"),
             "candidate": {name: plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
             | {"candid": precise(candidate.get("candid")), "jd": _real(precise(candidate.get("jd")))},
-            HISTORY_FIELD: parse(record.get(HISTORY_FIELD)),
+            HISTORY_FIELD: parse(record.get(HISTORY_FIELD)) if histories else PASSED_OVER,
             **{name: _cutout(record.get(name)) for name in CUTOUT_FIELDS},
         },
         source,
@@ -258,8 +276,8 @@ def _check(record: dict, source: str) -> Alert | Rejection:
         if isinstance(value, str | bytes) and not _says_it(name, value):
             return Rejection(f"bad_{name}", f"{name} {_shown(value)}, expected {expected}", source, *known)
     cutouts = tuple(_stamp_data(record.get(field)) for field in CUTOUT_FIELDS)
-    history = record.get(HISTORY_FIELD, NOT_GIVEN)
-    return Alert(object_id, candid, jd, fid if fid in FILTERS else 0, candidate, cutouts, source, history)
+    fid = fid if fid in FILTERS else 0
+    return Alert(object_id, candid, jd, fid, candidate, cutouts, source, record[HISTORY_FIELD])
 
 
 def _says_it(name: str, text: str | bytes) -> bool:

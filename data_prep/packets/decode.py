@@ -70,7 +70,7 @@ class _Detection(NamedTuple):
     remarks: set[str]
 
 
-def decode(items: list[Block | Alert | Rejection], pad_edges: bool) -> list[Decoded]:
+def decode(items: list[Block | Alert | Rejection], pad_edges: bool, histories: bool = True) -> list[Decoded]:
     """Decode blocks and alerts; a Rejection among them is passed on.
 
     The images of one slice of alerts are in memory at a time, however many a block holds.
@@ -78,10 +78,11 @@ def decode(items: list[Block | Alert | Rejection], pad_edges: bool) -> list[Deco
     Args:
         items: what `containers.read_blocks` yields, or alerts that were decoded already.
         pad_edges: pad stamps cut by the edge of the image with NaN; otherwise such an alert is rejected.
+        histories: read what packets tell of the past, or pass over it; alerts come as they were decoded.
 
     FIDELITY, Stamps: the same function serves training sets and classification.
     """
-    alerts = chain.from_iterable(map(_outcomes, items))
+    alerts = chain.from_iterable(_outcomes(item, histories) for item in items)
     slices = iter(lambda: list(islice(alerts, ALERTS_PER_SLICE)), [])
     return [_decode_slice(outcomes, pad_edges) for outcomes in slices]
 
@@ -114,8 +115,8 @@ def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
     )
 
 
-def _outcomes(item: Block | Alert | Rejection) -> Iterable[Alert | Rejection]:
-    return decode_block(item) if isinstance(item, Block) else [item]
+def _outcomes(item: Block | Alert | Rejection, histories: bool) -> Iterable[Alert | Rejection]:
+    return decode_block(item, histories) if isinstance(item, Block) else [item]
 
 
 def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Rejection:

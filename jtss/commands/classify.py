@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     besides = (out, options.picture, options.rejects, options.allwise)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
-        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, passed_over=besides) as ingested,
+        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, histories=False, passed_over=besides) as ingested,
     ):
         _account_for(ingested, options)
         with table.open_table(out) as write:

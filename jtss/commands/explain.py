@@ -73,6 +73,8 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
     allwise = options.allwise and crossmatch.load(options.allwise)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
-        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, passed_over=[options.allwise]) as ingested,
+        ingest.ingest(
+            options.alerts, workdir=folder, pad_edges=True, histories=False, passed_over=[options.allwise]
+        ) as ingested,
     ):
         return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where

@@ -21,13 +21,14 @@ def read(tmp_path):
     """Sequences and ledger of some records, as a packet file each."""
     numbers = iter(range(100))
 
-    def _read(records, **options):
+    def _read(records, histories=True, **options):
         folder = tmp_path / str(next(numbers))
         (folder / "work").mkdir(parents=True)
         (folder / "alerts").mkdir()
         for number, record in enumerate(records):
             (folder / "alerts" / f"{number}.avro").write_bytes(encode_file([record]))
-        with ingest([folder / "alerts"], workdir=folder / "work", workers=1, progress=False) as ingested:
+        work = {"workdir": folder / "work", "workers": 1, "progress": False}
+        with ingest([folder / "alerts"], histories=histories, **work) as ingested:
             sequences = join(list(ingested.batches(**options)))
             check(sequences)
             return sequences, ingested.ledger
@@ -80,6 +81,24 @@ def test_the_papers_view_is_what_it_would_be_without_histories(read):
     with_history, _ = read(night())
     without, _ = read([record | {"prv_candidates": None} for record in night()])
     same(views.alerts(with_history), views.alerts(without))
+
+
+def test_histories_that_nobody_reads_are_passed_over(read):
+    """Whatever is wrong with them: the ledger does not speak of them, and the alerts are the same."""
+    records = [*night(), alert("ZTF18b", 20, history=[detection(40, 3)]), alert("ZTF18c", 30, history=None)]
+    with_history, _ = read(records)
+    without, ledger = read(records, histories=False)
+    same(views.alerts(with_history), views.alerts(without))
+    assert set(without.kind) == {ALERT, DETECTION}  # a second alert within six hours is read, and stays
+    assert ledger.as_dict()["notes"] == {"history_detections": 1}
+
+
+@pytest.mark.parametrize("histories", [True, False])
+def test_a_decoded_record_tells_what_its_packet_does(tmp_path, histories):
+    alerts = [from_record(record, "here", histories) for record in night()]
+    with ingest_items(alerts, workdir=tmp_path, workers=1) as ingested:
+        (sequences,) = ingested.batches()
+    assert (LIMIT in sequences.kind) == histories
 
 
 def test_the_order_of_packets_and_rows_does_not_matter(read):

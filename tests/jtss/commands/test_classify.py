@@ -69,6 +69,7 @@ def test_a_night_becomes_a_table_and_the_tally_is_printed(classify, tmp_path):
     status, out, err = classify("plain")
     assert (status, "WARNING" in err) == (0, False)
     assert out.startswith("alerts read")
+    assert "history" not in out  # which no model reads
     assert out.endswith("table: t.csv\n")
     assert ["objects", "classified", "5"] in [line.split() for line in out.splitlines()]
     assert list(answers("t.csv")) == ["ZTF18a", "ZTF18b", "ZTF18c", "ZTF18d", "ZTF18e"]
