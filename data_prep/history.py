@@ -3,9 +3,12 @@
 The result does not depend on the order of packets, nor of the rows in them.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from data_prep.packets.history import SAME_TIME_DAYS
+from data_prep.packets.history import SAME_TIME_DAYS, TOLD
 from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
 
 # Notes in the ledger: rows without stamps in the result, and rows that say something else than the one that stayed.
@@ -17,7 +20,56 @@ MEASURED = tuple(METADATA_NAMES.index(name) for name in ("magpsf", "isdiffpos", 
 ROUNDING_MAG = 1e-4  # ZTF writes histories with four decimals, alerts with all that they have
 
 
-def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+class Told(NamedTuple):
+    """Rows of objects, and who tells them.
+
+    Attributes:
+        owner: [M] int64, number of the object.
+        rank: [M] int64, of the packet that tells the row, in the order of time; OWN for the rows of alerts that were
+            read.
+        rows: [M] `packets.history.TOLD`.
+        times: [M] int64, how often a row is told; its rank is then the lowest.
+    """
+
+    owner: np.ndarray
+    rank: np.ndarray
+    rows: np.ndarray
+    times: np.ndarray
+
+
+def joined(parts: Sequence[Told]) -> Told:
+    """One after the other; at least one."""
+    return parts[0] if len(parts) == 1 else Told(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def gather(portions: Iterable[Told]) -> Told:
+    """All that is told in some portions, at least one, in the order of packets.
+
+    The memory grows with what is different in them: thousands of packets may tell the same few rows. A row that another
+    portion tells again is counted, not held.
+    """
+    parts, n_different, n_more = [], 0, 0
+    for portion in portions:
+        if n_more > n_different:  # so seldom that all the sorting takes n log n
+            parts = [_different(joined(parts))]
+            n_different, n_more = len(parts[0].rows), 0
+        parts.append(portion)
+        n_more += len(portion.rows)
+    return joined(parts)
+
+
+def _different(told: Told) -> Told:
+    """Each row once."""
+    content = told.rows.view(np.dtype((np.void, TOLD.itemsize)))
+    order = np.argsort(content, kind="stable")  # so that of equal rows that of the lowest rank is first
+    order = order[np.argsort(told.owner[order], kind="stable")]
+    content, owner = content[order], told.owner[order]
+    first = np.flatnonzero(np.append(True, (np.diff(owner) != 0) | (content[1:] != content[:-1])))
+    times = np.add.reduceat(told.times[order], first)
+    return Told(owner[first], told.rank[order[first]], content[first].view(TOLD), times)
+
+
+def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, times: np.ndarray | int = 1) -> tuple[np.ndarray, int]:
     """Choose among the rows of objects, so that each stands there once.
 
     Rows are the same that have one candid, or one filter and time: a source that is subtracted badly may be detected
@@ -25,9 +77,7 @@ def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndar
     else that told by the packet of the lowest rank.
 
     Args:
-        owner: [M] number of the object.
-        rank: [M] of the packet that tells the row, in the order of time; OWN for the rows of alerts that were read.
-        rows: [M] `packets.history.TOLD`.
+        owner, rank, rows, times: as in `Told`.
 
     Returns:
         chosen: indices of the rows that stay, object by object in time order.
@@ -38,7 +88,8 @@ def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndar
     order, by_candid = _first_of_each(order, rows, _of_one_candid(owner[order], rows[order]))
     order, by_exposure = _first_of_each(order, rows, _of_one_exposure(owner[order], rows[order]))
     left_out = np.concatenate([by_candid, by_exposure])
-    n_contradictions = int(_contradict(rows[left_out[:, 0]], rows[left_out[:, 1]]).sum())
+    n_times = np.broadcast_to(times, len(rows))[left_out[:, 0]]
+    n_contradictions = int(n_times @ _contradict(rows, *left_out.T))
     in_time = np.lexsort((*(rows[name][order] for name in ("kind", "candid", "fid", "jd")), owner[order]))
     return order[in_time], n_contradictions
 
@@ -75,10 +126,11 @@ def _of_one_exposure(owner: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return group
 
 
-def _contradict(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """[k] whether rows that should be the same are of another kind, magnitude, sign or depth."""
-    result = (one["kind"] == LIMIT) != (other["kind"] == LIMIT)
+def _contradict(rows: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """[k] whether pairs of rows [k] that should be the same are of another kind, magnitude, sign or depth."""
+    is_limit = rows["kind"] == LIMIT
+    result = is_limit[one] != is_limit[other]
     for column in MEASURED:
-        a, b = one["metadata"][:, column], other["metadata"][:, column]
-        result |= np.abs(a - b) > ROUNDING_MAG  # NaN, not given, contradicts nothing
+        values = rows["metadata"][:, column]
+        result |= np.abs(values[one] - values[other]) > ROUNDING_MAG  # NaN, not given, contradicts nothing
     return result

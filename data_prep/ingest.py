@@ -2,7 +2,7 @@
 
 Serves `build`, which stores the sequences, and classification, which does not. What is read goes to disk until it is
 known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert: 200
-to 300 bytes at the peak, when the sequences are chosen.
+to 300 bytes at the peak, when the sequences are chosen, then about 300 for each different row of an object's past.
 """
 
 import json
@@ -92,8 +92,13 @@ class Spool:
 
     def read_told(self, start: np.ndarray, count: np.ndarray) -> np.ndarray:
         """TOLD: what packets tell, one after the other, from where it begins and how many rows it is."""
-        places = zip((start * TOLD.itemsize).tolist(), (count * TOLD.itemsize).tolist(), strict=True)
-        return np.frombuffer(b"".join(os.pread(self._told.fileno(), size, at) for at, size in places if size), TOLD)
+        rows, end = np.empty(count.sum(), TOLD), np.cumsum(count)
+        data = memoryview(rows.view(np.uint8))
+        places = zip(*((column * TOLD.itemsize).tolist() for column in (start, end - count, end)), strict=True)
+        for at, begin, stop in places:
+            if begin < stop:
+                os.preadv(self._told.fileno(), [data[begin:stop]], at)
+        return rows
 
     def sources(self) -> Iterator[str]:
         """The source of each row, in order."""
@@ -255,7 +260,7 @@ class Ingested:
         )
 
     def _groups(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Objects `first` to `last` in groups whose histories, or that of a single object, fit into the memory."""
+        """Objects `first` to `last` in groups whose histories fit into the memory; that of a single object may not."""
         n_told = np.add.reduceat(
             self._keys["n_told"][self._order[self._edges[first] : self._edges[last]]],
             self._edges[first:last] - self._edges[first],
@@ -272,22 +277,34 @@ class Ingested:
     def _rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows (TOLD) of some objects, of their alerts and of what all of their packets tell; and how many each."""
         here = slice(self._edges[first], self._edges[last])
-        packets, verdict = self._order[here], self._verdict[here]
         owner = np.repeat(np.arange(last - first), np.diff(self._edges[first : last + 1]))
-        keys, own = self._keys[packets], verdict != DUPLICATE
-        rows = np.zeros(own.sum(), TOLD)
-        for name in ("jd", "candid", "fid"):
-            rows[name] = keys[name][own]
-        rows["kind"] = np.where(verdict[own] == KEPT, ALERT, DETECTION)
-        rows["metadata"] = self._spool.read("metadata", packets[own])
-        n_told = keys["n_told"].astype(np.int64)
-        told = self._spool.read_told(self._told_end[packets] - n_told, n_told)
-        owners = np.concatenate([owner[own], np.repeat(owner, n_told)])
-        ranks = np.concatenate([np.full(len(rows), history.OWN), np.repeat(_ranks(owner, keys), n_told)])
-        rows = np.concatenate([rows, told])
-        chosen, n_contradictions = history.once(owners, ranks, rows)
+        everything = history.joined([self._own(here, owner), history.gather(self._told(here, owner))])
+        chosen, n_contradictions = history.once(*everything)
         self.ledger.note(history.CONTRADICTS, n_contradictions)
-        return rows[chosen], np.bincount(owners[chosen], minlength=last - first)
+        return everything.rows[chosen], np.bincount(everything.owner[chosen], minlength=last - first)
+
+    def _own(self, here: slice, owner: np.ndarray) -> history.Told:
+        """The rows of alerts that were read."""
+        own = self._verdict[here] != DUPLICATE
+        packets = self._order[here][own]
+        rows = np.zeros(len(packets), TOLD)
+        for name in ("jd", "candid", "fid"):
+            rows[name] = self._keys[name][packets]
+        rows["kind"] = np.where(self._verdict[here][own] == KEPT, ALERT, DETECTION)
+        rows["metadata"] = self._spool.read("metadata", packets)
+        return history.Told(owner[own], np.full(len(rows), history.OWN), rows, np.ones(len(rows), np.int64))
+
+    def _told(self, here: slice, owner: np.ndarray) -> Iterator[history.Told]:
+        """What packets tell of the past, a portion at a time, and nothing at the least."""
+        packets = self._order[here]
+        n_told = self._keys["n_told"][packets].astype(np.int64)
+        rank = _ranks(owner, self._keys[packets])
+        portion = (np.cumsum(n_told) - n_told) // TOLD_AT_ONCE
+        for part in np.split(np.arange(len(packets)), np.flatnonzero(np.diff(portion)) + 1):
+            count = n_told[part]
+            rows = self._spool.read_told(self._told_end[packets[part]] - count, count)
+            of_packets = (np.repeat(column[part], count) for column in (owner, rank))
+            yield history.Told(*of_packets, rows, np.ones(len(rows), np.int64))
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
         """Settle the account: each detection read is now kept or dropped.

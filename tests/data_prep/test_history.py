@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.history import OWN, counts, once
+from data_prep.history import OWN, Told, counts, gather, once
 from data_prep.packets.history import TOLD
 from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES
 
@@ -134,3 +134,28 @@ def test_telling_it_again_changes_nothing(telling):
     again = telling + [(o, rank + 4, row) for o, rank, row in telling]
     twice = merged([row for *_, row in again], [r for _, r, _ in again], [o for o, *_ in again])[0]
     assert once_told.tobytes() == twice.tobytes()
+
+
+@given(TELLING, st.integers(1, 5))
+def test_portions_do_not_matter(telling, size):
+    """In portions of a few rows, in the order of packets: the same rows stay, and as many contradict them."""
+    telling = sorted(telling, key=lambda one: one[1])
+    made = rows(*(row for *_, row in telling))
+    owner, rank = (np.array([one[i] for one in telling], int) for i in (0, 1))
+    whole = Told(owner, rank, made, np.ones(len(made), int))
+    cuts = range(0, max(len(made), 1), size)
+    gathered = gather(Told(*(column[at : at + size] for column in whole)) for at in cuts)
+    assert gathered.times.sum() == len(made)
+    results = []
+    for told in (whole, gathered):
+        chosen, n_contradictions = once(*told)
+        results.append((told.rows[chosen].tobytes(), n_contradictions))
+    assert results[0] == results[1]
+
+
+def test_what_is_told_a_thousand_times_is_held_a_few_times():
+    made = rows(*[(DETECTION, day, day, 1, 18.0, 20.0) for day in (1, 2, 3)])
+    gathered = gather(Told(np.zeros(3, int), np.full(3, rank), made, np.ones(3, int)) for rank in range(1000))
+    assert len(gathered.rows) <= 9
+    assert gathered.times.sum() == 3000
+    assert gathered.rank.min() == 0
