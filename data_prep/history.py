@@ -11,9 +11,11 @@ import numpy as np
 from data_prep.packets.history import SAME_TIME_DAYS, TOLD
 from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
 
-# Notes in the ledger: rows without stamps in the result, and rows that say something else than the one that stayed.
+# Notes in the ledger: rows without stamps in the result, rows that say something else of a detection or an exposure
+# than the one that stayed, and detections beside another of the same exposure, as ZTF makes them of bad subtractions.
 IN_THE_RESULT = {"history_detections": DETECTION, "history_limits": LIMIT}
-CONTRADICTS = "history_contradicts"
+CONTRADICTS, SECOND = "history_contradicts", "history_second_in_exposure"
+NOTES = (*IN_THE_RESULT, CONTRADICTS, SECOND)
 
 OWN = -1  # the rank of rows of alerts that were read, which go before what is told of them
 MEASURED = tuple(METADATA_NAMES.index(name) for name in ("magpsf", "isdiffpos", "diffmaglim"))
@@ -69,7 +71,9 @@ def _different(told: Told) -> Told:
     return Told(owner[first], told.rank[order[first]], content[first].view(TOLD), times)
 
 
-def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, times: np.ndarray | int = 1) -> tuple[np.ndarray, int]:
+def once(
+    owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, times: np.ndarray | int = 1
+) -> tuple[np.ndarray, dict[str, int]]:
     """Choose among the rows of objects, so that each stands there once.
 
     Rows are the same that have one candid, or one filter and time: a source that is subtracted badly may be detected
@@ -81,17 +85,18 @@ def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, times: np.ndarra
 
     Returns:
         chosen: indices of the rows that stay, object by object in time order.
-        n_contradictions: rows that were left out, though they say something else than the one that stayed.
+        notes: for the ledger, on the rows that were left out; those with another candid are of another source.
     """
     content = [column for column in rows["metadata"].T if not np.isnan(column).all()]
     order = np.lexsort((*content, rows["jd"], rows["fid"], rows["candid"], rows["kind"], rank, owner))
     order, by_candid = _first_of_each(order, rows, _of_one_candid(owner[order], rows[order]))
     order, by_exposure = _first_of_each(order, rows, _of_one_exposure(owner[order], rows[order]))
-    left_out = np.concatenate([by_candid, by_exposure])
-    n_times = np.broadcast_to(times, len(rows))[left_out[:, 0]]
-    n_contradictions = int(n_times @ _contradict(rows, *left_out.T))
+    is_other = (rows["candid"][by_exposure] != NO_CANDID).all(axis=1)
+    same = np.concatenate([by_candid, by_exposure[~is_other]])
+    n_times = np.broadcast_to(times, len(rows))[same[:, 0]]
+    notes = {CONTRADICTS: int(n_times @ _contradict(rows, *same.T)), SECOND: int(is_other.sum())}
     in_time = np.lexsort((*(rows[name][order] for name in ("kind", "candid", "fid", "jd")), owner[order]))
-    return order[in_time], n_contradictions
+    return order[in_time], notes
 
 
 def counts(kind: np.ndarray) -> dict[str, int]:

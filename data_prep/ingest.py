@@ -228,7 +228,7 @@ class Ingested:
                 ledger's note `allwise_matched` counts the objects so far with a source, see `crossmatch.report`.
             labels: label by objectId.
         """
-        for name in (*history.IN_THE_RESULT, history.CONTRADICTS):
+        for name in history.NOTES:
             self.ledger.notes.pop(name, None)
         if allwise is not None:
             self.ledger.notes[ALLWISE_MATCHED] = 0
@@ -279,8 +279,9 @@ class Ingested:
         here = slice(self._edges[first], self._edges[last])
         owner = np.repeat(np.arange(last - first), np.diff(self._edges[first : last + 1]))
         everything = history.joined([self._own(here, owner), history.gather(self._told(here, owner))])
-        chosen, n_contradictions = history.once(*everything)
-        self.ledger.note(history.CONTRADICTS, n_contradictions)
+        chosen, notes = history.once(*everything)
+        for name, count in notes.items():
+            self.ledger.note(name, count)
         return everything.rows[chosen], np.bincount(everything.owner[chosen], minlength=last - first)
 
     def _own(self, here: slice, owner: np.ndarray) -> history.Told:

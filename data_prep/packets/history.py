@@ -30,7 +30,7 @@ from jtss.schema import DETECTION, LIMIT, METADATA, METADATA_NAMES, NO_CANDID, T
 MAX_ROWS = 4096  # an object in the field that was watched most has some hundreds in 30 days
 MAX_BYTES = 1 << 20  # in Avro; 250 a row
 SAME_TIME_DAYS = 1e-6  # ZTF writes jd to 1e-7 day; no exposure is shorter than 30 seconds
-JD, ISDIFFPOS, MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "isdiffpos", "magpsf"))
+JD, FID, ISDIFFPOS, MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "fid", "isdiffpos", "magpsf"))
 
 # A row of an object, without stamps: one that is told, or one of an alert.
 TOLD = np.dtype(
@@ -41,6 +41,7 @@ TOLD = np.dtype(
 HISTORY_NOT_GIVEN, HISTORY_UNREADABLE = "history_not_given", "history_unreadable"
 HISTORY_OTHER_FORM, HISTORY_TOO_LONG = "history_other_form", "history_too_long"
 HISTORY_NOT_A_ROW, HISTORY_NOT_A_NUMBER = "history_not_a_row", "history_not_a_number"
+HISTORY_BAD_FID = "history_bad_fid"
 ROW_FAULTS = (
     "history_without_jd",
     "history_later_than_alert",
@@ -97,11 +98,20 @@ def parse(value: object) -> History:
     ).reshape(-1, len(HISTORY_FIELDS))
     values[:, JD] = [_value(precise(row.get("jd"))) for row in rows]
     values[:, ISDIFFPOS] = [_sign(row.get("isdiffpos")) for row in rows]
+    values[:, FID] = [_filter(row.get("fid")) for row in rows]
+    bad_fid = np.isinf(values[:, FID])
+    values[bad_fid, FID] = np.nan
     wrong = np.abs(values) > FLOAT32_MAX
     values[wrong] = np.nan
-    kept = ~wrong[:, MAGPSF]  # otherwise it is not known what kind of row it is
-    notes = {HISTORY_NOT_A_ROW: len(value) - len(rows), HISTORY_NOT_A_NUMBER: int(wrong.any(axis=1).sum())}
+    kept = ~wrong[:, MAGPSF] & ~bad_fid  # otherwise it is not known what kind of row it is, or of which exposure
+    notes = {
+        HISTORY_NOT_A_ROW: len(value) - len(rows),
+        HISTORY_NOT_A_NUMBER: int(wrong.any(axis=1).sum()),
+        HISTORY_BAD_FID: int(bad_fid.sum()),
+    }
     candid = np.array([exact(precise(row.get("candid"))) for row in rows], np.int64)
+    if _has_one_time(values[kept]):
+        return UNREADABLE
     return History(values[kept], candid[kept], {name: count for name, count in notes.items() if count})
 
 
@@ -111,6 +121,24 @@ def _value(value: object) -> float:
         return np.nan
     read = number(value)
     return read if read == read or (isinstance(value, Real) and value != value) else np.inf
+
+
+def _filter(value: object) -> float:
+    """A filter as a number; text that is none of ZTF's is infinity, for it is no filter of an alert, either."""
+    if not isinstance(value, str | bytes):
+        return number(value)
+    return float(exact(value)) if exact(value) in FILTERS else np.inf
+
+
+def _has_one_time(values: np.ndarray) -> bool:
+    """Whether rows [k, 16] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
+
+    Of one exposure ZTF tells a limit, a detection, or two where the source was subtracted badly.
+    """
+    is_exposure = len(values) < 2 or (
+        len(values) == 2 and not np.isnan(values[:, MAGPSF]).any() and values[0, FID] == values[1, FID]
+    )
+    return not is_exposure and bool(np.ptp(values[:, JD]) <= SAME_TIME_DAYS)
 
 
 def _sign(value: object) -> float:

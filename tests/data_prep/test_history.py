@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.history import OWN, Told, counts, gather, once
+from data_prep.history import CONTRADICTS, OWN, SECOND, Told, counts, gather, once
 from data_prep.packets.history import TOLD
 from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES
 
@@ -25,57 +25,59 @@ def rows(*given):
 def merged(given, rank, owner=None):
     made = rows(*given)
     owner = np.zeros(len(made), int) if owner is None else np.array(owner)
-    chosen, n_contradictions = once(owner, np.array(rank), made)
-    return made[chosen], n_contradictions
+    chosen, notes = once(owner, np.array(rank), made)
+    return made[chosen], notes
 
 
 def test_an_alert_goes_before_what_is_told_of_it():
-    seen, n_contradictions = merged(
+    seen, notes = merged(
         [(DETECTION, 1, 7, 1, 18.0, 20.0), (ALERT, 1, 7, 1, 18.5, 20.0), (DETECTION, 1, 0, 1, 18.5, 20.0)], [0, OWN, 1]
     )
     assert seen["kind"].tolist() == [ALERT]
-    assert n_contradictions == 1
+    assert notes[CONTRADICTS] == 1
 
 
 def test_of_two_versions_that_of_the_earliest_packet_stays():
     told = [(DETECTION, 1, 7, 1, mag, 20.0) for mag in (18.3, 18.1, 18.2)]
-    seen, n_contradictions = merged(told, [2, 0, 1])
+    seen, notes = merged(told, [2, 0, 1])
     assert seen["metadata"][:, METADATA_NAMES.index("magpsf")].tolist() == [np.float32(18.1)]
-    assert n_contradictions == 2
+    assert notes[CONTRADICTS] == 2
 
 
 @pytest.mark.parametrize(
-    ("other", "n_rows", "n_contradictions"),
+    ("other", "n_rows", "note"),
     [
-        ((DETECTION, 1, 7, 1, 18.0, 20.0), 1, 0),
-        ((DETECTION, 1 + 5e-7, 0, 1, 18.0, 20.0), 1, 0),  # the same exposure, without its candid
-        ((DETECTION, 1 + 3e-6, 0, 1, 18.0, 20.0), 2, 0),
-        ((DETECTION, 1, 0, 2, 18.0, 20.0), 2, 0),  # another filter
-        ((DETECTION, 2, 7, 2, 18.0, 20.0), 1, 0),  # the same candid
-        ((DETECTION, 1, 7, 1, 18.00005, 20.0), 1, 0),  # rounded as ZTF does
-        ((DETECTION, 1, 7, 1, 18.001, 20.0), 1, 1),
-        ((DETECTION, 1, 7, 1, 18.0, 20.2), 1, 1),
-        ((DETECTION, 1, 7, 1, 18.0, np.nan), 1, 0),  # not given
-        ((DETECTION, 1, 8, 1, 19.0, 20.0), 1, 1),  # two sources in one exposure
-        ((LIMIT, 1, 0, 1, np.nan, 20.0), 1, 1),  # the one saw it, the other did not
+        ((DETECTION, 1, 7, 1, 18.0, 20.0), 1, None),
+        ((DETECTION, 1 + 5e-7, 0, 1, 18.0, 20.0), 1, None),  # the same exposure, without its candid
+        ((DETECTION, 1 + 3e-6, 0, 1, 18.0, 20.0), 2, None),
+        ((DETECTION, 1, 0, 2, 18.0, 20.0), 2, None),  # another filter
+        ((DETECTION, 2, 7, 2, 18.0, 20.0), 1, None),  # the same candid
+        ((DETECTION, 1, 7, 1, 18.00005, 20.0), 1, None),  # rounded as ZTF does
+        ((DETECTION, 1, 7, 1, 18.001, 20.0), 1, CONTRADICTS),
+        ((DETECTION, 1, 7, 1, 18.0, 20.2), 1, CONTRADICTS),
+        ((DETECTION, 1, 7, 1, 18.0, np.nan), 1, None),  # not given
+        ((DETECTION, 1, 8, 1, 19.0, 20.0), 1, SECOND),
+        ((DETECTION, 1, 8, 1, 18.0, 20.0), 1, SECOND),
+        ((DETECTION, 1, 0, 1, 19.0, 20.0), 1, CONTRADICTS),  # the same exposure, whatever its candid
+        ((LIMIT, 1, 0, 1, np.nan, 20.0), 1, CONTRADICTS),  # the one saw it, the other did not
     ],
 )
-def test_what_is_the_same_row_and_what_contradicts_it(other, n_rows, n_contradictions):
-    seen, counted = merged([(DETECTION, 1, 7, 1, 18.0, 20.0), other], [0, 1])
-    assert (len(seen), counted) == (n_rows, n_contradictions)
+def test_what_is_the_same_row_and_what_contradicts_it(other, n_rows, note):
+    seen, notes = merged([(DETECTION, 1, 7, 1, 18.0, 20.0), other], [0, 1])
+    assert (len(seen), notes) == (n_rows, {CONTRADICTS: 0, SECOND: 0} | ({note: 1} if note else {}))
     assert seen["candid"][0] == 7
 
 
 @pytest.mark.parametrize("kept", [7, 8])
 def test_of_two_alerts_of_one_exposure_that_with_stamps_stays(kept):
     alerts = [(ALERT if candid == kept else DETECTION, 1, candid, 1, 10.0 + candid, 20.0) for candid in (8, 7)]
-    seen, n_contradictions = merged([*alerts, (DETECTION, 1, 6, 1, 16.0, 20.0)], [OWN, OWN, 0])
-    assert (seen["candid"].tolist(), n_contradictions) == ([kept], 2)
+    seen, notes = merged([*alerts, (DETECTION, 1, 6, 1, 16.0, 20.0)], [OWN, OWN, 0])
+    assert (seen["candid"].tolist(), notes) == ([kept], {CONTRADICTS: 0, SECOND: 2})
 
 
 def test_alerts_with_stamps_all_stay():
-    seen, n_contradictions = merged([(ALERT, 1, 7, 1, 18.0, 20.0), (ALERT, 1, 7, 1, 18.0, 20.0)], [OWN, OWN])
-    assert (len(seen), n_contradictions) == (2, 0)
+    seen, notes = merged([(ALERT, 1, 7, 1, 18.0, 20.0), (ALERT, 1, 7, 1, 18.0, 20.0)], [OWN, OWN])
+    assert (len(seen), notes) == (2, {CONTRADICTS: 0, SECOND: 0})
 
 
 def test_objects_do_not_mix_and_rows_come_in_time():
@@ -86,8 +88,8 @@ def test_objects_do_not_mix_and_rows_come_in_time():
 
 
 def test_nothing_is_nothing():
-    seen, n_contradictions = merged([], [])
-    assert (len(seen), n_contradictions) == (0, 0)
+    seen, notes = merged([], [])
+    assert (len(seen), notes) == (0, {CONTRADICTS: 0, SECOND: 0})
 
 
 ROW = st.tuples(
@@ -106,8 +108,8 @@ def test_the_order_of_rows_does_not_matter(telling, random):
     shuffled = random.sample(telling, len(telling))
     results = []
     for order in (telling, shuffled):
-        seen, n_contradictions = merged([row for *_, row in order], [r for _, r, _ in order], [o for o, *_ in order])
-        results.append((seen.tobytes(), n_contradictions))
+        seen, notes = merged([row for *_, row in order], [r for _, r, _ in order], [o for o, *_ in order])
+        results.append((seen.tobytes(), notes))
     assert results[0] == results[1]
 
 
@@ -115,7 +117,7 @@ def test_the_order_of_rows_does_not_matter(telling, random):
 def test_each_exposure_and_each_candid_is_there_once_and_none_is_lost(telling):
     owner = np.array([o for o, *_ in telling], int)
     made = rows(*(row for *_, row in telling))
-    chosen, n_contradictions = once(owner, np.array([r for _, r, _ in telling], int), made)
+    chosen, notes = once(owner, np.array([r for _, r, _ in telling], int), made)
     seen = list(zip(owner[chosen], made["jd"][chosen], made["fid"][chosen], strict=True))
     assert len(set(seen)) == len(seen)
     named = [(o, c) for o, c in zip(owner[chosen], made["candid"][chosen], strict=True) if c]
@@ -124,7 +126,7 @@ def test_each_exposure_and_each_candid_is_there_once_and_none_is_lost(telling):
         assert (o, row["jd"], row["fid"]) in seen or any(
             made["candid"][i] == row["candid"] != 0 for i in np.flatnonzero(owner == o)
         )
-    assert n_contradictions <= len(made) - len(chosen)
+    assert sum(notes.values()) <= len(made) - len(chosen)
 
 
 @given(TELLING)
@@ -148,8 +150,8 @@ def test_portions_do_not_matter(telling, size):
     assert gathered.times.sum() == len(made)
     results = []
     for told in (whole, gathered):
-        chosen, n_contradictions = once(*told)
-        results.append((told.rows[chosen].tobytes(), n_contradictions))
+        chosen, notes = once(*told)
+        results.append((told.rows[chosen].tobytes(), notes))
     assert results[0] == results[1]
 
 

@@ -62,6 +62,15 @@ CASES = {
     "limit of depth -999": ([limit(2, diffmaglim=-999.0), *ONE], 1, {"history_limit_without_depth": 1}),
     "later": ([detection(-1, 8), limit(-40), *ONE], 1, {"history_later_than_alert": 2}),
     "equal": ([detection(0, 1), limit(1e-7), *ONE], 1, {"history_later_than_alert": 2}),
+    "nothing but the alert itself": ([detection(0, 1)], 0, {"history_later_than_alert": 1}),
+    "all at the time of the alert": ([detection(0, i) for i in (1, 2, 3)], 0, {"history_unreadable": 1}),
+    "all at one time": ([detection(5, i) for i in (1, 2, 3)], 0, {"history_unreadable": 1}),
+    "all later, at one time": ([detection(-1, 8), limit(-1)], 0, {"history_unreadable": 1}),
+    "two filters at one time": ([detection(5, 8), detection(5, 9, fid=2)], 0, {"history_unreadable": 1}),
+    "two of one exposure": ([detection(5, 8), detection(5, 9)], 2, {}),
+    "an exposure among others": ([detection(5, 8), detection(5, 9), *ONE], 3, {}),
+    "filter in words": ([detection(1, 8, fid="g"), limit(2, fid=b"4"), *ONE], 1, {"history_bad_fid": 2}),
+    "filter as text of a number": ([detection(1, 8, fid="2"), limit(2, fid=b"3"), *ONE], 3, {}),
     "just before": ([limit(1e-4), *ONE], 2, {}),
     "30 days": ([limit(30), limit(72), *ONE], 1, {"history_older_than_30_days": 2}),
     "nearly 30 days": ([limit(29.9999), *ONE], 2, {}),
@@ -104,10 +113,15 @@ def test_a_detection_needs_no_candid(candid, read):
     assert (row["kind"], row["candid"], notes) == (DETECTION, read, {})
 
 
-@pytest.mark.parametrize("fid", [0, 9, None, 1.5, "r"])
+@pytest.mark.parametrize("fid", [0, 9, None, 1.5])
 def test_an_unknown_filter_is_none(fid):
     (row,), _ = judged([detection(1, 8, fid=fid)])
     assert row["fid"] == 0
+
+
+def test_text_of_a_filter_is_read_as_in_an_alert():
+    rows, _ = judged([detection(1, 8, fid="2"), limit(2, fid=b" 3 ")])
+    assert rows["fid"].tolist() == [2, 3]
 
 
 def test_nothing_is_apart_from_an_alert_without_a_place():
