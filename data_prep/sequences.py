@@ -3,14 +3,10 @@
 import numpy as np
 
 from data_prep.packets.metadata import MAX_APART_ARCSEC, chord, unit_vectors
-from jtss.schema import MAX_DETECTIONS, MIN_GAP_DAYS
+from jtss.schema import GAP_TOLERANCE_DAYS, MAX_DETECTIONS, MIN_GAP_DAYS
 
 VERDICTS = ("kept", "duplicate_candid", "within_6_hours", f"beyond_first_{MAX_DETECTIONS}", "positions_apart")
 KEPT, DUPLICATE, WITHIN, BEYOND, APART = range(5)
-
-# ZTF writes jd to 1e-7 day, so two of them may show an exact quarter of a day up to 1e-7 day short; a float64 near
-# 2.4e6 adds 5e-10. The rule is meant at minutes, so twice that costs nothing.
-GAP_TOLERANCE_DAYS = 2e-7
 
 
 def select(

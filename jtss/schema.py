@@ -26,6 +26,9 @@ FILL_LIMIT = 1e30  # |pixel| above this is a fill value, not light
 
 MAX_DETECTIONS = 5  # the longest sequence that any model reads
 MIN_GAP_DAYS = 0.25  # a detection closer than this to the last kept one is dropped
+# ZTF writes jd to 1e-7 day, so two of them may show an exact quarter of a day up to 1e-7 day short; a float64 near
+# 2.4e6 adds 5e-10. The rule is meant at minutes, so twice that costs nothing.
+GAP_TOLERANCE_DAYS = 2e-7
 TOLD_DAYS = 30.0  # of its object's past, in a packet
 
 ALLWISE_BANDS = ("W1", "W2", "W3", "W4")

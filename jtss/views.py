@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from jtss.schema import ALERT, COLUMNS, LIMIT, MIN_GAP_DAYS, TOLD_DAYS, Sequences, select_rows
+from jtss.schema import ALERT, COLUMNS, GAP_TOLERANCE_DAYS, LIMIT, MIN_GAP_DAYS, TOLD_DAYS, Sequences, select_rows
 
 
 def alerts(sequences: Sequences) -> Sequences:
@@ -89,7 +89,8 @@ def recent(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n: int)
     for i, (begin, end) in enumerate(pairwise(packets.object_start)):
         rows = [end - 1]
         for row in range(end - 2, begin - 1, -1):
-            if len(rows) < n and packets.kind[row] != LIMIT and packets.jd[row] <= packets.jd[rows[-1]] - MIN_GAP_DAYS:
+            gap = packets.jd[rows[-1]] - packets.jd[row]
+            if len(rows) < n and packets.kind[row] != LIMIT and gap >= MIN_GAP_DAYS - GAP_TOLERANCE_DAYS:
                 rows.append(row)
         if len(rows) == n:
             index.append(i)

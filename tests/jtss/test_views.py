@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_prep.sequences import KEPT, select
 from helpers.made_sequences import sequences, with_histories
 from jtss import schema, views
 from jtss.schema import ALERT, COLUMNS, TOLD_DAYS
@@ -101,7 +102,7 @@ def recent_by_hand(both, alone, owner, which, n):
     jd = both.jd[rows][both.kind[rows] != schema.LIMIT]
     taken = [now]
     for earlier in sorted(jd[(jd < now) & (jd > now - TOLD_DAYS)], reverse=True):
-        if taken[-1] - earlier >= schema.MIN_GAP_DAYS:
+        if taken[-1] - earlier >= schema.MIN_GAP_DAYS - schema.GAP_TOLERANCE_DAYS:
             taken.append(earlier)
     return taken[:n][::-1] if len(taken) >= n else None
 
@@ -126,3 +127,13 @@ def test_the_recent_past_is_what_a_packet_tells_six_hours_apart(counts, seed, n)
     assert schema.LIMIT not in taken.kind
     assert (taken.kind[taken.object_start[1:] - 1] == ALERT).all()
     np.testing.assert_array_equal(taken.object_id, both.object_id[objects[index]])
+
+
+@pytest.mark.parametrize(("short_days", "n_taken"), [(0, 1), (1e-7, 1), (3e-7, 0)])
+def test_a_gap_that_times_of_ztf_show_a_little_short_is_six_hours(short_days, n_taken):
+    """As where the alerts of a sequence are chosen: times are written to 1e-7 day."""
+    alone, owner = sequences((2,)), np.zeros(1, int)
+    alone.jd[:] = 2459000.7 - np.array([schema.MIN_GAP_DAYS - short_days, 0])
+    index, _ = views.recent(alone, owner, np.ones(1, int), 2)
+    _, verdict = select(owner.repeat(2), alone.jd, alone.candid, alone.candid)
+    assert len(index) == n_taken == (verdict == KEPT).sum() - 1
