@@ -28,7 +28,8 @@ class Built:
 
     Attributes:
         ledger, n_objects, content_hash: of the file.
-        remarks, warnings: for the user, a line each: what became of the catalogue and of the labels.
+        remarks, warnings: for the user, a line each: what became of the catalogue and of the labels, and which
+            splits were made.
     """
 
     ledger: Ledger
@@ -91,7 +92,7 @@ def _write(
     names = ingested.object_ids
     source = crossmatch.groups(*ingested.positions.T)
     warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})
-    label, n_alerts = [], []
+    label, n_alerts, remarks = [], [], []
     for batch in ingested.batches(allwise=allwise, labels=usable):
         writer.append(batch)
         label.append(batch.label)
@@ -99,9 +100,11 @@ def _write(
     label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
     if known is not None:
         _take_notes(ingested.ledger, names, known, label, n_alerts)
+        made, doubts = labels.splits_made(label, n_alerts)
+        remarks.append(made)
+        warnings.extend(doubts)
     split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
-    remarks = []
     if allwise is not None:
         n_matched = ingested.ledger.notes[ALLWISE_MATCHED]
         (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, len(names)))

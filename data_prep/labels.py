@@ -139,7 +139,11 @@ def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarr
 
 PER_CLASS = 200  # objects of each class for test, and as many for validation; TSC §IV-A
 PER_CLASS_OF_FIRST_ALERTS = 100
-FIRST_ALERT_CLASSES = ("asteroid", "bogus")  # have one alert: a data set with them is for classifiers of first alerts
+FIRST_ALERT_CLASSES = ("asteroid", "bogus")  # have one alert: a data set of them is for classifiers of first alerts
+FIRST_ALERT_SHARE = (
+    0.05  # of the labelled objects; fewer are strays in a set of sequences. Nearly a half in the paper's
+)
+LEAST_SCORED = 10  # objects of a class in a test that is worth keeping for sequences of all lengths
 TRAIN, VALIDATION, TEST = (SPLIT_NAMES.index(name) for name in ("train", "validation", "test"))
 
 
@@ -171,8 +175,9 @@ class Candidates(NamedTuple):
 def candidates(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, Candidates]:
     """Who may be drawn for test and validation, by class.
 
-    Objects with five alerts, so that sequences of all lengths are scored on the same objects; all of them in a data set
-    of first alerts, and in a class that has no such objects to spare.
+    In a data set of sequences those with five alerts, so that sequences of all lengths are scored on the same objects;
+    all objects of a class where those with five alerts would give fewer than `LEAST_SCORED` for the test, and all would
+    give more. In a data set of first alerts, see `is_of_first_alerts`, all.
 
     Args:
         label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
@@ -180,14 +185,25 @@ def candidates(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, Candidates]
     FIDELITY, Splits.
     """
     of_class = {name: np.flatnonzero(label == code) for code, name in enumerate(CLASS_NAMES)}
-    of_first_alerts = any(len(of_class[name]) for name in FIRST_ALERT_CLASSES)
+    of_first_alerts = is_of_first_alerts(label)
     wanted = PER_CLASS_OF_FIRST_ALERTS if of_first_alerts else PER_CLASS
     result = {}
     for name, members in of_class.items():
         whole = Candidates(members[n_alerts[members] >= MAX_DETECTIONS], MAX_DETECTIONS, wanted)
-        usable = whole.n_each and not of_first_alerts
-        result[name] = whole if usable else Candidates(members, 1, wanted)
+        every = Candidates(members, 1, wanted)
+        is_enough = whole.n_each >= min(LEAST_SCORED, every.n_each)
+        result[name] = whole if is_enough and not of_first_alerts else every
     return result
+
+
+def is_of_first_alerts(label: np.ndarray) -> bool:
+    """Whether labels [N] are those of a data set of first alerts: some of its objects can have no more than one."""
+    n_single = _n_single(label)
+    return bool(n_single and n_single >= FIRST_ALERT_SHARE * np.sum(label != UNLABELLED))
+
+
+def _n_single(label: np.ndarray) -> int:
+    return int(np.isin(label, [CLASS_NAMES.index(name) for name in FIRST_ALERT_CLASSES]).sum())
 
 
 def assign(
@@ -228,6 +244,51 @@ def _keep_together(split: np.ndarray, object_id: np.ndarray, source: np.ndarray)
     labelled = labelled[np.argsort(object_id[labelled].astype(str), kind="stable")]
     _, first, which = np.unique(source[labelled], return_index=True, return_inverse=True)
     split[labelled] = split[labelled[first]][which]
+
+
+def splits_made(label: np.ndarray, n_alerts: np.ndarray) -> tuple[str, list[str]]:
+    """Which splits `assign` makes of such objects and why, in a line; and warnings where they might not be those meant.
+
+    Args:
+        label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
+    """
+    drawn = {name: of_class for name, of_class in candidates(label, n_alerts).items() if np.any(label == _code(name))}
+    n_single, n_labelled = _n_single(label), int(np.sum(label != UNLABELLED))
+    single = f"{n_single} of {n_labelled} labelled objects are {' or '.join(FIRST_ALERT_CLASSES)}"
+    if is_of_first_alerts(label):
+        made = f"splits of first alerts, since {single}: among all objects of a class"
+    else:
+        made = f"splits of sequences: among objects with {MAX_DETECTIONS} alerts"
+    counts = ", ".join(f"{name} {of_class.n_each}{_whence(of_class)}" for name, of_class in drawn.items())
+    line = f"{made}, for test and as many for validation: {counts or 'none, for no object is labelled'}"
+    return line, list(_doubts(drawn, label, n_alerts, single))
+
+
+def _code(name: str) -> int:
+    return CLASS_NAMES.index(name)
+
+
+def _whence(drawn: Candidates) -> str:
+    shorter = drawn.wanted == PER_CLASS and drawn.least < MAX_DETECTIONS
+    return " of any number of alerts" if shorter and drawn.n_each else ""
+
+
+def _doubts(drawn: Mapping[str, Candidates], label: np.ndarray, n_alerts: np.ndarray, single: str) -> Iterator[str]:
+    others = [name for name in drawn if name not in FIRST_ALERT_CLASSES]
+    long = {name: int(np.sum(n_alerts[label == _code(name)] >= MAX_DETECTIONS)) for name in others}
+    if not is_of_first_alerts(label) and len(others) < len(drawn):
+        yield (
+            f"{single}, too few for a data set of first alerts, so that the splits are those of sequences; leave these"
+            f" labels out, or add objects of these classes until they are {FIRST_ALERT_SHARE:.0%} of all"
+        )
+    elif is_of_first_alerts(label) and others and min(long.values()) >= 4 * LEAST_SCORED:
+        counts = ", ".join(f"{name} {count}" for name, count in long.items())
+        yield (
+            f"{single}, so that the splits are those of first alerts, although there are objects with {MAX_DETECTIONS}"
+            f" alerts ({counts}); for models of sequences build a data set without these labels"
+        )
+    if without := [name for name, of_class in drawn.items() if not of_class.n_each]:
+        yield f"no object of {', '.join(without)} for test and validation, which need at least 4 labelled of a class"
 
 
 def split_notes(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, int]:

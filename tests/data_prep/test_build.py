@@ -112,6 +112,7 @@ def test_labels_of_objects_that_are_not_there_are_counted_and_named(tmp_path):
     assert told.warnings == (
         "labelled objects not among the alerts: 5 (ZTF990 VS, ZTF991 VS, ZTF992 VS, …)",
         "labelled objects that lost every alert: 1 (ZTF18b AGN)",
+        "no object of SN for test and validation, which need at least 4 labelled of a class",
     )
 
 
@@ -128,6 +129,7 @@ def test_one_source_under_two_ids_with_two_labels_has_none(tmp_path):
     assert told.warnings == (
         "objects of one source with conflicting labels: 3 (ZTF18a AGN, ZTF18b VS, ZTF18c VS)",
         "labels that are no class, whose objects stay unlabelled: TDE; the classes are AGN, SN, VS, asteroid, bogus",
+        "no object of AGN, SN for test and validation, which need at least 4 labelled of a class",
     )
 
 

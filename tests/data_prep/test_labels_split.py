@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.labels import assign, candidates, split_notes
+from data_prep.labels import assign, candidates, split_notes, splits_made
 from jtss.schema import CLASS_NAMES, SPLIT_NAMES
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -65,6 +65,46 @@ def test_a_set_of_first_alerts_draws_a_hundred_from_all():
     assert set(n_alerts[(label == 0) & (split == TEST)]) == {1, 2, 3, 4, 5}
     assert noted(label, n_alerts) == {}
     assert {of_class.wanted for of_class in candidates(label, n_alerts).values()} == {100}
+
+
+@pytest.mark.parametrize(("n_long", "n_each"), [(0, 100), (3, 100), (4, 100), (39, 100), (40, 10)])
+def test_a_few_long_sequences_do_not_make_the_test_of_a_class(n_long, n_each):
+    """Fewer than ten for the test say nothing of a class that has hundreds of shorter ones."""
+    names, label = objects(400, n_classes=1)
+    n_alerts = np.where(np.arange(400) < n_long, 5, 2)
+    split = drawn(names, label, 1, n_alerts=n_alerts)
+    assert np.bincount(split).tolist() == [400 - 2 * n_each, n_each, n_each]
+    line, warnings = splits_made(label, n_alerts)
+    whence = " of any number of alerts" if n_long < 40 else ""
+    assert line == (
+        f"splits of sequences: among objects with 5 alerts, for test and as many for validation: AGN {n_each}{whence}"
+    )
+    assert warnings == []
+
+
+def test_a_stray_asteroid_makes_no_set_of_first_alerts():
+    """One object more must not take half of the test from the others; that it is out of place is said."""
+    names, label = objects(3000)
+    before = drawn(names, label, 1)
+    label[0] = CLASS_NAMES.index("asteroid")
+    split = drawn(names, label, 1)
+    np.testing.assert_array_equal(split[np.arange(3000) % 3 > 0], before[np.arange(3000) % 3 > 0])
+    line, warnings = splits_made(label, np.full(3000, FIVE))
+    assert line.startswith("splits of sequences: among objects with 5 alerts, ")
+    assert line.endswith(": AGN 200, SN 200, VS 200, asteroid 0")
+    assert warnings[0].startswith("1 of 3000 labelled objects are asteroid or bogus, too few for a data set of first")
+    assert warnings[1].startswith("no object of asteroid for test and validation")
+
+
+@pytest.mark.parametrize(("n_alerts", "doubted"), [(1, False), (FIVE, True)])
+def test_a_set_of_first_alerts_says_so_and_where_it_could_be_one_of_sequences(n_alerts, doubted):
+    _, label = objects(5000, n_classes=5)
+    line, warnings = splits_made(label, np.where(label < 3, n_alerts, 1))
+    assert line == (
+        "splits of first alerts, since 2000 of 5000 labelled objects are asteroid or bogus: among all objects of a"
+        " class, for test and as many for validation: AGN 100, SN 100, VS 100, asteroid 100, bogus 100"
+    )
+    assert ["for models of sequences build a data set without" in warning for warning in warnings] == [True] * doubted
 
 
 @pytest.mark.parametrize(("n", "expected"), [(1, [1, 0, 0]), (3, [3, 0, 0]), (4, [2, 1, 1]), (799, [401, 199, 199])])
