@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data_prep import crossmatch, labels
-from data_prep.ingest import ALLWISE_MATCHED, Ingested, ingest, write_rejects
+from data_prep.ingest import ALLWISE_MATCHED, ALLWISE_WITHOUT, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from jtss import files
 from jtss.dataset import Writer
@@ -106,8 +106,8 @@ def _write(
     split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
     if allwise is not None:
-        n_matched = ingested.ledger.notes[ALLWISE_MATCHED]
-        (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, len(names)))
+        n_matched, n_without = (ingested.ledger.notes[name] for name in (ALLWISE_MATCHED, ALLWISE_WITHOUT))
+        (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, n_without, len(names)))
     return Built(ingested.ledger, len(names), content_hash, tuple(remarks), tuple(warnings))
 
 

@@ -53,11 +53,19 @@ def load(path: str | Path) -> AllWise:
     return AllWise(cKDTree(unit_vectors(ra, dec)), magnitudes.astype(np.float32))
 
 
-def report(catalogue: AllWise, n_matched: int, n_objects: int) -> str:
-    """What a match came to, in a line: to be said whenever a catalogue was given."""
-    text = f"AllWISE: {n_matched} of {n_objects} objects matched"
+def counted(n_matched: int, n_without: int, n_objects: int) -> str:
+    """How many objects are matched to a source with a magnitude, and to one that has none that can be used."""
+    text = f"{n_matched} of {n_objects} objects matched"
+    return f"{text}, {n_without} more matched, without usable magnitudes" if n_without else text
+
+
+def report(catalogue: AllWise, n_matched: int, n_without: int, n_objects: int) -> str:
+    """What a match came to, in a line: to be said whenever a catalogue was given; numbers as in `counted`."""
+    text = f"AllWISE: {counted(n_matched, n_without, n_objects)}"
     if n_matched or not n_objects:
         return text
+    if n_without:
+        return f"{text}, so that colours count as missing: magnitudes are expected within {MAGNITUDE_LIMITS} mag"
     if not catalogue.tree.n:
         return f"{text}; the catalogue is empty"
     ra, dec = angles(catalogue.tree.data)

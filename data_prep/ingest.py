@@ -136,7 +136,8 @@ BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 OBJECTS_PER_BATCH = 256
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
-ALLWISE_MATCHED = "allwise_matched"  # the note that counts the objects with a source in the catalogue
+# Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
+ALLWISE_MATCHED, ALLWISE_WITHOUT = "allwise_matched", "allwise_matched_without_magnitudes"
 TOLD_AT_ONCE = 100_000  # rows of histories, 25 MB at work
 
 DETAILS = {
@@ -225,10 +226,10 @@ class Ingested:
 
         Args:
             allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN. The
-                ledger's note `allwise_matched` counts the objects so far with a source, see `crossmatch.report`.
+                ledger's notes ALLWISE_MATCHED and ALLWISE_WITHOUT count the objects so far, see `crossmatch.report`.
             labels: label by objectId.
         """
-        for name in history.NOTES:
+        for name in (*history.NOTES, ALLWISE_MATCHED, ALLWISE_WITHOUT):
             self.ledger.notes.pop(name, None)
         if allwise is not None:
             self.ledger.notes[ALLWISE_MATCHED] = 0
@@ -247,7 +248,9 @@ class Ingested:
         if allwise is not None:
             nearest = crossmatch.sources(allwise, *self.positions[first:last].T)
             bands = crossmatch.magnitudes(allwise, nearest)
-            self.ledger.notes[ALLWISE_MATCHED] += int((nearest >= 0).sum())
+            n_matched = int((~np.isnan(bands).all(axis=1)).sum())
+            self.ledger.notes[ALLWISE_MATCHED] += n_matched
+            self.ledger.note(ALLWISE_WITHOUT, int((nearest >= 0).sum()) - n_matched)
         return Sequences(
             stamps=self._spool.read("stamps", self._kept[self._start[first] : self._start[last]]),
             stamp_row=stamp_rows(rows["kind"]),

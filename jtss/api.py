@@ -303,11 +303,11 @@ class Model:
         given = (
             nullcontext(alerts) if isinstance(alerts, Alerts) else _read_alerts(alerts, allwise=None, histories=False)
         )
-        matched, rows = Counter(), []
+        rows = []
         with given as read:
             classify.classify(
                 answer,
-                _counted(read.batches(allwise), matched),
+                read.batches(allwise),
                 classifier,
                 lambda long: rows.extend(map(_wide, _by_object(long))),
                 notes=read._ingested.notes(),
@@ -325,7 +325,9 @@ class Model:
             "kept": read.ledger["kept"],
         }
         if set(self.trained.config.metadata.static) & set(COLOUR_NAMES):
-            table.meta["allwise"] = f"{matched['yes']} of {matched.total()} objects matched"
+            notes = read._ingested.ledger.notes
+            matched = (notes[name] for name in (ingest.ALLWISE_MATCHED, ingest.ALLWISE_WITHOUT))
+            table.meta["allwise"] = crossmatch.counted(*matched, len(read))
         return table
 
     def predict_proba(self, data: str | os.PathLike | Dataset | Sequences | Alerts) -> np.ndarray:
@@ -350,14 +352,6 @@ class Model:
 
 def _opened(data: str | os.PathLike | Dataset | Alerts) -> Dataset | Alerts:
     return data if isinstance(data, Dataset | Alerts) else open_dataset(data)
-
-
-def _counted(batches: Iterable[Sequences], matched: Counter) -> Iterator[Sequences]:
-    """The batches; counts which objects have a magnitude of AllWISE."""
-    for sequences in batches:
-        has = ~np.isnan(sequences.allwise).all(axis=1)
-        matched.update({"yes": int(has.sum()), "no": int((~has).sum())})
-        yield sequences
 
 
 def _by_object(rows: Iterable[Row]) -> Iterator[list[Row]]:

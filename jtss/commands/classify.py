@@ -111,9 +111,9 @@ def run(options: argparse.Namespace) -> int:
                 screen=predict.screen_with(screener) if screener else screening.no_screening,
             )
     if allwise is not None:
-        n_matched = ingested.ledger.notes[ingest.ALLWISE_MATCHED]
+        n_matched, n_without = (ingested.ledger.notes[n] for n in (ingest.ALLWISE_MATCHED, ingest.ALLWISE_WITHOUT))
         say = common.say if n_matched or not ingested.n_objects else common.warn
-        say(crossmatch.report(allwise, n_matched, ingested.n_objects))
+        say(crossmatch.report(allwise, n_matched, n_without, ingested.n_objects))
     print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
     if options.picture:
         from jtss.reports import stamps

@@ -81,16 +81,24 @@ def built(tmp_path, records, labels=None, allwise=None):
 @pytest.mark.parametrize(("ra", "n_matched"), [(150.0, 2), (10.0, 0)])
 def test_the_match_to_allwise_is_told_and_a_match_of_none_is_a_warning(tmp_path, ra, n_matched):
     records = [alert("ZTF18a", 1), alert("ZTF18b", 2), alert("ZTF18c", 3, dec=40.0)]
-    told = built(tmp_path, records, allwise=f"ra,dec,w1,w2,w3,w4\n{ra},2.0,,,,\n")
+    told = built(tmp_path, records, allwise=f"ra,dec,w1,w2,w3,w4\n{ra},2.0,15,,,\n")
     assert told.ledger.as_dict()["notes"]["allwise_matched"] == n_matched
     for texts, expected in ((told.remarks, n_matched > 0), (told.warnings, n_matched == 0)):
         assert [text.startswith(f"AllWISE: {n_matched} of 3 objects matched") for text in texts] == [True] * expected
 
 
+def test_a_source_without_usable_magnitudes_is_counted_apart(tmp_path):
+    records = [alert("ZTF18a", 1), alert("ZTF18b", 2), alert("ZTF18c", 3, dec=40.0)]
+    told = built(tmp_path, records, allwise="ra,dec,w1,w2,w3,w4\n150.0,2.0,-999,,,99\n150.0,40.0,15,,,\n")
+    notes = told.ledger.as_dict()["notes"]
+    assert (notes["allwise_matched"], notes["allwise_matched_without_magnitudes"]) == (1, 2)
+    assert told.remarks == ("AllWISE: 1 of 3 objects matched, 2 more matched, without usable magnitudes",)
+
+
 @pytest.mark.parametrize("ra", [150.0, 10.0])
 def test_the_command_says_what_became_of_catalogue_and_labels(tmp_path, capsys, ra):
     alerts = save(tmp_path / "alerts", [alert("ZTF18a", 1)])
-    (tmp_path / "allwise.csv").write_text(f"ra,dec,w1,w2,w3,w4\n{ra},2.0,,,,\n")
+    (tmp_path / "allwise.csv").write_text(f"ra,dec,w1,w2,w3,w4\n{ra},2.0,15,,,\n")
     (tmp_path / "labels.csv").write_text("objectId,label\nZTF18a,SN\nZTF99,VS\n")
     options = ["--allwise", str(tmp_path / "allwise.csv"), "--labels", str(tmp_path / "labels.csv"), "--workers", "1"]
     assert main(["build", "--alerts", str(alerts), "--out", str(tmp_path / "out.h5"), *options]) == 0

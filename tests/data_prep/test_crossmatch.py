@@ -63,8 +63,10 @@ def test_an_unknown_position_or_an_empty_catalogue_matches_nothing():
 
 def test_what_a_match_came_to_is_told_with_doubt_where_nothing_matched():
     catalogue = catalogue_of([0.5, 23.5], [-10.0, 60.0])
-    assert report(catalogue, 3, 7) == "AllWISE: 3 of 7 objects matched"
-    said = report(catalogue, 0, 7)
+    assert report(catalogue, 3, 0, 7) == "AllWISE: 3 of 7 objects matched"
+    assert report(catalogue, 3, 2, 7) == ("AllWISE: 3 of 7 objects matched, 2 more matched, without usable magnitudes")
+    assert "colours count as missing: magnitudes are expected" in report(catalogue, 0, 2, 7)
+    said = report(catalogue, 0, 0, 7)
     assert said.startswith("AllWISE: 0 of 7 objects matched, so that colours count as missing")
     assert "ra 0.5 to 23.5, dec -10 to 60 degrees" in said
-    assert report(catalogue_of([], []), 0, 7) == "AllWISE: 0 of 7 objects matched; the catalogue is empty"
+    assert report(catalogue_of([], []), 0, 0, 7) == "AllWISE: 0 of 7 objects matched; the catalogue is empty"

@@ -368,7 +368,9 @@ def test_a_simulated_survey_trains_a_model(tmp_path):
     model = jtss.train(config, data, tmp_path / "run", seeds=2)
     assert len(model.trained.members) == 2
     alerts = jtss.simulate(3, 2, out=tmp_path / "alerts", classes=["AGN", "SN", "VS"])
-    assert len(model.classify(alerts / "alerts", allwise=alerts / "allwise.csv")) == 3
+    table = model.classify(alerts / "alerts", allwise=alerts / "allwise.csv")
+    assert len(table) == 3
+    assert re.fullmatch(r"[0-3] of 3 objects matched", table.meta["allwise"])
 
 
 @pytest.mark.slow
