@@ -14,6 +14,7 @@ import numpy as np
 from data_prep import crossmatch, labels
 from data_prep.ingest import ALLWISE_MATCHED, ALLWISE_WITHOUT, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
+from data_prep.workers import ONE_WORKER
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
@@ -77,7 +78,7 @@ def build(
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
-        ingest(alerts, workdir=workdir, workers=workers, passed_over=besides) as ingested,
+        ingest(alerts, workdir=workdir, workers=workers, passed_over=besides, remedy=ONE_WORKER) as ingested,
     ):
         if rejects:
             write_rejects(rejects, ingested)

@@ -27,7 +27,7 @@ from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, d
 from data_prep.packets.history import TOLD
 from data_prep.packets.metadata import MAX_APART_ARCSEC
 from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select
-from data_prep.workers import available_cores, ordered_map
+from data_prep.workers import WorkerError, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, stamp_rows
 
@@ -134,6 +134,7 @@ ROW_COLUMNS = ("kind", "metadata", "jd", "candid", "fid")
 ALERTS_PER_TASK = 64
 BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
+FEWER = f"give fewer alerts at a time: {TASKS_ALONE * ALERTS_PER_TASK} or fewer are decoded without worker processes"
 OBJECTS_PER_BATCH = 256
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 # Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
@@ -364,6 +365,7 @@ def ingest(
     histories: bool = True,
     progress: bool = True,
     passed_over: Iterable[str | Path | None] = (),
+    remedy: str = FEWER,
 ) -> Ingested:
     """Read alert packets.
 
@@ -378,6 +380,7 @@ def ingest(
         progress: show a bar on stderr.
         passed_over: files that the program reads or writes besides, not to be counted where they lie among the alerts;
             None stands for none.
+        remedy: what the user of the caller can do where a worker process dies.
 
     Raises:
         FileNotFoundError: a path does not exist; nothing is read then.
@@ -397,7 +400,7 @@ def ingest(
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
 
         return ingest_items(
-            items, workdir=workdir, workers=workers, pad_edges=pad_edges, histories=histories, tell=tell
+            items, workdir=workdir, workers=workers, pad_edges=pad_edges, histories=histories, tell=tell, remedy=remedy
         )
 
 
@@ -409,12 +412,13 @@ def ingest_items(
     pad_edges: bool = False,
     histories: bool = True,
     tell: Callable[[int], object] = lambda n_alerts: None,
+    remedy: str = FEWER,
 ) -> Ingested:
     """Read alerts from wherever they come: `containers.read_blocks`, `containers.read_stream`, `alerts.from_record`.
 
     Args:
         items: blocks of encoded alerts, alerts, and what could not be read.
-        workdir, workers, pad_edges, histories: as in `ingest`.
+        workdir, workers, pad_edges, histories, remedy: as in `ingest`.
         tell: is told how many alerts were read so far.
 
     Raises:
@@ -426,10 +430,13 @@ def ingest_items(
             files.enter_context(closing(RejectionLog(workdir))),
         )
         ledger, function = Ledger(), partial(decode, pad_edges=pad_edges, histories=histories)
-        for slices in _on_all_cores(function, _tasks(items), workers):
-            for decoded in slices:
-                _take(decoded, spool, ledger, rejections)
-            tell(ledger.read + spool.n_rows)
+        try:
+            for slices in _on_all_cores(function, _tasks(items), workers):
+                for decoded in slices:
+                    _take(decoded, spool, ledger, rejections)
+                tell(ledger.read + spool.n_rows)
+        except WorkerError as error:
+            raise WorkerError(f"{error}; {remedy}") from error
         return Ingested(spool, ledger, rejections, files.pop_all())
 
 

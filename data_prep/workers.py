@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 3  # one at work, two waiting: the main process may pause to write
 THREAD_LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+ONE_WORKER = "ask for one worker (--workers 1)"  # what to do about a WorkerError, where the user has that choice
 
 
 class WorkerError(RuntimeError):
@@ -53,7 +54,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
-            raise WorkerError("a worker process died, perhaps for lack of memory; try --workers 1") from error
+            raise WorkerError("a worker process died, perhaps for lack of memory") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -123,6 +123,15 @@ def _simulate(options: argparse.Namespace) -> None:
         "sky": options.sky,
         "workers": options.workers,
     }
+    from data_prep.workers import ONE_WORKER, WorkerError
+
+    try:
+        _make(options, settings)
+    except WorkerError as error:
+        raise WorkerError(f"{error}; {ONE_WORKER}") from error
+
+
+def _make(options: argparse.Namespace, settings: dict) -> None:
     if options.packets:
         # Packets need fastavro, which a machine that only trains may lack.
         from data_prep.simulate.archive import simulate_packets

@@ -4,12 +4,27 @@ import os
 
 import pytest
 
-from data_prep import workers
+from data_prep import build, ingest, workers
 
 
 def test_a_dead_worker_is_an_error():
-    with pytest.raises(workers.WorkerError, match="worker process died"):
+    with pytest.raises(workers.WorkerError, match=r"worker process died, perhaps for lack of memory$"):
         list(workers.ordered_map(os._exit, [3], workers=2))
+
+
+def dying(monkeypatch):
+    """Let the processes that decode die."""
+    monkeypatch.setattr(ingest, "partial", lambda *_words, **_options: os._exit)
+    monkeypatch.setattr(ingest, "_tasks", lambda _items: iter([3]))
+
+
+def test_a_dead_worker_advises_what_the_caller_can_do(tmp_path, monkeypatch):
+    """Nothing of workers where alerts are classified, in the shell or in Python: there is no such option."""
+    dying(monkeypatch)
+    with pytest.raises(workers.WorkerError, match="; give fewer alerts at a time: 512 or fewer are decoded without"):
+        ingest.ingest_items([], workdir=tmp_path, workers=2)
+    with pytest.raises(workers.WorkerError, match=r"; ask for one worker \(--workers 1\)$"):
+        build.build([tmp_path], tmp_path / "out.h5", command="test", workers=2)
 
 
 def test_results_come_in_order_and_the_environment_stays():

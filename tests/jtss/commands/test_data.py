@@ -5,6 +5,8 @@ import pytest
 
 from data_prep.__main__ import main
 from data_prep.audit import audit as audit_audit
+from data_prep.simulate import dataset as simulate_dataset
+from data_prep.workers import WorkerError
 from helpers.make_packets import alert, images, save
 from helpers.programs import jtss
 
@@ -103,3 +105,12 @@ def test_a_mistake_is_named_and_makes_nothing(words, message, tmp_path, capsys, 
     assert jtss("data", *words) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulation_whose_workers_die_asks_for_one(tmp_path, capsys, monkeypatch):
+    def died(*_words, **_options):
+        raise WorkerError("a worker process died, perhaps for lack of memory")
+
+    monkeypatch.setattr(simulate_dataset, "simulate", died)
+    assert main(["simulate", "--out", str(tmp_path / "out.h5")]) == 2
+    assert capsys.readouterr().err.endswith("for lack of memory; ask for one worker (--workers 1)\n")
