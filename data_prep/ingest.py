@@ -480,7 +480,7 @@ def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
 
 def write_rejects(path: Path, ingested: Ingested) -> None:
     """Every rejection as a JSON object in a line of its own."""
-    with files.replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+    with files.naming(path), files.replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         for rejection in ingested.rejections():
             line = {
                 "file": rejection.source,

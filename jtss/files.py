@@ -3,6 +3,7 @@
 The sums are in the format of `sha256sum`, so that either checks what the other wrote; hashlib does the work.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -115,11 +116,35 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written, mostly because the disk is full; names the file, the old one is untouched.
     """
+    with naming(path), replaced(path) as unfinished:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of those who write a file name it: a full disk does not. The number of the error stays."""
     try:
-        with replaced(path) as unfinished:
-            unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        yield
     except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror}") from None
+        named = OSError(f"{path} cannot be written: {full_disk(error) or error.strerror or error}")
+        named.errno = error.errno
+        raise named from error
+
+
+def full_disk(error: BaseException | None) -> str | None:
+    """That a disk or a quota is full, in the words of the system, where an error or its cause says so, else None.
+
+    What it says is its number; those of other libraries may have text alone.
+    """
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.__cause__
+    numbers = {number for each in causes if (number := getattr(each, "errno", None))}
+    full = {number: os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)}
+    if numbers:
+        return next((words for number, words in full.items() if number in numbers), None)
+    return next((words for words in full.values() if any(words in str(each) for each in causes)), None)
 
 
 class LockedError(OSError):

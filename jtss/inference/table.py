@@ -162,9 +162,23 @@ def open_table(path: Path) -> Iterator[Write]:
 
     Raises:
         ValueError: unknown extension.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or the disk is full; names the file.
     """
-    path = Path(path)
+    path, stopped = Path(path), None
     check_name(path)
-    with files.replaced(path) as unfinished, WRITERS[path.suffix](unfinished) as write:
-        yield write
+
+    def write(rows: Iterable[Row]) -> None:
+        with files.naming(path):
+            write_rows(rows)
+
+    try:
+        with files.naming(path), files.replaced(path) as unfinished, WRITERS[path.suffix](unfinished) as write_rows:
+            try:
+                yield write
+            except BaseException as error:
+                stopped = error
+                raise
+    except OSError:
+        if stopped is not None:  # it is the reason why the file, which may be on a full disk, could not be closed
+            raise stopped from stopped.__cause__
+        raise

@@ -5,9 +5,7 @@ and test.json, which is written last, is what it came to. So any number of proce
 """
 
 import datetime
-import errno
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -294,7 +292,7 @@ def in_words(trials: Sequence[Trial]) -> str:
 
 def _require_room(error: Exception) -> None:
     """Raise an OSError, which stops the experiment, where a training failed for a full disk: all others would, too."""
-    if any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT)):
+    if files.full_disk(error):
         raise OSError(f"{error}. The experiment stops; make room, then the same command goes on") from None
 
 

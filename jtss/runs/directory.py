@@ -74,7 +74,7 @@ class RunDirectory:
                 file.write(_line(values))
         except OSError as error:
             last_good = self.states().last_good()
-            raise RunError(f"{self.path / METRICS} cannot be written: {reason(error)}; {last_good}") from None
+            raise RunError(f"{self.path / METRICS} cannot be written: {reason(error)}; {last_good}") from error
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop the lines of steps that a resumed run will take again."""

@@ -210,6 +210,4 @@ def _from_first_process(value: int | None) -> int | None:
 
 def reason(error: Exception) -> str:
     """Why something could not be read or written, in one line."""
-    text = " ".join(str(error).split())
-    full = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
-    return next((message for message in full if message in text), text[:300])
+    return files.full_disk(error) or " ".join(str(error).split())[:300]

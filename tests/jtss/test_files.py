@@ -106,3 +106,27 @@ def test_what_stands_in_the_way_of_a_folder_is_named(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     with pytest.raises(NotADirectoryError, match=r"file is a file, expected a folder"):
         files.require_writable(tmp_path / "file" / "deep")
+
+
+def test_a_full_disk_is_known_by_its_number():
+    """Of the error or of its cause; by its words only where there is no number at all."""
+    words = os.strerror(errno.ENOSPC)
+    assert files.full_disk(OSError(errno.ENOSPC, "no room")) == words
+    assert files.full_disk(OSError(errno.EDQUOT, "")) == os.strerror(errno.EDQUOT)
+    assert files.full_disk(ValueError(f"tensorstore: {words}")) == words
+    assert files.full_disk(PermissionError(errno.EACCES, "", words)) is None
+    outer = ValueError(f"about {words}")
+    outer.__cause__ = PermissionError(errno.EACCES, "", words)
+    assert files.full_disk(outer) is None
+    outer.__cause__ = OSError(errno.ENOSPC, "")
+    assert files.full_disk(outer) == words
+
+
+def test_a_file_that_does_not_fit_is_named_and_the_number_stays(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"^{tmp_path}/file cannot be written: Disk quota exceeded$") as failed:
+        files.write(tmp_path / "file", "")
+    assert failed.value.errno == errno.EDQUOT

@@ -1,12 +1,16 @@
 """The table of predictions: what goes in comes out, in every format, and no object is lost."""
 
 import csv
+import errno
 import json
+import os
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from helpers import small_disk
 from helpers.made_sequences import FIRST_CANDID, sequences, with_histories
 from jtss.inference import table
 
@@ -117,3 +121,46 @@ def test_unknown_extension_names_the_three(tmp_path, name):
     with pytest.raises(ValueError, match=r"\.csv, \.parquet, \.jsonl"), table.open_table(tmp_path / name):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def out_of_room(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("suffix", list(table.WRITERS))
+def test_a_full_disk_names_the_table_and_leaves_none(tmp_path, monkeypatch, suffix):
+    """Whether the rows do not fit, or what is left of them when the table is closed."""
+    path = tmp_path / f"t{suffix}"
+    says = f"^{path} cannot be written: No space left on device$"
+    with pytest.raises(OSError, match=says) as failed, table.open_table(path) as write:
+        write(out_of_room() for _ in range(1))
+    assert failed.value.errno == errno.ENOSPC
+    monkeypatch.setattr("jtss.files.flush", out_of_room)
+    with pytest.raises(OSError, match=says), table.open_table(path) as write:
+        write([])
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_be_read_meanwhile_is_not_laid_to_the_table(tmp_path):
+    with pytest.raises(OSError, match=r"^\[Errno 5\] .*: 'alerts.avro'$"), table.open_table(tmp_path / "t.csv"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "alerts.avro")
+
+
+FILL = """
+import sys
+from pathlib import Path
+from jtss.inference import table
+
+row = table.Row("ZTF18a", 1, 1, "n1", "0", "AGN", 0.5, 1, "")
+with table.open_table(Path(sys.argv[1], sys.argv[2])) as write:
+    for _ in range(3000):
+        write([row] * 100)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_disk_that_fills_is_said_in_one_line(tmp_path, suffix):
+    done = small_disk.run(1_000_000, tmp_path, sys.executable, "-c", FILL, tmp_path, f"t{suffix}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"OSError: {tmp_path}/t{suffix} cannot be written: No space left on device"
