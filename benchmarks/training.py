@@ -33,22 +33,17 @@ from jtss.training.batches import Resident, Source, ValidationChunks, validation
 # with sparsity. XLA rounds the factors of float32 products to TF32 where a GPU has that; a V100 has neither TF32 nor
 # bfloat16, and is named by its plain float32. The first name that is part of the device's kind counts.
 #
-# Read on pages that reproduce the data sheets, November 2026:
-#   H100 SXM and PCIe: archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html; glennklockwood.com/garden/processors/h100,
-#       which has the same for the H200 SXM
-#   A100: glennklockwood.com/garden/processors/A100, after nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf
-#   L40S: mullet.se/product.html?product_id=355414
-#   V100 SXM2: gist.github.com/syhw/b8067966a498b604b4750e9458f36804
-# Those marked "unread" are from memory: no page with them was at hand.
+# Checked in November 2026 against reproductions of the data sheets of H100 SXM and PCIe, H200 SXM, A100 (1758950-r4),
+# L40S and V100 SXM2. Values marked "unverified" have not been compared with a data sheet.
 PEAK = {
-    "H200 NVL": {"bfloat16": 835e12, "float32": 418e12},  # unread
+    "H200 NVL": {"bfloat16": 835e12, "float32": 418e12},  # unverified
     "H200": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989 TFLOP/s with sparsity
     "H100 PCIe": {"bfloat16": 756e12, "float32": 378e12},  # 1,513 and 756
-    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835, unread
+    "H100 NVL": {"bfloat16": 835e12, "float32": 418e12},  # 1,671 and 835, unverified
     "H100": {"bfloat16": 989e12, "float32": 495e12},  # SXM: 1,979 and 989
     "A100": {"bfloat16": 312e12, "float32": 156e12},  # dense as they are
     "L40S": {"bfloat16": 362e12, "float32": 183e12},  # 733 and 366
-    "V100-PCIE": {"float32": 14.0e12},  # unread
+    "V100-PCIE": {"float32": 14.0e12},  # unverified
     "V100": {"float32": 15.7e12},  # SXM2
 }
 VALIDATION_OBJECTS = 600

@@ -24,7 +24,7 @@ from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
-from data_prep.packets.history import TOLD
+from data_prep.packets.history import NOTE, TOLD, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
 from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select
 from data_prep.workers import WorkerError, available_cores, ordered_map
@@ -35,9 +35,10 @@ from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, st
 class Spool:
     """A file of rows of fixed size, written once in the order of reading, then read row by row in any order.
 
-    In memory: 50 bytes a detection, twice that while `index` joins the parts, and about 200 an object for its name. The
-    file is read, not mapped: mapped pages would count as the process's memory. The source of each row goes to a second
-    file that is only read front to back, and what its packet tells of the past to a third.
+    In memory: 50 bytes a detection and 11 for each kind of fault in its history, twice that while `index` joins the
+    parts, and about 200 an object for its name. The file is read, not mapped: mapped pages would count as the process's
+    memory. The source of each row goes to a second file that is only read front to back, and what its packet tells of
+    the past to a third.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -46,6 +47,7 @@ class Spool:
         self._told = open(Path(folder, "told"), "w+b", buffering=0)  # noqa: SIM115
         self._codes: dict[str, int] = {}
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+        self._notes: list[np.ndarray] = []
         self.n_rows = 0
 
     def close(self) -> None:
@@ -60,6 +62,8 @@ class Spool:
         """
         codes = [self._codes.setdefault(name, len(self._codes)) for name in decoded.object_ids]
         self._parts.append((decoded.keys, np.array(codes, np.int32)))
+        self._notes.append(decoded.notes)
+        self._notes[-1]["packet"] += self.n_rows
         self.n_rows += len(codes)
         try:
             _write_all(self._file.fileno(), decoded.rows.view(np.uint8).data)
@@ -80,6 +84,10 @@ class Spool:
         rank = np.empty(len(names), np.int32)
         rank[[self._codes[name] for name in names]] = np.arange(len(names), dtype=np.int32)
         return keys, rank[codes], names
+
+    def notes(self) -> np.ndarray:
+        """NOTE: what was wrong with the histories of packets, by the row of their detection."""
+        return np.concatenate([np.zeros(0, NOTE), *self._notes])
 
     def read(self, name: str, indices: np.ndarray) -> np.ndarray:
         """[k, ...]: a field of ROW of the rows of these indices."""
@@ -172,7 +180,7 @@ class Ingested:
         self.object_ids = [names[i] for i in self._object]
         self._told_end = np.cumsum(keys["n_told"], dtype=np.int64)
         self._mark_others_apart(rank, verdict)
-        self._take_notes()
+        self._take_notes(verdict)
 
     def __enter__(self) -> "Ingested":
         return self
@@ -334,7 +342,11 @@ class Ingested:
         mixed = np.isin(rank[self._kept], rank[verdict == APART])
         self._keys["remarks"][self._kept[mixed]] |= 1 << REMARKS.index(OTHERS_APART)
 
-    def _take_notes(self) -> None:
+    def _take_notes(self, verdict: np.ndarray) -> None:
+        notes = self._spool.notes()
+        once_each = notes[verdict[notes["packet"]] != DUPLICATE]  # copies of a packet say nothing more of it
+        for name, count in tally(once_each).items():
+            self.ledger.note(name, count)
         for bit, name in enumerate(REMARKS):
             self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
         n_distinct = len(np.unique(self._keys["candid"][self._kept]))
@@ -449,8 +461,6 @@ def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> I
 
 def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionLog) -> None:
     spool.append(decoded)
-    for name, count in decoded.notes.items():
-        ledger.note(name, count)
     for rejection in decoded.rejections:
         rejections.add(rejection)
         ledger.drop(rejection.reason, rejection.n_alerts)

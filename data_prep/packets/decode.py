@@ -1,7 +1,6 @@
 """Blocks of alert packets to rows of numbers: the work of one worker process."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, islice
 from typing import NamedTuple
@@ -49,13 +48,13 @@ ALERTS_PER_SLICE = 64  # decoded together: 3 MB of images
 class Decoded(NamedTuple):
     """A slice of detections, in order, and what was lost: rows [k] ROW, keys [k] KEY, k names and sources.
 
-    Beside them the histories of their packets, one after the other: told [t] TOLD, and notes on them for the ledger.
+    Beside them the histories of their packets, one after the other: told [t] TOLD, and notes [j] NOTE on them.
     """
 
     rows: np.ndarray
     keys: np.ndarray
     told: np.ndarray
-    notes: Counter[str]
+    notes: np.ndarray
     object_ids: list[str]
     sources: list[str]
     rejections: list[Rejection]

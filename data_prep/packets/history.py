@@ -51,6 +51,14 @@ ROW_FAULTS = (
 )
 
 
+NOTE_NAMES = (
+    *(HISTORY_NOT_GIVEN, HISTORY_UNREADABLE, HISTORY_OTHER_FORM, HISTORY_TOO_LONG),
+    *(HISTORY_NOT_A_ROW, HISTORY_NOT_A_NUMBER, HISTORY_BAD_FID),
+    *ROW_FAULTS,
+)
+NOTE = np.dtype([("packet", "<i8"), ("name", "u1"), ("count", "<u2")])  # what is wrong in a packet; name of NOTE_NAMES
+
+
 class History(NamedTuple):
     """The history of a packet as it stands there.
 
@@ -147,7 +155,7 @@ def _sign(value: object) -> float:
 
 def judge(
     histories: Sequence[History], jd: np.ndarray, position: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Counter[str]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rows of histories that may be believed.
 
     Args:
@@ -159,7 +167,7 @@ def judge(
         rows: [k] TOLD, packet by packet; `kind` is DETECTION where the row has a magnitude, else LIMIT, of which
             diffmaglim and the time are all that is kept.
         n_told: [A] rows of each packet.
-        notes: for the ledger.
+        notes: [j] NOTE, by index of the packet.
     """
     owner = np.repeat(np.arange(len(histories)), [len(history.candid) for history in histories])
     values = np.concatenate([np.zeros((0, len(HISTORY_FIELDS))), *(history.values for history in histories)])
@@ -181,9 +189,18 @@ def judge(
         ~is_limit & _apart(columns["ra"], columns["dec"], position[owner]),
     )
     fault = np.select(faults, np.arange(len(faults)), -1)
-    notes = sum((Counter(history.notes) for history in histories), Counter())
-    notes += Counter({name: int((fault == code).sum()) for code, name in enumerate(ROW_FAULTS)})
+    in_packets = [(i, name, count) for i, history in enumerate(histories) for name, count in history.notes.items()]
+    in_rows = Counter(zip(owner[fault >= 0].tolist(), fault[fault >= 0].tolist(), strict=True))
+    in_packets += [(i, ROW_FAULTS[code], count) for (i, code), count in in_rows.items()]
+    notes = np.array([(i, NOTE_NAMES.index(name), count) for i, name, count in in_packets], NOTE)
     return rows[fault < 0], np.bincount(owner[fault < 0], minlength=len(histories)), notes
+
+
+def tally(notes: np.ndarray) -> Counter[str]:
+    """NOTE [j] by name, for the ledger."""
+    totals = np.zeros(len(NOTE_NAMES), np.int64)
+    np.add.at(totals, notes["name"], notes["count"])
+    return Counter({name: total for name, total in zip(NOTE_NAMES, totals.tolist(), strict=True) if total})
 
 
 def _apart(ra: np.ndarray, dec: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -169,6 +169,13 @@ def test_a_copy_of_a_packet_tells_what_it_knows(read):
         assert ledger.dropped == {"duplicate_candid": 1}
 
 
+def test_what_is_wrong_with_a_packet_counts_once_however_many_copies_there_are(read):
+    records = [alert("ZTF18a", 10, images(1), [detection(40, 3), limit(-1)]), alert("ZTF18b", 20, images(2))]
+    once, twice = (dict(read(given)[1].notes) for given in (records, records * 2))
+    assert once == {"history_older_than_30_days": 1, "history_later_than_alert": 1, "history_not_given": 1}
+    assert twice == once
+
+
 BROKEN = [
     None,
     "text",

@@ -9,7 +9,7 @@ import pytest
 
 from data_prep.packets.alerts import Alert, decode_block, from_record
 from data_prep.packets.avro import Block
-from data_prep.packets.history import MAX_BYTES, MAX_ROWS, judge, parse
+from data_prep.packets.history import MAX_BYTES, MAX_ROWS, judge, parse, tally
 from data_prep.simulate.packets import alert_schema
 from helpers.make_packets import CANDIDATE, NO_STAMPS, alert, detection, limit
 from jtss.schema import DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
@@ -22,7 +22,7 @@ def judged(history, place=PLACE):
     """Rows and notes of a history that the alert of the helpers tells."""
     rows, n_told, notes = judge([parse(history)], np.array([JD]), np.array([place]))
     assert n_told.tolist() == [len(rows)]
-    return rows, dict(notes)
+    return rows, dict(tally(notes))
 
 
 def value(row, name):
@@ -133,13 +133,14 @@ def test_each_packet_judges_its_own():
     early, late = parse([limit(20), limit(29)]), parse([limit(20), limit(29)])
     rows, n_told, notes = judge([early, late], np.array([JD, JD + 5]), np.full((2, 2), np.nan))
     assert n_told.tolist() == [2, 1]
-    assert notes == {"history_older_than_30_days": 1}
+    assert notes["packet"].tolist() == [1]
+    assert tally(notes) == {"history_older_than_30_days": 1}
     assert (JD - rows["jd"]).tolist() == pytest.approx([20, 29, 20])
 
 
 def test_no_packets_tell_nothing():
     rows, n_told, notes = judge([], np.zeros(0), np.zeros((0, 2)))
-    assert (len(rows), len(n_told), notes) == (0, 0, {})
+    assert (len(rows), len(n_told), len(notes)) == (0, 0, 0)
 
 
 def decoded(record, schema=None, tamper=lambda payload: payload) -> list:
