@@ -14,6 +14,7 @@ from jtss.commands.main import main
 
 FOLDER = ROOT / "build" / "test-programs"
 ENVIRONMENT = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "1", "XDG_CACHE_HOME": str(FOLDER)}
+HASTY = {**ENVIRONMENT, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # of processes whose numbers are compared with their own
 
 LEAST_SECONDS = 0.05  # of compilation, for a program to be kept
 KEPT_SECONDS = 7 * 24 * 3600  # what the code no longer asks for goes
