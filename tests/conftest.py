@@ -18,10 +18,7 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_finish() -> None:
-    """A program that one test compiled is there for the next, as it is for a user; without JAX there is none.
-
-    Kept by each process for itself, so that none reads what another has half written.
-    """
+    """A program that one test compiled is there for the next, as it is for a user; without JAX there is none."""
     if "jax" in sys.modules:
         from helpers.programs import keep_compiled
 

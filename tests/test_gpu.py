@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT
+from helpers.programs import ENVIRONMENT, HASTY
 from jtss import files
 from jtss.config import named, settings
 from jtss.errors import InputError
@@ -36,7 +36,7 @@ def without_packages(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("without")
     lines = "".join(f"sys.modules[{name!r}] = None\n" for name in ABSENT)
     (folder / "sitecustomize.py").write_text(f"import sys\n{lines}")
-    return {**ENVIRONMENT, "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
+    return {**HASTY, "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
 
 
 class Clock:

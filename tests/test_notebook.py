@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from helpers.places import ROOT
+from helpers.programs import ENVIRONMENT
 
 PATH = ROOT / "docs" / "notebooks" / "classify.ipynb"
 
@@ -35,7 +36,8 @@ def test_it_runs_and_shows_the_same(tmp_path, monkeypatch):
     for cell in again.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in (ENVIRONMENT | {"PYTHONPATH": str(ROOT)}).items():
+        monkeypatch.setenv(name, value)
     nbclient.NotebookClient(again, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert kinds(again.cells) == kinds(stored.cells)
     assert classes(again.cells) == classes(stored.cells)

@@ -17,7 +17,7 @@ from jtss.commands.main import main
 from jtss.config import named, settings
 from jtss.dataset import Writer
 from jtss.network import inputs
-from jtss.reports import evaluation
+from jtss.reports import evaluation, figures
 from jtss.runs import directory
 from jtss.training.step import init_state
 
@@ -78,9 +78,13 @@ def table_of(path):
 
 
 def caller(folder, monkeypatch, capsys):
-    """A function that runs the script on a run directory in `folder`; returns exit status, stdout and stderr."""
+    """A function that runs the script on a run directory in `folder`; returns exit status, stdout and stderr.
+
+    The figures of its reports are not drawn, which takes longer than all else; tests/jtss/reports draws them.
+    """
     monkeypatch.setattr(ingest, "available_cores", lambda: 1)
     monkeypatch.setattr(evaluation, "N_ERRORS_SHOWN", 1)  # to draw one takes a while
+    monkeypatch.setattr(figures, "png", lambda figure: b"not drawn")
 
     def call(*arguments, ckpt="run"):
         words = ["--ckpt", str(folder / ckpt), *map(str, arguments)]

@@ -1,26 +1,48 @@
-"""Tests, and processes they start, keep compiled programs for each other, as those of a user do, while tests run."""
+"""Compiled programs are kept for all tests and the processes they start, also for the next run of the tests."""
 
 import os
-import tempfile
+import time
+from pathlib import Path
 
 import jax
+from jax._src.lru_cache import LRUCache
 from jax.experimental.compilation_cache import compilation_cache
 
+from helpers.places import ROOT
+from jtss.commands import cache
 from jtss.commands.main import main
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="jtss-programs-")
-ENVIRONMENT = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "1", "XDG_CACHE_HOME": _FOLDER.name}
-
+FOLDER = ROOT / "build" / "test-programs"
+ENVIRONMENT = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "1", "XDG_CACHE_HOME": str(FOLDER)}
+HASTY = {**ENVIRONMENT, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # of processes whose numbers are compared with their own
 
 LEAST_SECONDS = 0.05  # of compilation, for a program to be kept
+KEPT_SECONDS = 7 * 24 * 3600  # what the code no longer asks for goes
 
 
 def keep_compiled() -> None:
-    """From here on in this process; not in the folder of other processes, which tests kill in the middle of writing."""
+    """From here on in this process; not in the folder of other processes, which tests kill in the middle of writing.
+
+    A test runs a program a few times, most of its time is compilation: on a CPU it is compiled with less care than in
+    the processes that tests start, which do all as a user's do.
+    """
+    jax.config.update("jax_disable_most_optimizations", jax.default_backend() == "cpu")
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
-    jax.config.update("jax_compilation_cache_dir", os.path.join(_FOLDER.name, "tests"))
+    jax.config.update("jax_compilation_cache_dir", str(FOLDER / "tests" / cache.folder().name))
     compilation_cache.reset_cache()  # it is asked once whether it is used, which may have been
+    LRUCache.put = _put_whole
+    for path in FOLDER.rglob("*-cache"):
+        if path.stat().st_mtime < time.time() - KEPT_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _put_whole(kept: LRUCache, key: str, program: bytes) -> None:
+    """JAX writes in place; here other processes read at the same time."""
+    path = Path(os.fspath(kept.path), f"{key}-cache")
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_bytes(program)
+    partial.replace(path)
 
 
 def jtss(*words: object) -> int:

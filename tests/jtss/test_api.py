@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from helpers.made_runs import SPLIT, TINY, make_run, write_data
 from helpers.made_sequences import sequences
 from helpers.make_packets import alert, night, save, save_tar
 from helpers.places import ROOT
+from helpers.programs import ENVIRONMENT
 from helpers.programs import jtss as shell
 from jtss import dataset
 from jtss.errors import InputError
@@ -41,8 +41,8 @@ def trained(tmp_path_factory):
     return folder
 
 
-def python(code: str, **options) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, **options)
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -102,7 +102,7 @@ def test_a_table_has_a_row_for_every_object_and_its_reason(model, tmp_path):
 def test_the_first_example_runs_and_shows_the_class(tmp_path):
     save(tmp_path / "TONIGHT", night())
     example = "\n".join(line[4:] for line in jtss.__doc__.splitlines() if line.startswith("    "))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
@@ -380,7 +380,7 @@ def test_an_unguarded_script_runs_once_however_many_alerts(tmp_path, ztf_dir):
     script.write_text(
         f"import jtss\nprint('begins')\nprint(len(jtss.load_model('n1_enhanced').classify({alerts!r})))\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "begins\n1282\n", done.stderr
 
@@ -390,7 +390,7 @@ def test_an_unguarded_script_runs_once_however_many_alerts(tmp_path, ztf_dir):
 def test_the_shell_says_the_same(tmp_path, ztf_dir, name):
     out = tmp_path / "predictions.csv"
     command = [sys.executable, "evaluate.py", "--ckpt", name, "--alerts", ztf_dir / "alerts", "--out", out]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
     rows = Table.read(out)
     table = jtss.load_model(name).classify(ztf_dir / "alerts")
     assert set(rows["oid"]) == set(table["object_id"])

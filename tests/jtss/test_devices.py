@@ -19,7 +19,7 @@ import pytest
 from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT
+from helpers.programs import HASTY
 from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
 def started(folder: Path, out: str, *options: str, **environment: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "train.py"), *OPTIONS, "--data", str(folder / "made.h5"), "--out", out]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([*command, *options], cwd=folder, env=ENVIRONMENT | environment, **pipes)
+    return subprocess.Popen([*command, *options], cwd=folder, env=HASTY | environment, **pipes)
 
 
 def curve(directory: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from data_prep import ingest
 from data_prep.ledger import Ledger
 from helpers.made_runs import SCRIPT, TINY, make_run, table_of, write_data
 from helpers.make_packets import alert, images, night, save
-from helpers.programs import jtss
+from helpers.programs import ENVIRONMENT, jtss
 from jtss import dataset
 from jtss.commands import evaluate as command
 from jtss.dataset import Writer
@@ -271,7 +271,7 @@ def test_no_run_at_all(evaluate):
 @pytest.mark.slow
 def test_as_a_program_with_processes_that_decode(folder, tmp_path):
     command = [sys.executable, SCRIPT, "--ckpt", folder / "run", "--alerts", folder / "packets", "--out", "t.jsonl"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]

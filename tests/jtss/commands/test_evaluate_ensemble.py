@@ -100,10 +100,10 @@ def report_of(folder, seed):
     return json.loads((folder / "run" / f"seed-{seed}" / "evaluation" / "report.json").read_text())
 
 
+@pytest.mark.usefixtures("said")
 def test_repeats_classify_alerts_and_ship_as_one_model(evaluate, folder, monkeypatch, capsys, tmp_path):
     save(tmp_path / "packets", night())
     report = folder / "run" / "evaluation" / "report.json"
-    evaluate()
     path = export.export(folder / "run", "both", tmp_path / "files", reports=[report])
     monkeypatch.setattr(file, "FOLDER", tmp_path / "files")
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from helpers.made_experiments import MadeTrainer
 from helpers.made_runs import write_data
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT, jtss
+from helpers.programs import HASTY, jtss
 from jtss import exits
 from jtss.commands import paper
 from jtss.paper.experiments import TRAININGS
@@ -80,7 +80,7 @@ def test_ctrl_c_saves_exits_with_130_and_says_that_the_same_command_goes_on(sky,
         *(w for setting in settings for w in ("--set", f"training.{setting}")),
     ]
     started = subprocess.Popen(
-        [sys.executable, "-m", *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE
+        [sys.executable, "-m", *map(str, words)], cwd=ROOT, env=HASTY, text=True, stdout=subprocess.PIPE
     )
     while "seed 0 …" not in (line := started.stdout.readline()):
         assert line, "it ended"

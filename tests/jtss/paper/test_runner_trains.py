@@ -17,7 +17,7 @@ from helpers.made_sequences import sequences, with_histories
 from helpers.made_states import flip_a_bit
 from helpers.made_training import assert_equal_trees
 from helpers.places import ROOT
-from helpers.programs import ENVIRONMENT
+from helpers.programs import HASTY
 from jtss import dataset
 from jtss.config import named
 from jtss.config.settings import override
@@ -242,7 +242,7 @@ def test_killed_in_the_middle_two_processes_go_on_to_the_same_bits_and_do_nothin
 
     def start(out, pace="quick"):
         words = [sys.executable, "-c", PROGRAM, str(path), str(tmp_path / out), pace]
-        return subprocess.Popen(words, cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE)
+        return subprocess.Popen(words, cwd=ROOT, env=HASTY, text=True, stdout=subprocess.PIPE)
 
     assert start("whole").wait(600) == 0
     first, killed = start("out", "slow"), tmp_path / "out" / "trainings"
