@@ -15,13 +15,14 @@ from jtss.schema import STAMP_SIDE
 
 EDGE_PIX = STAMP_SIDE // 2
 PSF_STRETCH = 0.042  # of the PSF along x against y
-BETA_SCATTER, TEMPLATE_BETA_SCATTER, BETA_LIMITS = 0.22, 0.16, (2.0, 5.0)  # of the PSF's exponent, in logarithm
+BETA, TEMPLATE_BETA = (MOFFAT_BETA, 0.22), (2.45, 0.16)  # the PSF's exponent: median, scatter of its logarithm
+BETA_LIMITS = 2.0, 5.0
 PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
 SHARP_RESIDUAL = 0.55  # FWHM of what a bright source leaves, of that of the PSF
 SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
 SUREST_RB = 0.985
-ROUGH_PIX, ROUGH_SCATTER = 0.12, 0.7  # what is left of a source under the detection moves its centroid
+ROUGH_PIX, ROUGH_SCATTER = 0.085, 0.6  # what is left of a source under the detection moves its centroid
 LEAST_SIGMA = {False: 0.018, True: 0.08}  # sigmapsf of what is bright: an artefact is no PSF
 
 
@@ -87,7 +88,7 @@ def exposures_of(
         (cadence.VARIANCE_PER_DN * reference_sky + cadence.READ_VARIANCE) / frames
     )
     typical = 10 ** (0.4 * cadence.ZERO_POINT_MAG)
-    seeing = np.array([2.16, 2.06, 2.04]) * np.exp(rng.normal(0, 0.08, (n_objects, 3)))
+    seeing = np.array([2.09, 1.99, 1.97]) * np.exp(rng.normal(0, 0.08, (n_objects, 3)))
     bad = artefact[alerts.owner] == defects.BAD_SUBTRACTION
     sharp = np.isin(artefact, (defects.COSMIC_RAY, defects.HOT_PIXELS))[alerts.owner]
     own = alerts.owner, fid - 1
@@ -108,8 +109,8 @@ def exposures_of(
         sign=np.sign(alerts.change),
         stretch=np.exp(rng.normal(0, PSF_STRETCH, n)),
         template_stretch=np.exp(rng.normal(0, PSF_STRETCH, (n_objects, 3)))[own],
-        beta=exponents(rng, BETA_SCATTER, n),
-        template_beta=exponents(rng, TEMPLATE_BETA_SCATTER, (n_objects, 3))[own],
+        beta=exponents(rng, *BETA, n),
+        template_beta=exponents(rng, *TEMPLATE_BETA, (n_objects, 3))[own],
         offset_x=rng.normal(0, np.where(bad, BAD_OFFSET_PIX, TYPICAL_OFFSET_PIX)),
         offset_y=rng.normal(0, np.where(bad, BAD_OFFSET_PIX, TYPICAL_OFFSET_PIX)),
         blur=rng.normal(0, np.where(bad, BAD_BLUR, TYPICAL_BLUR)),
@@ -120,9 +121,9 @@ def exposures_of(
     )
 
 
-def exponents(rng: np.random.Generator, scatter: float, shape: int | tuple[int, ...]) -> np.ndarray:
+def exponents(rng: np.random.Generator, median: float, scatter: float, shape: int | tuple[int, ...]) -> np.ndarray:
     """Of Moffat PSFs."""
-    return np.clip(MOFFAT_BETA * np.exp(rng.normal(0, scatter, shape)), *BETA_LIMITS)
+    return np.clip(median * np.exp(rng.normal(0, scatter, shape)), *BETA_LIMITS)
 
 
 def columns_of(

@@ -128,15 +128,15 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     so nuclei fire in most of their exposures, half of them negative.
     """
     n = len(plan.begin_jd)
-    kind = rng.choice(3, p=[0.20, 0.35, 0.45], size=n)
-    nucleus = np.choose(kind, [rng.normal(18.3, 0.9, n), rng.normal(18.9, 0.9, n), rng.normal(17.9, 1.2, n)])
+    kind = rng.choice(3, p=[0.12, 0.43, 0.45], size=n)
+    nucleus = np.choose(kind, [rng.normal(18.1, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.7, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
-    host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.6, 0.9, n), rng.normal(3.0, 1.0, n)])
+    host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.9, 0.9, n), rng.normal(3.3, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
-    sigma = np.exp(rng.normal(np.log(0.31), 0.4, n)) * np.where(kind == 2, 2.2, 1)
+    sigma = np.exp(rng.normal(np.log(0.20), 0.45, n)) * np.where(kind == 2, 2.2, 1)
     reference = by_filter(nucleus, rng.normal(0.45, 0.28, n))
     since_reference = rng.normal(0.6, 1.8, n) * sigma  # the reference caught another state
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]

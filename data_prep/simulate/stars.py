@@ -19,6 +19,7 @@ class Kind(NamedTuple):
     """A kind of star: its share, r magnitude and g - r with their scatter, and its place in the Galaxy.
 
     Attributes:
+        amplitude: median, in units of the largest that its light curve below stands for.
         disc_deg: scale of the latitudes of those in the disc.
         halo: share that is anywhere on the sky: old, or near.
         infrared: 0 bare, 1 dusty or cool; see `allwise`.
@@ -28,20 +29,22 @@ class Kind(NamedTuple):
     share: float
     magnitude: tuple[float, float]
     colour: tuple[float, float]
+    amplitude: float
     disc_deg: float
     halo: float
     infrared: int
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.25, (15.2, 1.6), (0.25, 0.1), 14.0, 0.9, 0),
-    Kind("eclipsing", 0.25, (14.4, 1.4), (0.65, 0.3), 12.0, 0.65, 0),
-    Kind("long-period", 0.15, (13.4, 1.5), (1.4, 0.3), 6.0, 0.2, 1),
-    Kind("pulsating", 0.11, (13.8, 1.2), (0.35, 0.2), 6.0, 0.5, 0),
-    Kind("young", 0.11, (14.6, 1.4), (1.1, 0.3), 4.0, 0.05, 1),
-    Kind("cataclysmic", 0.13, (18.0, 1.6), (0.15, 0.25), 14.0, 0.65, 0),
+    Kind("RR Lyrae", 0.21, (15.8, 1.3), (0.25, 0.1), 0.6, 14.0, 0.9, 0),
+    Kind("eclipsing", 0.18, (14.9, 1.6), (0.65, 0.3), 0.55, 12.0, 0.65, 0),
+    Kind("long-period", 0.20, (14.3, 1.9), (1.4, 0.3), 0.8, 6.0, 0.2, 1),
+    Kind("pulsating", 0.08, (14.2, 1.4), (0.35, 0.2), 0.8, 6.0, 0.5, 0),
+    Kind("young", 0.13, (15.2, 1.6), (1.1, 0.3), 0.75, 4.0, 0.05, 1),
+    Kind("nova-like", 0.09, (16.1, 1.1), (0.05, 0.2), 1.0, 14.0, 0.65, 0),
+    Kind("dwarf nova", 0.11, (18.5, 1.5), (0.15, 0.25), 1.0, 14.0, 0.65, 0),
 )
-CATACLYSMIC = len(KINDS) - 1
+AMPLITUDE_SCATTER = 0.5  # of the logarithm, of all but the cataclysmic
 
 
 def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
@@ -57,8 +60,9 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
-    amplitude = np.where(kind == CATACLYSMIC, 1.0, np.exp(rng.normal(-1.1, 0.6, n)))
-    models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _cataclysmic)
+    median = np.array([entry.amplitude for entry in KINDS])[kind]
+    amplitude = median * np.exp(np.where(median < 1, rng.normal(0, AMPLITUDE_SCATTER, n), 0))
+    models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _nova_like, _dwarf_nova)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
         rows = np.flatnonzero(kind == index)
@@ -85,6 +89,11 @@ def _phase(rng: np.random.Generator, jd: np.ndarray, log_period: tuple[float, fl
     return np.mod(jd / period[:, None] + rng.random((len(jd), 1)), 1.0)
 
 
+def _since_reference(rng: np.random.Generator, n: int, scatter: float) -> np.ndarray:
+    """[n, 1] how far the mean is from what the reference image caught, of stars whose states last for months."""
+    return rng.normal(0, scatter, (n, 1))
+
+
 def _rr_lyrae(rng, jd):
     return 0.85 * rr_lyrae(_phase(rng, jd, (-0.45, -0.15)), rng.uniform(0.12, 0.4, len(jd)))
 
@@ -95,8 +104,7 @@ def _eclipsing(rng, jd):
 
 
 def _long_period(rng, jd):
-    slow = rng.normal(0, 0.25, (len(jd), 1))
-    return 0.7 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + slow
+    return 0.7 * np.sin(2 * np.pi * _phase(rng, jd, (1.8, 2.6))) + _since_reference(rng, len(jd), 0.45)
 
 
 def _pulsating(rng, jd):
@@ -104,10 +112,20 @@ def _pulsating(rng, jd):
 
 
 def _young(rng, jd):
-    return damped_random_walk(rng, jd, np.exp(rng.normal(np.log(8), 0.8, len(jd))), np.full(len(jd), 0.35))
+    n = len(jd)
+    walk = damped_random_walk(rng, jd, np.exp(rng.normal(np.log(12), 0.8, n)), np.full(n, 0.3))
+    return walk + _since_reference(rng, n, 0.3)
 
 
-def _cataclysmic(rng, jd):
+def _nova_like(rng, jd):
+    """Flickering of a hot disc, and states of high and low accretion: nova-like stars and polars."""
+    n = len(jd)
+    states = damped_random_walk(rng, jd, np.exp(rng.normal(np.log(60), 0.8, n)), np.exp(rng.normal(-1.3, 0.6, n)))
+    flicker = damped_random_walk(rng, jd, np.full(n, 0.1), np.full(n, 0.12))
+    return states + flicker + _since_reference(rng, n, 0.3)
+
+
+def _dwarf_nova(rng, jd):
     """Outbursts of dwarf novae, one in each recurrence time, early or late in it."""
     n = len(jd)
     recurrence = 10 ** rng.uniform(1.4, 3.0, (n, 1))

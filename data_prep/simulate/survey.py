@@ -105,7 +105,7 @@ def _measured(rng, seed, label, population, artefact, alerts, limits, firing) ->
     neighbours = catalogue.nearest(rng, entries, len(firing))
     # Fitted to the distances of labelled alerts from their stars and nuclei.
     placement = place(
-        rng, alerts, ra, dec, steady_pix=0.10 if label == VS else 0.04, on_a_source=population.reference[:, 1] > 0
+        rng, alerts, ra, dec, steady_pix=0.13 if label == VS else 0.04, on_a_source=population.reference[:, 1] > 0
     )
     exposures = exposures_of(rng, population, alerts, artefact, placement)
     infrared = allwise.counterparts(rng, population, label in MOVING_OR_UNREAL, sky.star_density(gal_l, gal_b))
