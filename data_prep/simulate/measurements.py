@@ -175,10 +175,10 @@ def sharp_residuals(
 ) -> np.ndarray:
     """[A] bool: small changes of bright sources look sharper than the PSF, in some objects: those of sharp residuals.
 
-    Fitted to fwhm of nuclei and stars by magpsf - magnr: half of them at 2.6 mag.
+    Fitted to fwhm of nuclei and stars by magpsf - magnr: half of them at 3.0 mag.
     """
     fainter = 2.5 * np.log10(np.maximum(exposures.reference, 1e-12) / np.abs(alerts.change))
-    return rng.random(len(population.ra))[alerts.owner] < 1 / (1 + np.exp((2.6 - fainter) / 0.5))
+    return rng.random(len(population.ra))[alerts.owner] < 1 / (1 + np.exp((3.0 - fainter) / 0.6))
 
 
 def programme(rng: np.random.Generator, fid: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
-    sigma = np.exp(rng.normal(np.log(0.20), 0.45, n)) * np.where(kind == 2, 2.2, 1)
+    sigma = np.exp(rng.normal(np.log(0.17), 0.45, n)) * np.where(kind == 2, 2.2, 1)
     reference = by_filter(nucleus, rng.normal(0.45, 0.28, n))
     since_reference = rng.normal(0.6, 1.8, n) * sigma  # the reference caught another state
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
