@@ -8,7 +8,7 @@ DEMO := demo
 # an estimate from the time of a step; SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
-OBJECTS := 150000
+OBJECTS := 80000
 SETTINGS :=
 # What they read differs from TSC Table 3: counts as logarithms, the nearest source of the reference image, and whether
 # each group of values is there. First-alert models also read rb, as the original stamp classifier does, and their head
@@ -23,19 +23,19 @@ WITHOUT := --set hide.counters=0.4 --set hide.neighbours=0.1 --set hide.referenc
 # Narrow encoders and small batches: one core's work.
 ONE_CORE := --set encoder.kernels=4,3,3,3,3 --set encoder.filters=16,16,32,32,32 --set training.batch_size=32 \
 	--set training.decay=cosine --set training.patience=0 --set training.validate_every=500
-FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.15 --set training.learning_rate=7e-4 \
+FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.3 --set training.learning_rate=7e-4 \
 	--set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 \
 	--set metadata.static=fwhm,$(COUNTS),$(SEEN),$(PLACE),rb,has_counters,has_shape,$(BITS),has_rb
 SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learning_rate=1e-3 \
 	--set stamp.crop=21 --set stamp.copies=2 --set head.dropout=0.2,0 \
 	--set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN),has_counters,has_shape \
 	--set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4,$(BITS),has_allwise
-OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=27 --set stamp.copies=4 --set training.iterations=15000
-OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=20000
-OWN_n2_best := $(SEQUENCES) --set training.iterations=12000
-OWN_n3_best := $(SEQUENCES) --set training.iterations=10000
-OWN_n4_best := $(SEQUENCES) --set training.iterations=8000
-OWN_n5_best := $(SEQUENCES) --set training.iterations=8000
+OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=27 --set stamp.copies=4 --set training.iterations=9000 --seeds 2
+OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=10000
+OWN_n2_best := $(SEQUENCES) --set training.iterations=8000
+OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
+OWN_n4_best := $(SEQUENCES) --set training.iterations=6000
+OWN_n5_best := $(SEQUENCES) --set training.iterations=6000
 
 .PHONY: demo models test test-slow test-gpu gpu fuzz docs lint bench clean
 
