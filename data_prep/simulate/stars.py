@@ -19,7 +19,7 @@ class Kind(NamedTuple):
     """A kind of star: its share, r magnitude and g - r with their scatter, and its place in the Galaxy.
 
     Attributes:
-        amplitude: median, in units of the largest that its light curve below stands for.
+        amplitude: of the light curves below: median, scatter of its logarithm.
         disc_deg: scale of the latitudes of those in the disc.
         halo: share that is anywhere on the sky: old, or near.
         infrared: 0 bare, 1 dusty or cool; see `allwise`.
@@ -29,22 +29,21 @@ class Kind(NamedTuple):
     share: float
     magnitude: tuple[float, float]
     colour: tuple[float, float]
-    amplitude: float
+    amplitude: tuple[float, float]
     disc_deg: float
     halo: float
     infrared: int
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.21, (15.8, 1.3), (0.25, 0.1), 0.5, 14.0, 0.9, 0),
-    Kind("eclipsing", 0.18, (14.9, 1.6), (0.65, 0.3), 0.5, 12.0, 0.65, 0),
-    Kind("long-period", 0.20, (14.3, 1.9), (1.4, 0.3), 0.7, 6.0, 0.2, 1),
-    Kind("pulsating", 0.08, (14.2, 1.4), (0.35, 0.2), 0.8, 6.0, 0.5, 0),
-    Kind("young", 0.13, (15.2, 1.6), (1.1, 0.3), 0.75, 4.0, 0.05, 1),
-    Kind("nova-like", 0.09, (16.1, 1.1), (0.05, 0.2), 1.0, 14.0, 0.65, 0),
-    Kind("dwarf nova", 0.11, (18.5, 1.5), (0.15, 0.25), 1.0, 14.0, 0.65, 0),
+    Kind("RR Lyrae", 0.21, (15.8, 1.3), (0.25, 0.1), (0.5, 0.5), 14.0, 0.9, 0),
+    Kind("eclipsing", 0.18, (14.9, 1.6), (0.65, 0.3), (0.5, 0.5), 12.0, 0.65, 0),
+    Kind("long-period", 0.20, (14.3, 1.9), (1.4, 0.3), (0.7, 0.5), 6.0, 0.2, 1),
+    Kind("pulsating", 0.08, (14.2, 1.4), (0.35, 0.2), (0.8, 0.5), 6.0, 0.5, 0),
+    Kind("young", 0.13, (15.2, 1.6), (1.1, 0.3), (0.75, 0.5), 4.0, 0.05, 1),
+    Kind("nova-like", 0.09, (16.1, 1.1), (0.05, 0.2), (1.0, 0.0), 14.0, 0.65, 0),
+    Kind("dwarf nova", 0.11, (18.5, 1.5), (0.15, 0.25), (1.0, 0.0), 14.0, 0.65, 0),
 )
-AMPLITUDE_SCATTER = 0.5  # of the logarithm, of all but the cataclysmic
 
 
 def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
@@ -60,8 +59,8 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
     watched = joined(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
-    median = np.array([entry.amplitude for entry in KINDS])[kind]
-    amplitude = median * np.exp(np.where(median < 1, rng.normal(0, AMPLITUDE_SCATTER, n), 0))
+    median, amplitude_scatter = np.array([entry.amplitude for entry in KINDS])[kind].T
+    amplitude = median * np.exp(amplitude_scatter * rng.standard_normal(n))
     models = (_rr_lyrae, _eclipsing, _long_period, _pulsating, _young, _nova_like, _dwarf_nova)
     change = np.zeros(seen.jd.shape)
     for index, model in enumerate(models):
