@@ -10,16 +10,18 @@ MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 80000
 SETTINGS :=
-# What they read differs from TSC Table 3: counts as logarithms, the nearest source of the reference image, and whether
-# each group of values is there. First-alert models also read rb, as the original stamp classifier does, and their head
-# is wider, with less dropout, than the paper's, which is too small to learn from the metadata.
+# What they read differs from TSC Table 3: counts, distances and chinr as logarithms, the nearest source of the reference
+# image, of the place only what classes depend on, and whether each group of values is there. First-alert models also
+# read rb, as the original stamp classifier does, and their head is wider, with less dropout, than the paper's, which is
+# too small to learn from the metadata.
 COUNTS := log_ndethist,log_ncovhist,log_non_detections
 SEEN := isdiffpos,magpsf,sigmapsf,diffmaglim,classtar
-PLACE := sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,distnr,magnr
+PLACE := sgscore1,log_distpsnr1,sgscore2,log_distpsnr2,sgscore3,log_distpsnr3,log_chinr,sharpnr,log_distnr,magnr,abs_gal_b,ecl_lat
 BITS := has_neighbours,has_reference_source,has_place
-# A packet may lack any of it, and what counters tell depends on the survey's age: the models learn to do without.
+# A packet may lack any of it, and what counters tell depends on the survey's age: the models learn to do without, and
+# noise keeps them from relations between values that hold on the simulated sky alone.
 WITHOUT := --set hide.counters=0.4 --set hide.neighbours=0.1 --set hide.reference_source=0.1 --set hide.place=0.1 \
-	--set hide.shape=0.1 --set training.class_balance=counts
+	--set hide.shape=0.1 --set training.class_balance=counts --set training.metadata_noise=0.3
 # Narrow encoders and small batches: one core's work.
 ONE_CORE := --set encoder.kernels=4,3,3,3,3 --set encoder.filters=16,16,32,32,32 --set training.batch_size=32 \
 	--set training.decay=cosine --set training.patience=0 --set training.validate_every=500
@@ -30,8 +32,8 @@ SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learn
 	--set stamp.crop=21 --set stamp.copies=2 --set head.dropout=0.2,0 \
 	--set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN),has_counters,has_shape \
 	--set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4,$(BITS),has_allwise
-OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=27 --set stamp.copies=4 --set training.iterations=9000 --seeds 2
-OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=10000
+OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=27 --set stamp.copies=4 --set training.iterations=6000 --seeds 3
+OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=8000
 OWN_n2_best := $(SEQUENCES) --set training.iterations=8000
 OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
 OWN_n4_best := $(SEQUENCES) --set training.iterations=6000

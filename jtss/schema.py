@@ -99,17 +99,28 @@ METADATA_NAMES = tuple(feature.name for feature in METADATA)
 TIME_GAP = Feature("time_gap", "", "day", True)
 ALLWISE_COLOURS = tuple(Feature(f"{blue}-{red}", "", "mag", False) for blue, red in pairwise(ALLWISE_BANDS))
 
-# Decimal logarithms of one more than a count: TSC's limits are too low for objects that were seen hundreds of times.
+# Values on the scale on which classes differ, each derived from another. Of counts the decimal logarithm of one more:
+# TSC's limits are too low for objects that were seen hundreds of times. Of distances and chinr the decimal logarithm: a
+# star is a tenth of an arcsecond from its own catalogue entry and ten from its neighbour's. Of latitude no sign.
 COUNTS = ("ndethist", "ncovhist", "non_detections")
-LOGARITHMS = tuple(Feature(f"log_{name}", "", "dex", True, lower=0.0) for name in COUNTS)
+NEIGHBOUR_DISTANCES = ("distpsnr1", "distpsnr2", "distpsnr3")
+SEARCH_RADIUS_ARCSEC = 30.0  # within which ZTF lists neighbours
+LEAST_LOGARITHM = -2.0
+LOGARITHMS = (
+    *(Feature(f"log_{name}", "", "dex", True, lower=0.0) for name in COUNTS),
+    *(Feature(f"log_{name}", "", "dex", False, lower=LEAST_LOGARITHM) for name in (*NEIGHBOUR_DISTANCES, "distnr")),
+    Feature("log_chinr", "", "dex", False, lower=LEAST_LOGARITHM, upper=1.2),
+)
+DERIVED = (*LOGARITHMS, Feature("abs_gal_b", "", "deg", False))
+SOURCES = {feature.name: feature.name.removeprefix("log_").removeprefix("abs_") for feature in DERIVED}
 
 # Values that come from one source, so that a packet has all of them or none.
 METADATA_GROUPS = {
-    "counters": (*COUNTS, *(feature.name for feature in LOGARITHMS)),
+    "counters": (*COUNTS, *(f"log_{name}" for name in COUNTS)),
     "rb": ("rb",),
-    "neighbours": tuple(f"{name}{i}" for i in (1, 2, 3) for name in ("sgscore", "distpsnr")),
-    "reference_source": ("distnr", "magnr", "chinr", "sharpnr"),
-    "place": ("ra", "dec", "gal_l", "gal_b", "ecl_lon", "ecl_lat"),
+    "neighbours": tuple(f"{name}{i}" for i in (1, 2, 3) for name in ("sgscore", "distpsnr", "log_distpsnr")),
+    "reference_source": ("distnr", "magnr", "chinr", "sharpnr", "log_distnr", "log_chinr"),
+    "place": ("ra", "dec", "gal_l", "gal_b", "ecl_lon", "ecl_lat", "abs_gal_b"),
     "shape": ("fwhm", "classtar"),
     "allwise": tuple(feature.name for feature in ALLWISE_COLOURS),
 }
@@ -124,19 +135,19 @@ AVAILABILITY = tuple(
     Feature(availability(group), "", "", group != "allwise", lower=0.0, upper=1.0) for group in METADATA_GROUPS
 )
 
-FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *LOGARITHMS, *AVAILABILITY)}
+FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *DERIVED, *AVAILABILITY)}
 
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
-LOGARITHM_NAMES = tuple(feature.name for feature in LOGARITHMS)
+DERIVED_NAMES = tuple(SOURCES)
 AVAILABILITY_NAMES = tuple(feature.name for feature in AVAILABILITY)
 VALID_DYNAMIC = (
     TIME_GAP.name,
     *METADATA_NAMES,
-    *LOGARITHM_NAMES,
+    *DERIVED_NAMES,
     *(feature.name for feature in AVAILABILITY if feature.dynamic),
 )
-VALID_STATIC = (*METADATA_NAMES, *LOGARITHM_NAMES, *COLOUR_NAMES, *AVAILABILITY_NAMES)
+VALID_STATIC = (*METADATA_NAMES, *DERIVED_NAMES, *COLOUR_NAMES, *AVAILABILITY_NAMES)
 DYNAMIC_NAMES = (TIME_GAP.name, *(feature.name for feature in DYNAMIC_METADATA))
 STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 

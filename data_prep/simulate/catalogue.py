@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.simulate.objects import BY_FILTER
-from jtss.schema import ZTF_MISSING
+from jtss.schema import SEARCH_RADIUS_ARCSEC, ZTF_MISSING
 
 PIXEL_ARCSEC = 1.01
-SEARCH_RADIUS_ARCSEC = 30.0  # ZTF lists Pan-STARRS sources within this
+
 N_NEIGHBOURS = 3
 # Nearest to the nominal position: some of them are not listed, and their order may change with the measured position.
 N_CANDIDATES = 10

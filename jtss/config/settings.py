@@ -112,6 +112,7 @@ class TrainingConfig:
     class_balance: str = "uniform"  # "natural": as they come; "counts": uniform at each ndethist and ncovhist
     entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain prediction is rewarded
     seed: int = 0
+    metadata_noise: float = field(default=0.0, metadata=LATER)  # added to standardised metadata in training: scatter
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,9 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.entropy_weight < math.inf and (
         f"training.entropy_weight={training.entropy_weight}: expected 0 or more"
     )
+    yield not 0 <= training.metadata_noise < math.inf and (
+        f"training.metadata_noise={training.metadata_noise}: expected 0 or more"
+    )
     yield (
         training.decay != "none"
         and training.patience > 0
@@ -370,11 +374,19 @@ def _flat(values: dict, path: str = "") -> Iterator[tuple[str, object]]:
             yield path + name, list(value) if isinstance(value, tuple) else value
 
 
-LATER_DEFAULTS = dict(
-    _flat(
-        {item.name: dataclasses.asdict(item.default_factory()) for item in dataclasses.fields(Config) if item.metadata}
-    )
-)
+def _later(cls: type) -> dict:
+    """The fields that came later, with their defaults, nested as in the class."""
+    values = {}
+    for item in dataclasses.fields(cls):
+        if item.metadata.get("later"):
+            factory = item.default_factory
+            values[item.name] = item.default if factory is dataclasses.MISSING else dataclasses.asdict(factory())
+        elif dataclasses.is_dataclass(item.type):
+            values[item.name] = _later(item.type)
+    return values
+
+
+LATER_DEFAULTS = dict(_flat(_later(Config)))
 
 
 def _shown(values: dict, name: str) -> str:

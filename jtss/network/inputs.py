@@ -28,8 +28,8 @@ def assemble(
     Returns:
         dynamic [B, N, D] float32 of every detection; its time_gap is the days since the previous one, 0 for the first.
         static [B, F] float32; values of the last detection, and the colours W1-W2, W2-W3, W3-W4 [mag].
-        Of a count, log_… is the decimal logarithm of one more; a negative count has none. has_… is 1 where one or more
-        of the values of its group that the model reads are there, else 0.
+        log_… and abs_… are derived from the value of the same name (`derived`). has_… is 1 where one or more of the
+        values of its group that the model reads are there, else 0.
 
     TSC §IV-C, Table 3.
     """
@@ -37,9 +37,8 @@ def assemble(
     colours = (allwise[:, :-1] - allwise[:, 1:]).astype(np.float32)
     per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
     read = {*config.dynamic, *config.static}
-    for name, count in zip(schema.LOGARITHM_NAMES, schema.COUNTS, strict=True):
-        if name in read:
-            per_detection[name] = _log_of_count(per_detection[count])
+    for name in read.intersection(schema.DERIVED_NAMES):
+        per_detection[name] = derived(name, per_detection[schema.SOURCES[name]])
     per_object = {name: values[:, -1] for name, values in per_detection.items()}
     per_detection[schema.TIME_GAP.name] = gap_days
     per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
@@ -48,8 +47,19 @@ def assemble(
     return _columns(per_detection, config.dynamic, jd.shape), _columns(per_object, config.static, jd.shape[:1])
 
 
-def _log_of_count(count: np.ndarray) -> np.ndarray:
-    return np.log10(1 + np.where(count >= 0, count, np.nan))
+def derived(name: str, values: np.ndarray) -> np.ndarray:
+    """One of `schema.DERIVED` from the values of its source, of any shape, NaN = missing.
+
+    The logarithm of a count is of one more. A negative count, distance or chinr has none, but for the distance of a
+    neighbour: ZTF gives -999 where none is within the search radius, and the radius is what is known then.
+    """
+    source = schema.SOURCES[name]
+    if name.startswith("abs_"):
+        return np.abs(values)
+    if source in schema.NEIGHBOUR_DISTANCES:
+        values = np.where(values < 0, schema.SEARCH_RADIUS_ARCSEC, values)
+    there = np.where(values >= 0, values, np.nan)
+    return np.log10(1 + there) if source in schema.COUNTS else np.log10(np.maximum(there, 10.0**schema.LEAST_LOGARITHM))
 
 
 def _availability(values: dict[str, np.ndarray], read: set[str]) -> dict[str, np.ndarray]:

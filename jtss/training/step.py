@@ -14,6 +14,7 @@ from jtss import devices
 from jtss.config.settings import Config
 from jtss.network import network
 from jtss.network.network import Batch, Variables
+from jtss.schema import AVAILABILITY_NAMES
 from jtss.training import hiding
 from jtss.training.batches import Labelled, ValidationChunks
 from jtss.training.strata import Strata
@@ -125,9 +126,29 @@ def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Ar
     return loss + config.training.entropy_weight * jnp.sum(jnp.exp(log_p) * log_p, axis=-1).mean()
 
 
+def blurred(config: Config, key: jax.Array, batch: Batch) -> Batch:
+    """A batch with normal noise of `training.metadata_noise` on all metadata but the bits of availability.
+
+    A network that reads values exactly rests on relations between them that hold in its training set alone.
+    """
+
+    def noisy(key: jax.Array, values: jax.Array, names: tuple[str, ...]) -> jax.Array:
+        scatter = [0.0 if name in AVAILABILITY_NAMES else config.training.metadata_noise for name in names]
+        return values + jnp.array(scatter, values.dtype) * jax.random.normal(key, values.shape, values.dtype)
+
+    dynamic_key, static_key = jax.random.split(key)
+    return batch._replace(
+        dynamic=noisy(dynamic_key, batch.dynamic, config.metadata.dynamic),
+        static=noisy(static_key, batch.static, config.metadata.static),
+    )
+
+
 def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[TrainState, jax.Array]:
     """One step of Adam on one batch [B, …]; returns the new state and the loss."""
     model_key, batch = step_keys(state.seed, state.step)[1], examples.batch
+    if config.training.metadata_noise:
+        noise_key, model_key = jax.random.split(model_key)
+        batch = blurred(config, noise_key, batch)
     if hiding.hides(config):
         hiding_key, model_key = jax.random.split(model_key)
         batch = hiding.hide(config, batch, hiding.draw(config, hiding_key, len(batch.static)))

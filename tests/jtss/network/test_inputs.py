@@ -140,7 +140,7 @@ def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():
     metadata = np.zeros((3, 1, 26), np.float32)
     for name, column in counts.items():
         metadata[:, 0, schema.METADATA_NAMES.index(name)] = column
-    chosen = MetadataConfig(dynamic=(), static=schema.LOGARITHM_NAMES)
+    chosen = MetadataConfig(dynamic=(), static=tuple(f"log_{name}" for name in schema.COUNTS))
     _, found = inputs.assemble(metadata, np.zeros((3, 1)), np.zeros((3, 4), np.float32), chosen)
     expected = [[0.30103, 1, 0], [2, 3, np.log10(901)], [3, 4, np.nan]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
