@@ -173,6 +173,10 @@ def test_a_file_of_before_fields_that_came_later_has_their_defaults():
     del values["hide"]
     assert from_dict(values) == CONFIG
     assert differences(values, to_dict(CONFIG), ("checkpoint", "config.json")) == []
+    del values["training"]["metadata_noise"]
+    assert from_dict(values) == CONFIG
+    noisy = to_dict(override(CONFIG, ["training.metadata_noise=0.3"]))
+    assert differences(values, noisy, ("there", "here")) == ["training.metadata_noise: there 0.0, here 0.3"]
     hiding = to_dict(override(CONFIG, ["hide.counters=0.4"]))
     assert differences(values, hiding, ("there", "here")) == ["hide.counters: there 0.0, here 0.4"]
 

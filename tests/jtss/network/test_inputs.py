@@ -131,8 +131,28 @@ def test_bits_tell_of_each_detection_what_is_there_of_what_the_model_reads():
 
 
 def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
-    column = metadata[..., schema.METADATA_NAMES.index(name.removeprefix("log_"))]
-    return np.log10(1 + np.where(column < 0, np.nan, column)) if name.startswith("log_") else column
+    source = schema.SOURCES.get(name, name)
+    column = metadata[..., schema.METADATA_NAMES.index(source)]
+    return column if source == name else inputs.derived(name, column)
+
+
+def test_a_distance_has_a_logarithm_and_a_neighbour_that_is_not_there_is_as_far_as_was_searched():
+    given = np.array([0.0, 0.1, 1, 12, -999, np.nan], np.float32)
+    np.testing.assert_allclose(inputs.derived("log_distpsnr2", given), [-2, -1, 0, 1.07918, 1.47712, np.nan], rtol=1e-5)
+    for name in ("log_distnr", "log_chinr"):
+        np.testing.assert_allclose(inputs.derived(name, given), [-2, -1, 0, 1.07918, np.nan, np.nan], rtol=1e-5)
+
+
+def test_latitude_has_no_sign():
+    np.testing.assert_array_equal(inputs.derived("abs_gal_b", np.float32([-30, 0, 12, np.nan])), [30, 0, 12, np.nan])
+
+
+def test_what_is_derived_is_hidden_with_its_source():
+    for name, source in schema.SOURCES.items():
+        assert source in schema.METADATA_NAMES
+        groups = [{source, name} & set(members) for members in schema.METADATA_GROUPS.values()]
+        assert {source, name} in groups
+        assert sum(map(bool, groups)) == 1
 
 
 def test_logarithms_of_counts_reach_beyond_the_limits_of_the_counts():

@@ -144,6 +144,37 @@ def test_a_step_hides_from_each_object_what_its_key_says_and_without_hiding_draw
     assert float(open_loss) != float(loss)
 
 
+def test_noise_is_of_every_value_but_the_bits_and_is_there_in_training_alone():
+    config = override(TINY, ["training.metadata_noise=0.3", "hide.counters=0.4", "metadata.static=has_counters,ra,dec"])
+    batch = network.Batch(jnp.zeros(()), jnp.ones((2000, 3, 10)), jnp.ones((2000, 3)))
+    noisy = training.blurred(config, jax.random.key(0), batch)
+    np.testing.assert_array_equal(noisy.static[:, 0], 1)
+    for values in (noisy.dynamic, noisy.static[:, 1:]):
+        np.testing.assert_allclose(np.std(values, axis=0), 0.3, rtol=0.1)
+        np.testing.assert_allclose(np.mean(values, axis=0), 1, atol=0.03)
+    chunk = jax.tree.map(lambda leaf: leaf[0], chunks_of(TINY, size=8))
+    variables = training.init_state(TINY).variables
+    validate = jax.jit(training.validation_sums, static_argnums=0)
+    plain, noise = (
+        validate(override(TINY, [f"training.metadata_noise={each}"]), variables, chunk) for each in (0, 0.3)
+    )
+    np.testing.assert_array_equal(plain, noise)
+
+
+def test_a_step_trains_on_the_noise_of_its_key():
+    """The same step by another road: a batch with that noise, in a training that adds none."""
+    config = training.shared(override(TINY, ["training.metadata_noise=0.5"]))
+    state = training.init_state(config)
+    examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(TINY).take(jnp.arange(16)[None, None]))
+    _, loss = jax.jit(training.train_step, static_argnums=0)(config, state, examples)
+    noise_key, model_key = jax.random.split(training.step_keys(np.uint32(0), 0)[1])
+    logits, _ = network.apply(
+        training.shared(TINY), state.variables, training.blurred(config, noise_key, examples.batch), train=True,
+        key=model_key, rotation_range_deg=state.rotation_range_deg,
+    )  # fmt: skip
+    assert float(loss) == pytest.approx(float(training.training_loss(TINY, logits, examples.label)), rel=1e-5)
+
+
 def test_validation_weighs_each_object_as_it_is_and_with_each_group_hidden():
     chunk = jax.tree.map(lambda leaf: leaf[0], chunks_of(TINY, size=40))
     variables = training.init_state(HIDING).variables
