@@ -34,10 +34,10 @@ SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learn
 	--set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4,$(BITS),has_allwise
 OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=27 --set stamp.copies=4 --set training.iterations=6000 --seeds 3
 OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=8000
-OWN_n2_best := $(SEQUENCES) --set training.iterations=8000
+OWN_n2_best := $(SEQUENCES) --set training.iterations=4000
 OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
-OWN_n4_best := $(SEQUENCES) --set training.iterations=6000
-OWN_n5_best := $(SEQUENCES) --set training.iterations=6000
+OWN_n4_best := $(SEQUENCES) --set training.iterations=3000
+OWN_n5_best := $(SEQUENCES) --set training.iterations=3000
 
 .PHONY: demo models test test-slow test-gpu gpu fuzz docs lint bench clean
 
