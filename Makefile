@@ -32,7 +32,7 @@ SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learn
 	--set stamp.crop=21 --set stamp.copies=2 --set head.dropout=0.2,0 \
 	--set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN),has_counters,has_shape \
 	--set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4,$(BITS),has_allwise
-OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=21 --set stamp.copies=4 --set training.iterations=8000 --seeds 2
+OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=21 --set stamp.copies=4 --set training.iterations=8000 --seeds 3
 OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=8000
 OWN_n2_best := $(SEQUENCES) --set training.iterations=4000
 OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
