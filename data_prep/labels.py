@@ -140,9 +140,7 @@ def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarr
 PER_CLASS = 200  # objects of each class for test, and as many for validation; TSC §IV-A
 PER_CLASS_OF_FIRST_ALERTS = 100
 FIRST_ALERT_CLASSES = ("asteroid", "bogus")  # have one alert: a data set of them is for classifiers of first alerts
-FIRST_ALERT_SHARE = (
-    0.05  # of the labelled objects; fewer are strays in a set of sequences. Nearly a half in the paper's
-)
+FIRST_ALERT_SHARE = 0.05  # of the labelled objects; fewer are strays in a set of sequences
 LEAST_SCORED = 10  # objects of a class in a test that is worth keeping for sequences of all lengths
 TRAIN, VALIDATION, TEST = (SPLIT_NAMES.index(name) for name in ("train", "validation", "test"))
 
