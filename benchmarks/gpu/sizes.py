@@ -11,8 +11,8 @@ from jtss.config.settings import Config
 COUNTS = "log_ndethist,log_ncovhist,log_non_detections"
 SEEN = "isdiffpos,magpsf,sigmapsf,diffmaglim,classtar"
 PLACE = (
-    "sgscore1,distpsnr1,sgscore2,distpsnr2,sgscore3,distpsnr3,chinr,sharpnr,"
-    "ra,dec,gal_l,gal_b,ecl_lon,ecl_lat,distnr,magnr"
+    "sgscore1,log_distpsnr1,sgscore2,log_distpsnr2,sgscore3,log_distpsnr3,log_chinr,sharpnr,"
+    "log_distnr,magnr,abs_gal_b,ecl_lat"
 )
 BITS = "has_neighbours,has_reference_source,has_place"
 WITHOUT = (
@@ -22,10 +22,11 @@ WITHOUT = (
     "hide.place=0.1",
     "hide.shape=0.1",
     "training.class_balance=counts",
+    "training.metadata_noise=0.3",
 )
 FIRST_ALERT = (
     *WITHOUT,
-    "hide.rb=0.15",
+    "hide.rb=0.3",
     "training.learning_rate=7e-4",
     "head.units=128,128",
     "head.dropout=0.2,0.2",
