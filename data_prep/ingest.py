@@ -24,7 +24,7 @@ from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
 from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
-from data_prep.packets.history import NOTE, TOLD, tally
+from data_prep.packets.history import NOTE, TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
 from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select
 from data_prep.workers import WorkerError, available_cores, ordered_map
@@ -180,7 +180,7 @@ class Ingested:
         self.object_ids = [names[i] for i in self._object]
         self._told_end = np.cumsum(keys["n_told"], dtype=np.int64)
         self._mark_others_apart(rank, verdict)
-        self._take_notes(verdict)
+        self._take_notes(rank)
 
     def __enter__(self) -> "Ingested":
         return self
@@ -342,10 +342,9 @@ class Ingested:
         mixed = np.isin(rank[self._kept], rank[verdict == APART])
         self._keys["remarks"][self._kept[mixed]] |= 1 << REMARKS.index(OTHERS_APART)
 
-    def _take_notes(self, verdict: np.ndarray) -> None:
-        notes = self._spool.notes()
-        once_each = notes[verdict[notes["packet"]] != DUPLICATE]  # copies of a packet say nothing more of it
-        for name, count in tally(once_each).items():
+    def _take_notes(self, rank: np.ndarray) -> None:
+        notes = once_each(self._spool.notes(), _same(rank, self._keys["candid"]))
+        for name, count in tally(notes).items():
             self.ledger.note(name, count)
         for bit, name in enumerate(REMARKS):
             self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
@@ -358,6 +357,15 @@ def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
     named = (owner, keys["jd"], keys["candid"], keys["digest"])
     new = np.any([np.diff(column) != 0 for column in named], axis=0)
     return np.cumsum(np.concatenate([[False], new]))
+
+
+def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
+    """[M] int64: the same number for packets of one object with one candid, wherever they place it."""
+    order = np.lexsort((candid, rank))
+    changes = (np.diff(rank[order]) != 0) | (np.diff(candid[order]) != 0)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(np.append(False, changes))[: len(order)]
+    return number
 
 
 def _choose(rank: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -196,6 +196,25 @@ def judge(
     return rows[fault < 0], np.bincount(owner[fault < 0], minlength=len(histories)), notes
 
 
+def once_each(notes: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """What is wrong with distinct packets, whichever of their copies is read first.
+
+    Args:
+        notes: [j] NOTE.
+        same: [A] the same number for copies of one packet.
+
+    Returns:
+        NOTE: of each packet and name the largest count of its copies; that a history is not given where none of them
+            has one.
+    """
+    key = same[notes["packet"]] * len(NOTE_NAMES) + notes["name"]
+    order = np.lexsort((notes["count"], key))
+    _, first, n_noted = np.unique(key[order], return_index=True, return_counts=True)
+    largest = notes[order[first + n_noted - 1]]
+    by_all = n_noted == np.bincount(same)[same[largest["packet"]]]
+    return largest[by_all | (largest["name"] != NOTE_NAMES.index(HISTORY_NOT_GIVEN))]
+
+
 def tally(notes: np.ndarray) -> Counter[str]:
     """NOTE [j] by name, for the ledger."""
     totals = np.zeros(len(NOTE_NAMES), np.int64)

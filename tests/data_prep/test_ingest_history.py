@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from data_prep import history
 from data_prep import ingest as data_prep_ingest
 from data_prep.ingest import ingest, ingest_items
 from data_prep.packets.alerts import from_record
@@ -174,6 +175,32 @@ def test_what_is_wrong_with_a_packet_counts_once_however_many_copies_there_are(r
     once, twice = (dict(read(given)[1].notes) for given in (records, records * 2))
     assert once == {"history_older_than_30_days": 1, "history_later_than_alert": 1, "history_not_given": 1}
     assert twice == once
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (PAST, [*PAST, detection(40, 3), limit(-1)], {"history_older_than_30_days": 1, "history_later_than_alert": 1}),
+        ([limit(40)], [limit(40), limit(41), *PAST], {"history_older_than_30_days": 2}),
+        (PAST, None, {}),
+        (None, [], {"history_not_given": 1}),
+    ],
+)
+def test_faults_of_copies_do_not_depend_on_which_is_read_first(read, one, other, expected):
+    for histories in ([one, other], [other, one]):
+        _, ledger = read([alert("ZTF18a", 10, images(1), told) for told in histories])
+        notes = {
+            name: count for name, count in ledger.notes.items() if name not in ("history_detections", "history_limits")
+        }
+        assert notes == expected
+
+
+def test_copies_that_lie_elsewhere_count_once(read):
+    elsewhere = alert("ZTF18a", 9, images(9), jd=JD + 1.5, dec=40.0)
+    records = [alert("ZTF18a", i, images(i), PAST, jd=JD + i) for i in (1, 2, 3)]
+    _, ledger = read([*records, elsewhere, elsewhere])
+    assert ledger.dropped == {"positions_apart": 2}
+    assert ledger.notes["history_not_given"] == 1
 
 
 BROKEN = [
