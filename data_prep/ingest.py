@@ -5,6 +5,7 @@ known which detections are kept, and so do the histories that packets tell; memo
 to 300 bytes at the peak, when the sequences are chosen, then about 300 for each different row of an object's past.
 """
 
+import errno
 import json
 import os
 from collections import Counter
@@ -99,13 +100,17 @@ class Spool:
         return values
 
     def read_told(self, start: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """TOLD: what packets tell, one after the other, from where it begins and how many rows it is."""
+        """TOLD: what packets tell, one after the other, from where it begins and how many rows it is.
+
+        Raises:
+            OSError: the file ends before it; names the file.
+        """
         rows, end = np.empty(count.sum(), TOLD), np.cumsum(count)
         data = memoryview(rows.view(np.uint8))
         places = zip(*((column * TOLD.itemsize).tolist() for column in (start, end - count, end)), strict=True)
         for at, begin, stop in places:
-            if begin < stop:
-                os.preadv(self._told.fileno(), [data[begin:stop]], at)
+            if begin < stop and os.preadv(self._told.fileno(), [data[begin:stop]], at) < stop - begin:
+                raise OSError(errno.EIO, "temporary file of histories ends early", self._told.name)
         return rows
 
     def sources(self) -> Iterator[str]:

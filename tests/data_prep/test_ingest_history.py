@@ -1,12 +1,14 @@
 """Histories through the whole of reading: rows of three kinds in the order of time, and the same from any order."""
 
+import errno
+import os
 import random
 
 import numpy as np
 import pytest
 
-from data_prep import history
 from data_prep import ingest as data_prep_ingest
+from data_prep.history import IN_THE_RESULT
 from data_prep.ingest import ingest, ingest_items
 from data_prep.packets.alerts import from_record
 from data_prep.simulate.packets import encode_file
@@ -189,10 +191,7 @@ def test_what_is_wrong_with_a_packet_counts_once_however_many_copies_there_are(r
 def test_faults_of_copies_do_not_depend_on_which_is_read_first(read, one, other, expected):
     for histories in ([one, other], [other, one]):
         _, ledger = read([alert("ZTF18a", 10, images(1), told) for told in histories])
-        notes = {
-            name: count for name, count in ledger.notes.items() if name not in ("history_detections", "history_limits")
-        }
-        assert notes == expected
+        assert {name: ledger.notes[name] for name in ledger.notes.keys() - IN_THE_RESULT.keys()} == expected
 
 
 def test_copies_that_lie_elsewhere_count_once(read):
@@ -225,6 +224,15 @@ def test_a_broken_history_never_costs_its_alert(tmp_path, history):
         assert [name for name in ingested.ledger.notes if name.startswith("history_")]
     check(sequences)
     assert sequences.kind.tolist() == [ALERT]
+
+
+def test_a_temporary_file_that_ends_early_is_named(tmp_path):
+    alerts = [from_record(record, "here") for record in night()]
+    with ingest_items(alerts, workdir=tmp_path, workers=1) as ingested:
+        os.truncate(tmp_path / "told", (tmp_path / "told").stat().st_size - 1)
+        with pytest.raises(OSError, match=r"temporary file of histories ends early.*told") as raised:
+            list(ingested.batches())
+    assert raised.value.errno == errno.EIO
 
 
 def test_real_histories(ztf_dir, tmp_path):
