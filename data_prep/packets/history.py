@@ -141,11 +141,10 @@ def _filter(value: object) -> float:
 def _has_one_time(values: np.ndarray) -> bool:
     """Whether rows [k, 16] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
 
-    Of one exposure ZTF tells a limit, a detection, or two where the source was subtracted badly.
+    Two rows of one filter may be of one exposure: a detection twice, where its source was subtracted badly, a limit
+    that is told twice, or one of each.
     """
-    is_exposure = len(values) < 2 or (
-        len(values) == 2 and not np.isnan(values[:, MAGPSF]).any() and values[0, FID] == values[1, FID]
-    )
+    is_exposure = len(values) < 2 or (len(values) == 2 and values[0, FID] == values[1, FID])
     return not is_exposure and bool(np.ptp(values[:, JD]) <= SAME_TIME_DAYS)
 
 
