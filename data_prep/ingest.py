@@ -170,8 +170,10 @@ class Ingested:
         object_ids: sorted names of the objects with a kept detection.
     """
 
-    def __init__(self, spool: Spool, ledger: Ledger, rejections: RejectionLog, files: ExitStack) -> None:
-        self.ledger = ledger
+    def __init__(
+        self, spool: Spool, ledger: Ledger, rejections: RejectionLog, files: ExitStack, histories: bool
+    ) -> None:
+        self.ledger, self._histories = ledger, histories
         self._spool, self._rejections, self._files = spool, rejections, files
         self._keys, rank, names = spool.index()
         keys = self._keys
@@ -256,8 +258,7 @@ class Ingested:
         rows = np.concatenate([rows for rows, _ in groups])
         names = self.object_ids[first:last]
         start = np.cumsum([0, *np.concatenate([counts for _, counts in groups])])
-        for name, count in history.counts(rows["kind"]).items():
-            self.ledger.note(name, count)
+        self._note_history(history.counts(rows["kind"]))
         bands = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
         if allwise is not None:
             nearest = crossmatch.sources(allwise, *self.positions[first:last].T)
@@ -297,9 +298,13 @@ class Ingested:
         owner = np.repeat(np.arange(last - first), np.diff(self._edges[first : last + 1]))
         everything = history.joined([self._own(here, owner), history.gather(self._told(here, owner))])
         chosen, notes = history.once(*everything)
-        for name, count in notes.items():
-            self.ledger.note(name, count)
+        self._note_history(notes)
         return everything.rows[chosen], np.bincount(everything.owner[chosen], minlength=last - first)
+
+    def _note_history(self, notes: Mapping[str, int]) -> None:
+        if self._histories:
+            for name, count in notes.items():
+                self.ledger.note(name, count)
 
     def _own(self, here: slice, owner: np.ndarray) -> history.Told:
         """The rows of alerts that were read."""
@@ -462,7 +467,7 @@ def ingest_items(
                 tell(ledger.read + spool.n_rows)
         except WorkerError as error:
             raise WorkerError(f"{error}; {remedy}") from error
-        return Ingested(spool, ledger, rejections, files.pop_all())
+        return Ingested(spool, ledger, rejections, files.pop_all(), histories)
 
 
 def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:
