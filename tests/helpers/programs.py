@@ -2,22 +2,28 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import jax
-from jax._src.lru_cache import LRUCache
 from jax.experimental.compilation_cache import compilation_cache
 
 from helpers.places import ROOT
 from jtss.commands import cache
 from jtss.commands.main import main
 
+try:
+    from jax._src.lru_cache import LRUCache
+except ImportError:  # private to JAX: another version may write programs in another way
+    LRUCache = None
+
 FOLDER = ROOT / "build" / "test-programs"
 ENVIRONMENT = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "1", "XDG_CACHE_HOME": str(FOLDER)}
 HASTY = {**ENVIRONMENT, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # of processes whose numbers are compared with their own
 
 LEAST_SECONDS = 0.05  # of compilation, for a program to be kept
-KEPT_SECONDS = 7 * 24 * 3600  # what the code no longer asks for goes
+# After this a program goes, used or not: no reader marks it, and what the code no longer asks for must not stay.
+KEPT_SECONDS = 7 * 24 * 3600
 
 
 def keep_compiled() -> None:
@@ -31,18 +37,25 @@ def keep_compiled() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
     jax.config.update("jax_compilation_cache_dir", str(FOLDER / "tests" / cache.folder().name))
     compilation_cache.reset_cache()  # it is asked once whether it is used, which may have been
-    LRUCache.put = _put_whole
-    for path in FOLDER.rglob("*-cache"):
-        if path.stat().st_mtime < time.time() - KEPT_SECONDS:
-            path.unlink(missing_ok=True)
+    if LRUCache is not None:
+        LRUCache.put = _put_whole
+    remove_old(FOLDER)
 
 
-def _put_whole(kept: LRUCache, key: str, program: bytes) -> None:
+def remove_old(folder: Path) -> None:
+    """Programs, whole or half-written, that were made KEPT_SECONDS ago, while other processes do the same."""
+    for path in folder.rglob("*-cache*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < time.time() - KEPT_SECONDS:
+                path.unlink()
+
+
+def _put_whole(kept: "LRUCache", key: str, program: bytes) -> None:
     """JAX writes in place; here other processes read at the same time."""
     path = Path(os.fspath(kept.path), f"{key}-cache")
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(program)
-    partial.replace(path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_bytes(program)
+    unfinished.replace(path)
 
 
 def jtss(*words: object) -> int:
