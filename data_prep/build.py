@@ -99,12 +99,12 @@ def _write(
         label.append(batch.label)
         n_alerts.append(batch.n_alerts)
     label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
+    split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     if known is not None:
         _take_notes(ingested.ledger, names, known, label, n_alerts)
-        made, doubts = labels.splits_made(label, n_alerts)
+        made, doubts = labels.splits_made(label, n_alerts, split)
         remarks.append(made)
         warnings.extend(doubts)
-    split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
     if allwise is not None:
         n_matched, n_without = (ingested.ledger.notes[name] for name in (ALLWISE_MATCHED, ALLWISE_WITHOUT))

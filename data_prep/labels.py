@@ -244,11 +244,12 @@ def _keep_together(split: np.ndarray, object_id: np.ndarray, source: np.ndarray)
     split[labelled] = split[labelled[first]][which]
 
 
-def splits_made(label: np.ndarray, n_alerts: np.ndarray) -> tuple[str, list[str]]:
-    """Which splits `assign` makes of such objects and why, in a line; and warnings where they might not be those meant.
+def splits_made(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> tuple[str, list[str]]:
+    """Which splits `assign` has made of objects and why, in a line; and warnings where they might not be those meant.
 
     Args:
         label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
+        split: [N] int8, as assigned.
     """
     drawn = {name: of_class for name, of_class in candidates(label, n_alerts).items() if np.any(label == _code(name))}
     n_single, n_labelled = _n_single(label), int(np.sum(label != UNLABELLED))
@@ -257,13 +258,17 @@ def splits_made(label: np.ndarray, n_alerts: np.ndarray) -> tuple[str, list[str]
         made = f"splits of first alerts, since {single}: among all objects of a class"
     else:
         made = f"splits of sequences: among objects with {MAX_DETECTIONS} alerts"
-    counts = ", ".join(f"{name} {of_class.n_each}{_whence(of_class)}" for name, of_class in drawn.items())
-    line = f"{made}, for test and as many for validation: {counts or 'none, for no object is labelled'}"
+    counts = ", ".join(f"{name} {_sizes(name, label, split)}{_whence(of_class)}" for name, of_class in drawn.items())
+    line = f"{made}, for test / validation: {counts or 'none, for no object is labelled'}"
     return line, list(_doubts(drawn, label, n_alerts, single))
 
 
 def _code(name: str) -> int:
     return CLASS_NAMES.index(name)
+
+
+def _sizes(name: str, label: np.ndarray, split: np.ndarray) -> str:
+    return " / ".join(str(np.sum(split[label == _code(name)] == part)) for part in (TEST, VALIDATION))
 
 
 def _whence(drawn: Candidates) -> str:

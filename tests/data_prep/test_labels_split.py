@@ -74,10 +74,10 @@ def test_a_few_long_sequences_do_not_make_the_test_of_a_class(n_long, n_each):
     n_alerts = np.where(np.arange(400) < n_long, 5, 2)
     split = drawn(names, label, 1, n_alerts=n_alerts)
     assert np.bincount(split).tolist() == [400 - 2 * n_each, n_each, n_each]
-    line, warnings = splits_made(label, n_alerts)
+    line, warnings = splits_made(label, n_alerts, split)
     whence = " of any number of alerts" if n_long < 40 else ""
     assert line == (
-        f"splits of sequences: among objects with 5 alerts, for test and as many for validation: AGN {n_each}{whence}"
+        f"splits of sequences: among objects with 5 alerts, for test / validation: AGN {n_each} / {n_each}{whence}"
     )
     assert warnings == []
 
@@ -89,20 +89,21 @@ def test_a_stray_asteroid_makes_no_set_of_first_alerts():
     label[0] = CLASS_NAMES.index("asteroid")
     split = drawn(names, label, 1)
     np.testing.assert_array_equal(split[np.arange(3000) % 3 > 0], before[np.arange(3000) % 3 > 0])
-    line, warnings = splits_made(label, np.full(3000, FIVE))
+    line, warnings = splits_made(label, np.full(3000, FIVE), split)
     assert line.startswith("splits of sequences: among objects with 5 alerts, ")
-    assert line.endswith(": AGN 200, SN 200, VS 200, asteroid 0")
+    assert line.endswith(": AGN 200 / 200, SN 200 / 200, VS 200 / 200, asteroid 0 / 0")
     assert warnings[0].startswith("1 of 3000 labelled objects are asteroid or bogus, too few for a data set of first")
     assert warnings[1].startswith("no object of asteroid for test and validation")
 
 
 @pytest.mark.parametrize(("n_alerts", "doubted"), [(1, False), (FIVE, True)])
 def test_a_set_of_first_alerts_says_so_and_where_it_could_be_one_of_sequences(n_alerts, doubted):
-    _, label = objects(5000, n_classes=5)
-    line, warnings = splits_made(label, np.where(label < 3, n_alerts, 1))
+    names, label = objects(5000, n_classes=5)
+    n_alerts = np.where(label < 3, n_alerts, 1)
+    line, warnings = splits_made(label, n_alerts, drawn(names, label, 1, n_alerts=n_alerts))
     assert line == (
         "splits of first alerts, since 2000 of 5000 labelled objects are asteroid or bogus: among all objects of a"
-        " class, for test and as many for validation: AGN 100, SN 100, VS 100, asteroid 100, bogus 100"
+        " class, for test / validation: AGN 100 / 100, SN 100 / 100, VS 100 / 100, asteroid 100 / 100, bogus 100 / 100"
     )
     assert ["for models of sequences build a data set without" in warning for warning in warnings] == [True] * doubted
 
@@ -157,6 +158,10 @@ def test_one_source_stays_on_one_side_whatever_its_ids():
     np.testing.assert_array_equal(together[1500:1800], together[:300])
     np.testing.assert_array_equal(together[:1500], alone[:1500])
     assert np.any(together[1500:1800] != alone[1500:1800])
+    n_test, n_validation = (np.sum((together == part) & (label == 0)) for part in (TEST, VALIDATION))
+    assert n_test != 200
+    line, _ = splits_made(label, np.full(3000, FIVE), together)
+    assert f": AGN {n_test} / {n_validation}, " in line  # what they are, not what was drawn
     shuffle = np.random.default_rng(4).permutation(3000)
     again = drawn(names[shuffle], label[shuffle], 1, source=source[shuffle])
     np.testing.assert_array_equal(again, together[shuffle])
