@@ -30,13 +30,13 @@ class Told(NamedTuple):
         rank: [M] int64, of the packet that tells the row, in the order of time; OWN for the rows of alerts that were
             read.
         rows: [M] `packets.history.TOLD`.
-        times: [M] int64, how often a row is told; its rank is then the lowest.
+        n_times: [M] int64, how often a row is told; its rank is then the lowest.
     """
 
     owner: np.ndarray
     rank: np.ndarray
     rows: np.ndarray
-    times: np.ndarray
+    n_times: np.ndarray
 
 
 def joined(parts: Sequence[Told]) -> Told:
@@ -67,12 +67,12 @@ def _different(told: Told) -> Told:
     order = order[np.argsort(told.owner[order], kind="stable")]
     content, owner = content[order], told.owner[order]
     first = np.flatnonzero(np.append(True, (np.diff(owner) != 0) | (content[1:] != content[:-1])))
-    times = np.add.reduceat(told.times[order], first)
-    return Told(owner[first], told.rank[order[first]], content[first].view(TOLD), times)
+    n_times = np.add.reduceat(told.n_times[order], first)
+    return Told(owner[first], told.rank[order[first]], content[first].view(TOLD), n_times)
 
 
 def once(
-    owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, times: np.ndarray | int = 1
+    owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, n_times: np.ndarray | int = 1
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Choose among the rows of objects, so that each stands there once.
 
@@ -81,7 +81,7 @@ def once(
     else that told by the packet of the lowest rank.
 
     Args:
-        owner, rank, rows, times: as in `Told`.
+        owner, rank, rows, n_times: as in `Told`.
 
     Returns:
         chosen: indices of the rows that stay, object by object in time order.
@@ -93,8 +93,8 @@ def once(
     order, by_exposure = _first_of_each(order, rows, _of_one_exposure(owner[order], rows[order]))
     is_other = (rows["candid"][by_exposure] != NO_CANDID).all(axis=1)
     same = np.concatenate([by_candid, by_exposure[~is_other]])
-    n_times = np.broadcast_to(times, len(rows))[same[:, 0]]
-    notes = {CONTRADICTS: int(n_times @ _contradict(rows, *same.T)), SECOND: int(is_other.sum())}
+    n_told = np.broadcast_to(n_times, len(rows))[same[:, 0]]
+    notes = {CONTRADICTS: int(n_told @ _contradict(rows, *same.T)), SECOND: int(is_other.sum())}
     in_time = np.lexsort((*(rows[name][order] for name in ("kind", "candid", "fid", "jd")), owner[order]))
     return order[in_time], notes
 

@@ -112,7 +112,7 @@ LOGARITHMS = (
     Feature("log_chinr", "", "dex", False, lower=LEAST_LOGARITHM, upper=1.2),
 )
 DERIVED = (*LOGARITHMS, Feature("abs_gal_b", "", "deg", False))
-SOURCES = {feature.name: feature.name.removeprefix("log_").removeprefix("abs_") for feature in DERIVED}
+DERIVED_FROM = {feature.name: feature.name.removeprefix("log_").removeprefix("abs_") for feature in DERIVED}
 
 # Values that come from one source, so that a packet has all of them or none.
 METADATA_GROUPS = {
@@ -139,7 +139,7 @@ FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_
 
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
-DERIVED_NAMES = tuple(SOURCES)
+DERIVED_NAMES = tuple(DERIVED_FROM)
 AVAILABILITY_NAMES = tuple(feature.name for feature in AVAILABILITY)
 VALID_DYNAMIC = (
     TIME_GAP.name,

@@ -27,9 +27,9 @@ from data_prep.packets.avro import (
 )
 from data_prep.packets.history import (
     MAX_BYTES,
+    NOT_ASKED,
     NOT_GIVEN,
     OTHER_FORM,
-    PASSED_OVER,
     TOO_LONG,
     UNREADABLE,
     History,
@@ -138,7 +138,7 @@ def _decode_records(
 
 def _read_record(stream: io.BytesIO, projection: Projection, histories: bool) -> dict:
     """The fields of the next record that we read; its history, where it has one, as a `History`."""
-    record: dict = {HISTORY_FIELD: NOT_GIVEN if histories else PASSED_OVER}
+    record: dict = {HISTORY_FIELD: NOT_GIVEN if histories else NOT_ASKED}
     for part in projection.parts:
         if isinstance(part, HistoryPart):
             record[HISTORY_FIELD] = _read_history(stream, part) if histories else _pass_over_history(stream, part)
@@ -169,7 +169,7 @@ def _read_history(stream: io.BytesIO, part: HistoryPart) -> History:
 
 def _pass_over_history(stream: io.BytesIO, part: HistoryPart) -> History:
     schemaless_reader(stream, part.writer, part.nothing)
-    return PASSED_OVER
+    return NOT_ASKED
 
 
 def _decompress(codec: str, payload: bytes) -> bytes:
@@ -233,7 +233,7 @@ def from_record(record: Mapping, source: str, histories: bool = True) -> Alert |
             "survey": record.get("survey"),
             "candidate": {name: plain(candidate[name]) for name in CANDIDATE_FIELDS if name in candidate}
             | {"candid": precise(candidate.get("candid")), "jd": _real(precise(candidate.get("jd")))},
-            HISTORY_FIELD: parse(record.get(HISTORY_FIELD)) if histories else PASSED_OVER,
+            HISTORY_FIELD: parse(record.get(HISTORY_FIELD)) if histories else NOT_ASKED,
             **{name: _cutout(record.get(name)) for name in CUTOUT_FIELDS},
         },
         source,

@@ -80,7 +80,7 @@ NOT_GIVEN = _nothing(HISTORY_NOT_GIVEN)  # which does not say that nobody looked
 OTHER_FORM = _nothing(HISTORY_OTHER_FORM)  # as forced photometry
 TOO_LONG = _nothing(HISTORY_TOO_LONG)
 UNREADABLE = _nothing(HISTORY_UNREADABLE)
-PASSED_OVER = NOT_GIVEN._replace(notes={})  # on purpose: nobody asked what it tells
+NOT_ASKED = NOT_GIVEN._replace(notes={})  # on purpose: nobody asked what it tells
 
 
 def parse(value: object) -> History:

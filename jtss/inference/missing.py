@@ -69,7 +69,7 @@ def _absent(config: MetadataConfig, metadata: np.ndarray) -> tuple[np.ndarray, i
     Colours do not count: most objects have no match in AllWISE.
     """
     columns = {name: i for i, name in enumerate(schema.METADATA_NAMES)}
-    columns |= {name: columns[source] for name, source in schema.SOURCES.items()}
+    columns |= {name: columns[source] for name, source in schema.DERIVED_FROM.items()}
     everywhere = {columns[name] for name in config.dynamic if name in columns}
     last = {columns[name] for name in config.static if name in columns} - everywhere
     lost = np.isnan(metadata)

@@ -38,7 +38,7 @@ def assemble(
     per_detection = {name: metadata[..., i] for i, name in enumerate(schema.METADATA_NAMES)}
     read = {*config.dynamic, *config.static}
     for name in read.intersection(schema.DERIVED_NAMES):
-        per_detection[name] = derived(name, per_detection[schema.SOURCES[name]])
+        per_detection[name] = derived(name, per_detection[schema.DERIVED_FROM[name]])
     per_object = {name: values[:, -1] for name, values in per_detection.items()}
     per_detection[schema.TIME_GAP.name] = gap_days
     per_object.update(zip(schema.COLOUR_NAMES, colours.T, strict=True))
@@ -53,7 +53,7 @@ def derived(name: str, values: np.ndarray) -> np.ndarray:
     The logarithm of a count is of one more. A negative count, distance or chinr has none, but for the distance of a
     neighbour: ZTF gives -999 where none is within the search radius, and the radius is what is known then.
     """
-    source = schema.SOURCES[name]
+    source = schema.DERIVED_FROM[name]
     if name.startswith("abs_"):
         return np.abs(values)
     if source in schema.NEIGHBOUR_DISTANCES:

@@ -147,7 +147,7 @@ def test_portions_do_not_matter(telling, size):
     whole = Told(owner, rank, made, np.ones(len(made), int))
     cuts = range(0, max(len(made), 1), size)
     gathered = gather(Told(*(column[at : at + size] for column in whole)) for at in cuts)
-    assert gathered.times.sum() == len(made)
+    assert gathered.n_times.sum() == len(made)
     results = []
     for told in (whole, gathered):
         chosen, notes = once(*told)
@@ -159,5 +159,5 @@ def test_what_is_told_a_thousand_times_is_held_a_few_times():
     made = rows(*[(DETECTION, day, day, 1, 18.0, 20.0) for day in (1, 2, 3)])
     gathered = gather(Told(np.zeros(3, int), np.full(3, rank), made, np.ones(3, int)) for rank in range(1000))
     assert len(gathered.rows) <= 9
-    assert gathered.times.sum() == 3000
+    assert gathered.n_times.sum() == 3000
     assert gathered.rank.min() == 0

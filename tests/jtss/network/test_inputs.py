@@ -131,7 +131,7 @@ def test_bits_tell_of_each_detection_what_is_there_of_what_the_model_reads():
 
 
 def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
-    source = schema.SOURCES.get(name, name)
+    source = schema.DERIVED_FROM.get(name, name)
     column = metadata[..., schema.METADATA_NAMES.index(source)]
     return column if source == name else inputs.derived(name, column)
 
@@ -148,7 +148,7 @@ def test_latitude_has_no_sign():
 
 
 def test_what_is_derived_is_hidden_with_its_source():
-    for name, source in schema.SOURCES.items():
+    for name, source in schema.DERIVED_FROM.items():
         assert source in schema.METADATA_NAMES
         groups = [{source, name} & set(members) for members in schema.METADATA_GROUPS.values()]
         assert {source, name} in groups
