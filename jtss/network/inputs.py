@@ -50,14 +50,14 @@ def assemble(
 def derived(name: str, values: np.ndarray) -> np.ndarray:
     """One of `schema.DERIVED` from the values of its source, of any shape, NaN = missing.
 
-    The logarithm of a count is of one more. A negative count, distance or chinr has none, but for the distance of a
-    neighbour: ZTF gives -999 where none is within the search radius, and the radius is what is known then.
+    The logarithm of a count is of one more. A negative count, distance or chinr has none, but for -999 as the distance
+    of a neighbour: so ZTF says that none is within the search radius, and the radius is what is known then.
     """
     source = schema.DERIVED_FROM[name]
     if name.startswith("abs_"):
         return np.abs(values)
     if source in schema.NEIGHBOUR_DISTANCES:
-        values = np.where(values < 0, schema.SEARCH_RADIUS_ARCSEC, values)
+        values = np.where(values == schema.ZTF_MISSING, schema.SEARCH_RADIUS_ARCSEC, values)
     there = np.where(values >= 0, values, np.nan)
     return np.log10(1 + there) if source in schema.COUNTS else np.log10(np.maximum(there, 10.0**schema.LEAST_LOGARITHM))
 

@@ -137,10 +137,12 @@ def of_every_detection(metadata: np.ndarray, name: str) -> np.ndarray:
 
 
 def test_a_distance_has_a_logarithm_and_a_neighbour_that_is_not_there_is_as_far_as_was_searched():
-    given = np.array([0.0, 0.1, 1, 12, -999, np.nan], np.float32)
-    np.testing.assert_allclose(inputs.derived("log_distpsnr2", given), [-2, -1, 0, 1.07918, 1.47712, np.nan], rtol=1e-5)
+    given = np.array([0.0, 0.1, 1, 12, -999, -5, np.nan], np.float32)
+    expected = [-2, -1, 0, 1.07918, 1.47712, np.nan, np.nan]
+    np.testing.assert_allclose(inputs.derived("log_distpsnr2", given), expected, rtol=1e-5)
+    expected[4] = np.nan
     for name in ("log_distnr", "log_chinr"):
-        np.testing.assert_allclose(inputs.derived(name, given), [-2, -1, 0, 1.07918, np.nan, np.nan], rtol=1e-5)
+        np.testing.assert_allclose(inputs.derived(name, given), expected, rtol=1e-5)
 
 
 def test_latitude_has_no_sign():
