@@ -153,6 +153,7 @@ NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in
 # Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
 ALLWISE_MATCHED, ALLWISE_WITHOUT = "allwise_matched", "allwise_matched_without_magnitudes"
 TOLD_AT_ONCE = 100_000  # rows of histories, 25 MB at work
+REJECTIONS_AT_ONCE = 10_000
 
 DETAILS = {
     DUPLICATE: "this candid came before for the same object",
@@ -507,15 +508,27 @@ def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:
-    """Every rejection as a JSON object in a line of its own."""
-    with files.naming(path), files.replaced(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
-        for rejection in ingested.rejections():
-            line = {
-                "file": rejection.source,
-                "objectId": rejection.object_id or None,
-                "candid": rejection.candid or None,
-                "reason": rejection.reason,
-                "detail": rejection.detail,
-                "n_alerts": rejection.n_alerts,
-            }
-            file.write(json.dumps(line) + "\n")
+    """Every rejection as a JSON object in a line of its own.
+
+    Raises:
+        OSError: the file cannot be written, or the temporary file of rejections cannot be read; names the one it is.
+    """
+    rejections = ingested.rejections()
+    with files.replaced(path) as unfinished:
+        with files.naming(path):
+            unfinished.touch()
+        while lines := [_as_line(rejection) for rejection in islice(rejections, REJECTIONS_AT_ONCE)]:
+            with files.naming(path), unfinished.open("a", encoding="utf-8") as file:
+                file.writelines(lines)
+
+
+def _as_line(rejection: Rejection) -> str:
+    line = {
+        "file": rejection.source,
+        "objectId": rejection.object_id or None,
+        "candid": rejection.candid or None,
+        "reason": rejection.reason,
+        "detail": rejection.detail,
+        "n_alerts": rejection.n_alerts,
+    }
+    return json.dumps(line) + "\n"

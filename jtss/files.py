@@ -73,13 +73,14 @@ def replaced(path: Path) -> Iterator[Path]:
         The place, in the same folder. After an error it is gone, and an old file of the name untouched.
 
     Raises:
-        OSError: the disk is full, or gone.
+        OSError: the disk is full, or gone; names the file. What goes wrong between is the caller's to name.
     """
     unfinished = partial(path)
     try:
         yield unfinished
-        flush(unfinished)
-        os.replace(unfinished, path)
+        with naming(path):
+            flush(unfinished)
+            os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -116,7 +117,7 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written, mostly because the disk is full; names the file, the old one is untouched.
     """
-    with naming(path), replaced(path) as unfinished:
+    with replaced(path) as unfinished, naming(path):
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

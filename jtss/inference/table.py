@@ -172,7 +172,7 @@ def open_table(path: Path) -> Iterator[Write]:
             write_rows(rows)
 
     try:
-        with files.naming(path), files.replaced(path) as unfinished, WRITERS[path.suffix](unfinished) as write_rows:
+        with files.replaced(path) as unfinished, files.naming(path), WRITERS[path.suffix](unfinished) as write_rows:
             try:
                 yield write
             except BaseException as error:

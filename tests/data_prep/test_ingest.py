@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 
 from data_prep import ingest as data_prep_ingest
 from data_prep.crossmatch import AllWise
-from data_prep.ingest import ingest
+from data_prep.ingest import ingest, write_rejects
+from data_prep.ledger import Rejection
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
@@ -229,3 +230,33 @@ def test_an_account_that_does_not_balance_is_an_error(read, monkeypatch):
     monkeypatch.setattr(spool, "sources", lambda self: list(sources(self))[1:])
     with pytest.raises(RuntimeError, match="2 alerts read, 1 of them kept or dropped"):
         read([alert(candid=1), alert("ZTF18b", 2)])
+
+
+class Rejected:
+    """What was ingested, as far as `write_rejects` asks, of a temporary file that cannot be read to its end."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def rejections(self):
+        yield Rejection("bad_jd", "jd nan", "here.avro", "ZTF18a", 7)
+        if self.error:
+            raise self.error
+
+
+def test_rejects_name_the_file_at_fault(tmp_path, monkeypatch):
+    path = tmp_path / "rejects.jsonl"
+    with pytest.raises(OSError, match="temporary") as failed:
+        write_rejects(path, Rejected(OSError(errno.EIO, "Input/output error", "temporary")))
+    assert "rejects.jsonl" not in str(failed.value)
+    monkeypatch.setattr(data_prep_ingest, "REJECTIONS_AT_ONCE", 1)
+    write_rejects(path, Rejected())
+    assert [json.loads(line)["candid"] for line in path.read_text().splitlines()] == [7]
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=f"^{path} cannot be written: No space left on device$"):
+        write_rejects(path, Rejected())
+    assert os.listdir(tmp_path) == ["rejects.jsonl"]
