@@ -8,7 +8,6 @@ from data_prep.simulate.objects import BY_FILTER
 from jtss.schema import SEARCH_RADIUS_ARCSEC, ZTF_MISSING
 
 PIXEL_ARCSEC = 1.01
-
 N_NEIGHBOURS = 3
 # Nearest to the nominal position: some of them are not listed, and their order may change with the measured position.
 N_CANDIDATES = 10

@@ -42,10 +42,10 @@ def test_dwarf_novae_alone_have_outbursts_of_magnitudes(monkeypatch):
         steady = np.take_along_axis(made.reference, made.visits.fid - 1, axis=1)
         return np.median(2.5 * np.log10((made.flux / steady).max(axis=1)))
 
-    found = [brightening(index) for index in range(len(stars.KINDS))]
+    brightening_mag = [brightening(index) for index in range(len(stars.KINDS))]
     assert stars.KINDS[-1].name == "dwarf nova"
-    assert found[-1] > 2
-    assert max(found[:-1]) < 2
+    assert brightening_mag[-1] > 2
+    assert max(brightening_mag[:-1]) < 2
 
 
 def test_kinds_keep_to_their_part_of_the_galaxy():
