@@ -140,10 +140,15 @@ def _make(options: argparse.Namespace, settings: dict) -> None:
         made = f"{options.objects} objects in {n_files} Avro files, labels.csv, allwise.csv"
         common.say(f"{common.printable(options.packets)}: {made}")
         return
+    from data_prep.labels import splits_made
     from data_prep.simulate.dataset import simulate
+    from jtss import dataset
 
     content_hash = simulate(options.out, **settings, force=bool(options.force), command=options.command_line)
     common.say(f"{common.printable(options.out)}: {options.objects} objects, content {content_hash[:16]}")
+    with dataset.open_checked(options.out) as file:
+        splits, _ = splits_made(file["label"][:], dataset.alert_counts(file), file["split"][:])
+    common.say(splits)
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:

@@ -55,7 +55,10 @@ def test_a_simulation_says_what_it_made_and_replaces_nothing(sky, tmp_path, caps
         assert one.attrs["content_hash"] == other.attrs["content_hash"]
         content, command = one.attrs["content_hash"], other.attrs["command"]
     assert command == f"jtss data simulate --objects 3 --seed 4 --workers 1 --classes 'AGN, SN,VS' --out {again}"
-    assert capsys.readouterr().out.splitlines()[-1] == f"{again}: 3 objects, content {content[:16]}"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{again}: 3 objects, content {content[:16]}",
+        "splits of sequences: among objects with 5 alerts, for test / validation: AGN 0 / 0, SN 0 / 0, VS 0 / 0",
+    ]
     assert jtss(*words) == 2
     assert "again.h5" in capsys.readouterr().err
     assert not jtss(*words, "--force")
