@@ -129,8 +129,8 @@ def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Ar
 def blurred(config: Config, key: jax.Array, batch: Batch) -> Batch:
     """A batch with normal noise of `training.metadata_noise` on all metadata but the bits of availability.
 
-    A network that reads values exactly rests on relations between them that hold in its training set alone. Values that
-    are missing, which are the mean, get noise as well; what `hiding.hide` hides does not, since it is hidden afterwards.
+    A network that reads values exactly rests on relations between them that hold in its training set alone. Missing
+    values, which are the mean, get noise as well; what `hiding.hide` hides does not, since it is hidden afterwards.
     """
 
     def noisy(key: jax.Array, values: jax.Array, names: tuple[str, ...]) -> jax.Array:
