@@ -4,8 +4,8 @@ RUN := .venv/bin/python
 JTSS := .venv/bin/jtss
 DEMO := demo
 
-# The pretrained models: `make models` trains them all, each in 15 to 40 minutes of one core by
-# an estimate from the time of a step; SETTINGS="--set …" changes it.
+# The pretrained models: `make models` trains them all, each in 10 to 20 minutes of one core (AMD EPYC), n1_enhanced in
+# three times that; SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 80000
