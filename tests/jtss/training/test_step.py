@@ -125,23 +125,32 @@ def test_batches_balanced_at_each_count_hold_every_class_alike_there_and_repeat_
 HIDING = override(TINY, ["hide.counters=0.4", "hide.allwise=0.2"])
 
 
-def test_a_step_hides_from_each_object_what_its_key_says_and_without_hiding_draws_as_ever():
-    """The same step by another road: a batch that lacks what the key says, in a training that hides nothing."""
-    state, config = training.init_state(HIDING), training.shared(HIDING)
+def test_a_step_adds_the_noise_and_hides_from_each_object_what_its_keys_say():
+    """The same step by another road: a batch with that noise that lacks what the key says, in a training with neither.
+
+    Without noise and hiding the draws of the model are those of ever, which the step that is Adam written out shows.
+    """
+    config = training.shared(override(HIDING, ["training.metadata_noise=0.5"]))
+    state = training.init_state(config)
     examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(TINY).take(jnp.arange(16)[None, None]))
     step = jax.jit(training.train_step, static_argnums=0)
     _, loss = step(config, state, examples)
     _, again = step(config, state, examples)
     assert float(loss) == float(again)
-    hiding_key, model_key = jax.random.split(training.step_keys(np.uint32(0), 0)[1])
-    lacking = hiding.hide(config, examples.batch, hiding.draw(config, hiding_key, 16))
-    logits, _ = network.apply(
-        training.shared(TINY), state.variables, lacking, train=True, key=model_key,
-        rotation_range_deg=state.rotation_range_deg,
-    )  # fmt: skip
-    assert float(loss) == pytest.approx(float(training.training_loss(TINY, logits, examples.label)), rel=1e-5)
-    _, open_loss = step(training.shared(TINY), state, examples)
-    assert float(open_loss) != float(loss)
+
+    @jax.jit
+    def loss_of(batch, key):
+        drawn = {"key": key, "rotation_range_deg": state.rotation_range_deg}
+        logits, _ = network.apply(training.shared(TINY), state.variables, batch, train=True, **drawn)
+        return training.training_loss(TINY, logits, examples.label)
+
+    noise_key, key = jax.random.split(training.step_keys(np.uint32(0), 0)[1])
+    hiding_key, model_key = jax.random.split(key)
+    noisy = training.blurred(config, noise_key, examples.batch)
+    lacking = hiding.hide(config, noisy, hiding.draw(config, hiding_key, 16))
+    assert float(loss) == pytest.approx(float(loss_of(lacking, model_key)), rel=1e-5)
+    others = [loss_of(batch, model_key) for batch in (noisy, examples.batch)]
+    assert len({float(loss), *map(float, others)}) == 3
 
 
 def test_noise_is_of_every_value_but_the_bits_and_is_there_in_training_alone():
@@ -159,20 +168,6 @@ def test_noise_is_of_every_value_but_the_bits_and_is_there_in_training_alone():
         validate(override(TINY, [f"training.metadata_noise={each}"]), variables, chunk) for each in (0, 0.3)
     )
     np.testing.assert_array_equal(plain, noise)
-
-
-def test_a_step_trains_on_the_noise_of_its_key():
-    """The same step by another road: a batch with that noise, in a training that adds none."""
-    config = training.shared(override(TINY, ["training.metadata_noise=0.5"]))
-    state = training.init_state(config)
-    examples = jax.tree.map(lambda leaf: leaf[0, 0], source_of(TINY).take(jnp.arange(16)[None, None]))
-    _, loss = jax.jit(training.train_step, static_argnums=0)(config, state, examples)
-    noise_key, model_key = jax.random.split(training.step_keys(np.uint32(0), 0)[1])
-    logits, _ = network.apply(
-        training.shared(TINY), state.variables, training.blurred(config, noise_key, examples.batch), train=True,
-        key=model_key, rotation_range_deg=state.rotation_range_deg,
-    )  # fmt: skip
-    assert float(loss) == pytest.approx(float(training.training_loss(TINY, logits, examples.label)), rel=1e-5)
 
 
 def test_validation_weighs_each_object_as_it_is_and_with_each_group_hidden():
