@@ -11,8 +11,9 @@ import numpy as np
 from data_prep.packets.history import SAME_TIME_DAYS, TOLD
 from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
 
-# Notes in the ledger: rows without stamps in the result, rows that say something else of a detection or an exposure
-# than the one that stayed, and detections beside another of the same exposure, as ZTF makes them of bad subtractions.
+# Notes in the ledger: rows without stamps in the result; different rows that say something else of a detection or an
+# exposure than the one that stayed, however many packets tell them; and detections beside another of the same exposure,
+# as ZTF makes them of bad subtractions.
 IN_THE_RESULT = {"history_detections": DETECTION, "history_limits": LIMIT}
 CONTRADICTS, SECOND = "history_contradicts", "history_second_in_exposure"
 NOTES = (*IN_THE_RESULT, CONTRADICTS, SECOND)
@@ -30,13 +31,11 @@ class Told(NamedTuple):
         rank: [M] int64, of the packet that tells the row, in the order of time; OWN for the rows of alerts that were
             read.
         rows: [M] `packets.history.TOLD`.
-        n_times: [M] int64, how often a row is told; its rank is then the lowest.
     """
 
     owner: np.ndarray
     rank: np.ndarray
     rows: np.ndarray
-    n_times: np.ndarray
 
 
 def joined(parts: Sequence[Told]) -> Told:
@@ -47,8 +46,7 @@ def joined(parts: Sequence[Told]) -> Told:
 def gather(portions: Iterable[Told]) -> Told:
     """All that is told in some portions, at least one, in the order of packets.
 
-    The memory grows with what is different in them: thousands of packets may tell the same few rows. A row that another
-    portion tells again is counted, not held.
+    The memory grows with what is different in them: thousands of packets may tell the same few rows.
     """
     parts, n_different, n_more = [], 0, 0
     for portion in portions:
@@ -61,19 +59,21 @@ def gather(portions: Iterable[Told]) -> Told:
 
 
 def _different(told: Told) -> Told:
-    """Each row once."""
-    content = told.rows.view(np.dtype((np.void, TOLD.itemsize)))
-    order = np.argsort(content, kind="stable")  # so that of equal rows that of the lowest rank is first
-    order = order[np.argsort(told.owner[order], kind="stable")]
-    content, owner = content[order], told.owner[order]
-    first = np.flatnonzero(np.append(True, (np.diff(owner) != 0) | (content[1:] != content[:-1])))
-    n_times = np.add.reduceat(told.n_times[order], first)
-    return Told(owner[first], told.rank[order[first]], content[first].view(TOLD), n_times)
+    """Each row once, of the lowest rank."""
+    first = _first_of_content(told.owner, told.rows)
+    return Told(*(column[first] for column in told))
 
 
-def once(
-    owner: np.ndarray, rank: np.ndarray, rows: np.ndarray, n_times: np.ndarray | int = 1
-) -> tuple[np.ndarray, dict[str, int]]:
+def _first_of_content(owner: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Indices of the first of the equal rows of an object."""
+    content = rows.view(np.dtype((np.void, TOLD.itemsize)))
+    order = np.argsort(content, kind="stable")
+    order = order[np.argsort(owner[order], kind="stable")]
+    content, owner = content[order], owner[order]
+    return order[np.append(True, (np.diff(owner) != 0) | (content[1:] != content[:-1]))[: len(order)]]
+
+
+def once(owner: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Choose among the rows of objects, so that each stands there once.
 
     Rows are the same that have one candid, or one filter and time: a source that is subtracted badly may be detected
@@ -81,7 +81,7 @@ def once(
     else that told by the packet of the lowest rank.
 
     Args:
-        owner, rank, rows, n_times: as in `Told`.
+        owner, rank, rows: as in `Told`.
 
     Returns:
         chosen: indices of the rows that stay, object by object in time order.
@@ -93,8 +93,9 @@ def once(
     order, by_exposure = _first_of_each(order, rows, _of_one_exposure(owner[order], rows[order]))
     is_other = (rows["candid"][by_exposure] != NO_CANDID).all(axis=1)
     same = np.concatenate([by_candid, by_exposure[~is_other]])
-    n_told = np.broadcast_to(n_times, len(rows))[same[:, 0]]
-    notes = {CONTRADICTS: int(n_told @ _contradict(rows, *same.T)), SECOND: int(is_other.sum())}
+    contradicting = same[_contradict(rows, *same.T), 0]
+    n_different = len(_first_of_content(owner[contradicting], rows[contradicting]))
+    notes = {CONTRADICTS: n_different, SECOND: int(is_other.sum())}
     in_time = np.lexsort((*(rows[name][order] for name in ("kind", "candid", "fid", "jd")), owner[order]))
     return order[in_time], notes
 

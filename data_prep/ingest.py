@@ -316,7 +316,7 @@ class Ingested:
             rows[name] = self._keys[name][packets]
         rows["kind"] = np.where(self._verdict[here][own] == KEPT, ALERT, DETECTION)
         rows["metadata"] = self._spool.read("metadata", packets)
-        return history.Told(owner[own], np.full(len(rows), history.OWN), rows, np.ones(len(rows), np.int64))
+        return history.Told(owner[own], np.full(len(rows), history.OWN), rows)
 
     def _told(self, here: slice, owner: np.ndarray) -> Iterator[history.Told]:
         """What packets tell of the past, a portion at a time, and nothing at the least."""
@@ -328,7 +328,7 @@ class Ingested:
             count = n_told[part]
             rows = self._spool.read_told(self._told_end[packets[part]] - count, count)
             of_packets = (np.repeat(column[part], count) for column in (owner, rank))
-            yield history.Told(*of_packets, rows, np.ones(len(rows), np.int64))
+            yield history.Told(*of_packets, rows)
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
         """Settle the account: each detection read is now kept or dropped.
