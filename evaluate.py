@@ -10,4 +10,4 @@ if __name__ == "__main__":
     invocation.called_as("script", "python", sys.argv[0])
     invocation.called_as("train", "python", str(Path(sys.argv[0]).with_name("train.py")))
     invocation.called_as("models", "python", "-m", "jtss.models")
-    sys.exit(program(verb="script", prog="evaluate.py"))
+    program(verb="script", prog="evaluate.py")

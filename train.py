@@ -10,4 +10,4 @@ if __name__ == "__main__":
     invocation.called_as("train", "python", sys.argv[0])
     invocation.called_as("evaluate", "python", str(Path(sys.argv[0]).with_name("evaluate.py")), "--ckpt")
     invocation.called_as("data", "python", "-m", "data_prep")
-    sys.exit(program(verb="train", prog="train.py"))
+    program(verb="train", prog="train.py")

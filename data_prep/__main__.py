@@ -2,7 +2,7 @@
 
 import sys
 
-from jtss import invocation
+from jtss import exits, invocation
 from jtss.commands import common
 from jtss.commands import main as verbs
 
@@ -22,4 +22,4 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     common.outlive_readers()
     common.heed_signals()
-    sys.exit(main())
+    exits.end(main())

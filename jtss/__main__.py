@@ -1,11 +1,9 @@
 """`python -m jtss VERB`: as `jtss VERB`."""
 
-import sys
-
 from jtss import invocation
 from jtss.commands.main import VERBS, program
 
 if __name__ == "__main__":
     for verb in VERBS:
         invocation.called_as(verb, *invocation.MODULE, verb)
-    sys.exit(program(prog="python -m jtss"))
+    program(prog="python -m jtss")

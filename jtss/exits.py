@@ -1,5 +1,6 @@
 """How the program ends: its exit statuses, the signals that end it, and the way out that waits for nothing."""
 
+import atexit
 import os
 import signal
 import sys
@@ -15,9 +16,19 @@ def status_of(number: int) -> int:
     return 128 + number
 
 
+def end(status: int) -> NoReturn:
+    """Exit as Python does, less the end of the interpreter itself.
+
+    A thread of a library that asks for the interpreter while it ends would crash the program: seen with JAX's on Python
+    3.11, after all was done.
+    """
+    atexit._run_exitfuncs()
+    leave(status)
+
+
 def leave(status: int) -> NoReturn:
     """Exit at once, without waiting for a step or a compilation that is still running."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed by the shell
         with suppress(OSError):  # whose terminal is gone
             stream.flush()
     os._exit(status)

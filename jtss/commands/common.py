@@ -63,7 +63,10 @@ def run(prog: str, action: Callable[[], int | None]) -> int:
         action: the work; returns an exit status, None for 0.
     """
     try:
-        return action() or 0
+        status = action() or 0
+        if sys.stdout is not None:  # closed by the shell
+            sys.stdout.flush()  # what does not fit on a disk is an error
+        return status
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         return exits.FAILED

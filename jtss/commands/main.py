@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
-from jtss import invocation
+from jtss import exits, invocation
 from jtss.commands import common
 from jtss.version import __version__
 
@@ -22,18 +22,18 @@ A file that exists is replaced only with --force; a folder of reports is made an
 """
 
 
-def program(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> int:
-    """`main` as a process of its own: it heeds signals, and outlives the readers of its output."""
+def program(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> NoReturn:
+    """`main` as a process of its own: it heeds signals, outlives the readers of its output, and exits."""
     common.outlive_readers()
     common.heed_signals()
-    return main(arguments, verb=verb, prog=prog)
+    exits.end(main(arguments, verb=verb, prog=prog))
 
 
 def door(verb: str, *words: str) -> NoReturn:
     """Do one verb in a process that was called as `python -m WORDS`, and exit."""
     called = ("python", "-m", *words)
     invocation.called_as(verb, *called)
-    sys.exit(program(sys.argv[len(words) :], verb=verb, prog=" ".join(called)))
+    program(sys.argv[len(words) :], verb=verb, prog=" ".join(called))
 
 
 def main(arguments: list[str] | None = None, *, verb: str | None = None, prog: str = "jtss") -> int:
@@ -93,4 +93,4 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    program()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,15 @@ def test_a_simulation_is_whole_though_nobody_reads_what_was_made(tmp_path):
     assert status == 0
     assert "Error" not in errors
     assert (tmp_path / "sky.h5").exists()
+
+
+LISTS = [("train.py", "--list"), ("-m", "jtss", "models", "list"), ("-m", "jtss.models", "list")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", LISTS)
+def test_a_report_that_a_full_disk_takes_no_more_of_is_an_error(command):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: [Errno 28] No space left on device\n")

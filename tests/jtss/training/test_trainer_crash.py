@@ -33,7 +33,7 @@ from itertools import count
 from types import SimpleNamespace
 
 from jtss.commands import cache, train
-from jtss.commands.main import program
+from jtss.commands.main import main
 from jtss.config import named
 from jtss.training import signals, trainer
 
@@ -54,7 +54,7 @@ def live(left):
     sys.addaudithook(watch)
     begun = os.path.exists(f"{folder}/config.json")
     sys.argv = ["train.py", *(["--resume", folder] if begun else [*arguments, "--out", folder])]
-    os._exit(program(verb="train", prog="train.py"))
+    os._exit(main(verb="train", prog="train.py"))
 
 
 for operations in lives:
@@ -178,7 +178,7 @@ def monotonic():
 trainer.time = SimpleNamespace(monotonic=monotonic, strftime=time.strftime)
 trainer.SAVE_EVERY_SECONDS = 3
 sys.argv = ["train.py", *sys.argv[2:]]
-sys.exit(program(verb="train", prog="train.py"))
+program(verb="train", prog="train.py")
 """
 ON_A_FULL_DISK = """
 python=$0 disk=$1 train=$2 out=$3; shift 3
