@@ -101,7 +101,8 @@ def _write(
     label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
     split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     if known is not None:
-        _take_notes(ingested.ledger, names, known, label, n_alerts)
+        notes = labels.notes(names, known) | labels.split_notes(label, n_alerts, split)
+        ingested.ledger.notes.update(notes)
         made, doubts = labels.splits_made(label, n_alerts, split)
         remarks.append(made)
         warnings.extend(doubts)
@@ -138,10 +139,3 @@ def _judge_labels(ingested: Ingested, known: dict[str, str], source: np.ndarray)
 
 def _examples(cases: Sequence[str]) -> str:
     return ", ".join(cases[:N_EXAMPLES]) + (", …" if len(cases) > N_EXAMPLES else "")
-
-
-def _take_notes(
-    ledger: Ledger, names: list[str], known: dict[str, str], label: np.ndarray, n_alerts: np.ndarray
-) -> None:
-    for name, count in (labels.notes(names, known) | labels.split_notes(label, n_alerts)).items():
-        ledger.notes[name] = count

@@ -294,17 +294,18 @@ def _doubts(drawn: Mapping[str, Candidates], label: np.ndarray, n_alerts: np.nda
         yield f"no object of {', '.join(without)} for test and validation, which need at least 4 labelled of a class"
 
 
-def split_notes(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, int]:
-    """For classes too small for the draw: how many objects test (and validation) has instead, and of what kind."""
+def split_notes(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> dict[str, int]:
+    """For classes too small for the draw: how many objects test has instead, and of what kind; as `splits_made`."""
     drawn = {name: of_class for name, of_class in candidates(label, n_alerts).items() if len(of_class.rows)}
+    n_test = {name: int(np.sum(split[label == _code(name)] == TEST)) for name in drawn}
     fewer = {
-        f"test objects of {name}, fewer than {of_class.wanted}": of_class.n_each
+        f"test objects of {name}, fewer than {of_class.wanted}": n_test[name]
         for name, of_class in drawn.items()
-        if of_class.n_each < of_class.wanted
+        if n_test[name] < of_class.wanted
     }
     shorter = {
-        f"test objects of {name}, not all with {MAX_DETECTIONS} alerts": of_class.n_each
+        f"test objects of {name}, not all with {MAX_DETECTIONS} alerts": n_test[name]
         for name, of_class in drawn.items()
-        if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and of_class.n_each
+        if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and n_test[name]
     }
     return fewer | shorter

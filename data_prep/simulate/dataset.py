@@ -167,9 +167,10 @@ def _finish(
     writer: Writer, ledger: Ledger, names: np.ndarray, labels: np.ndarray, n_alerts: np.ndarray, seed: int
 ) -> str:
     """Draw the split and publish the file."""
-    for note, count in split_notes(labels, n_alerts).items():
+    split = assign(names, labels, n_alerts, seed)
+    for note, count in split_notes(labels, n_alerts, split).items():
         ledger.note(note, count)
-    return writer.finish(split=assign(names, labels, n_alerts, seed), ledger=ledger.as_dict())
+    return writer.finish(split=split, ledger=ledger.as_dict())
 
 
 def simulate(

@@ -21,8 +21,8 @@ def drawn(names, label, seed, source=None, n_alerts=FIVE):
     return assign(names, label, np.broadcast_to(n_alerts, len(names)), seed, source)
 
 
-def noted(label, n_alerts=FIVE):
-    return split_notes(label, np.broadcast_to(n_alerts, len(label)))
+def noted(label, split, n_alerts=FIVE):
+    return split_notes(label, np.broadcast_to(n_alerts, len(label)), split)
 
 
 def test_two_hundred_per_class_for_test_and_validation():
@@ -30,7 +30,7 @@ def test_two_hundred_per_class_for_test_and_validation():
     split = drawn(names, label, seed=1)
     for code in range(3):
         assert np.bincount(split[label == code]).tolist() == [600, 200, 200]
-    assert noted(label) == {}
+    assert noted(label, split) == {}
     assert SPLIT_NAMES[TEST] == "test"
 
 
@@ -44,7 +44,7 @@ def test_test_and_validation_have_five_alerts_so_that_all_lengths_are_scored_on_
         assert np.bincount(split[label == code]).tolist() == [3000 - 2 * n_each, n_each, n_each]
     assert (n_alerts[split != TRAIN] >= 5).all()
     assert np.mean(n_alerts[split == TRAIN] >= 5) > 0.1
-    assert noted(label, n_alerts) == {"test objects of SN, fewer than 200": 10}
+    assert noted(label, split, n_alerts) == {"test objects of SN, fewer than 200": 10}
 
 
 def test_a_class_without_long_sequences_is_drawn_from_all_and_that_is_said():
@@ -52,7 +52,7 @@ def test_a_class_without_long_sequences_is_drawn_from_all_and_that_is_said():
     n_alerts = np.where(label == 2, 2, 5)
     split = drawn(names, label, 1, n_alerts=n_alerts)
     assert np.bincount(split[label == 2]).tolist() == [600, 200, 200]
-    assert noted(label, n_alerts) == {"test objects of VS, not all with 5 alerts": 200}
+    assert noted(label, split, n_alerts) == {"test objects of VS, not all with 5 alerts": 200}
 
 
 def test_a_set_of_first_alerts_draws_a_hundred_from_all():
@@ -63,7 +63,7 @@ def test_a_set_of_first_alerts_draws_a_hundred_from_all():
     for code in range(5):
         assert np.bincount(split[label == code]).tolist() == [800, 100, 100]
     assert set(n_alerts[(label == 0) & (split == TEST)]) == {1, 2, 3, 4, 5}
-    assert noted(label, n_alerts) == {}
+    assert noted(label, split, n_alerts) == {}
     assert {of_class.wanted for of_class in candidates(label, n_alerts).values()} == {100}
 
 
@@ -111,8 +111,9 @@ def test_a_set_of_first_alerts_says_so_and_where_it_could_be_one_of_sequences(n_
 @pytest.mark.parametrize(("n", "expected"), [(1, [1, 0, 0]), (3, [3, 0, 0]), (4, [2, 1, 1]), (799, [401, 199, 199])])
 def test_a_small_class_gives_a_quarter_each_and_a_note(n, expected):
     names, label = objects(n, n_classes=1)
-    assert np.bincount(drawn(names, label, seed=1), minlength=3).tolist() == expected
-    assert noted(label) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
+    split = drawn(names, label, seed=1)
+    assert np.bincount(split, minlength=3).tolist() == expected
+    assert noted(label, split) == {f"test objects of {CLASS_NAMES[0]}, fewer than 200": expected[TEST]}
 
 
 def test_unlabelled_objects_are_in_no_split():
@@ -162,6 +163,8 @@ def test_one_source_stays_on_one_side_whatever_its_ids():
     assert n_test != 200
     line, _ = splits_made(label, np.full(3000, FIVE), together)
     assert f": AGN {n_test} / {n_validation}, " in line  # what they are, not what was drawn
+    fewer = {name: n for name, n in zip(CLASS_NAMES, np.bincount(label[together == TEST]), strict=False) if n < 200}
+    assert noted(label, together) == {f"test objects of {name}, fewer than 200": n for name, n in fewer.items()}
     shuffle = np.random.default_rng(4).permutation(3000)
     again = drawn(names[shuffle], label[shuffle], 1, source=source[shuffle])
     np.testing.assert_array_equal(again, together[shuffle])
