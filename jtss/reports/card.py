@@ -370,7 +370,7 @@ def _calibration(name: str, trained: TrainedModel) -> list[str]:
 
 def _fitted_to(trained: TrainedModel) -> str:
     calibrated = trained.provenance.get("calibration")
-    if calibrated is None:
+    if calibrated is None or calibrated["content_hash"] == trained.provenance["data_hash"]:
         return "the validation split of the training data"
     return f"the validation split of another data set (made by `{calibrated['made_by']}`)"
 

@@ -95,6 +95,16 @@ def test_results_on_simulated_skies_are_told_apart(folder):
     assert text.index("`another`") < text.index("the content hash differs") < text.index("`third`")
 
 
+@pytest.mark.parametrize(
+    ("content_hash", "words"), [(None, "the training data"), ("another", "another data set (made by `x`)")]
+)
+def test_the_card_says_what_the_temperature_was_fitted_to(folder, content_hash, words):
+    own = file.read(folder / "files" / "tiny.h5").provenance
+    calibration = {"made_by": "x", "content_hash": content_hash or own["data_hash"], "split": "all"}
+    text = made_card(folder, provenance=own | {"calibration": calibration}, temperature=1.5)
+    assert f"fitted to the validation split of {words}: " in text
+
+
 @pytest.mark.parametrize(("option", "words"), [("", "(seed 31)"), (" --sky mixed", "(seed 31, mixed sky)")])
 def test_the_kind_of_sky_is_named_where_its_command_names_it(folder, option, words):
     trained = file.read(folder / "files" / "tiny.h5")
