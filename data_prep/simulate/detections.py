@@ -106,17 +106,17 @@ def fired(rng: np.random.Generator, population: Population) -> tuple[Alerts, Lim
     return Alerts(*at, *columns), Limits(*np.nonzero(seen.good & ~fires & told))
 
 
-def _met(rng: np.random.Generator, fires: np.ndarray, jd: np.ndarray, joined_jd: np.ndarray) -> np.ndarray:
-    """[O] JD of the alert that a broker meets first: any of those after it joins, as in a sample of the stream.
+def _met(rng: np.random.Generator, fires: np.ndarray, jd: np.ndarray, watched_jd: np.ndarray) -> np.ndarray:
+    """[O] JD of the alert that a broker meets first: any of those after that, as in a sample of the stream.
 
     What seldom fires is seldom in such a sample: infinity for objects that are not in it.
     """
-    some = fires & (jd >= joined_jd[:, None]) & (jd < joined_jd[:, None] + MET_DAYS)
+    some = fires & (jd >= watched_jd[:, None]) & (jd < watched_jd[:, None] + MET_DAYS)
     n_alerts = some.sum(axis=1)
     number = np.floor(rng.random(len(jd)) * n_alerts)
     column = np.argmax(np.cumsum(some, axis=1) > number[:, None], axis=1)
     met = np.where(rng.random(len(jd)) < n_alerts / SURELY_MET, jd[np.arange(len(jd)), column], np.inf)
-    return np.where(np.isfinite(joined_jd), met, joined_jd)
+    return np.where(np.isfinite(watched_jd), met, watched_jd)
 
 
 def _once(fires: np.ndarray, jd: np.ndarray) -> np.ndarray:

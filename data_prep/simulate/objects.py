@@ -91,8 +91,8 @@ def no_hosts(n: int) -> Hosts:
     return Hosts(np.zeros((n, 3)), zeros, zeros, zeros + 1.0, zeros + 1.0, zeros, zeros)
 
 
-def joined(rng: np.random.Generator, plan: Schedule, sky_name: str) -> np.ndarray:
-    """[O] JD when the broker joins: never later than the first alert on the paper's sky, at any time on any sky.
+def draw_watched_jd(rng: np.random.Generator, plan: Schedule, sky_name: str) -> np.ndarray:
+    """[O] JD when the broker begins to watch: before the first alert on the paper's sky, at any time on any.
 
     What it meets first is then any one of the alerts that follow; see `detections.fired`.
 
@@ -133,7 +133,7 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.9, 0.9, n), rng.normal(3.3, 1.0, n)])
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
-    watched = joined(rng, plan, sky_name)
+    watched = draw_watched_jd(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
     tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
     sigma = np.exp(rng.normal(np.log(0.17), 0.45, n)) * np.where(kind == 2, 2.2, 1)
@@ -174,7 +174,7 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     host = _offset(rng, host)
     rise, plateau, fall = rise * stretch, plateau * stretch, fall * stretch
     explosion = _at_any_age(rng, plan.begin_jd, sky.SURVEY_END_JD - TOLD_DAYS) - rise
-    watched = np.where(np.isfinite(joined(rng, plan, sky_name)), explosion, -np.inf)
+    watched = np.where(np.isfinite(draw_watched_jd(rng, plan, sky_name)), explosion, -np.inf)
     seen = visits(rng, plan, explosion - 2 * TOLD_DAYS, explosion + FOLLOWED_DAYS)
     days = seen.jd - (explosion + rise)[:, None]
     shape = supernova(days, rise, plateau, fall)

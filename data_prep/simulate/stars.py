@@ -7,7 +7,7 @@ import numpy as np
 from data_prep.simulate import sky
 from data_prep.simulate.cadence import Schedule
 from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae
-from data_prep.simulate.objects import Population, by_filter, flux_of, joined, no_hosts, of_filter, whole_life
+from data_prep.simulate.objects import Population, by_filter, draw_watched_jd, flux_of, no_hosts, of_filter, whole_life
 
 BRIGHTEST_MAG = 12.6  # of stars that are seldom saturated
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
@@ -57,7 +57,7 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     magnitude = middle + scatter * rng.standard_normal(n) + dust
     magnitude = BRIGHTEST_MAG + np.abs(magnitude - BRIGHTEST_MAG)  # others take the place of those too bright
     reference = by_filter(magnitude, colour + dust / REDDENING + colour_scatter * rng.standard_normal(n))
-    watched = joined(rng, plan, sky_name)
+    watched = draw_watched_jd(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
     median, amplitude_scatter = np.array([entry.amplitude for entry in KINDS])[kind].T
     amplitude = median * np.exp(amplitude_scatter * rng.standard_normal(n))

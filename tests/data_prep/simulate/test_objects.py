@@ -39,11 +39,11 @@ def test_some_supernovae_are_in_dwarf_galaxies(monkeypatch):
 @pytest.mark.parametrize(("sky_name", "late"), [("paper", 0.0), ("any", 1.0), ("mixed", 0.5)])
 def test_a_broker_joins_late_on_any_sky_and_never_on_the_papers(sky_name, late):
     places = plan(600)
-    joined = objects.joined(np.random.default_rng(3), places, sky_name)
-    assert np.mean(np.isfinite(joined)) == pytest.approx(late, abs=0.06)
-    some = np.isfinite(joined)
-    assert np.all(joined[some] >= places.begin_jd[some])
-    assert np.all(joined[some] <= sky.SURVEY_END_JD - TOLD_DAYS)
+    watched_jd = objects.draw_watched_jd(np.random.default_rng(3), places, sky_name)
+    assert np.mean(np.isfinite(watched_jd)) == pytest.approx(late, abs=0.06)
+    some = np.isfinite(watched_jd)
+    assert np.all(watched_jd[some] >= places.begin_jd[some])
+    assert np.all(watched_jd[some] <= sky.SURVEY_END_JD - TOLD_DAYS)
 
 
 def test_nuclei_are_followed_from_the_first_exposure_of_their_place():
