@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.results import record
 from jtss.config import named, settings
 from jtss.config.settings import Config
-from jtss.network.network import Batch, Variables, apply
+from jtss.network.parts import Batch, Variables, apply
 from jtss.runs.provenance import hardware
 from jtss.training import step as training
 from jtss.training.batches import Labelled

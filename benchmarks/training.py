@@ -24,7 +24,7 @@ from jtss.config.settings import Config
 from jtss.network import inputs, network, rotation
 from jtss.network.encoder import StampEncoder
 from jtss.network.inputs import Examples
-from jtss.network.network import Batch
+from jtss.network.parts import Batch, compute_dtype
 from jtss.training import loop as training_loop
 from jtss.training import step
 from jtss.training.batches import Resident, Source, ValidationChunks, validation_chunks
@@ -73,7 +73,7 @@ def measure(config: Config, arguments: argparse.Namespace) -> dict:
     source = Resident(train, statistics, config)
     chunks = validation_chunks(validation, statistics, config.training.batch_size)
     per_sequence = operations(config)
-    precision = str(network.compute_dtype(config))
+    precision = str(compute_dtype(config))
     peak = peak_of(jax.devices()[0].device_kind, precision)
     values = {"precision": precision, "GFLOP per sequence": per_sequence / 1e9}
 
@@ -180,7 +180,7 @@ def parts(config: Config) -> dict[str, float]:
     angles = rotation.copy_angles(jax.random.key(0), copies, config.stamp.rotation_range_deg)
     turn = jax.jit(jax.vmap(lambda stamp: rotation.rotated_copies(stamp, angles, config.stamp.crop)))
     copies_of = turn(stamps).reshape(-1, config.stamp.crop, config.stamp.crop, channels)
-    encoder = StampEncoder(config.encoder, network.compute_dtype(config))
+    encoder = StampEncoder(config.encoder, compute_dtype(config))
     params = jax.jit(encoder.init)(jax.random.key(0), copies_of[0])
 
     def total(params: dict) -> jax.Array:

@@ -7,7 +7,7 @@ import jax
 from benchmarks import training as benchmark
 from benchmarks.gpu.job import Job, Outcome
 from jtss.config.settings import Config
-from jtss.network import inputs, network
+from jtss.network import inputs, parts
 from jtss.training.batches import Resident
 
 
@@ -28,7 +28,7 @@ def speed(job: Job) -> Outcome:
 def of_training(config: Config, job: Job) -> dict[str, float | str]:
     """Time of a step, and its share of what the device can do at best."""
     seconds = step_seconds(config, job, 1)
-    dtype = str(network.compute_dtype(config))
+    dtype = str(parts.compute_dtype(config))
     rate = 3 * benchmark.operations(config) * config.training.batch_size / seconds
     peak = benchmark.peak_of(jax.devices()[0].device_kind, dtype)
     values = {"precision": dtype, "training step [ms]": 1e3 * seconds, "training steps/s": 1 / seconds}

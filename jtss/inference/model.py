@@ -12,7 +12,7 @@ from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.invocation import option
 from jtss.network.inputs import Statistics
-from jtss.network.network import Variables
+from jtss.network.parts import Variables
 
 
 class Outcome(NamedTuple):

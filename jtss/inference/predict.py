@@ -13,7 +13,7 @@ from jtss.inference.model import Model
 from jtss.inference.screening import Screen
 from jtss.network import network
 from jtss.network.inputs import examples, standardised
-from jtss.network.network import Batch, Variables
+from jtss.network.parts import Batch, Variables
 from jtss.schema import Sequences
 
 BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for

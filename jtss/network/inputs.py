@@ -7,7 +7,7 @@ import numpy as np
 
 from jtss import schema, views
 from jtss.config.settings import Config, MetadataConfig, StampConfig
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.scaling import centre_crop, min_max
 from jtss.schema import Sequences
 

@@ -26,7 +26,7 @@ from jtss.errors import InputError
 from jtss.files import SUMS, file_fault, listed_sums
 from jtss.network import network
 from jtss.network.inputs import Statistics
-from jtss.network.network import Variables
+from jtss.network.parts import Variables
 from jtss.version import __version__
 
 FORMAT_VERSION = 2
@@ -55,7 +55,7 @@ class TrainedModel:
     Attributes:
         config: the configuration.
         statistics: of the metadata of its training split.
-        members: the variables of each training, float32; see `jtss.network.network.Variables`.
+        members: the variables of each training, float32; see `jtss.network.parts.Variables`.
         provenance: as in a run directory (of the first training), but paths are file names; `training_data` as
             `jtss.dataset.describe` gives it; and `training`, for each member a dict with the keys of `TRAINING`.
         results: scores on labelled objects, see `jtss.reports.export`.

@@ -33,7 +33,7 @@ from jtss.errors import InputError
 from jtss.inference.model import Member, Model, Outcome
 from jtss.network import network
 from jtss.network.inputs import Statistics
-from jtss.network.network import Variables
+from jtss.network.parts import Variables
 
 IMAGES_ONLY = Config(
     name="published_images_only",

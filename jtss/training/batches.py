@@ -17,7 +17,7 @@ from jtss.config.settings import Config
 from jtss.dataset import DataError, read
 from jtss.network import inputs
 from jtss.network.inputs import Examples, Statistics, examples, standardised
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.training import strata
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds

@@ -11,7 +11,7 @@ import numpy as np
 from jtss.backend import GRADIENT_OPTIONS
 from jtss.config.settings import Config, EncoderConfig
 from jtss.network.encoder import StampEncoder
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.training import loop, step
 from jtss.training.batches import Labelled
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jtss.config.settings import Config
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.schema import METADATA_GROUPS, availability
 
 

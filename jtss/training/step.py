@@ -13,7 +13,7 @@ import optax
 from jtss import devices
 from jtss.config.settings import Config
 from jtss.network import network
-from jtss.network.network import Batch, Variables
+from jtss.network.parts import Batch, Variables
 from jtss.schema import AVAILABILITY_NAMES
 from jtss.training import hiding
 from jtss.training.batches import Labelled, ValidationChunks

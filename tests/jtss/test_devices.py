@@ -24,7 +24,7 @@ from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.dataset import Writer
-from jtss.network import network
+from jtss.network import parts
 
 OPTIONS = [
     *("--config", "demo"),
@@ -162,7 +162,7 @@ def test_an_array_is_placed_as_it_is():
 )
 def test_bfloat16_is_chosen_where_the_gpu_multiplies_it(monkeypatch, gpus, expected):
     monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(platform="gpu", **gpus)])
-    assert network.compute_dtype(named.get("demo")) == expected
+    assert parts.compute_dtype(named.get("demo")) == expected
 
 
 def test_one_gpu_without_bfloat16_decides_for_all(monkeypatch):
@@ -174,5 +174,5 @@ def test_one_gpu_without_bfloat16_decides_for_all(monkeypatch):
 def test_a_cpu_computes_in_float32_unless_told_otherwise():
     config = named.get("demo")
     if jax.default_backend() == "cpu":
-        assert network.compute_dtype(config) == "float32"
-    assert network.compute_dtype(override(config, ["precision=bfloat16"])) == "bfloat16"
+        assert parts.compute_dtype(config) == "float32"
+    assert parts.compute_dtype(override(config, ["precision=bfloat16"])) == "bfloat16"

@@ -12,8 +12,8 @@ from helpers.made_training import TINY, made_examples, trained, turns
 from helpers.places import ROOT, TESTS
 from jtss.config import named
 from jtss.config.settings import Config, override
-from jtss.network import network
-from jtss.network.network import Batch
+from jtss.network import network, parts
+from jtss.network.parts import Batch
 
 pytestmark = pytest.mark.gpu
 
@@ -75,7 +75,7 @@ def test_the_precision_follows_from_what_the_gpu_says_of_itself(gpu):
     if "NVIDIA" not in gpu.device_kind and "Tesla" not in gpu.device_kind:
         pytest.skip(f"{gpu.device_kind}: not known to be NVIDIA's")
     expected = "bfloat16" if float(gpu.compute_capability) >= 8 else "float32"
-    assert network.compute_dtype(named.get("demo")) == expected
+    assert parts.compute_dtype(named.get("demo")) == expected
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -13,7 +13,7 @@ from jtss import files, schema, views
 from jtss.inference import model, predict
 from jtss.inference.model import Model
 from jtss.network import inputs
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.reports.explanation import occlusion
 from jtss.reports.explanation.occlusion import Occlusion
 from jtss.reports.explanation.page import html

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss.inference import predict
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 
 Probabilities = Callable[[Batch], np.ndarray]  # objects ready for the model → [B, L]
 

@@ -15,7 +15,7 @@ from jtss.inference import predict, versions
 from jtss.inference.model import Model
 from jtss.metrics.intervals import hit_rate
 from jtss.network.inputs import examples, standardised
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.reports import page
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import Sequences

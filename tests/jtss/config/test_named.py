@@ -12,7 +12,7 @@ from jtss import schema
 from jtss.config import named
 from jtss.config.settings import Config, ConfigError
 from jtss.network import network
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 
 NUMBERS = (2, 3, 4, 5)
 COMPLETE = [f"n{n}_{kind}" for n in NUMBERS for kind in ("lstm", "gru", "rnn", "gamma", "tdnn", "conv1d")]

@@ -10,10 +10,9 @@ import pytest
 
 from helpers.made_weights import drawn
 from jtss.config import named
-from jtss.network import network
+from jtss.network import network, parts
 from jtss.network.encoder import StampEncoder, cyclic_pooling
-from jtss.network.network import Batch
-from jtss.network.rotation import copy_angles, rotated_copies
+from jtss.network.parts import Batch
 
 DEMO = named.get("demo")
 PAPER = named.get("n3_conv1d")
@@ -39,7 +38,7 @@ def forward(variables, batch, train=False, key=None):
     return network.apply(DEMO, variables, batch, train=train, key=key)
 
 
-encode = jax.jit(network.encode, static_argnums=0)
+encode = jax.jit(parts.encode, static_argnums=0)
 
 
 def sizes_of(crop: int) -> list[tuple[int, ...]]:
@@ -126,25 +125,6 @@ def test_the_order_of_objects_and_their_company_do_not_matter(variables):
 def test_no_objects_give_no_logits(variables):
     logits, _ = forward(variables, Batch(*(part[:0] for part in batch_of(DEMO, 1))))
     assert logits.shape == (0, len(DEMO.classes))
-
-
-def test_every_copy_of_every_detection_is_encoded_by_itself():
-    """One loop over objects, detections and copies, each with the dropout of its own key."""
-    config = replace(DEMO, encoder=replace(DEMO.encoder, filters=(2, 2, 3, 3, 3), units=(16,), dropout=0.5))
-    params = drawn(partial(network.init, config), jax.random.key(1))["params"]["encoder"]
-    stamps, key = batch_of(config, 2).stamps, jax.random.key(4)
-    encoded = encode(config, params, stamps, key)
-    assert encoded.shape == (2, 3, 16)
-    angle_key, dropout_key = jax.random.split(key)
-    keys = iter(jax.random.split(dropout_key, 2 * 3 * config.stamp.copies))
-    turned = jax.jit(partial(rotated_copies, side=config.stamp.crop))
-    encode_one = jax.jit(partial(StampEncoder(config.encoder).apply, train=True))
-    for row, of_object, of_angles in zip(encoded, stamps, jax.random.split(angle_key, 2), strict=True):
-        angles = copy_angles(of_angles, config.stamp.copies, config.stamp.rotation_range_deg)
-        for found, stamp in zip(row, of_object, strict=True):
-            copies = turned(stamp.astype(np.float32), angles)
-            one_by_one = [encode_one({"params": params}, copy, rngs={"dropout": next(keys)}) for copy in copies]
-            np.testing.assert_allclose(found, np.mean(one_by_one, axis=0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("part", Batch._fields)

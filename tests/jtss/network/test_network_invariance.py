@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from helpers.made_weights import drawn
 from jtss.config import named
 from jtss.config.settings import Config, override
-from jtss.network import network
+from jtss.network import network, parts
 from jtss.network.encoder import StampEncoder, cyclic_pooling
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.network.rotation import copy_angles, rotate, rotated_copies
 from jtss.network.temporal import KINDS
 
@@ -49,7 +49,7 @@ def classify(config: Config, variables: dict, batch: Batch) -> jax.Array:
     return _classify(config, variables, batch)[0]
 
 
-_encode = jax.jit(network.encode, static_argnums=0)
+_encode = jax.jit(parts.encode, static_argnums=0)
 _classify = jax.jit(partial(network.apply, train=False), static_argnums=0)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jtss.config.settings import Config
 from jtss.network import inputs
-from jtss.network.network import Batch, apply
+from jtss.network.parts import Batch, apply
 from jtss.pretrained import published
 from jtss.pretrained.published import IMAGES_ONLY, STAMP_CLASSIFIER
 

@@ -21,9 +21,10 @@ from helpers.made_sequences import of_alerts
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.network import network as network_network
+from jtss.network import parts
 from jtss.network.encoder import StampEncoder
 from jtss.network.inputs import Examples, assemble, examples, source_crops, standardised
-from jtss.network.network import Batch, Variables
+from jtss.network.parts import Batch, Variables
 from jtss.network.rotation import copy_angles, rotate
 from jtss.pretrained import published
 from jtss.pretrained.published import Network
@@ -137,7 +138,7 @@ def check_image_branch(network: Network, images: np.ndarray, golden, prefix: str
     for name, found in (("flat", seen["dense_1"][0]), ("dense1", encoded)):
         if f"{prefix}{name}" in golden:
             close(found[of_copies], golden[f"{prefix}{name}"][of_copies])
-    encode = jax.jit(partial(network_network.encode, network.config))
+    encode = jax.jit(partial(parts.encode, network.config))
     pooled = encode(network.variables["params"]["encoder"], images[:, None], None)
     close(pooled[rows, 0], golden[f"{prefix}pooled"][rows])
 

@@ -18,7 +18,7 @@ from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.inference import predict
 from jtss.network.inputs import standardised
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.pretrained import load
 from jtss.runs import directory as runs_directory
 

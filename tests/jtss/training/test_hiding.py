@@ -9,7 +9,7 @@ from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import inputs, network
 from jtss.network.inputs import Examples
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.schema import COLOUR_NAMES, METADATA_GROUPS, METADATA_NAMES
 from jtss.training import hiding, step
 

@@ -9,7 +9,7 @@ from helpers.made_training import TINY, chunks_of, leaves, source_of
 from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
-from jtss.network import network
+from jtss.network import network, parts
 from jtss.schema import METADATA_GROUPS
 from jtss.training import batches, hiding, strata
 from jtss.training import step as training
@@ -155,7 +155,7 @@ def test_a_step_adds_the_noise_and_hides_from_each_object_what_its_keys_say():
 
 def test_noise_is_of_every_value_but_the_bits_and_is_there_in_training_alone():
     config = override(TINY, ["training.metadata_noise=0.3", "hide.counters=0.4", "metadata.static=has_counters,ra,dec"])
-    batch = network.Batch(jnp.zeros(()), jnp.ones((2000, 3, 10)), jnp.ones((2000, 3)))
+    batch = parts.Batch(jnp.zeros(()), jnp.ones((2000, 3, 10)), jnp.ones((2000, 3)))
     noisy = training.blurred(config, jax.random.key(0), batch)
     np.testing.assert_array_equal(noisy.static[:, 0], 1)
     for values in (noisy.dynamic, noisy.static[:, 1:]):

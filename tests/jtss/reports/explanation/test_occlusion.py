@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jtss.network.network import Batch
+from jtss.network.parts import Batch
 from jtss.reports.explanation import occlusion
 
 
