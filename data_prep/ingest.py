@@ -27,7 +27,7 @@ from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_bl
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
 from data_prep.packets.history import NOTE, TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
-from data_prep.sequences import APART, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select
+from data_prep.sequences import APART, BEFORE, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select, select_latest
 from data_prep.workers import WorkerError, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, stamp_rows
@@ -159,6 +159,7 @@ DETAILS = {
     DUPLICATE: "this candid came before for the same object",
     WITHIN: "less than 6 hours after the last kept detection",
     BEYOND: "the sequence is complete",
+    BEFORE: "a later alert of the object is read, whose packet tells of this one",
     APART: f"more than {MAX_APART_ARCSEC:g} arcsec from the median position of the alerts under this id",
 }
 
@@ -172,13 +173,19 @@ class Ingested:
     """
 
     def __init__(
-        self, spool: Spool, ledger: Ledger, rejections: RejectionLog, files: ExitStack, histories: bool
+        self,
+        spool: Spool,
+        ledger: Ledger,
+        rejections: RejectionLog,
+        files: ExitStack,
+        histories: bool,
+        latest: bool,
     ) -> None:
         self.ledger, self._histories = ledger, histories
         self._spool, self._rejections, self._files = spool, rejections, files
         self._keys, rank, names = spool.index()
         keys = self._keys
-        order, verdict = _choose(rank, keys)
+        order, verdict = _choose(rank, keys, latest)
         self._drop(verdict, rank, names)
         self._order, self._verdict = order, verdict[order]  # object by object in time order
         self._edges = np.append(np.unique(rank[order], return_index=True)[1], len(order))
@@ -379,11 +386,12 @@ def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
     return number
 
 
-def _choose(rank: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `sequences.select`, of the detections at one place."""
+def _choose(rank: np.ndarray, keys: np.ndarray, latest: bool) -> tuple[np.ndarray, np.ndarray]:
+    """As `sequences.select`, or `select_latest`, of the detections at one place."""
     verdict = np.full(len(keys), APART, np.int8)
     near = np.flatnonzero(~apart(rank, *keys["position"].T))
-    order, verdict[near] = select(rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
+    choose = select_latest if latest else select
+    order, verdict[near] = choose(rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
     return near[order], verdict
 
 
@@ -394,6 +402,7 @@ def ingest(
     workers: int | None = None,
     pad_edges: bool = False,
     histories: bool = True,
+    latest: bool = False,
     progress: bool = True,
     passed_over: Iterable[str | Path | None] = (),
     remedy: str = FEWER,
@@ -407,7 +416,8 @@ def ingest(
         workers: processes; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         histories: read what packets tell of the past; otherwise the sequences are of the alerts alone, and the ledger
-            does not speak of histories. No model that classifies reads them, and they take a third of the time.
+            does not speak of histories. Models of sequences do not read them, and they take a third of the time.
+        latest: keep the latest alert of each object, whose packet tells those before it, instead of the first few.
         progress: show a bar on stderr.
         passed_over: files that the program reads or writes besides, not to be counted where they lie among the alerts;
             None stands for none.
@@ -431,7 +441,14 @@ def ingest(
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
 
         return ingest_items(
-            items, workdir=workdir, workers=workers, pad_edges=pad_edges, histories=histories, tell=tell, remedy=remedy
+            items,
+            workdir=workdir,
+            workers=workers,
+            pad_edges=pad_edges,
+            histories=histories,
+            latest=latest,
+            tell=tell,
+            remedy=remedy,
         )
 
 
@@ -442,6 +459,7 @@ def ingest_items(
     workers: int | None = None,
     pad_edges: bool = False,
     histories: bool = True,
+    latest: bool = False,
     tell: Callable[[int], object] = lambda n_alerts: None,
     remedy: str = FEWER,
 ) -> Ingested:
@@ -449,7 +467,7 @@ def ingest_items(
 
     Args:
         items: blocks of encoded alerts, alerts, and what could not be read.
-        workdir, workers, pad_edges, histories, remedy: as in `ingest`.
+        workdir, workers, pad_edges, histories, latest, remedy: as in `ingest`.
         tell: is told how many alerts were read so far.
 
     Raises:
@@ -468,7 +486,7 @@ def ingest_items(
                 tell(ledger.read + spool.n_rows)
         except WorkerError as error:
             raise WorkerError(f"{error}; {remedy}") from error
-        return Ingested(spool, ledger, rejections, files.pop_all(), histories)
+        return Ingested(spool, ledger, rejections, files.pop_all(), histories, latest)
 
 
 def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:

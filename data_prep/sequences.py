@@ -1,12 +1,19 @@
-"""Which detections make an object's sequence: the first few at one place, at least six hours apart."""
+"""Which detections make an object's sequence: the first few at one place, at least six hours apart; or the latest."""
 
 import numpy as np
 
 from data_prep.packets.metadata import MAX_APART_ARCSEC, chord, unit_vectors
 from jtss.schema import GAP_TOLERANCE_DAYS, MAX_DETECTIONS, MIN_GAP_DAYS
 
-VERDICTS = ("kept", "duplicate_candid", "within_6_hours", f"beyond_first_{MAX_DETECTIONS}", "positions_apart")
-KEPT, DUPLICATE, WITHIN, BEYOND, APART = range(5)
+VERDICTS = (
+    "kept",
+    "duplicate_candid",
+    "within_6_hours",
+    f"beyond_first_{MAX_DETECTIONS}",
+    "positions_apart",
+    "before_the_latest",
+)
+KEPT, DUPLICATE, WITHIN, BEYOND, APART, BEFORE = range(6)
 
 
 def select(
@@ -40,6 +47,21 @@ def select(
     _, group = np.unique(object_key[order], return_inverse=True)
     verdict = np.empty(len(order), np.int8)
     verdict[order] = _walk(group, jd[order], candid[order], max_detections, min_gap_days)
+    return order, verdict
+
+
+def select_latest(
+    object_key: np.ndarray, jd: np.ndarray, candid: np.ndarray, tiebreak: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose each object's latest detection, whose packet tells those before it; arguments and results as `select`."""
+    order = np.lexsort((tiebreak, candid, jd, object_key))
+    _, group = np.unique(object_key[order], return_inverse=True)
+    decided = np.full(len(order), BEFORE, np.int8)
+    decided[_repeats(group, candid[order])] = DUPLICATE
+    rows = np.flatnonzero(decided != DUPLICATE)
+    decided[rows[np.append(np.diff(group[rows]) != 0, True)[: len(rows)]]] = KEPT
+    verdict = np.empty(len(order), np.int8)
+    verdict[order] = decided
     return order, verdict
 
 

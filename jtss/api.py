@@ -138,20 +138,26 @@ def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | Al
     Raises:
         InputError: a path that is not there, something that cannot hold alerts, or nothing in it is an alert.
     """
-    return _read_alerts(alerts, allwise, histories=True)
+    return _read_alerts(alerts, allwise)
 
 
 def _read_alerts(
-    alerts: Given | Iterable[Given], allwise: str | os.PathLike | AllWise | None, histories: bool
+    alerts: Given | Iterable[Given],
+    allwise: str | os.PathLike | AllWise | None,
+    *,
+    histories: bool = True,
+    latest: bool = False,
 ) -> Alerts:
-    """As `read_alerts`, with what packets tell of the past or, for models, which do not read it, without."""
+    """As `read_alerts`; without what packets tell of the past, or with the latest alert of each object alone."""
     with ExitStack() as files, _one_family():
         catalogue = _catalogue(allwise)
         folder = files.enter_context(tempfile.TemporaryDirectory(prefix="jtss."))
         sources = [alerts] if isinstance(alerts, Given) or hasattr(alerts, "read") else alerts
         given = Counter()
         items = _items(sources, given, histories)
-        ingested = files.enter_context(ingest.ingest_items(items, workdir=folder, pad_edges=True, histories=histories))
+        ingested = files.enter_context(
+            ingest.ingest_items(items, workdir=folder, pad_edges=True, histories=histories, latest=latest)
+        )
         if given and not ingested.ledger.kept and not ingested.dropped_by_object():
             reasons = ingested.ledger.as_dict()["dropped"] or ingested.ledger.as_dict()["notes"]
             why = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
@@ -300,8 +306,13 @@ class Model:
         with _one_family():
             wanted = None if priors is None else class_priors.normalised(priors)
             answer, classifier = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
+        of_packets = bool(self.trained.config.packet.rows)
+        if of_packets and isinstance(alerts, Alerts):
+            raise InputError(f"{self.name} reads the latest packet of each object: expected the packets, not {alerts}")
         given = (
-            nullcontext(alerts) if isinstance(alerts, Alerts) else _read_alerts(alerts, allwise=None, histories=False)
+            nullcontext(alerts)
+            if isinstance(alerts, Alerts)
+            else _read_alerts(alerts, allwise=None, histories=of_packets, latest=of_packets)
         )
         rows = []
         with given as read:

@@ -400,6 +400,18 @@ def count(path: str | Path, config: Config, split: str) -> dict[str, int]:
     return {name: int(np.sum(label == CLASS_NAMES.index(name))) for name in config.classes}
 
 
+def count_alerts(path: str | Path, config: Config, split: str) -> int:
+    """Alerts of the objects of a split that are of the classes of `config`.
+
+    Raises:
+        DataError: as `count`.
+    """
+    with open_checked(path) as file, _refusing_damage(path):
+        of_class = np.isin(file["label"][:], [CLASS_NAMES.index(name) for name in config.classes])
+        of_split = file["split"][:] == SPLIT_NAMES.index(split)
+        return int(alert_counts(file)[of_split & of_class].sum())
+
+
 def describe(path: str | Path, config: Config) -> dict:
     """What `config` can learn from a data file, for the record: survey, command, objects by split and class.
 

@@ -17,7 +17,7 @@ def status_of(number: int) -> int:
 
 
 def end(status: int) -> NoReturn:
-    """Exit as Python does, less the end of the interpreter itself.
+    """Exit as Python does, but without waiting for threads, and before the interpreter itself ends.
 
     A thread of a library that asks for the interpreter while it ends would crash the program: seen with JAX's on Python
     3.11, after all was done.

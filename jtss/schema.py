@@ -137,6 +137,16 @@ AVAILABILITY = tuple(
 
 FEATURES = {feature.name: feature for feature in (TIME_GAP, *METADATA, *ALLWISE_COLOURS, *DERIVED, *AVAILABILITY)}
 
+# What a packet tells of an earlier detection; of an upper limit diffmaglim alone. ZTF alert schema, prv_candidates.
+TOLD_NAMES = (
+    "fwhm", "isdiffpos", "magpsf", "sigmapsf", "diffmaglim", "classtar", "chinr", "sharpnr", "ra", "dec", "rb",
+    "distnr", "magnr",
+)  # fmt: skip
+# What is of the exposure, and so may not be read as of the whole object where answers are given after every row.
+OF_EXPOSURE = frozenset(
+    feature.name for feature in (*DYNAMIC_METADATA, *OTHER_METADATA, *DERIVED) if feature.dynamic
+) | {availability(group) for group in ("counters", "rb", "shape")}
+
 # What a model may read of every detection and of the whole object, and what TSC's complete model reads of them.
 COLOUR_NAMES = tuple(feature.name for feature in ALLWISE_COLOURS)
 DERIVED_NAMES = tuple(DERIVED_FROM)

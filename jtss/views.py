@@ -23,8 +23,8 @@ def alerts(sequences: Sequences) -> Sequences:
     return replace(sequences, object_start=start, **columns)
 
 
-def first(sequences: Sequences, objects: np.ndarray, which: int) -> Sequences:
-    """Alert `which` (0: the first) of the given objects [B], as objects of one alert.
+def first(sequences: Sequences, objects: np.ndarray, which: int | np.ndarray) -> Sequences:
+    """Alert `which` (0: the first; or [B]) of the given objects [B], as objects of one alert.
 
     Raises:
         ValueError: one of them has no such alert.
@@ -33,8 +33,8 @@ def first(sequences: Sequences, objects: np.ndarray, which: int) -> Sequences:
     counts = seen.n_rows[objects]
     if np.any(counts <= which):
         at = int(np.argmax(counts <= which))
-        oid = sequences.object_id[objects[at]]
-        raise ValueError(f"object {oid} has {counts[at]} alerts, asked for number {which + 1}")
+        oid, asked = sequences.object_id[objects[at]], np.broadcast_to(which, counts.shape)[at] + 1
+        raise ValueError(f"object {oid} has {counts[at]} alerts, asked for number {asked}")
     return select_rows(seen, objects, seen.object_start[objects] + which, np.arange(len(objects) + 1))
 
 
@@ -49,8 +49,19 @@ def packet(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> Sequ
     Returns:
         Objects whose last row is the alert; earlier rows are as stored, alerts with their stamps among them.
 
+    Raises:
+        ValueError: one of them has no such alert.
+
     ZTF alert schema, prv_candidates.
     """
+    begin, end = packet_rows(sequences, objects, which)
+    start = np.concatenate([[0], np.cumsum(end - begin)]).astype(np.int64)
+    rows = np.arange(start[-1]) + np.repeat(begin - start[:-1], end - begin)
+    return select_rows(sequences, objects, rows, start)
+
+
+def packet_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows of `packet` begin and end, [B] int64 each: the alert is the row before the end."""
     alert_rows = np.flatnonzero(sequences.kind == ALERT)
     edges = np.concatenate([[0], np.cumsum(sequences.n_alerts)])
     counts = sequences.n_alerts[objects]
@@ -60,12 +71,12 @@ def packet(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> Sequ
             f"object {sequences.object_id[objects[at]]}: {counts[at]} alerts, asked for number {which[at] + 1}"
         )
     last = alert_rows[edges[objects] + which]
-    parts = []
-    for begin, end in zip(sequences.object_start[objects], last, strict=True):
-        earlier = np.arange(begin, end)
-        parts.append(np.append(earlier[sequences.jd[earlier] > sequences.jd[end] - TOLD_DAYS], end))
-    start = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    return select_rows(sequences, objects, np.concatenate([np.zeros(0, np.int64), *parts]), start)
+    first = sequences.object_start[objects]
+    too_old = [
+        np.searchsorted(sequences.jd[begin:end], sequences.jd[end] - TOLD_DAYS, side="right")
+        for begin, end in zip(first, last, strict=True)
+    ]
+    return first + np.array(too_old, np.int64), last + 1
 
 
 def recent(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n: int) -> tuple[np.ndarray, Sequences]:

@@ -83,6 +83,9 @@ def run(options: argparse.Namespace) -> int:
     files.check_outputs(outputs, [options.allwise, *options.alerts], force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
+    of_packets = bool(model.config.packet.rows)
+    if of_packets and options.screen_bogus:
+        raise InputError(f"--screen-bogus: {model.label} reads one packet, expected a model of sequences to screen for")
     screener = options.screen_bogus and load.load_screener(options.screen_bogus)
     for warning in (*model.warnings, *(screener.warnings if screener else ())):
         common.warn(warning)
@@ -97,7 +100,14 @@ def run(options: argparse.Namespace) -> int:
     besides = (out, options.picture, options.rejects, options.allwise)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
-        ingest.ingest(options.alerts, workdir=folder, pad_edges=True, histories=False, passed_over=besides) as ingested,
+        ingest.ingest(
+            options.alerts,
+            workdir=folder,
+            pad_edges=True,
+            histories=of_packets,
+            latest=of_packets,
+            passed_over=besides,
+        ) as ingested,
     ):
         _account_for(ingested, options)
         with table.open_table(out) as write:

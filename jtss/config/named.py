@@ -12,9 +12,12 @@ from jtss.config.settings import (
     ConfigError,
     EncoderConfig,
     HeadConfig,
+    HideConfig,
     MetadataConfig,
+    PacketConfig,
     StampConfig,
     TemporalConfig,
+    TrainingConfig,
 )
 from jtss.config.tsc import TABLE_2, TABLE_6, TABLE_7, TABLE_8
 from jtss.invocation import spelled
@@ -98,6 +101,42 @@ def _demo() -> Config:
     )
 
 
+def _any(kind: str) -> Config:
+    """A model of packets: an alert with all that its packet tells of the past, whatever is missing."""
+    of_row = "fwhm isdiffpos magpsf sigmapsf diffmaglim classtar rb log_distnr magnr log_chinr sharpnr"
+    counters = "log_ndethist log_ncovhist log_non_detections"
+    bits = "has_counters has_shape has_rb has_reference_source"
+    neighbours = "sgscore1 log_distpsnr1 sgscore2 log_distpsnr2 sgscore3 log_distpsnr3 has_neighbours"
+    of_object = f"{neighbours} abs_gal_b ecl_lat has_place {' '.join(schema.COLOUR_NAMES)} has_allwise"
+    hidden = {"counters": 0.4, "rb": 0.15, "neighbours": 0.1, "reference_source": 0.1, "place": 0.1, "shape": 0.1}
+    return Config(
+        name=f"any_{kind}",
+        origin="not in the paper: any number of detections, from one packet",
+        paper_accuracy="",
+        n_detections=1,
+        classes=FIRST_ALERT_CLASSES,
+        stamp=StampConfig(channels=schema.CHANNEL_NAMES, crop=21, copies=4),
+        metadata=MetadataConfig(
+            dynamic=(*of_row.split(), *counters.split(), *bits.split()), static=(*of_object.split(),)
+        ),
+        encoder=EncoderConfig(kernels=(4, 3, 3, 3, 3), filters=(16, 16, 32, 32, 32), dropout=0.2),
+        temporal=TemporalConfig(kind=kind, units=64),
+        head=HeadConfig(units=(128, 128), dropout=(0.2, 0.2)),
+        training=TrainingConfig(
+            learning_rate=7e-4,
+            decay="cosine",
+            batch_size=32,
+            iterations=12_000,
+            patience=0,
+            validate_every=500,
+            class_balance="counts",
+            metadata_noise=0.3,
+        ),
+        hide=HideConfig(**hidden, allwise=0.5, stamps=0.15, history=0.25, limits=0.15, older=0.3),
+        packet=PacketConfig(rows=40),
+    )
+
+
 def _all() -> list[Config]:
     baseline, enhanced = StampConfig(crop=21, copies=4, rotation_range_deg=0), StampConfig()
     configs = [
@@ -109,7 +148,7 @@ def _all() -> list[Config]:
         configs += [_complete(n, kind) for kind in TABLE_6[n]]
         configs += [_images(n, kind) for kind in TABLE_6[n]]
         configs += [_metadata(n, allwise=True), _metadata(n, allwise=False)]
-    return [*configs, _demo()]
+    return [*configs, _any("gru"), _any("attention"), _demo()]
 
 
 CONFIGS = {config.name: config for config in _all()}

@@ -14,7 +14,8 @@ from itertools import chain
 from jtss import schema
 from jtss.errors import InputError
 
-TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm")
+TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm", "attention")
+CAUSAL_KINDS = ("gru", "attention")  # of models of packets, which answer after every row
 DECAYS = ("none", "cosine")
 CLASS_BALANCES = ("uniform", "natural", "counts")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -52,10 +53,18 @@ class MetadataConfig:
 
 
 @dataclass(frozen=True)
+class PacketConfig:
+    """What a model of packets reads of an object's past; no rows: a model of sequences of alerts, as the paper's."""
+
+    rows: int = 0  # the latest that training reads, the alert among them; a model that is applied reads all
+
+
+@dataclass(frozen=True)
 class HideConfig:
     """In which share of the training examples each group of `schema.METADATA_GROUPS` is hidden, all its values at once.
 
-    What is hidden is as what is missing, so that the model learns to do without. Nothing is hidden where it is applied.
+    Of packets also the stamps, the whole history, its upper limits, or what is older than one of its rows. What is
+    hidden is as what is missing, so that the model learns to do without. Nothing is hidden where it is applied.
     """
 
     counters: float = 0.0
@@ -65,6 +74,13 @@ class HideConfig:
     place: float = 0.0
     shape: float = 0.0
     allwise: float = 0.0
+    stamps: float = field(default=0.0, metadata=LATER)
+    history: float = field(default=0.0, metadata=LATER)
+    limits: float = field(default=0.0, metadata=LATER)
+    older: float = field(default=0.0, metadata=LATER)
+
+
+PACKET_GROUPS = ("stamps", "history", "limits")
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU that has it
     hide: HideConfig = field(default_factory=HideConfig, metadata=LATER)
+    packet: PacketConfig = field(default_factory=PacketConfig, metadata=LATER)
 
     def __post_init__(self):
         _check(self)
@@ -156,6 +173,17 @@ def override(config: Config, assignments: list[str]) -> Config:
 def to_dict(config: Config) -> dict:
     """Plain values, ready for JSON."""
     return dataclasses.asdict(config)
+
+
+def without_later(config: Config) -> dict:
+    """As `to_dict`, without the fields that came later where they have their default: as before they came."""
+    values = {}
+    for item in dataclasses.fields(config):
+        value, factory = getattr(config, item.name), item.default_factory
+        default = item.default if factory is dataclasses.MISSING else factory()
+        if not (item.metadata.get("later") and value == default):
+            values[item.name] = without_later(value) if dataclasses.is_dataclass(value) else value
+    return values
 
 
 def from_dict(values: dict) -> Config:
@@ -238,7 +266,33 @@ def _temporal_faults(config: Config) -> Iterator[str | bool]:
         value = getattr(temporal, name)
         yield value < 1 and f"temporal.{name}={value}: expected at least 1"
     yield temporal.window < 2 and f"temporal.window={temporal.window}: expected at least 2"
-    kind = temporal.kind
+    kind, rows = temporal.kind, config.packet.rows
+    yield rows < 0 and f"packet.rows={rows}: expected 0 (a model of sequences) or more"
+    if rows:
+        yield (
+            kind not in CAUSAL_KINDS
+            and f"temporal.kind={kind} does not fit packet.rows={rows}: expected {' or '.join(CAUSAL_KINDS)}"
+        )
+        yield (
+            n != 1
+            and f"n_detections={n} does not fit packet.rows={rows}: a packet is one alert with its past, expected 1"
+        )
+        late = [name for name in config.metadata.static if name in schema.OF_EXPOSURE]
+        yield bool(late) and (
+            f"metadata.static={','.join(late)}: of the alert, which no answer after an earlier row may know: expected"
+            " these in metadata.dynamic"
+        )
+        gap = schema.TIME_GAP.name
+        yield gap in config.metadata.dynamic and f"metadata.dynamic={gap}: packets have their times by themselves"
+        yield config.training.class_balance == "natural" and (
+            f"training.class_balance=natural does not fit packet.rows={rows}: it is of objects, not of packets"
+        )
+        yield temporal.layers != 1 and f"temporal.layers={temporal.layers} does not fit packet.rows={rows}: expected 1"
+        yield (
+            temporal.units < 1
+            and f"temporal.units={temporal.units} does not fit packet.rows={rows}: expected 1 or more"
+        )
+    yield kind == "attention" and not rows and "temporal.kind=attention reads packets: expected packet.rows above 0"
     yield kind == "none" and n > 1 and f"temporal.kind=none does not fit n_detections={n}: it reads one detection"
     yield (
         kind == "conv1d"
@@ -279,6 +333,8 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.entropy_weight < math.inf and (
         f"training.entropy_weight={training.entropy_weight}: expected 0 or more"
     )
+    rewarded = training.entropy_weight > 0 and config.packet.rows > 0
+    yield rewarded and f"training.entropy_weight={training.entropy_weight}: a model of packets has none, expected 0"
     yield not 0 <= training.metadata_noise < math.inf and (
         f"training.metadata_noise={training.metadata_noise}: expected 0 or more"
     )
@@ -315,7 +371,21 @@ def _hiding_faults(config: Config) -> Iterator[str | bool]:
         yield (
             bit in read
             and not rate
+            and not config.packet.rows  # told rows lack what only alerts have
             and (f"{bit} is always 1 where nothing is hidden, and teaches nothing: expected hide.{group} above 0")
+        )
+    yield (
+        config.hide.stamps > 0
+        and not config.stamp.channels
+        and (f"hide.stamps={config.hide.stamps}: there is nothing to hide, the model reads no stamps")
+    )
+    for group in (*PACKET_GROUPS, "older"):
+        rate = getattr(config.hide, group)
+        yield not 0 <= rate < 1 and f"hide.{group}={rate}: expected 0 ≤ share < 1"
+        yield (
+            rate > 0
+            and not config.packet.rows
+            and f"hide.{group}={rate}: a model of sequences cannot do without, expected packet.rows above 0"
         )
 
 

@@ -34,7 +34,16 @@ class Missing(NamedTuple):
 
 
 def missing(config: Config, sequences: Sequences) -> Missing:
-    """Look for what `config` reads of the first n alerts of N objects."""
+    """Look for what `config` reads of the first n alerts of N objects; a model of packets answers without stamps."""
+    found = _missing(config, sequences)
+    if not config.packet.rows:
+        return found
+    no_stamps = [NO_PIXELS if blank else "" for blank in found.blank]
+    notes = ["; ".join(filter(None, both)) for both in zip(no_stamps, found.notes, strict=True)]
+    return Missing(np.zeros(sequences.n_objects, bool), notes)
+
+
+def _missing(config: Config, sequences: Sequences) -> Missing:
     n, sequences = config.n_detections, views.alerts(sequences)
     index = np.flatnonzero(sequences.n_rows >= n)
     rows = sequences.object_start[index, None] + np.arange(n)

@@ -1,6 +1,6 @@
 """Probabilities of a trained model for sequences of detections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -11,9 +11,9 @@ from jtss.config.settings import Config, TrainingConfig
 from jtss.inference import screening
 from jtss.inference.model import Model
 from jtss.inference.screening import Screen
-from jtss.network import network
-from jtss.network.inputs import examples, standardised
-from jtss.network.parts import Batch, Variables
+from jtss.network import network, packets
+from jtss.network.inputs import standardised
+from jtss.network.parts import Batch, Variables, take
 from jtss.schema import Sequences
 
 BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for
@@ -35,13 +35,17 @@ def predict(model: Model, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]
         [B] int64, which of the N objects have n detections or more; and their probabilities [B, L] float32, in the
         order of `model.config.classes`. What else is in `sequences` changes an object's values by rounding at most.
     """
-    chosen = examples(sequences, model.config)
+    chosen = packets.to_classify(sequences, model.config)
     batch = standardised(chosen, model.statistics)
     parts = [np.empty((0, len(model.config.classes)), np.float32)]
-    for first in range(0, len(chosen.index), BATCH_SIZE):
-        rows = slice(first, first + BATCH_SIZE)
-        parts.append(probabilities(model, Batch(*(part[rows] for part in batch))))
+    parts += [probabilities(model, part) for part in in_parts(batch)]
     return chosen.index, np.concatenate(parts)
+
+
+def in_parts(batch: Batch) -> Iterator[Batch]:
+    """The objects of a batch, in order, as many at a time as `probabilities` takes."""
+    for first in range(0, len(batch.static), BATCH_SIZE):
+        yield jax.tree.map(np.asarray, take(batch, slice(first, first + BATCH_SIZE)))
 
 
 def probabilities(model: Model, batch: Batch) -> np.ndarray:
@@ -51,7 +55,7 @@ def probabilities(model: Model, batch: Batch) -> np.ndarray:
     """
     n_objects = len(batch.static)
     size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
-    filled = Batch(*(np.resize(part, (size, *part.shape[1:])) for part in batch))
+    filled = jax.tree.map(lambda part: np.resize(part, (size, *part.shape[1:])), batch)
     answers = [np.asarray(_forward(_network(model.config), member.variables, filled)) for member in model.members]
     return np.mean(answers, axis=0)[:n_objects]
 
@@ -64,7 +68,7 @@ def _network(config: Config) -> Config:
 @partial(jax.jit, static_argnums=0)
 def _forward(config: Config, variables: Variables, batch: Batch) -> jax.Array:
     logits, _ = network.apply(config, variables, batch, train=False)
-    return jax.nn.softmax(logits)
+    return jax.nn.softmax(logits[:, -1] if config.packet.rows else logits)
 
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

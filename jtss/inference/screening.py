@@ -63,6 +63,8 @@ class Counts(NamedTuple):
 
 def check_screener(config: Config, path: object) -> None:
     """Raise ValueError where the model of run directory `path` cannot screen, naming what it is and what is needed."""
+    if config.packet.rows:
+        raise ValueError(f"{path}: config {config.name} reads packets; bogus screening needs a model of sequences")
     if config.n_detections != 1 or BOGUS not in config.classes:
         raise ValueError(
             f"{path}: config {config.name} has n_detections={config.n_detections} and the classes"

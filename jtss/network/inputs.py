@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jtss import schema, views
 from jtss.config.settings import Config, MetadataConfig, StampConfig
-from jtss.network.parts import Batch
+from jtss.network.parts import Batch, Rows
 from jtss.scaling import centre_crop, min_max
 from jtss.schema import Sequences
 
@@ -181,6 +182,7 @@ class Examples(NamedTuple):
         split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
         index: [B] int64; which object of the source each row is.
         counts: [B, 2] float32; ndethist and ncovhist of the last detection, NaN = missing, read by the config or not.
+        rows: of packets what their rows are, see `jtss.network.packets`; None of sequences.
     """
 
     stamps: np.ndarray
@@ -190,9 +192,10 @@ class Examples(NamedTuple):
     split: np.ndarray
     index: np.ndarray
     counts: np.ndarray
+    rows: Rows | None = None
 
     def take(self, rows: np.ndarray) -> "Examples":
-        return Examples(*(array[rows] for array in self))
+        return jax.tree.map(lambda array: array[rows], self)
 
 
 def examples(sequences: Sequences, config: Config) -> Examples:
@@ -201,19 +204,29 @@ def examples(sequences: Sequences, config: Config) -> Examples:
     index = np.flatnonzero(sequences.n_rows >= n)
     rows = sequences.object_start[index, None] + np.arange(n)
     dynamic, static = assemble(sequences.metadata[rows], sequences.jd[rows], sequences.allwise[index], config.metadata)
-    class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
-    class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
     seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
     seen = seen if config.stamp.channels else seen[..., :0]
     return Examples(
         stamps=source_crops(seen[rows], config.stamp).astype(np.float16),
         dynamic=dynamic,
         static=static,
-        label=class_of_label[sequences.label[index]],
+        label=labels_of(sequences.label[index], config),
         split=sequences.split[index],
         index=index,
-        counts=sequences.metadata[rows[:, -1]][:, [schema.METADATA_NAMES.index(name) for name in schema.COUNTS[:2]]],
+        counts=counts_of(sequences.metadata[rows[:, -1]]),
     )
+
+
+def labels_of(label: np.ndarray, config: Config) -> np.ndarray:
+    """[B] int32, index into the classes of `config`, -1 where it is none of them, of `Sequences.label` [B]."""
+    class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
+    class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
+    return class_of_label[label]
+
+
+def counts_of(metadata: np.ndarray) -> np.ndarray:
+    """[B, 2] ndethist and ncovhist of detections [B, 26]."""
+    return metadata[:, [schema.METADATA_NAMES.index(name) for name in schema.COUNTS[:2]]]
 
 
 def source_crops(stamps: np.ndarray, config: StampConfig) -> np.ndarray:
@@ -234,4 +247,5 @@ def standardised(values: Examples, statistics: Statistics) -> Batch:
         values.stamps,
         standardise(values.dynamic, statistics.dynamic),
         standardise(values.static, statistics.static),
+        values.rows,
     )

@@ -1,4 +1,4 @@
-"""The temporal stamp classifier as a pair of pure functions, `init` and `apply`.
+"""The temporal stamp classifier as a pair of pure functions, `init` and `apply`, which serve `causal` as well.
 
 Flax modules hold the weights of one thing each (one stamp's encoder, one sequence's temporal model, one head); what
 composes them is plain functions under `jax.vmap`: over rotated copies, detections and objects.
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jtss.config.settings import Config
+from jtss.network import causal
 from jtss.network.encoder import StampEncoder
 from jtss.network.parts import Batch, Head, Variables, encode, norm
 from jtss.network.temporal import temporal_model
@@ -19,6 +20,8 @@ from jtss.network.temporal import temporal_model
 
 def init(config: Config, key: jax.Array) -> Variables:
     """Fresh variables of the whole model."""
+    if config.packet.rows:
+        return causal.init(config, key)
     encoder_key, temporal_key, head_key = jax.random.split(key, 3)
     n_dynamic, n_static = len(config.metadata.dynamic), len(config.metadata.static)
     params, batch_stats, width = {}, {}, n_dynamic
@@ -58,8 +61,12 @@ def apply(
         rotation_range_deg: scalar [deg]; as `encode` has it.
 
     Returns:
-        [B, L] logits and the new batch statistics (the old ones where not `train`).
+        [B, L] logits and the new batch statistics (the old ones where not `train`). Of packets [B, R, L], after each
+        row.
     """
+    if config.packet.rows:
+        drawn = {"key": key, "rotation_range_deg": rotation_range_deg}
+        return causal.apply(config, variables, batch, train=train, **drawn)
     params, batch_stats = variables["params"], dict(variables["batch_stats"])
     encoder_key = head_keys = None
     if train:

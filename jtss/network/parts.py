@@ -7,6 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jtss import devices
 from jtss.config.settings import Config, HeadConfig
@@ -18,22 +19,53 @@ from jtss.network.rotation import copy_angles, rotated_copies
 Variables = dict
 
 
+NO_ROW = -1  # as the kind of what fills up a packet
+
+
+class Rows(NamedTuple):
+    """The rows of B packets in time order, as many for each: shorter ones begin with rows that are none.
+
+    Attributes:
+        kind: [B, R] int8; index into `schema.KIND_NAMES`, -1 = no row.
+        fid: [B, R] int8; 1 = g, 2 = r, 3 = i, 0 = not given.
+        days: [B, R] float32; since the last row of the packet, negative.
+        stamp_at: [B, P] int32; the row of each stamp, -1 = no stamp.
+    """
+
+    kind: jax.Array
+    fid: jax.Array
+    days: jax.Array
+    stamp_at: jax.Array
+
+
 class Batch(NamedTuple):
-    """B objects ready for the model.
+    """B objects ready for the model; of a model of packets, B packets.
 
     Attributes:
         stamps: [B, N, S, S, C]; the source crop, scaled to [0, 1], NaN replaced by 0; C = 0 for a model without images.
-        dynamic: [B, N, D]; dynamic metadata of every detection, standardised.
-        static: [B, F]; static metadata of the last detection and AllWISE colours, standardised.
+            Of packets [B, P, S, S, C].
+        dynamic: [B, N, D]; dynamic metadata of every detection, standardised. Of packets [B, R, D], of every row.
+        static: [B, F]; static metadata of the last detection and AllWISE colours, standardised. Of packets, what is of
+            the whole object.
+        rows: of packets what their rows are; None for a model of sequences.
     """
 
     stamps: jax.Array
     dynamic: jax.Array
     static: jax.Array
+    rows: Rows | None = None
+
+
+def take(batch: Batch, which: np.ndarray | slice) -> Batch:
+    """Some objects of a batch."""
+    return jax.tree.map(lambda values: values[which], batch)
 
 
 class Head(nn.Module):
-    """[F] → [L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels. TSC Table 4."""
+    """[…, F] → […, L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels.
+
+    TSC Table 4.
+    """
 
     config: HeadConfig
     n_classes: int

@@ -6,6 +6,7 @@ axis; those from state to state are orthogonal, and the forget gate's bias start
 FIDELITY, Six temporal models. TSC §IV-D.A.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import flax.linen as nn
@@ -120,16 +121,26 @@ class GRU(nn.Module):
 
     @nn.compact
     def __call__(self, sequence: jax.Array) -> jax.Array:
-        from_input, from_state, bias = _weights(self, 3, sequence.shape[-1])
-        reset_bias = self.param("reset_bias", nn.initializers.zeros, (self.units,))
+        advance = recurrent_gru(self, sequence.shape[-1])
 
         def step(h: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-            (r_x, z_x, m_x), (r_h, z_h, m_h) = x @ from_input + bias, h @ from_state
-            r, z = nn.sigmoid(r_x + r_h), nn.sigmoid(z_x + z_h)
-            h = (1 - z) * jnp.tanh(m_x + r * (m_h + reset_bias)) + z * h
+            h = advance(h, x)
             return h, h
 
         return scan(step, jnp.zeros(self.units), sequence)[1]
+
+
+def recurrent_gru(layer: nn.Module, width: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The step (h, x) → h of a GRU whose weights, for inputs of a width, belong to `layer`."""
+    from_input, from_state, bias = _weights(layer, 3, width)
+    reset_bias = layer.param("reset_bias", nn.initializers.zeros, (layer.units,))
+
+    def advance(h: jax.Array, x: jax.Array) -> jax.Array:
+        (r_x, z_x, m_x), (r_h, z_h, m_h) = x @ from_input + bias, h @ from_state
+        r, z = nn.sigmoid(r_x + r_h), nn.sigmoid(z_x + z_h)
+        return (1 - z) * jnp.tanh(m_x + r * (m_h + reset_bias)) + z * h
+
+    return advance
 
 
 class LSTM(nn.Module):

@@ -54,11 +54,13 @@ class Trial(NamedTuple):
 def identity(config: Config, data_hash: str) -> str:
     """Hash of everything that a training comes from: settings, seed and data, but not what the configuration is called.
 
+    Settings that came later do not count where they have their default, so that trainings of before stay known.
+
     Returns:
         16 hexadecimal digits, the same on every machine.
     """
     nameless = replace(config, name="trial", origin="", paper_accuracy="")
-    values = json.loads(json.dumps(settings.to_dict(nameless)), parse_int=float)  # 0 and 0.0 are the same setting
+    values = json.loads(json.dumps(settings.without_later(nameless)), parse_int=float)  # 0 and 0.0 are the same setting
     text = json.dumps([values, data_hash], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jtss import dataset
 from jtss.config.settings import Config
-from jtss.network import inputs
+from jtss.network import inputs, packets
 from jtss.network.inputs import FITTED, Examples, Statistics
 from jtss.runs import ensemble
 from jtss.runs.directory import STATISTICS, RunDirectory, open_run
@@ -68,9 +69,9 @@ def labelled(path: Path, config: Config) -> Examples:
     dynamic = config.metadata.dynamic or (TIME_GAP.name,)
     metadata = replace(config.metadata, dynamic=dynamic)
     blind = replace(config, stamp=replace(config.stamp, channels=()), metadata=metadata)
-    batches = (inputs.examples(sequences, blind) for sequences in dataset.read(path))
+    batches = (packets.to_train(sequences, blind) for sequences in dataset.read(path))
     parts = [batch.take(np.flatnonzero(batch.label >= 0)) for batch in batches]
-    whole = Examples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    whole = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
     return whole._replace(dynamic=whole.dynamic[..., : len(config.metadata.dynamic)])
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from jtss import dataset, devices, schema
 from jtss.config.settings import Config
 from jtss.dataset import DataError, read
-from jtss.network import inputs
-from jtss.network.inputs import Examples, Statistics, examples, standardised
+from jtss.network import inputs, packets
+from jtss.network.inputs import Examples, Statistics, standardised
 from jtss.network.parts import Batch
 from jtss.training import strata
 
@@ -95,6 +95,7 @@ def fits(n_objects: int, config: Config) -> bool:
     """Whether the stamps of so many training objects can be loaded, and fit on a device beside the training itself."""
     side, channels = config.stamp.source_side, len(config.stamp.channels)
     size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
+    size += n_objects * config.packet.rows * len(config.metadata.dynamic) * np.dtype(np.float32).itemsize
     return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
 
 
@@ -109,17 +110,14 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
     for sequences in read(path):
-        batch = examples(sequences, config)
+        batch = packets.to_train(sequences, config)
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
             chosen = batch.take(np.flatnonzero((batch.label >= 0) & (batch.split == schema.SPLIT_NAMES.index(name))))
             lean = name == "train" and not train_stamps
             taken.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
-    splits = {
-        name: Examples(*(np.concatenate(columns) for columns in zip(*taken, strict=True)))
-        for name, taken in parts.items()
-    }
+    splits = {name: jax.tree.map(lambda *columns: np.concatenate(columns), *taken) for name, taken in parts.items()}
     for name, split in splits.items():
         counts = np.bincount(split.label, minlength=len(config.classes))
         absent = [label for label, count in zip(config.classes, counts, strict=True) if not count]
@@ -165,7 +163,14 @@ def view(config: Config) -> tuple:
     stamp = config.stamp
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
     training = config.training
-    return config.n_detections, config.classes, pixels, config.metadata, training.batch_size, training.class_balance
+    examples = config.n_detections, config.packet, config.classes, pixels, config.metadata
+    return *examples, training.batch_size, training.class_balance
+
+
+def _n_to_learn_from(path: Path, config: Config) -> int:
+    if config.packet.rows:
+        return dataset.count_alerts(path, config, "train")
+    return sum(dataset.count(path, config, "train").values())
 
 
 def prepare(
@@ -181,9 +186,14 @@ def prepare(
         statistics: of the metadata, where they were fitted before.
 
     Raises:
-        data.DataError: as `data.load`.
+        data.DataError: as `data.load`; or packets that do not fit.
     """
-    stream = stream or not fits(sum(dataset.count(path, config, "train").values()), config)
+    stream = stream or not fits(_n_to_learn_from(path, config), config)
+    if stream and config.packet.rows:
+        raise DataError(
+            f"{path}: its packets do not fit in memory, or are to stay in the file, which sequences alone can: expected"
+            " fewer objects, or a smaller stamp.crop or packet.rows"
+        )
     splits = load(path, config, train_stamps=not stream)
     train, validation = splits["train"], splits["validation"]
     statistics = statistics or inputs.fit(train.dynamic, train.static, config.metadata)

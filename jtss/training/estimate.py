@@ -11,7 +11,8 @@ import numpy as np
 from jtss.backend import GRADIENT_OPTIONS
 from jtss.config.settings import Config, EncoderConfig
 from jtss.network.encoder import StampEncoder
-from jtss.network.parts import Batch
+from jtss.network.parts import Batch, Rows
+from jtss.schema import NO_STAMP
 from jtss.training import loop, step
 from jtss.training.batches import Labelled
 
@@ -79,6 +80,11 @@ def _step_seconds(config: Config) -> float:
         np.zeros((*shape, n, len(metadata.dynamic)), np.float32),
         np.zeros((*shape, len(metadata.static)), np.float32),
     )
+    if config.packet.rows:
+        rows = np.zeros((*shape, config.packet.rows), np.int8)
+        dynamic = np.zeros((*rows.shape, len(metadata.dynamic)), np.float32)
+        at = np.full((*shape, 1), NO_STAMP, np.int32)
+        batch = batch._replace(dynamic=dynamic, rows=Rows(rows, rows, rows.astype(np.float32), at))
     examples, states = Labelled(batch, np.zeros(shape, np.int32)), step.join([step.init_state(config)])
     return _seconds(lambda: loop.advance(config, states, examples)) / STEPS
 

@@ -1,4 +1,4 @@
-"""Groups of metadata that are hidden from a model in training, so that it learns to do without each of them.
+"""What is hidden from a model in training, so that it learns to do without: groups of metadata, and parts of packets.
 
 What is hidden becomes what a missing value is, 0 after standardisation, and so does the bit that says whether the group
 is there: a model that is applied to alerts that lack a group is where it has been in training.
@@ -8,19 +8,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jtss.config.settings import Config
-from jtss.network.parts import Batch
-from jtss.schema import METADATA_GROUPS, availability
+from jtss.config.settings import PACKET_GROUPS, Config
+from jtss.network.parts import NO_ROW, Batch, Rows
+from jtss.schema import LIMIT, METADATA_GROUPS, NO_STAMP, availability
+
+
+def groups(config: Config) -> tuple[str, ...]:
+    """The G groups that may be hidden from a model: of metadata, and parts of packets where it reads these."""
+    return (*METADATA_GROUPS, *(PACKET_GROUPS if config.packet.rows else ()))
 
 
 def hides(config: Config) -> bool:
-    """Whether training hides anything."""
+    """Whether training hides any of the groups."""
     return any(_rates(config))
 
 
 def draw(config: Config, key: jax.Array, n_objects: int) -> jax.Array:
-    """[B, G] bool: which groups of `METADATA_GROUPS` are hidden from each object, each drawn by itself."""
-    return jax.random.uniform(key, (n_objects, len(METADATA_GROUPS))) < jnp.array([_rates(config)])
+    """[B, G] bool: which groups are hidden from each object, each drawn by itself."""
+    rates = _rates(config)
+    return jax.random.uniform(key, (n_objects, len(rates))) < jnp.array([rates])
+
+
+def shortened(config: Config, key: jax.Array, batch: Batch) -> Batch:
+    """A batch of packets of which some, as many as `hide.older` says, begin at one of their rows, drawn by chance.
+
+    So the network learns from packets of all lengths, and from those of surveys that have just begun.
+    """
+    cut_key, row_key = jax.random.split(key)
+    kind = batch.rows.kind
+    n_rows = jnp.sum(kind != NO_ROW, axis=1)
+    left = 1 + jnp.floor(jax.random.uniform(row_key, n_rows.shape) * n_rows).astype(int)
+    cut = jax.random.uniform(cut_key, n_rows.shape) < config.hide.older
+    from_the_end = jnp.arange(kind.shape[1])[::-1]
+    gone = cut[:, None] & (from_the_end >= left[:, None])
+    return batch._replace(rows=_without(batch.rows, gone))
 
 
 def versions(config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -44,17 +65,33 @@ def hide(config: Config, batch: Batch, hidden: jax.Array) -> Batch:
         batch: B objects, standardised.
         hidden: [B, G] bool, or [G] for all objects; a group is hidden in all detections of an object.
     """
-    objects = jnp.broadcast_to(hidden, (len(batch.static), len(METADATA_GROUPS)))
+    objects = jnp.broadcast_to(hidden, (len(batch.static), len(groups(config))))
+    of_metadata, of_packets = objects[:, : len(METADATA_GROUPS)], objects[:, len(METADATA_GROUPS) :]
 
     def lost(names: tuple[str, ...]) -> jax.Array:
-        return (objects[:, :, None] & _belongs(names)[None]).any(axis=1)
+        return (of_metadata[:, :, None] & _belongs(names)[None]).any(axis=1)
 
     dynamic = jnp.where(lost(config.metadata.dynamic)[:, None], 0, batch.dynamic)
-    return batch._replace(dynamic=dynamic, static=jnp.where(lost(config.metadata.static), 0, batch.static))
+    rows = batch.rows if batch.rows is None else _lacking(batch.rows, *of_packets.T)
+    return Batch(batch.stamps, dynamic, jnp.where(lost(config.metadata.static), 0, batch.static), rows)
+
+
+def _lacking(rows: Rows, stamps: jax.Array, history: jax.Array, limits: jax.Array) -> Rows:
+    """Rows of packets without their stamps, all that was before the alert, or the limits among it, [B] bool each."""
+    is_past = jnp.arange(rows.kind.shape[1]) < rows.kind.shape[1] - 1
+    rows = _without(rows, (history[:, None] & is_past) | (limits[:, None] & (rows.kind == LIMIT)))
+    return rows._replace(stamp_at=jnp.where(stamps[:, None], NO_STAMP, rows.stamp_at))
+
+
+def _without(rows: Rows, gone: jax.Array) -> Rows:
+    """Rows of packets less those that are gone, [B, R] bool, and their stamps."""
+    kind = jnp.where(gone, NO_ROW, rows.kind)
+    there = jnp.take_along_axis(kind, jnp.maximum(rows.stamp_at, 0), axis=1) != NO_ROW
+    return rows._replace(kind=kind, stamp_at=jnp.where(there, rows.stamp_at, NO_STAMP))
 
 
 def _rates(config: Config) -> list[float]:
-    return [getattr(config.hide, group) for group in METADATA_GROUPS]
+    return [getattr(config.hide, group) for group in groups(config)]
 
 
 def _belongs(names: tuple[str, ...]) -> np.ndarray:

@@ -13,7 +13,7 @@ import optax
 from jtss import devices
 from jtss.config.settings import Config
 from jtss.network import network
-from jtss.network.parts import Batch, Variables
+from jtss.network.parts import NO_ROW, Batch, Variables
 from jtss.schema import AVAILABILITY_NAMES
 from jtss.training import hiding
 from jtss.training.batches import Labelled, ValidationChunks
@@ -117,6 +117,20 @@ def draw(config: Config, strata: Strata, seeds: jax.Array, step: jax.Array, n_st
     return jax.vmap(lambda seed: jax.vmap(partial(one, seed))(step + jnp.arange(n_steps)))(seeds)
 
 
+def loss_after_rows(logits: jax.Array, label: jax.Array, kind: jax.Array) -> jax.Array:
+    """Mean cross-entropy of B packets: half of that after the last row, and half of the mean after each row before it.
+
+    Args:
+        logits: [B, R, L]. label: [B].
+        kind: [B, R], as `Rows` has it; a packet without a past counts by its last row alone.
+    """
+    each = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.broadcast_to(label[:, None], kind.shape))
+    before = (kind != NO_ROW).at[:, -1].set(False)
+    n_before = before.sum(axis=1)
+    earlier = jnp.sum(each * before, axis=1) / jnp.maximum(n_before, 1)
+    return jnp.mean(jnp.where(n_before > 0, (each[:, -1] + earlier) / 2, each[:, -1]))
+
+
 def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Array:
     """Cross-entropy, less the entropy of the answers where `entropy_weight` rewards it (Carrasco-Davis et al. 2021)."""
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, label).mean()
@@ -130,12 +144,14 @@ def blurred(config: Config, key: jax.Array, batch: Batch) -> Batch:
     """A batch with normal noise of `training.metadata_noise` on all metadata but the bits of availability.
 
     A network that reads values exactly rests on relations between them that hold in its training set alone. Missing
-    values, which are the mean, get noise as well; what `hiding.hide` hides does not, since it is hidden afterwards.
+    values, which are the mean, get noise as well, but not in the rows of packets, whose limits lack nearly all; what
+    `hiding.hide` hides does not, since it is hidden afterwards.
     """
 
     def noisy(key: jax.Array, values: jax.Array, names: tuple[str, ...]) -> jax.Array:
         scatter = [0.0 if name in AVAILABILITY_NAMES else config.training.metadata_noise for name in names]
-        return values + jnp.array(scatter, values.dtype) * jax.random.normal(key, values.shape, values.dtype)
+        noise = jnp.array(scatter, values.dtype) * jax.random.normal(key, values.shape, values.dtype)
+        return values + (jnp.where(values == 0, 0, noise) if config.packet.rows else noise)
 
     dynamic_key, static_key = jax.random.split(key)
     return batch._replace(
@@ -150,6 +166,9 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
     if config.training.metadata_noise:
         noise_key, model_key = jax.random.split(model_key)
         batch = blurred(config, noise_key, batch)
+    if config.hide.older:
+        older_key, model_key = jax.random.split(model_key)
+        batch = hiding.shortened(config, older_key, batch)
     if hiding.hides(config):
         hiding_key, model_key = jax.random.split(model_key)
         batch = hiding.hide(config, batch, hiding.draw(config, hiding_key, len(batch.static)))
@@ -158,6 +177,8 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
         variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
         drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
         logits, batch_stats = network.apply(config, variables, batch, train=True, **drawn)
+        if config.packet.rows:
+            return loss_after_rows(logits, examples.label, batch.rows.kind), batch_stats
         return training_loss(config, logits, examples.label), batch_stats
 
     params = state.variables["params"]
@@ -176,7 +197,8 @@ def validation_sums(config: Config, variables: Variables, chunk: ValidationChunk
     batch, label = chunk.examples
 
     def classify(batch: Batch) -> jax.Array:
-        return network.apply(config, variables, batch, train=False)[0]
+        logits = network.apply(config, variables, batch, train=False)[0]
+        return logits[:, -1] if config.packet.rows else logits
 
     if hiding.hides(config):
         versions, weights = hiding.versions(config)

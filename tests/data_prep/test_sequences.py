@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_prep.sequences import KEPT, MAX_APART_ARCSEC, VERDICTS, apart, select
+from data_prep.sequences import KEPT, MAX_APART_ARCSEC, VERDICTS, apart, select, select_latest
 
 # Times on a grid of 3 hours, so that gaps of exactly 6 hours are common.
 ROWS = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 24), st.integers(1, 12)), max_size=40)
@@ -48,6 +48,18 @@ def test_equals_the_plain_loop(rows, max_detections):
     assert [VERDICTS[v] for v in verdict] == plain_loop(rows, max_detections)
     assert sorted(order) == list(range(len(rows)))
     assert all(rows[a] <= rows[b] for a, b in pairwise(order))
+
+
+@given(ROWS)
+def test_the_latest_is_the_last_that_is_no_duplicate(rows):
+    names, jd, candid = columns(rows)
+    order, verdict = select_latest(names, jd, candid, np.arange(len(rows)))
+    assert all(rows[a] <= rows[b] for a, b in pairwise(order))
+    duplicates = [what == "duplicate_candid" for what in plain_loop(rows)]
+    for name in {row[0] for row in rows}:
+        mine = [i for i in order if rows[i][0] == name and not duplicates[i]]
+        assert [VERDICTS[verdict[i]] for i in mine] == ["before_the_latest"] * (len(mine) - 1) + ["kept"]
+    assert [VERDICTS[v] == "duplicate_candid" for v in verdict] == duplicates
 
 
 @given(ROWS, st.randoms(use_true_random=False))

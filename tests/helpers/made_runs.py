@@ -16,7 +16,7 @@ from jtss import dataset
 from jtss.commands.main import main
 from jtss.config import named, settings
 from jtss.dataset import Writer
-from jtss.network import inputs
+from jtss.network import inputs, packets
 from jtss.reports import evaluation, figures
 from jtss.runs import directory
 from jtss.training.step import init_state
@@ -45,7 +45,7 @@ def make_run(path, config, data_path, *, favoured=None, certainty=1.0):
 
     Its logits are so large that it is always certain; `certainty` is a factor to them.
     """
-    values = inputs.examples(sequences(COUNTS, label=LABEL), config)
+    values = packets.to_train(sequences(COUNTS, label=LABEL), config)
     provenance = {
         "command": "python train.py",
         "data": str(data_path),

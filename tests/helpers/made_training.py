@@ -13,6 +13,7 @@ from jtss.training import loop, step
 from jtss.training.batches import Resident, validation_chunks
 from jtss.training.loop import Progress
 from jtss.training.step import TrainState
+from jtss.training.trainer import NeverStop
 
 TINY = override(
     named.get("demo"),
@@ -25,6 +26,18 @@ TINY = override(
     ],
 )
 NO_IMAGES = override(TINY, ["stamp.channels="])  # all steps of a turn in one dispatch on a CPU, too
+
+
+class StopAfter(NeverStop):
+    """Stops when it was asked so many times."""
+
+    def __init__(self, times):
+        self._left = times
+
+    def agree(self):
+        self._left -= 1
+        self.agreed = int(self._left < 0)
+        return bool(self.agreed)
 
 
 def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp.source_side) -> Examples:

@@ -82,8 +82,11 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
         command: the command line.
 
     Raises:
-        ValueError: none of the models can read the object.
+        ValueError: none of the models can read the object, or one reads packets.
     """
+    for run in runs:
+        if run.config.packet.rows:
+            raise ValueError(f"{run.label} reads packets, expected a model of sequences: no other can be explained yet")
     one = views.alerts(one)
     able = [run for run in runs if run.config.n_detections <= one.n_rows[0]]
     if not able:

@@ -14,8 +14,9 @@ from jtss.config.settings import Config
 from jtss.inference import predict, versions
 from jtss.inference.model import Model
 from jtss.metrics.intervals import hit_rate
-from jtss.network.inputs import examples, standardised
-from jtss.network.parts import Batch
+from jtss.network import packets
+from jtss.network.inputs import standardised
+from jtss.network.parts import Batch, take
 from jtss.reports import page
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.schema import Sequences
@@ -48,7 +49,7 @@ def scores(model: Model, sequences: Sequences) -> dict:
         mean_recall, recall: {class: {objects, correct, …}}}. Versions are of the first alert: none for a model that
         reads several.
     """
-    chosen = examples(sequences, model.config)
+    chosen = packets.to_classify(sequences, model.config)
     batch = standardised(chosen, model.statistics)
     row = partial(_row, model, chosen.label)
     came = row(NOTHING, batch)
@@ -61,24 +62,35 @@ def changes(config: Config, n_objects: int) -> dict[str, Change]:
     read = {*config.metadata.dynamic, *config.metadata.static}
     other = _others(n_objects)
     every: dict[str, tuple[bool, Change]] = {
-        "stamps zeroed": (bool(config.stamp.channels), lambda batch: batch._replace(stamps=0 * batch.stamps)),
+        "stamps zeroed": (
+            bool(config.stamp.channels) and not config.packet.rows,
+            lambda batch: batch._replace(stamps=0 * batch.stamps),
+        ),
         "another object's stamps": (
             bool(config.stamp.channels) and n_objects > 1,
             lambda batch: batch._replace(stamps=batch.stamps[other]),
         ),
         "another object's metadata": (
             bool(read - {schema.TIME_GAP.name}) and n_objects > 1,
-            lambda batch: batch._replace(dynamic=batch.dynamic[other], static=batch.static[other]),
+            lambda batch: take(batch, other)._replace(stamps=batch.stamps),
         ),
         "counters hidden": _without("counters", config, read),
         "without AllWISE": _without("allwise", config, read),
     }
+    if config.packet.rows:
+        parts = {"no stamps": "stamps", "no history": "history", "no limits": "limits"}
+        there = {"stamps": bool(config.stamp.channels)}
+        every |= {name: (there.get(group, True), _hiding(group, config)) for name, group in parts.items()}
     return {name: change for name, (applies, change) in every.items() if applies}
 
 
 def _without(group: str, config: Config, read: set[str]) -> tuple[bool, Change]:
-    hidden = np.array([name == group for name in schema.METADATA_GROUPS])
-    return bool(read & {*schema.METADATA_GROUPS[group]}), lambda batch: hiding.hide(config, batch, hidden)
+    return bool(read & {*schema.METADATA_GROUPS[group]}), _hiding(group, config)
+
+
+def _hiding(group: str, config: Config) -> Change:
+    hidden = np.array([name == group for name in hiding.groups(config)])
+    return lambda batch: hiding.hide(config, batch, hidden)
 
 
 def _others(n_objects: int, seed: int = 0) -> np.ndarray:
@@ -92,19 +104,19 @@ def _others(n_objects: int, seed: int = 0) -> np.ndarray:
 def _versions(model: Model, sequences: Sequences, row: Callable, came: dict) -> list[dict]:
     if model.config.n_detections > 1:
         return []
-    packets, rows = versions.first_packets(sequences), []
+    first, rows = versions.first_packets(sequences), []
     for version, change in versions.VERSIONS.items():
         name = versions.WORDS[version]
-        if version == versions.as_is.__name__:
+        if version == versions.as_is.__name__ and not model.config.packet.rows:
             rows.append(came | {"name": name})
         else:
-            rows.append(row(name, standardised(examples(change(packets), model.config), model.statistics)))
+            changed = packets.to_classify(change(first), model.config)
+            rows.append(row(name, standardised(changed, model.statistics)))
     return rows
 
 
 def _row(model: Model, label: np.ndarray, name: str, batch: Batch) -> dict:
-    parts = [slice(first, first + predict.BATCH_SIZE) for first in range(0, len(label), predict.BATCH_SIZE)]
-    asked = (predict.probabilities(model, Batch(*(np.asarray(values[part]) for values in batch))) for part in parts)
+    asked = (predict.probabilities(model, part) for part in predict.in_parts(batch))
     correct = np.concatenate([answers.argmax(axis=1) for answers in asked]) == label
     recall = {
         name: hit_rate(int(correct[label == i].sum()), int(np.sum(label == i)))

@@ -7,7 +7,16 @@ from dataclasses import fields
 import pytest
 
 from jtss.config import named
-from jtss.config.settings import ConfigError, HideConfig, differences, from_dict, override, to_dict
+from jtss.config.settings import (
+    PACKET_GROUPS,
+    ConfigError,
+    HideConfig,
+    differences,
+    from_dict,
+    override,
+    to_dict,
+    without_later,
+)
 from jtss.schema import METADATA_GROUPS
 
 CONFIG = named.get("demo")
@@ -105,7 +114,11 @@ def test_overrides_parse_by_the_type_of_the_field():
         ("training.patience=30", "training.patience=30: expected a multiple of training.validate_every=25"),
         ("training.decay=step", "training.decay: no step; valid: none, cosine"),
         ("training.class_balance=even", "training.class_balance: no even; valid: uniform, natural, counts"),
-        ("hide.stamps=0.1", "no field 'stamps'; valid: counters, rb, neighbours, reference_source"),
+        ("hide.epoch=0.1", "no field 'epoch'; valid: counters, rb, neighbours, reference_source"),
+        ("hide.history=0.1", "hide.history=0.1: a model of sequences cannot do without, expected packet.rows above 0"),
+        ("temporal.kind=attention", "temporal.kind=attention reads packets: expected packet.rows above 0"),
+        ("packet.rows=-1", "packet.rows=-1: expected 0 (a model of sequences) or more"),
+        ("packet.rows=9", "temporal.kind=conv1d does not fit packet.rows=9: expected gru or attention"),
         ("hide.counters=1", "hide.counters=1.0: expected 0 ≤ share < 1"),
         ("hide.counters=nan", "hide.counters=nan: expected 0 ≤ share < 1"),
         ("hide.rb=0.1", "hide.rb=0.1: there is nothing to hide, the model reads none of rb"),
@@ -182,12 +195,47 @@ def test_a_file_of_before_fields_that_came_later_has_their_defaults():
 
 
 def test_every_group_of_metadata_can_be_hidden():
-    assert {item.name for item in fields(HideConfig)} == set(METADATA_GROUPS)
+    assert {item.name for item in fields(HideConfig)} == {*METADATA_GROUPS, *PACKET_GROUPS, "older"}
     config = override(
         CONFIG, ["hide.counters=0.4", "metadata.dynamic=ndethist,has_counters", "metadata.static=has_counters"]
     )
     assert config.hide == HideConfig(counters=0.4)
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+ANY = named.get("any_gru")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "metadata.static=ndethist,sgscore1",
+            "metadata.static=ndethist: of the alert, which no answer after an earlier",
+        ),
+        ("metadata.static=sgscore1,has_rb", "metadata.static=has_rb: of the alert"),
+        ("metadata.dynamic=time_gap,magpsf", "metadata.dynamic=time_gap: packets have their times by themselves"),
+        ("training.class_balance=natural", "training.class_balance=natural does not fit packet.rows=40"),
+        ("stamp.channels=", "hide.stamps=0.15: there is nothing to hide, the model reads no stamps"),
+        ("n_detections=2", "n_detections=2 does not fit packet.rows=40"),
+        ("temporal.layers=2", "temporal.layers=2 does not fit packet.rows=40"),
+        ("temporal.units=0", "temporal.units=0 does not fit packet.rows=40"),
+        ("training.entropy_weight=0.1", "training.entropy_weight=0.1: a model of packets has none, expected 0"),
+    ],
+)
+def test_what_does_not_fit_packets_is_refused(setting, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        override(ANY, [setting])
+
+
+def test_settings_that_came_later_are_left_out_where_they_have_their_default():
+    plain = without_later(CONFIG)
+    assert not {"hide", "packet"} & set(plain)
+    assert "metadata_noise" not in plain["training"]
+    assert from_dict(plain) == CONFIG
+    changed = override(CONFIG, ["training.metadata_noise=0.1", "metadata.static=rb", "hide.rb=0.5"])
+    assert without_later(changed)["training"]["metadata_noise"] == 0.1
+    assert from_dict(without_later(changed)) == changed
 
 
 def differing(*assignments: str) -> list[str]:

@@ -9,7 +9,7 @@ from helpers.made_sequences import FakeClassifier, sequences, with_histories
 from jtss import schema
 from jtss.config import named
 from jtss.inference import classify, table
-from jtss.inference.missing import missing
+from jtss.inference.missing import NO_PIXELS, missing
 
 ONE = named.get("n1_enhanced")  # science, template, difference; a crop of 33; 23 values
 TWO = named.get("n2_metadata")
@@ -101,3 +101,9 @@ def test_a_blank_object_has_a_row_without_class_and_others_keep_theirs():
         "ZTF2": (None, "too_few_detections: 1, needs 2"),
     }
     assert dict(tally.unclassified) == {"no_usable_pixels": 1, "too_few_detections": 1}
+
+
+def test_a_model_of_packets_answers_without_stamps_and_says_so():
+    found = _look(named.get("any_gru"), without(sequences((2, 2)), (2,)))
+    assert not found.blank.any()
+    assert found.notes == ["", NO_PIXELS]

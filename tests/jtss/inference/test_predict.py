@@ -47,7 +47,7 @@ def test_an_object_gets_the_same_in_a_batch_of_any_size(model):
     assert p.shape == (n, 3)
     batch = standardised(examples(made, model.config), model.statistics)
     for i in (0, predict.SHORT_BATCH, n - 1):
-        alone = predict.probabilities(model, parts.Batch(*(part[i : i + 1] for part in batch)))
+        alone = predict.probabilities(model, parts.take(batch, slice(i, i + 1)))
         np.testing.assert_allclose(alone[0], p[i], rtol=1e-5)
     assert len(np.unique(p.round(7), axis=0)) == n  # and everybody an own answer
 

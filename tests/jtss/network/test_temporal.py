@@ -69,7 +69,7 @@ def assert_close(one, other) -> None:
 
 
 def test_configurations_and_tests_know_the_same_kinds():
-    assert set(KINDS) == set(TEMPORAL_KINDS) == set(LOOPS)
+    assert set(KINDS) == set(TEMPORAL_KINDS) - {"attention"} == set(LOOPS)  # of packets alone
 
 
 @pytest.mark.parametrize(("n", "layers", "kernel", "window", "taps"), [(3, 1, 2, 2, 7), (5, 3, 4, 3, 1)])

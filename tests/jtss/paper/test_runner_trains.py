@@ -93,6 +93,7 @@ def weights(folder, trial):
     return member.variables
 
 
+@pytest.mark.slow
 def test_each_training_of_one_program_is_a_run_directory_like_any_other(make, data_hash, tmp_path):
     runner, trials = make([METADATA]), grids.trials(METADATA, data_hash)
     assert runner.run() == Left({}, {}, False)

@@ -9,7 +9,8 @@ import pytest
 
 from jtss.config.settings import Config
 from jtss.network import inputs
-from jtss.network.parts import Batch, apply
+from jtss.network.network import apply
+from jtss.network.parts import Batch
 from jtss.pretrained import published
 from jtss.pretrained.published import IMAGES_ONLY, STAMP_CLASSIFIER
 

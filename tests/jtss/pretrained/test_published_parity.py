@@ -88,7 +88,7 @@ def logits(config: Config, variables: Variables, batch: Batch) -> jax.Array:
 
 def probabilities(network: Network, batch: Batch) -> np.ndarray:
     edges = range(0, len(batch.stamps), ALERTS_PER_BATCH)
-    pieces = [Batch(*(part[i : i + ALERTS_PER_BATCH] for part in batch)) for i in edges]
+    pieces = [parts.take(batch, slice(i, i + ALERTS_PER_BATCH)) for i in edges]
     found = [logits(network.config, network.variables, piece) for piece in pieces]
     return np.asarray(jax.nn.softmax(np.concatenate(found)))
 

@@ -163,6 +163,7 @@ def test_a_model_of_metadata_alone_reads_sequences_from_histories(call, folder):
     assert "Sequences from histories" in out
 
 
+@pytest.mark.slow
 def test_what_a_model_gets_wrong_is_listed_and_drawn_by_pair(call, tmp_path):
     _, document, out, _ = call("--ckpt", "always_sn", "three")
     wrong = {(each["true"], each["called"]): each["objects"] for each in document["transfer"]["mistakes"]["always_sn"]}
@@ -272,6 +273,7 @@ def test_samples_without_a_class_in_common_are_refused(call, folder):
     assert "have no class in common of which both have enough objects" in err
 
 
+@pytest.mark.slow
 def test_real_alerts_score_as_their_publisher_measured(ztf_dir, tmp_path):
     """The published images-only network on strong labels, to the two digits that were measured by other code."""
     from data_prep.build import build

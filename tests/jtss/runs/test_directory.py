@@ -17,8 +17,8 @@ from jtss import files
 from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.inference import predict
+from jtss.network import parts
 from jtss.network.inputs import standardised
-from jtss.network.parts import Batch
 from jtss.pretrained import load
 from jtss.runs import directory as runs_directory
 
@@ -100,8 +100,8 @@ def test_the_best_model_is_used_and_not_the_latest(run):
 def test_the_best_model_predicts_the_same_in_any_company(run):
     loaded = load.load_model(run.path)
     batch = standardised(TRAIN, STATISTICS)
-    many = predict.probabilities(loaded, Batch(*(part[:50] for part in batch)))
-    one = predict.probabilities(loaded, Batch(*(part[7:8] for part in batch)))
+    many = predict.probabilities(loaded, parts.take(batch, slice(50)))
+    one = predict.probabilities(loaded, parts.take(batch, slice(7, 8)))
     assert many.shape == (50, 3)
     np.testing.assert_allclose(many.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(one[0], many[7], rtol=1e-5)

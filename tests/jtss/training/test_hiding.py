@@ -9,8 +9,8 @@ from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import inputs, network
 from jtss.network.inputs import Examples
-from jtss.network.parts import Batch
-from jtss.schema import COLOUR_NAMES, METADATA_GROUPS, METADATA_NAMES
+from jtss.network.parts import NO_ROW, Batch, Rows
+from jtss.schema import ALERT, COLOUR_NAMES, DETECTION, LIMIT, METADATA_GROUPS, METADATA_NAMES, NO_STAMP
 from jtss.training import hiding, step
 
 READ = [
@@ -63,6 +63,57 @@ def test_groups_are_hidden_in_their_shares_of_the_objects_each_by_itself():
     assert (drawn != other).any()
 
 
+PACKETS = override(named.get("any_gru"), ["packet.rows=5"])
+PARTS = [*GROUPS, "stamps", "history", "limits"]
+
+
+def packets(*kinds: list[int]) -> Batch:
+    """A batch of packets of these kinds of rows, with a stamp beside the last row and one beside the second."""
+    n, kind = len(kinds), np.array(kinds, np.int8)
+    config = PACKETS.metadata
+    numbers = np.ones((n, 5, len(config.dynamic)), np.float32), np.ones((n, len(config.static)), np.float32)
+    days, fid = np.tile(np.arange(-4.0, 1), (n, 1)), np.ones((n, 5), np.int8)
+    return Batch(np.ones((n, 2, 5, 5, 3)), *numbers, Rows(kind, fid, days, np.tile([4, 1], (n, 1))))
+
+
+def hidden_from_packets(*lost: str) -> Batch:
+    batch = packets([NO_ROW, ALERT, LIMIT, DETECTION, ALERT])
+    return hiding.hide(PACKETS, batch, np.array([part in lost for part in PARTS]))
+
+
+@pytest.mark.parametrize(
+    ("lost", "kind", "stamp_at"),
+    [
+        ((), [NO_ROW, ALERT, LIMIT, DETECTION, ALERT], [4, 1]),
+        (("stamps",), [NO_ROW, ALERT, LIMIT, DETECTION, ALERT], [NO_STAMP, NO_STAMP]),
+        (("history",), [NO_ROW] * 4 + [ALERT], [4, NO_STAMP]),  # the stamp of a row that is gone, too
+        (("limits",), [NO_ROW, ALERT, NO_ROW, DETECTION, ALERT], [4, 1]),
+        (("limits", "counters"), [NO_ROW, ALERT, NO_ROW, DETECTION, ALERT], [4, 1]),
+    ],
+)
+def test_parts_of_a_packet_are_hidden(lost, kind, stamp_at):
+    found = hidden_from_packets(*lost)
+    assert (found.rows.kind.tolist(), found.rows.stamp_at.tolist()) == ([kind], [stamp_at])
+    counters = [PACKETS.metadata.dynamic.index(name) for name in ("log_ndethist", "has_counters")]
+    assert np.all(np.asarray(found.dynamic)[..., counters] == ("counters" not in lost))
+    assert np.asarray(found.dynamic).sum() == found.dynamic.size - ("counters" in lost) * 5 * 4
+
+
+def test_some_packets_begin_later_at_any_of_their_rows():
+    batch = packets(*[[NO_ROW, ALERT, LIMIT, DETECTION, ALERT]] * 4000)
+    found = hiding.shortened(PACKETS, jax.random.key(0), batch).rows
+    left, share = np.unique((np.asarray(found.kind) != NO_ROW).sum(axis=1), return_counts=True)
+    assert left.tolist() == [1, 2, 3, 4]
+    expected = np.array([1, 1, 1, 1]) * PACKETS.hide.older / 4 + np.array([0, 0, 0, 1 - PACKETS.hide.older])
+    np.testing.assert_allclose(share / 4000, expected, atol=0.03)
+    for n in left:
+        (one,) = np.unique(found.kind[(found.kind != NO_ROW).sum(axis=1) == n], axis=0)
+        assert one.tolist() == [NO_ROW] * (5 - n) + batch.rows.kind[0, 5 - n :].tolist()
+    whole = (found.kind != NO_ROW).sum(axis=1) == 4
+    np.testing.assert_array_equal(found.stamp_at[:, 1] == 1, whole)
+    assert np.all(found.stamp_at[:, 0] == 4)
+
+
 def test_validation_sees_every_object_as_it_is_and_without_each_hidden_group():
     versions, weights = hiding.versions(CONFIG)
     np.testing.assert_array_equal(versions, [only(), only("counters"), only("place"), only("allwise")])
@@ -71,8 +122,8 @@ def test_validation_sees_every_object_as_it_is_and_without_each_hidden_group():
     )
 
 
-@pytest.mark.parametrize("name", named.CONFIGS)
-def test_no_named_configuration_hides_or_reads_a_bit(name):
+@pytest.mark.parametrize("name", [name for name, config in named.CONFIGS.items() if not config.packet.rows])
+def test_no_configuration_of_the_paper_hides_or_reads_a_bit(name):
     config = named.get(name)
     assert not hiding.hides(config)
     assert not any(read.startswith("has_") for read in (*config.metadata.dynamic, *config.metadata.static))

@@ -54,6 +54,20 @@ def test_a_step_is_adam_written_out():
         np.testing.assert_allclose((new - old)[clear], expected[clear], rtol=2e-2)
 
 
+def test_the_loss_of_packets_is_half_of_the_last_row_and_half_of_those_before():
+    """By walking along the rows; a packet without a past has its last row alone."""
+    rng = np.random.default_rng(0)
+    logits, label = rng.normal(size=(4, 5, 3)), np.array([0, 2, 1, 1])
+    kind = np.array([[-1, -1, -1, -1, 0], [-1, 1, 2, -1, 0], [0, 1, 1, 2, 0], [-1, -1, -1, 2, 0]], np.int8)
+    log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    expected = []
+    for each, which, kinds in zip(log_p, label, kind, strict=True):
+        before = [-each[t, which] for t in range(4) if kinds[t] >= 0]
+        expected.append(np.mean([-each[4, which], np.mean(before)]) if before else -each[4, which])
+    found = training.loss_after_rows(jnp.asarray(logits), jnp.asarray(label), jnp.asarray(kind))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
 def test_seeds_and_ranges_of_rotation_share_a_program_but_angles_that_are_not_drawn_are_constants_of_another():
     alike = ["training.seed=3", "stamp.rotation_range_deg=7.2", "stamp.rotation_range_deg=360"]
     assert {training.shared(override(TINY, [setting])) for setting in alike} == {training.shared(TINY)}

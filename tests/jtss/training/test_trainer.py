@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers.made_training import NO_IMAGES, assert_equal_trees
+from helpers.made_training import NO_IMAGES, StopAfter, assert_equal_trees
 from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.files import LockedError
@@ -15,18 +15,6 @@ from jtss.training import trainer
 from jtss.training.trainer import NeverStop
 
 CONFIG = override(NO_IMAGES, ["training.iterations=6", "training.validate_every=2", "training.patience=0"])
-
-
-class StopAfter(NeverStop):
-    """Stops when it was asked so many times."""
-
-    def __init__(self, times):
-        self._left = times
-
-    def agree(self):
-        self._left -= 1
-        self.agreed = int(self._left < 0)
-        return bool(self.agreed)
 
 
 def start(data_file, out, **given):

@@ -157,3 +157,10 @@ def test_a_row_has_its_recalls_and_the_text_its_numbers(scores):
     text = ablations.text({"inputs": list(given.values()), "versions": list(past.values())})
     assert "what it rests on, 60 objects:" in text
     assert text.count("33.3 % (22.7–45.9 %), mean recall 33.3 %") >= 3
+
+
+def test_of_packets_their_parts_are_withheld_too():
+    changes = ablations.changes(named.get("any_gru"), N)
+    assert list(changes) == [*ALL[1:], "no stamps", "no history", "no limits"]
+    blind = override(named.get("any_gru"), ["stamp.channels=", "hide.stamps=0"])
+    assert list(ablations.changes(blind, N)) == [*ALL[2:], "no history", "no limits"]

@@ -1,0 +1,240 @@
+"""The network of packets: what it answers after a row depends on the rows up to it alone.
+
+A packet is an alert with the detections and upper limits of its past. Each row is embedded by itself: its values, its
+time since the row before and since the first, its stamp where it has one. A recurrent layer, or attention to earlier
+rows, carries what was seen; what is of the whole object scales and shifts that late (FiLM). One head answers after
+every row.
+
+Rows that are none leave no trace. FiLM: Perez et al. 2018; modulation by time: Pimentel et al. 2023.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jtss import schema
+from jtss.config.settings import Config
+from jtss.network.encoder import StampEncoder
+from jtss.network.parts import NO_ROW, Batch, Head, Rows, Variables, encode
+from jtss.network.temporal import GLOROT, recurrent_gru
+
+FILTERS = (1, 2, 3)  # ZTF's fid
+LEAST_GAP_DAYS, LEAST_AGE_DAYS = 0.01, 0.03  # below, times look the same in their logarithm
+FREQUENCIES = (0.25, 0.5, 1.0, 2.0)  # per factor e of time
+HEADS = 4  # of attention
+UNROLL = 4  # rows compiled as one
+N_TOLD = 9  # values that `_told` makes of a row
+
+
+class Past(NamedTuple):
+    """What is known of the times and kinds of a packet's rows after each of them; [R] each, of one packet.
+
+    Attributes:
+        gap_days: since the row before; 0 for the first.
+        age_days: since the first row.
+        is_first: 1 for the first.
+        detections, limits: how many so far.
+    """
+
+    gap_days: jax.Array
+    age_days: jax.Array
+    is_first: jax.Array
+    detections: jax.Array
+    limits: jax.Array
+
+
+def past(kind: jax.Array, days: jax.Array) -> Past:
+    """What is known after each of the rows [R] of one packet, in time order; rows that are none are passed over."""
+    there = kind != NO_ROW
+    latest = jax.lax.cummax(jnp.where(there, days, -jnp.inf))
+    before = jnp.concatenate([jnp.full(1, -jnp.inf), latest[:-1]])
+    is_first = there & ~jnp.isfinite(before)
+    began = jax.lax.cummax(jnp.where(is_first, days, -jnp.inf))
+    is_limit = kind == schema.LIMIT
+    return Past(
+        gap_days=jnp.where(there & ~is_first, jnp.maximum(days - before, 0), 0.0),
+        age_days=jnp.where(there, jnp.maximum(days - began, 0), 0.0),
+        is_first=is_first.astype(jnp.float32),
+        detections=jnp.cumsum(there & ~is_limit).astype(jnp.float32),
+        limits=jnp.cumsum(is_limit).astype(jnp.float32),
+    )
+
+
+class RowEncoder(nn.Module):
+    """One row → [units]: its values and what its time says, modulated by harmonics of the logarithm of its age."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, values: jax.Array, age_days: jax.Array) -> jax.Array:
+        dense = partial(nn.Dense, self.units, kernel_init=GLOROT)
+        x = nn.relu(dense(name="values")(values))
+        phase = jnp.array(FREQUENCIES) * jnp.log(age_days + LEAST_AGE_DAYS)
+        harmonics = jnp.concatenate([jnp.sin(phase), jnp.cos(phase)])
+        nothing = nn.initializers.zeros
+        scale = nn.Dense(self.units, kernel_init=nothing, name="scale")(harmonics)
+        shift = nn.Dense(self.units, kernel_init=nothing, name="shift")(harmonics)
+        return nn.relu(dense(name="modulated")(x * (1 + scale) + shift))
+
+
+class Recurrence(nn.Module):
+    """A GRU over rows: [R, F] → states [R, units]; a row that is none leaves the state as it is. O(1) for a new row."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, rows: jax.Array, there: jax.Array, state: jax.Array) -> jax.Array:
+        advance = recurrent_gru(self, rows.shape[-1])
+
+        def step(h: jax.Array, row: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            x, is_row = row
+            h = jnp.where(is_row, advance(h, x), h)
+            return h, h
+
+        return jax.lax.scan(step, state, (rows, there), unroll=UNROLL)[1]
+
+
+class Attention(nn.Module):
+    """Attention from each row to itself and the rows before it: [R, F] → [R, units]."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, rows: jax.Array, there: jax.Array) -> jax.Array:
+        depth = self.units // HEADS
+        project = partial(nn.DenseGeneral, (HEADS, depth), kernel_init=GLOROT)
+        query, key, value = (project(name=name)(rows) for name in ("query", "key", "value"))
+        score = jnp.einsum("thd,shd->hts", query, key) / jnp.sqrt(float(depth))
+        seen = jnp.tril(jnp.ones((len(rows), len(rows)), bool)) & there[None]
+        score = jnp.where(seen | jnp.eye(len(rows), dtype=bool), score, -jnp.inf)  # a row that is none sees itself
+        mixed = jnp.einsum("hts,shd->thd", nn.softmax(score), value).reshape(len(rows), -1)
+        return nn.relu(nn.Dense(self.units, kernel_init=GLOROT, name="mixed")(mixed))
+
+
+class Film(nn.Module):
+    """What is of the whole object [F] scales and shifts states [R, U]; they come with what it says itself, [R, 2 U]."""
+
+    @nn.compact
+    def __call__(self, states: jax.Array, static: jax.Array) -> jax.Array:
+        units = states.shape[-1]
+        context = nn.relu(nn.Dense(units, kernel_init=GLOROT, name="context")(static))
+        scale, shift = jnp.split(nn.Dense(2 * units, kernel_init=nn.initializers.zeros, name="film")(context), 2)
+        repeated = jnp.broadcast_to(context, states.shape)
+        return jnp.concatenate([states * (1 + scale) + shift, repeated], axis=-1)
+
+
+def init(config: Config, key: jax.Array) -> Variables:
+    """Fresh variables of the whole model; there are no batch statistics."""
+    encoder_key, row_key, temporal_key, film_key, head_key = jax.random.split(key, 5)
+    params, units = {}, config.temporal.units
+    width = len(config.metadata.dynamic) + N_TOLD
+    if config.stamp.channels:
+        stamp = jnp.zeros((config.stamp.crop, config.stamp.crop, len(config.stamp.channels)))
+        params["encoder"] = StampEncoder(config.encoder).init(encoder_key, stamp)["params"]
+        params["no_stamp"] = jnp.zeros(config.encoder.units[-1])
+        width += config.encoder.units[-1]
+    row, rows, there = jnp.zeros(width), jnp.zeros((2, units)), jnp.ones(2, bool)
+    params["row"] = RowEncoder(units).init(row_key, row, jnp.float32(0))["params"]
+    params["temporal"] = _temporal(config).init(temporal_key, rows, there, *_state(config))["params"]
+    if config.metadata.static:
+        params["film"] = Film().init(film_key, rows, jnp.zeros(len(config.metadata.static)))["params"]
+    wide = units * (3 if config.metadata.static else 2)
+    params["head"] = Head(config.head, len(config.classes)).init(head_key, jnp.zeros(wide), train=False)["params"]
+    return {"params": params, "batch_stats": {}}
+
+
+def apply(
+    config: Config,
+    variables: Variables,
+    batch: Batch,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    rotation_range_deg: jax.Array | None = None,
+) -> tuple[jax.Array, dict]:
+    """Logits of a batch of packets after each of their rows.
+
+    Args:
+        config, variables, batch, train, key, rotation_range_deg: as `network.apply` has them.
+
+    Returns:
+        [B, R, L] logits, whatever where there is no row; and no batch statistics.
+    """
+    params = variables["params"]
+    encoder_key = dropout_keys = None
+    if train:
+        encoder_key, head_key = jax.random.split(key)
+        dropout_keys = jax.random.split(head_key, len(batch.static))
+    stamps = None
+    if config.stamp.channels:
+        stamps = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
+
+    def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
+        embedded = embed(config, params, rows, dynamic, stamps)
+        there = rows.kind != NO_ROW
+        states = _temporal(config).apply({"params": params["temporal"]}, embedded, there, *_state(config))
+        return answer(config, params, states, embedded, static, key)
+
+    return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, dropout_keys), {}
+
+
+def embed(config: Config, params: dict, rows: Rows, dynamic: jax.Array, stamps: jax.Array | None) -> jax.Array:
+    """The rows of one packet, [R, units].
+
+    Args:
+        rows: without the axis of packets.
+        dynamic: [R, D].
+        stamps: [P, U] encoded; None for a model without images.
+    """
+    known = past(rows.kind, rows.days)
+    values = [dynamic, _told(rows, known)]
+    if stamps is not None:
+        values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, len(rows.kind)))
+    encoder = partial(RowEncoder(config.temporal.units).apply, {"params": params["row"]})
+    return jax.vmap(encoder)(jnp.concatenate(values, axis=-1), known.age_days)
+
+
+def answer(
+    config: Config, params: dict, states: jax.Array, embedded: jax.Array, static: jax.Array, key: jax.Array | None
+) -> jax.Array:
+    """Logits [R, L] after each row of one packet, given what was seen until then and the row itself, [R, U] each."""
+    x = states
+    if config.metadata.static:
+        x = Film().apply({"params": params["film"]}, states, static)
+    x = jnp.concatenate([x, embedded], axis=-1)
+    head = Head(config.head, len(config.classes))
+    rngs = None if key is None else {"dropout": key}
+    return head.apply({"params": params["head"]}, x, train=key is not None, rngs=rngs)
+
+
+def _temporal(config: Config) -> nn.Module:
+    return (Recurrence if config.temporal.kind == "gru" else Attention)(config.temporal.units)
+
+
+def _state(config: Config) -> tuple[jax.Array, ...]:
+    """What a recurrence begins with."""
+    return (jnp.zeros(config.temporal.units),) if config.temporal.kind == "gru" else ()
+
+
+def _told(rows: Rows, known: Past) -> jax.Array:
+    """[R, …]: what a row is, in which filter, and when, on scales of about one."""
+    filters = rows.fid[:, None] == jnp.array(FILTERS)
+    columns = [
+        rows.kind == schema.LIMIT,
+        jnp.log10(known.gap_days + LEAST_GAP_DAYS),
+        jnp.log10(known.age_days + LEAST_AGE_DAYS),
+        known.is_first,
+        jnp.log10(1 + known.detections),
+        jnp.log10(1 + known.limits),
+    ]
+    return jnp.concatenate([filters, jnp.stack(columns, axis=-1)], axis=-1, dtype=jnp.float32)
+
+
+def _beside_rows(no_stamp: jax.Array, stamp_at: jax.Array, stamps: jax.Array, n_rows: int) -> jax.Array:
+    """Encoded stamps [P, U] beside their rows, [R, U]; what was learnt for no stamp beside the others."""
+    nowhere = n_rows  # out of range, and so dropped
+    at = jnp.where(stamp_at == schema.NO_STAMP, nowhere, stamp_at)
+    return jnp.broadcast_to(no_stamp, (n_rows, len(no_stamp))).at[at].set(stamps, mode="drop")

@@ -1,0 +1,92 @@
+"""From sequences of rows to what a network reads: of packets equally many rows."""
+
+import numpy as np
+
+from jtss import schema, views
+from jtss.config.settings import Config
+from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops
+from jtss.network.parts import NO_ROW, Rows
+from jtss.scaling import centre_crop
+from jtss.schema import ALERT, DETECTION, NO_STAMP, Sequences
+
+TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
+MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
+
+
+def to_train(sequences: Sequences, config: Config) -> Examples:
+    """What a model of any configuration learns from: the first n alerts of each object, or every packet."""
+    return every(sequences, config) if config.packet.rows else examples(sequences, config)
+
+
+def to_classify(sequences: Sequences, config: Config) -> Examples:
+    """What a model of any configuration answers: the first n alerts of each object, or its first packet."""
+    return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
+
+
+def every(sequences: Sequences, config: Config) -> Examples:
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows."""
+    objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
+    began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
+    which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
+    return _examples(sequences, objects, which, config, config.packet.rows)
+
+
+def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
+    """A packet for the first alert of each object, of all its rows, but the latest `MOST_ROWS` of very many."""
+    objects = np.arange(sequences.n_objects)
+    begin, end = views.packet_rows(sequences, objects, 0 * objects)
+    n_rows = min(_padded(int((end - begin).max(initial=1))), MOST_ROWS)
+    return _examples(sequences, objects, 0 * objects, config, n_rows)
+
+
+def _padded(n_rows: int) -> int:
+    """The next power of two, 16 at the least, so that few programs serve packets of all lengths."""
+    return max(16, 1 << (n_rows - 1).bit_length())
+
+
+def _examples(sequences: Sequences, objects: np.ndarray, which: np.ndarray, config: Config, n_rows: int) -> Examples:
+    """Packets as a survey sends them, with their rows at the end of `n_rows`: earlier alerts as told, without stamps.
+
+    Args:
+        sequences: rows of N objects.
+        objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
+        config: what reads them.
+        n_rows: how many of the latest rows are read.
+    """
+    begin, end = views.packet_rows(sequences, objects, which)
+    row = end[:, None] + np.arange(-n_rows, 0)
+    there = row >= begin[:, None]
+    row = np.where(there, row, end[:, None] - 1)
+    kind, jd = sequences.kind[row], sequences.jd[row]
+    kind[:, :-1] = np.where(kind[:, :-1] == ALERT, DETECTION, kind[:, :-1])
+    metadata = sequences.metadata[row]
+    metadata[:, :-1, ~TOLD] = np.nan
+    metadata[~there] = np.nan
+    dynamic, static = assemble(metadata, jd, sequences.allwise[objects], config.metadata)
+    stamp = sequences.stamp_row[end - 1]
+    seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
+    seen = seen if config.stamp.channels else seen[..., :0]
+    no_stamp = _masked(sequences.stamps, config)[stamp]
+    return Examples(
+        stamps=source_crops(seen[stamp[:, None]], config.stamp).astype(np.float16),
+        dynamic=dynamic,
+        static=static,
+        label=labels_of(sequences.label[objects], config),
+        split=sequences.split[objects],
+        index=objects,
+        counts=counts_of(sequences.metadata[end - 1]),
+        rows=Rows(
+            kind=np.where(there, kind, NO_ROW).astype(np.int8),
+            fid=np.where(there, sequences.fid[row], 0).astype(np.int8),
+            days=np.where(there, jd - jd[:, -1:], 0).astype(np.float32),
+            stamp_at=np.where(no_stamp, NO_STAMP, n_rows - 1).astype(np.int32)[:, None],
+        ),
+    )
+
+
+def _masked(stamps: np.ndarray, config: Config) -> np.ndarray:
+    """[K] bool: the crops of these stamps have no pixel in any image that is read, as if there were no stamp."""
+    if not config.stamp.channels:
+        return np.zeros(len(stamps), bool)
+    channels = [schema.CHANNEL_NAMES.index(name) for name in config.stamp.channels]
+    return np.isnan(centre_crop(stamps, config.stamp.crop)[..., channels]).all(axis=(1, 2, 3))

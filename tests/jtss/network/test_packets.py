@@ -1,0 +1,109 @@
+"""Packets as a network reads them: each alert with its month, at the end of equally many rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_prep.packets.metadata import HISTORY_FIELDS
+from helpers.made_sequences import COLUMN, sequences, with_histories
+from jtss import schema, views
+from jtss.config import named
+from jtss.config.settings import override
+from jtss.network import packets
+from jtss.network.inputs import source_crops
+from jtss.network.parts import NO_ROW
+from jtss.schema import ALERT, DETECTION, NO_STAMP, TOLD_DAYS
+
+CONFIG = override(named.get("any_gru"), ["packet.rows=6", "stamp.crop=5"])
+MADE = with_histories(sequences([3, 1, 2, 5], label=[0, 2, 1, -1], split=[0, 1, 2, -1]), most=9)
+MADE = replace(MADE, metadata=np.abs(MADE.metadata))  # counts have logarithms
+
+
+def month_of(made, index, alert):
+    """Rows of one packet, by walking back from its alert."""
+    begin, end = made.object_start[index : index + 2]
+    last = [row for row in range(begin, end) if made.kind[row] == ALERT][alert]
+    return [row for row in range(begin, last + 1) if row == last or made.jd[row] > made.jd[last] - TOLD_DAYS]
+
+
+def check_rows(found, i, rows, made, n_rows):
+    """The latest of these rows, at the end, and nothing before them; of earlier ones what a packet tells."""
+    rows = rows[-n_rows:]
+    empty = n_rows - len(rows)
+    one = found.take(np.array([i]))
+    kinds = [DETECTION if kind == ALERT else kind for kind in made.kind[rows[:-1]]] + [ALERT]
+    assert one.rows.kind[0].tolist() == [NO_ROW] * empty + kinds
+    assert one.rows.fid[0].tolist() == [0] * empty + made.fid[rows].tolist()
+    np.testing.assert_allclose(one.rows.days[0, empty:], made.jd[rows] - made.jd[rows[-1]], atol=1e-5)
+    magpsf, has_counters = (CONFIG.metadata.dynamic.index(name) for name in ("magpsf", "has_counters"))
+    np.testing.assert_array_equal(one.dynamic[0, empty:, magpsf], made.metadata[rows, COLUMN["magpsf"]])
+    assert np.isnan(one.dynamic[0, :empty, magpsf]).all()
+    assert one.dynamic[0, :, has_counters].tolist() == [0] * (n_rows - 1) + [1]
+    sgscore = CONFIG.metadata.static.index("sgscore1")
+    assert one.static[0, sgscore] == made.metadata[rows[-1], COLUMN["sgscore1"]]
+    stamps = made.stamps[made.stamp_row[rows[-1]]]
+    np.testing.assert_array_equal(one.stamps[0, 0], source_crops(stamps, CONFIG.stamp).astype(np.float16))
+    np.testing.assert_array_equal(one.counts[0], made.metadata[rows[-1], 1:3])
+
+
+def test_every_alert_is_a_packet():
+    found = packets.every(MADE, CONFIG)
+    assert found.index.tolist() == [0, 0, 0, 1, 2, 2, 3, 3, 3, 3, 3]
+    assert found.label.tolist() == [0, 0, 0, 2, 1, 1, -1, -1, -1, -1, -1]
+    assert found.split.tolist() == [0, 0, 0, 1, 2, 2, -1, -1, -1, -1, -1]
+    for i, (index, alert) in enumerate(zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)):
+        check_rows(found, i, month_of(MADE, index, alert), MADE, 6)
+    assert found.rows.stamp_at.tolist() == [[5]] * 11
+
+
+def test_what_is_answered_is_the_first_alert_with_its_month():
+    found = packets.to_classify(MADE, CONFIG)
+    assert found.index.tolist() == [0, 1, 2, 3]
+    for i in range(4):
+        check_rows(found, i, month_of(MADE, i, 0), MADE, 16)
+    assert found.rows.stamp_at.tolist() == [[15]] * 4
+
+
+def test_of_very_many_rows_the_latest_are_read(monkeypatch):
+    monkeypatch.setattr(packets, "MOST_ROWS", 3)
+    found = packets.to_classify(MADE, CONFIG)
+    for i in range(4):
+        check_rows(found, i, month_of(MADE, i, 0), MADE, 3)
+
+
+def test_a_packet_tells_what_ztf_does():
+    assert {*schema.TOLD_NAMES, "jd", "fid"} == set(HISTORY_FIELDS)
+
+
+@pytest.mark.parametrize(("longest", "n_rows"), [(1, 16), (16, 16), (17, 32), (500, 512)])
+def test_few_lengths_serve_all(longest, n_rows):
+    assert packets._padded(longest) == n_rows
+
+
+def test_a_model_without_images_reads_no_pixels():
+    blind = replace(CONFIG, stamp=replace(CONFIG.stamp, channels=()), hide=replace(CONFIG.hide, stamps=0.0))
+    assert packets.every(MADE, blind).stamps.shape[-1] == 0
+
+
+def test_a_masked_crop_is_no_stamp():
+    """Where no image that is read has a pixel in it; what lies outside the crop does not help."""
+    stamps = MADE.stamps.copy()
+    middle = slice(schema.STAMP_SIDE // 2 - 2, schema.STAMP_SIDE // 2 + 3)
+    stamps[0, middle, middle] = np.nan
+    stamps[1, middle, middle, 0] = np.nan  # the other images are there
+    found = packets.every(replace(MADE, stamps=stamps), CONFIG)
+    assert found.rows.stamp_at[:3].tolist() == [[NO_STAMP], [5], [5]]
+
+
+def test_sequences_are_read_as_before():
+    config = named.get("demo")
+    for read in (packets.to_train, packets.to_classify):
+        assert read(MADE, config).rows is None
+        assert read(MADE, config).index.tolist() == [0, 3]
+
+
+def test_no_objects_are_no_packets():
+    nothing = schema.take(MADE, np.zeros(0, int))
+    assert len(packets.every(nothing, CONFIG).label) == len(packets.to_classify(nothing, CONFIG).label) == 0
+    assert len(views.packet(nothing, np.zeros(0, int), np.zeros(0, int)).jd) == 0
