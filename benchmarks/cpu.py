@@ -26,7 +26,8 @@ import numpy as np
 from benchmarks.results import record
 from jtss.config import named, settings
 from jtss.config.settings import Config
-from jtss.network.parts import Batch, Variables, apply
+from jtss.network.network import apply
+from jtss.network.parts import Batch, Variables
 from jtss.runs.provenance import hardware
 from jtss.training import step as training
 from jtss.training.batches import Labelled
