@@ -61,6 +61,6 @@ def _check_bogus(path: Path) -> None:
     if not (n >= N_SCREENED).any():
         raise DataError(
             f"{path}: {BOGUS} cannot be screened here: none of the {len(n)} test objects of class {BOGUS} has"
-            f" {N_SCREENED} detections, and each is judged by its first two. Few simulated {BOGUS} are detected again, 1.3"
-            f" %; this needs another seed, or a data set of real alerts with {BOGUS} among its labels"
+            f" {N_SCREENED} detections, and each is judged by its first two. 1.3 % of simulated {BOGUS} are detected"
+            f" again: this needs another seed, or a data set of real alerts with {BOGUS} among its labels"
         )
