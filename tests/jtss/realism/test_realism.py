@@ -122,6 +122,7 @@ def test_transfer_from_files_to_numbers(call, tmp_path):
     assert "always_sn − theirs" in out
 
 
+@pytest.mark.slow
 def test_five_versions_beside_a_published_network_and_a_table(call):
     words = ("--ckpt", "always_sn", "--beside", "published", "table=right.csv")
     status, document, out, _ = call(*words)

@@ -56,6 +56,7 @@ def test_four_steps_and_validation_in_one_program_are_the_same_training_as_one_b
 
 
 @pytest.mark.parametrize(("config", "first"), [(TINY, [1, 2, 3, 4]), (NO_IMAGES, [4, 8, 12])])
+@pytest.mark.slow
 def test_a_turn_is_one_step_where_convolutions_run_on_a_cpu_else_all_up_to_the_validation(config, first):
     history = list(turns(config))
     steps = [int(progress.figures.step[0]) for progress in history]
@@ -65,6 +66,7 @@ def test_a_turn_is_one_step_where_convolutions_run_on_a_cpu_else_all_up_to_the_v
     assert validated == [4, 8, 12]
 
 
+@pytest.mark.slow
 def test_a_long_way_to_the_next_validation_is_taken_in_several_turns(monkeypatch):
     whole = trained(NO_IMAGES)
     monkeypatch.setattr(loop, "LONGEST_TURN", 3)

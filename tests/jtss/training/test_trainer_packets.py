@@ -58,6 +58,7 @@ def whole(data_file, tmp_path_factory):
     return out, state
 
 
+@pytest.mark.slow
 def test_the_past_tells_the_class_and_without_it_nothing_does(whole, data_file):
     model = trained.load(whole[0])
     made = join(list(dataset.read(data_file)))
@@ -70,6 +71,7 @@ def test_the_past_tells_the_class_and_without_it_nothing_does(whole, data_file):
     assert 0.25 < correct[test & ~told].mean() < 0.75
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_and_resumed_ends_in_the_same_bits(whole, data_file, tmp_path):
     train(start(data_file, tmp_path / "run"), StopAfter(1))
     (state,) = train(trainer.resume(tmp_path / "run", say=pytest.fail, warn=pytest.fail))
