@@ -119,10 +119,8 @@ def _train(options: argparse.Namespace) -> int:
             say=_say,
         )
     config, prepared = training.directories[0].config, training.prepared
-    _say(
-        f"{config.name}: {prepared.n_train} train, {prepared.n_validation} validation sequences of"
-        f" {config.n_detections} detections → {training.out}"
-    )
+    read = "packets" if config.packet.rows else f"sequences of {config.n_detections} detections"
+    _say(f"{config.name}: {prepared.n_train} train, {prepared.n_validation} validation {read} → {training.out}")
     stop = StopSignals()
     finals = trainer.train(training, stop, warn=_warn, watch=watch)
     _say_what_came_of_it(training, finals, stop)

@@ -16,6 +16,7 @@ from jtss.errors import InputError
 
 TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm", "attention")
 CAUSAL_KINDS = ("gru", "attention")  # of models of packets, which answer after every row
+ATTENTION_HEADS = 4
 DECAYS = ("none", "cosine")
 CLASS_BALANCES = ("uniform", "natural", "counts")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -286,6 +287,11 @@ def _temporal_faults(config: Config) -> Iterator[str | bool]:
         yield gap in config.metadata.dynamic and f"metadata.dynamic={gap}: packets have their times by themselves"
         yield config.training.class_balance == "natural" and (
             f"training.class_balance=natural does not fit packet.rows={rows}: it is of objects, not of packets"
+        )
+        yield (
+            kind == "attention"
+            and temporal.units % ATTENTION_HEADS != 0
+            and (f"temporal.units={temporal.units}: expected a multiple of the {ATTENTION_HEADS} heads of attention")
         )
         yield temporal.layers != 1 and f"temporal.layers={temporal.layers} does not fit packet.rows={rows}: expected 1"
         yield (

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jtss import schema
-from jtss.config.settings import Config
+from jtss.config.settings import ATTENTION_HEADS, Config
 from jtss.network.encoder import StampEncoder
 from jtss.network.parts import NO_ROW, Batch, Head, Rows, Variables, encode
 from jtss.network.temporal import GLOROT, recurrent_gru
@@ -24,7 +24,6 @@ from jtss.network.temporal import GLOROT, recurrent_gru
 FILTERS = (1, 2, 3)  # ZTF's fid
 LEAST_GAP_DAYS, LEAST_AGE_DAYS = 0.01, 0.03  # below, times look the same in their logarithm
 FREQUENCIES = (0.25, 0.5, 1.0, 2.0)  # per factor e of time
-HEADS = 4  # of attention
 UNROLL = 4  # rows compiled as one
 N_TOLD = 9  # values that `_told` makes of a row
 
@@ -104,8 +103,8 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, rows: jax.Array, there: jax.Array) -> jax.Array:
-        depth = self.units // HEADS
-        project = partial(nn.DenseGeneral, (HEADS, depth), kernel_init=GLOROT)
+        depth = self.units // ATTENTION_HEADS
+        project = partial(nn.DenseGeneral, (ATTENTION_HEADS, depth), kernel_init=GLOROT)
         query, key, value = (project(name=name)(rows) for name in ("query", "key", "value"))
         score = jnp.einsum("thd,shd->hts", query, key) / jnp.sqrt(float(depth))
         seen = jnp.tril(jnp.ones((len(rows), len(rows)), bool)) & there[None]

@@ -228,6 +228,11 @@ def test_what_does_not_fit_packets_is_refused(setting, message):
         override(ANY, [setting])
 
 
+def test_attention_has_whole_heads():
+    with pytest.raises(ConfigError, match=r"temporal\.units=6: expected a multiple of the 4 heads"):
+        override(named.get("any_attention"), ["temporal.units=6"])
+
+
 def test_settings_that_came_later_are_left_out_where_they_have_their_default():
     plain = without_later(CONFIG)
     assert not {"hide", "packet"} & set(plain)
