@@ -139,8 +139,10 @@ def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarr
 
 PER_CLASS = 200  # objects of each class for test, and as many for validation; TSC §IV-A
 PER_CLASS_OF_FIRST_ALERTS = 100
-FIRST_ALERT_CLASSES = ("asteroid", "bogus")  # have one alert: a data set of them is for classifiers of first alerts
+BOGUS = "bogus"
+FIRST_ALERT_CLASSES = ("asteroid", BOGUS)  # have one alert: a data set of them is for classifiers of first alerts
 FIRST_ALERT_SHARE = 0.05  # of the labelled objects; fewer are strays in a set of sequences
+APART_SHARE = 0.1  # of all bogus; more that return are no rarity, and the test has some of them
 LEAST_SCORED = 10  # objects of a class in a test that is worth keeping for sequences of all lengths
 TRAIN, VALIDATION, TEST = (SPLIT_NAMES.index(name) for name in ("train", "validation", "test"))
 
@@ -173,16 +175,17 @@ class Candidates(NamedTuple):
 def candidates(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, Candidates]:
     """Who may be drawn for test and validation, by class.
 
-    In a data set of sequences those with five alerts, so that sequences of all lengths are scored on the same objects;
-    all objects of a class where those with five alerts would give fewer than `LEAST_SCORED` for the test, and all would
-    give more. In a data set of first alerts, see `is_of_first_alerts`, all.
+    None that is `kept_apart`. In a data set of sequences those with five alerts, so that sequences of all lengths are
+    scored on the same objects; all objects of a class where those with five alerts would give fewer than `LEAST_SCORED`
+    for the test, and all would give more. In a data set of first alerts, see `is_of_first_alerts`, all.
 
     Args:
         label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
 
     FIDELITY, Splits.
     """
-    of_class = {name: np.flatnonzero(label == code) for code, name in enumerate(CLASS_NAMES)}
+    drawn = ~kept_apart(label, n_alerts)
+    of_class = {name: np.flatnonzero(drawn & (label == code)) for code, name in enumerate(CLASS_NAMES)}
     of_first_alerts = is_of_first_alerts(label)
     wanted = PER_CLASS_OF_FIRST_ALERTS if of_first_alerts else PER_CLASS
     result = {}
@@ -198,6 +201,19 @@ def is_of_first_alerts(label: np.ndarray) -> bool:
     """Whether labels [N] are those of a data set of first alerts: some of its objects can have no more than one."""
     n_single = _n_single(label)
     return bool(n_single and n_single >= FIRST_ALERT_SHARE * np.sum(label != UNLABELLED))
+
+
+def kept_apart(label: np.ndarray, n_alerts: np.ndarray) -> np.ndarray:
+    """[N] bool: bogus that returns, in a data set of first alerts: in no split, so that both its alerts are unseen.
+
+    It is some hundredth of all bogus, and the hundred of the test would have one or none of it.
+
+    TSC §IV-B; `candidates` says what is given.
+    """
+    bogus = label == CLASS_NAMES.index(BOGUS)
+    returns = bogus & (n_alerts > 1)
+    is_rare = is_of_first_alerts(label) and returns.sum() <= APART_SHARE * bogus.sum()
+    return returns & is_rare
 
 
 def _n_single(label: np.ndarray) -> int:
@@ -222,15 +238,19 @@ def assign(
             the lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:
-        [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects.
+        [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects, and for those `kept_apart` with their source.
 
     TSC §IV-A; FIDELITY, Splits.
     """
-    split = np.where(label >= 0, TRAIN, NO_SPLIT).astype(np.int8)
+    apart = kept_apart(label, n_alerts)
+    if source is not None:
+        apart |= np.isin(source, source[apart])
+    split = np.where((label >= 0) & ~apart, TRAIN, NO_SPLIT).astype(np.int8)
     for drawn in candidates(label, n_alerts).values():
         members = sorted(drawn.rows, key=lambda i: (draw(object_id[i], seed), object_id[i]))
         split[members[drawn.n_each : 2 * drawn.n_each]] = VALIDATION
         split[members[: drawn.n_each]] = TEST
+    split[apart] = NO_SPLIT
     if source is not None:
         _keep_together(split, object_id, source)
     return split
@@ -259,7 +279,9 @@ def splits_made(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> t
     else:
         made = f"splits of sequences: among objects with {MAX_DETECTIONS} alerts"
     counts = ", ".join(f"{name} {_sizes(name, label, split)}{_whence(of_class)}" for name, of_class in drawn.items())
-    line = f"{made}, for test / validation: {counts or 'none, for no object is labelled'}"
+    n_apart = int(kept_apart(label, n_alerts).sum())
+    apart = f"; {n_apart} {BOGUS} that return are in none, to be screened unseen" if n_apart else ""
+    line = f"{made}, for test / validation: {counts or 'none, for no object is labelled'}{apart}"
     return line, list(_doubts(drawn, label, n_alerts, single))
 
 
@@ -308,4 +330,5 @@ def split_notes(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> d
         for name, of_class in drawn.items()
         if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and n_test[name]
     }
-    return fewer | shorter
+    n_apart = int(kept_apart(label, n_alerts).sum())
+    return fewer | shorter | ({f"{BOGUS} that return, in no split": n_apart} if n_apart else {})

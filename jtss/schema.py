@@ -18,7 +18,7 @@ CLASS_NAMES = ("AGN", "SN", "VS", "asteroid", "bogus")
 UNLABELLED = -1
 
 SPLIT_NAMES = ("train", "validation", "test")
-NO_SPLIT = -1  # unlabelled objects belong to no split
+NO_SPLIT = -1  # of unlabelled objects, and of bogus that is kept for screening
 
 CHANNEL_NAMES = ("science", "template", "difference")
 STAMP_SIDE = 63  # pixels; 1.01 arcsec each

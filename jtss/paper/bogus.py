@@ -24,8 +24,9 @@ ASKED = {
     "both (rejected)": ("rejected", None),
 }
 NOTE = (
-    "Test objects with two detections or more, ± standard deviation over seeds. The network was trained on first"
-    " detections only. Of classes other than bogus, what is rejected is lost; the paper does not count them."
+    "Objects of the test split, and the bogus that is in no split, with two detections or more, ± standard deviation"
+    " over seeds. The network was trained on first detections only. Of classes other than bogus, what is rejected is"
+    " lost; the paper does not count them."
 )
 
 

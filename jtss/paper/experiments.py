@@ -36,7 +36,7 @@ class Experiment(NamedTuple):
         grid: its configurations.
         document: its tables.
         finalists: configurations with more seeds, which the complete grid chooses; none elsewhere.
-        screens: whether bogus with two detections is needed in the test split.
+        screens: whether bogus with two detections is needed that no training sees.
     """
 
     extent: Extent

@@ -9,6 +9,7 @@ from jtss import dataset, schema
 from jtss.config.settings import Config
 from jtss.dataset import DataError
 from jtss.inference.screening import BOGUS, N_SCREENED
+from jtss.invocation import spelled
 from jtss.paper.grids import Setup
 
 
@@ -18,7 +19,7 @@ def check(path: Path, setups: Sequence[Setup], *, screens: bool = False) -> None
     Args:
         path: data file.
         setups: what will be trained.
-        screens: whether bogus with two detections is needed in the test split.
+        screens: whether bogus with two detections is needed that no training sees.
 
     Raises:
         DataError: something is missing; names the file, what was there and what was expected.
@@ -56,11 +57,16 @@ def _has_allwise(path: Path) -> bool:
 
 def _check_bogus(path: Path) -> None:
     with dataset.open_checked(path) as file:
-        of_test = file["split"][:] == schema.SPLIT_NAMES.index("test")
-        n = dataset.alert_counts(file)[of_test & (file["label"][:] == schema.CLASS_NAMES.index(BOGUS))]
+        label, split = file["label"][:], file["split"][:]
+        n = dataset.alert_counts(file)[(label == schema.CLASS_NAMES.index(BOGUS)) & unseen(label, split)]
     if not (n >= N_SCREENED).any():
         raise DataError(
-            f"{path}: {BOGUS} cannot be screened here: none of the {len(n)} test objects of class {BOGUS} has"
-            f" {N_SCREENED} detections, and each is judged by its first two. 1.3 % of simulated {BOGUS} are detected"
-            f" again: this needs another seed, or a data set of real alerts with {BOGUS} among its labels"
+            f"{path}: {BOGUS} cannot be screened here: of {len(n)} objects of class {BOGUS} that are in the test split"
+            f" or in none, none has {N_SCREENED} detections, and each is judged by its first two; expected a data set"
+            f" of first alerts, as {spelled('data', 'simulate', '--classes', ','.join(schema.CLASS_NAMES))} makes them"
         )
+
+
+def unseen(label: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """[N] bool: labelled objects of the test split, or of none, as bogus that is kept for screening."""
+    return (label >= 0) & np.isin(split, (schema.SPLIT_NAMES.index("test"), schema.NO_SPLIT))

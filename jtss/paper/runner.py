@@ -25,7 +25,7 @@ from jtss.inference import predict, screening
 from jtss.inference.model import Model
 from jtss.inference.screening import BOGUS
 from jtss.network.inputs import Statistics
-from jtss.paper import grids, results
+from jtss.paper import grids, needs, results
 from jtss.paper.grids import Setup, Trial
 from jtss.paper.results import Result, Results
 from jtss.reports import evaluation
@@ -254,22 +254,23 @@ class Runner:
         self.say(f"  {in_words([trial])}: {100 * result.accuracy:.2f} %, best step {result.best_step:,}; {run.path}")
 
     def _screen(self, model: Model) -> dict | None:
-        """Counts by class of the test objects that have two detections; None where the model cannot screen."""
+        """Counts by class of unseen objects that have two detections; None where the model cannot screen."""
         if model.config.n_detections != 1 or BOGUS not in model.config.classes:
             return None
-        test = self._test_split
-        verdict = predict.screen_with(model)(test)
-        everything = screening.Screened(test.label, np.ones(test.n_objects, bool), verdict)
+        unseen = self._unseen
+        verdict = predict.screen_with(model)(unseen)
+        everything = screening.Screened(unseen.label, np.ones(unseen.n_objects, bool), verdict)
         return {name: counts._asdict() for name, counts in screening.count(everything).items()}
 
     @cached_property
+    def _unseen(self) -> Sequences:
+        """The labelled objects that no training has seen, which stay in memory: of the test split, and of none."""
+        batches = dataset.read(self.data)
+        return join([take(batch, np.flatnonzero(needs.unseen(batch.label, batch.split))) for batch in batches])
+
+    @cached_property
     def _test_split(self) -> Sequences:
-        """The labelled objects of the test split, which stay in memory."""
-        parts = []
-        for batch in dataset.read(self.data):
-            chosen = np.flatnonzero((batch.split == SPLIT_NAMES.index(TEST)) & (batch.label >= 0))
-            parts.append(take(batch, chosen))
-        return join(parts)
+        return take(self._unseen, np.flatnonzero(self._unseen.split == SPLIT_NAMES.index(TEST)))
 
 
 def programs(plan: Sequence[Setup]) -> Iterator[list[Setup]]:

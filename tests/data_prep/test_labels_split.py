@@ -67,6 +67,29 @@ def test_a_set_of_first_alerts_draws_a_hundred_from_all():
     assert {of_class.wanted for of_class in candidates(label, n_alerts).values()} == {100}
 
 
+@pytest.mark.parametrize(("n_returning", "n_apart"), [(0, 0), (1, 1), (100, 100), (101, 0)])
+def test_bogus_that_returns_is_kept_apart_where_it_is_rare(n_returning, n_apart):
+    """It stays unseen, so that its two detections can be screened; a tenth of all bogus is not rare."""
+    names, label = objects(5000, n_classes=5)
+    n_alerts = np.where(label < 3, 2, 1)
+    bogus = np.flatnonzero(label == CLASS_NAMES.index("bogus"))
+    n_alerts[bogus[:n_returning]] = 2
+    split = drawn(names, label, 1, n_alerts=n_alerts)
+    assert np.flatnonzero(split == -1).tolist() == bogus[:n_apart].tolist()
+    assert np.bincount(split[bogus] + 1).tolist() == [n_apart, 800 - n_apart, 100, 100]
+    assert noted(label, split, n_alerts) == ({"bogus that return, in no split": n_apart} if n_apart else {})
+    line, _ = splits_made(label, n_alerts, split)
+    assert line.endswith(f"; {n_apart} bogus that return are in none, to be screened unseen") == bool(n_apart)
+
+
+def test_what_is_one_source_with_bogus_that_is_kept_apart_is_so_too():
+    names, label = objects(5000, n_classes=5)
+    n_alerts, source = np.where(label < 3, 2, 1), np.arange(5000)
+    n_alerts[4], source[[4, 9, 10]] = 2, 4
+    split = drawn(names, label, 1, source=source, n_alerts=n_alerts)
+    assert np.flatnonzero(split == -1).tolist() == [4, 9, 10]
+
+
 @pytest.mark.parametrize(("n_long", "n_each"), [(0, 100), (3, 100), (4, 100), (39, 100), (40, 10)])
 def test_a_few_long_sequences_do_not_make_the_test_of_a_class(n_long, n_each):
     """Fewer than ten for the test say nothing of a class that has hundreds of shorter ones."""

@@ -24,6 +24,8 @@ def folder(tmp_path_factory):
     write_data(folder / "blind.h5", COUNTS, label=LABEL, split=SPLIT, magnitude=np.nan)
     write_data(folder / "five.h5", [1] * 45, **five)
     write_data(folder / "twice.h5", [2] * 45, **five)
+    apart = {"label": [*five["label"], 4], "split": [*five["split"], -1]}
+    write_data(folder / "apart.h5", [1] * 45 + [2], **apart)
     return folder
 
 
@@ -42,7 +44,7 @@ def check(path, name):
         (
             "bogus",
             "five.h5",
-            "none of the 3 test objects of class bogus has 2 detections, .* a data set of real alerts",
+            "of 3 objects of class bogus that are in the test split or in none, none has 2 detections, .* expected",
         ),
     ],
 )
@@ -51,6 +53,6 @@ def test_what_is_lacking_is_named(folder, name, file, message):
         check(folder / file, name)
 
 
-@pytest.mark.parametrize(("name", "file"), [("table7", "whole.h5"), ("bogus", "twice.h5")])
+@pytest.mark.parametrize(("name", "file"), [("table7", "whole.h5"), ("bogus", "twice.h5"), ("bogus", "apart.h5")])
 def test_what_has_everything_passes(folder, name, file):
     check(folder / file, name)
