@@ -5,7 +5,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from jtss.schema import ALERT, COLUMNS, GAP_TOLERANCE_DAYS, LIMIT, MIN_GAP_DAYS, TOLD_DAYS, Sequences, select_rows
+from jtss.schema import (
+    ALERT,
+    COLUMNS,
+    COUNTS,
+    GAP_TOLERANCE_DAYS,
+    LIMIT,
+    METADATA_NAMES,
+    MIN_GAP_DAYS,
+    TOLD_DAYS,
+    Sequences,
+    select_rows,
+)
+
+COUNTER_PLACES = [METADATA_NAMES.index(name) for name in COUNTS]
 
 
 def alerts(sequences: Sequences) -> Sequences:
@@ -109,3 +122,28 @@ def recent(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n: int)
     chosen = np.array(index, np.int64)
     rows = np.array(parts, np.int64).reshape(-1)
     return chosen, select_rows(packets, chosen, rows, n * np.arange(len(chosen) + 1, dtype=np.int64))
+
+
+def recounted(sequences: Sequences, since_jd: np.ndarray) -> Sequences:
+    """The same rows, whose alerts have the counters of a survey that began at some time.
+
+    Args:
+        since_jd: [K] [day]; of the object's rows, those from then on are counted, and the alert itself. -inf leaves the
+            counters as they are.
+
+    ZTF alert schema: ndethist, ncovhist.
+    """
+    alert_rows = np.flatnonzero(sequences.kind == ALERT)
+    young = np.flatnonzero(since_jd > -np.inf)
+    rows = alert_rows[young]
+    begins = sequences.object_start[np.searchsorted(sequences.object_start, rows, side="right") - 1]
+    first = [
+        begin + np.searchsorted(sequences.jd[begin:row], since)
+        for begin, row, since in zip(begins, rows, since_jd[young], strict=True)
+    ]
+    first = np.array(first, np.int64)
+    n_before = np.concatenate([[0], np.cumsum(sequences.kind != LIMIT)])
+    ndethist, ncovhist = n_before[rows + 1] - n_before[first], rows + 1 - first
+    metadata = sequences.metadata.copy()
+    metadata[rows[:, None], COUNTER_PLACES] = np.stack([ndethist, ncovhist, ncovhist - ndethist], axis=1)
+    return replace(sequences, metadata=metadata)

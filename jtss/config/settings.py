@@ -130,6 +130,7 @@ class TrainingConfig:
     entropy_weight: float = 0.0  # β of the first-detection classifier: how much an uncertain prediction is rewarded
     seed: int = 0
     metadata_noise: float = field(default=0.0, metadata=LATER)  # added to standardised metadata in training: scatter
+    young: float = field(default=0.0, metadata=LATER)  # share of examples as of a survey of 0 to 30 days
 
 
 @dataclass(frozen=True)
@@ -344,6 +345,7 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.metadata_noise < math.inf and (
         f"training.metadata_noise={training.metadata_noise}: expected 0 or more"
     )
+    yield not 0 <= training.young <= 1 and f"training.young={training.young}: expected 0 ≤ share ≤ 1"
     yield (
         training.decay != "none"
         and training.patience > 0

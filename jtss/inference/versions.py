@@ -13,8 +13,6 @@ import numpy as np
 from jtss import schema, views
 from jtss.schema import LIMIT, Sequences
 
-_PLACES = [schema.METADATA_NAMES.index(name) for name in ("ndethist", "ncovhist", "non_detections")]
-
 
 def first_packets(sequences: Sequences) -> Sequences:
     """The first alert of each object as a packet: its last row, after the rows that it tells."""
@@ -72,7 +70,7 @@ def _told_detections(packets: Sequences) -> np.ndarray:
 def _counting(packets: Sequences, ndethist: np.ndarray, ncovhist: np.ndarray) -> Sequences:
     """The same packets, whose alerts have these counters [N]."""
     metadata, alerts = packets.metadata.copy(), packets.object_start[1:] - 1
-    metadata[alerts[:, None], _PLACES] = np.stack([ndethist, ncovhist, ncovhist - ndethist], axis=1)
+    metadata[alerts[:, None], views.COUNTER_PLACES] = np.stack([ndethist, ncovhist, ncovhist - ndethist], axis=1)
     return replace(packets, metadata=metadata)
 
 

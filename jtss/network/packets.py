@@ -13,9 +13,21 @@ TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
-def to_train(sequences: Sequences, config: Config) -> Examples:
-    """What a model of any configuration learns from: the first n alerts of each object, or every packet."""
-    return every(sequences, config) if config.packet.rows else examples(sequences, config)
+def to_train(sequences: Sequences, config: Config, watched_days: np.ndarray | float = np.inf) -> Examples:
+    """What a model of any configuration learns from: the first n alerts of each object, or every packet.
+
+    Args:
+        sequences: N objects with K alerts.
+        config: what reads them.
+        watched_days: [K] for how long the survey has watched when an alert comes; infinite: as it came. Of a sequence
+            that of its first alert counts.
+    """
+    since_jd = sequences.jd[sequences.kind == ALERT] - watched_days
+    if config.packet.rows:
+        return every(views.recounted(sequences, since_jd), config, since_jd)
+    n_alerts = sequences.n_alerts
+    first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
+    return examples(views.recounted(sequences, since_jd[first]), config)
 
 
 def to_classify(sequences: Sequences, config: Config) -> Examples:
@@ -23,12 +35,12 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
     return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
 
 
-def every(sequences: Sequences, config: Config) -> Examples:
-    """A packet for each alert of each object, of its latest `config.packet.rows` rows."""
+def every(sequences: Sequences, config: Config, since_jd: np.ndarray | float = -np.inf) -> Examples:
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows, none before `since_jd` [K]."""
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
     which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
-    return _examples(sequences, objects, which, config, config.packet.rows)
+    return _examples(sequences, objects, which, config, config.packet.rows, np.broadcast_to(since_jd, len(objects)))
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
@@ -36,7 +48,7 @@ def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
     objects = np.arange(sequences.n_objects)
     begin, end = views.packet_rows(sequences, objects, 0 * objects)
     n_rows = min(_padded(int((end - begin).max(initial=1))), MOST_ROWS)
-    return _examples(sequences, objects, 0 * objects, config, n_rows)
+    return _examples(sequences, objects, 0 * objects, config, n_rows, np.full(len(objects), -np.inf))
 
 
 def _padded(n_rows: int) -> int:
@@ -44,7 +56,9 @@ def _padded(n_rows: int) -> int:
     return max(16, 1 << (n_rows - 1).bit_length())
 
 
-def _examples(sequences: Sequences, objects: np.ndarray, which: np.ndarray, config: Config, n_rows: int) -> Examples:
+def _examples(
+    sequences: Sequences, objects: np.ndarray, which: np.ndarray, config: Config, n_rows: int, since_jd: np.ndarray
+) -> Examples:
     """Packets as a survey sends them, with their rows at the end of `n_rows`: earlier alerts as told, without stamps.
 
     Args:
@@ -52,11 +66,13 @@ def _examples(sequences: Sequences, objects: np.ndarray, which: np.ndarray, conf
         objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
         config: what reads them.
         n_rows: how many of the latest rows are read.
+        since_jd: [B] rows before it are not, but for the alert.
     """
     begin, end = views.packet_rows(sequences, objects, which)
     row = end[:, None] + np.arange(-n_rows, 0)
     there = row >= begin[:, None]
     row = np.where(there, row, end[:, None] - 1)
+    there[:, :-1] &= sequences.jd[row[:, :-1]] >= since_jd[:, None]
     kind, jd = sequences.kind[row], sequences.jd[row]
     kind[:, :-1] = np.where(kind[:, :-1] == ALERT, DETECTION, kind[:, :-1])
     metadata = sequences.metadata[row]

@@ -18,7 +18,7 @@ from jtss.dataset import DataError, read
 from jtss.network import inputs, packets
 from jtss.network.inputs import Examples, Statistics, standardised
 from jtss.network.parts import Batch
-from jtss.training import strata
+from jtss.training import strata, young
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
@@ -110,7 +110,9 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
     for sequences in read(path):
-        batch = packets.to_train(sequences, config)
+        watched_days = young.watched_days(config, int(sequences.n_alerts.sum()), n_objects)
+        of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
+        batch = packets.to_train(sequences, config, np.where(of_training, watched_days, np.inf))
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
@@ -164,7 +166,7 @@ def view(config: Config) -> tuple:
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
     training = config.training
     examples = config.n_detections, config.packet, config.classes, pixels, config.metadata
-    return *examples, training.batch_size, training.class_balance
+    return *examples, training.batch_size, training.class_balance, training.young
 
 
 def _n_to_learn_from(path: Path, config: Config) -> int:

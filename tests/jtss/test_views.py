@@ -1,5 +1,7 @@
 """Views take the rows that they promise, and commute with taking and joining objects."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from data_prep.sequences import KEPT, select
 from helpers.made_sequences import sequences, with_histories
 from jtss import schema, views
-from jtss.schema import ALERT, COLUMNS, TOLD_DAYS
+from jtss.inference import versions
+from jtss.schema import ALERT, COLUMNS, LIMIT, TOLD_DAYS
 
 COUNTS = (3, 1, 2, 5, 1)
 MANY = st.lists(st.integers(1, 3), min_size=1, max_size=4)
@@ -137,3 +140,31 @@ def test_a_gap_that_times_of_ztf_show_a_little_short_is_six_hours(short_days, n_
     index, _ = views.recent(alone, owner, np.ones(1, int), 2)
     _, verdict = select(owner.repeat(2), alone.jd, alone.candid, alone.candid)
     assert len(index) == n_taken == (verdict == KEPT).sum() - 1
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(0, 99), st.data())
+def test_counters_count_the_rows_since_the_survey_began(counts, seed, data):
+    """By walking along the rows of each object; where it began before everything the counters stay."""
+    made = with_histories(sequences(counts, seed=seed), most=6)
+    alerts = np.flatnonzero(made.kind == ALERT)
+    days = np.array([data.draw(st.sampled_from([0.0, 0.3, 5.0, 40.0, np.inf])) for _ in alerts])
+    found = views.recounted(made, made.jd[alerts] - days)
+    others = made.kind != ALERT
+    np.testing.assert_array_equal(found.metadata[others], made.metadata[others])
+    for row, watched in zip(alerts, days, strict=True):
+        begin = made.object_start[np.searchsorted(made.object_start, row, side="right") - 1]
+        counted = [i for i in range(begin, row + 1) if i == row or made.jd[i] >= made.jd[row] - watched]
+        detections = sum(made.kind[i] != LIMIT for i in counted)
+        expected = made.metadata[row].copy()
+        if np.isfinite(watched):
+            expected[views.COUNTER_PLACES] = detections, len(counted), len(counted) - detections
+        np.testing.assert_array_equal(found.metadata[row], expected)
+
+
+def test_a_survey_of_a_month_counts_what_its_packets_tell():
+    made = with_histories(sequences([3, 1, 2]), most=9)
+    since = made.jd[made.kind == ALERT] - TOLD_DAYS
+    packets = versions.month(versions.first_packets(made))
+    found = views.recounted(made, since)
+    first = [np.flatnonzero(made.kind[begin:end] == ALERT)[0] + begin for begin, end in pairwise(made.object_start)]
+    np.testing.assert_array_equal(found.metadata[first], packets.metadata[packets.object_start[1:] - 1])

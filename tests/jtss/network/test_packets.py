@@ -107,3 +107,28 @@ def test_no_objects_are_no_packets():
     nothing = schema.take(MADE, np.zeros(0, int))
     assert len(packets.every(nothing, CONFIG).label) == len(packets.to_classify(nothing, CONFIG).label) == 0
     assert len(views.packet(nothing, np.zeros(0, int), np.zeros(0, int)).jd) == 0
+
+
+def test_a_young_survey_tells_what_it_has_seen():
+    """Rows before it began are not there, and the counters are of the others."""
+    alert_jd = MADE.jd[MADE.kind == ALERT]
+    days = np.array([0, 2, TOLD_DAYS, np.inf] * 3)[: len(alert_jd)]
+    found, as_they_came = packets.to_train(MADE, CONFIG, days), packets.to_train(MADE, CONFIG)
+    counter = CONFIG.metadata.dynamic.index("log_ncovhist")
+    for i, watched in enumerate(days):
+        there = as_they_came.rows.kind[i] != NO_ROW
+        seen = there & ((as_they_came.rows.days[i] >= -watched) | (np.arange(6) == 5))
+        np.testing.assert_array_equal(found.rows.kind[i] != NO_ROW, seen)
+        if watched == 0:
+            assert found.counts[i].tolist() == [1, 1]
+            assert found.dynamic[i, -1, counter] == np.log10(2, dtype=np.float32)
+        if np.isinf(watched):
+            np.testing.assert_array_equal(found.counts[i], as_they_came.counts[i])
+
+
+def test_a_sequence_of_a_young_survey_counts_from_its_first_alert_on():
+    config = named.get("demo")
+    days = np.zeros((MADE.kind == ALERT).sum())
+    found = packets.to_train(MADE, override(config, ["metadata.dynamic=ndethist,ncovhist"]), days)
+    assert found.dynamic[:, 0].tolist() == [[1, 1], [1, 1]]
+    assert (np.diff(found.dynamic, axis=1) >= 1).all()
