@@ -96,7 +96,7 @@ def _demo() -> Config:
         origin="n3_conv1d made small for a CPU; not in the paper",
         paper_accuracy="",
         stamp=replace(whole.stamp, crop=21, copies=2),
-        encoder=replace(whole.encoder, filters=(8, 16, 32, 32, 32)),
+        encoder=replace(whole.encoder, kernels=(4, 3, 3, 3, 3), filters=(8, 16, 32, 32, 32)),
         training=training,
     )
 

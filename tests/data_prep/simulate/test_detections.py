@@ -148,6 +148,7 @@ def test_an_asteroid_passes_once_or_twice_within_minutes():
     assert np.mean(first == 1) > 0.85  # else an artefact was there before
 
 
+@pytest.mark.slow
 def test_some_bogus_come_back():
     """TSC §IV-B: 1.5 % of the bogus objects have more than one detection."""
     _, alerts, _ = watched("bogus", 4000)

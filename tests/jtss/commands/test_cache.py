@@ -60,6 +60,7 @@ def test_a_second_process_finds_the_program_and_gets_the_same_bits(filled):
     assert (second, err) == (first, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [lambda content: content[: len(content) // 2], lambda content: b""])
 def test_a_damaged_program_is_made_again(tmp_path, fault):
     first, _, _ = run(tmp_path)

@@ -114,6 +114,7 @@ def test_each_training_of_one_program_is_a_run_directory_like_any_other(make, da
     assert one.predicted == runner.results.known[one.id].predicted
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_twice_comes_to_the_same_bits_as_one_that_is_not(make, data_hash, tmp_path):
     whole, said = make([METADATA], "whole"), []
     whole.run()

@@ -102,6 +102,7 @@ def _no_training(monkeypatch):
     monkeypatch.setattr(two_sample, "compare", refuse)
 
 
+@pytest.mark.slow
 def test_transfer_from_files_to_numbers(call, tmp_path):
     words = "--ckpt always_sn --ckpt three --predictions theirs=right.csv --predictions half=some.csv"  # each adds
     status, document, out, err = call(*words.split())
@@ -194,6 +195,7 @@ def test_the_few_sequences_are_listed_one_by_one(call):
     assert "three reads 3 detections; labelled objects that have them: 1" in out
 
 
+@pytest.mark.slow
 def test_the_table_has_the_numbers_of_the_document(call, tmp_path):
     _, document, _, _ = call("--ckpt", "always_sn", "--predictions", "theirs=right.csv")
     rows = list(csv.DictReader((tmp_path / "out" / "realism.csv").open()))
