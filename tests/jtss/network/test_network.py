@@ -70,7 +70,7 @@ def test_parameter_count_of_n3_conv1d():
 
 def test_encoder_is_its_equation():
     """Convolutions by loops over kernel pixels in numpy."""
-    config = replace(DEMO.encoder, filters=(3, 2, 2, 2, 2), units=(4,))
+    config = replace(PAPER.encoder, filters=(3, 2, 2, 2, 2), units=(4,))
     encoder, stamp = StampEncoder(config), np.random.default_rng(0).random((9, 9, 2)).astype(np.float32)
     params = drawn(encoder.init, jax.random.key(1), stamp)["params"]
 
