@@ -27,7 +27,7 @@ from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_bl
 from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
 from data_prep.packets.history import NOTE, TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
-from data_prep.sequences import APART, BEFORE, BEYOND, DUPLICATE, KEPT, VERDICTS, WITHIN, apart, select, select_latest
+from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
 from data_prep.workers import WorkerError, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, stamp_rows
@@ -149,6 +149,7 @@ BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 FEWER = f"give fewer alerts at a time: {TASKS_ALONE * ALERTS_PER_TASK} or fewer are decoded without worker processes"
 OBJECTS_PER_BATCH = 256
+ALERTS_PER_BATCH = 5 * OBJECTS_PER_BATCH  # 30 MB of stamps, unless a single object has more
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 # Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
 ALLWISE_MATCHED, ALLWISE_WITHOUT = "allwise_matched", "allwise_matched_without_magnitudes"
@@ -179,13 +180,13 @@ class Ingested:
         rejections: RejectionLog,
         files: ExitStack,
         histories: bool,
-        latest: bool,
+        choice: str,
     ) -> None:
         self.ledger, self._histories = ledger, histories
         self._spool, self._rejections, self._files = spool, rejections, files
         self._keys, rank, names = spool.index()
         keys = self._keys
-        order, verdict = _choose(rank, keys, latest)
+        order, verdict = _choose(rank, keys, choice)
         self._drop(verdict, rank, names)
         self._order, self._verdict = order, verdict[order]  # object by object in time order
         self._edges = np.append(np.unique(rank[order], return_index=True)[1], len(order))
@@ -224,6 +225,19 @@ class Ingested:
                 lost.setdefault(rejection.object_id, Counter())[rejection.reason] += rejection.n_alerts
         return lost
 
+    def unread_alerts(self) -> Iterator[tuple[str, int | None, str]]:
+        """Object, candid and reason of each dropped alert of an object known by name, but for duplicates."""
+        for lost in self.rejections():
+            if lost.object_id and lost.reason != VERDICTS[DUPLICATE]:
+                yield lost.object_id, lost.candid or None, lost.reason
+
+    def unread_objects(self) -> Iterator[tuple[str, int | None, str]]:
+        """As `unread_alerts`, once for each object without a kept alert, with all its reasons."""
+        kept = {*self.object_ids}
+        for object_id, reasons in self.dropped_by_object().items():
+            if object_id not in kept:
+                yield object_id, None, ", ".join(sorted(reasons))
+
     def objects_with(self, remark: str) -> set[str]:
         """Names of the objects with a kept detection that carries one of `decode.REMARKS`, e.g. "padded_edge"."""
         marked = self._keys["remarks"][self._kept] >> REMARKS.index(remark) & 1
@@ -238,13 +252,25 @@ class Ingested:
                 notes.setdefault(object_id, []).append(remark)
         return {object_id: "; ".join(remarks) for object_id, remarks in notes.items()}
 
+    def notes_of_alerts(self) -> dict[tuple[str, int], str]:
+        """As `notes`, by object and candid of each kept alert of which there is something to know."""
+        owner = np.repeat(np.arange(self.n_objects), np.diff(self._start))
+        bits = [REMARKS.index(remark) for remark in NOTED]
+        marked = self._keys["remarks"][self._kept][:, None] >> bits & 1
+        return {
+            (self.object_ids[owner[i]], int(self._keys["candid"][self._kept[i]])): "; ".join(
+                remark for remark, is_marked in zip(NOTED, marked[i], strict=True) if is_marked
+            )
+            for i in np.flatnonzero(marked.any(axis=1))
+        }
+
     def batches(
         self,
         objects_per_batch: int = OBJECTS_PER_BATCH,
         allwise: crossmatch.AllWise | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Iterator[Sequences]:
-        """The sequences, sorted by object, a batch at a time.
+        """The sequences, sorted by object, a batch at a time, of no more than `ALERTS_PER_BATCH` alerts or one object.
 
         The ledger's notes on histories count the rows so far.
 
@@ -257,9 +283,12 @@ class Ingested:
             self.ledger.notes.pop(name, None)
         if allwise is not None:
             self.ledger.notes[ALLWISE_MATCHED] = 0
-        for first in range(0, self.n_objects, objects_per_batch):
-            last = min(first + objects_per_batch, self.n_objects)
+        first = 0
+        while first < self.n_objects:
+            within = int(np.searchsorted(self._start, self._start[first] + ALERTS_PER_BATCH, side="right")) - 1
+            last = min(max(within, first + 1), first + objects_per_batch, self.n_objects)
             yield self._batch(first, last, allwise, labels or {})
+            first = last
 
     def _batch(self, first: int, last: int, allwise, labels: Mapping[str, str]) -> Sequences:
         groups = [self._rows(*group) for group in self._groups(first, last)]
@@ -386,12 +415,11 @@ def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
     return number
 
 
-def _choose(rank: np.ndarray, keys: np.ndarray, latest: bool) -> tuple[np.ndarray, np.ndarray]:
-    """As `sequences.select`, or `select_latest`, of the detections at one place."""
+def _choose(rank: np.ndarray, keys: np.ndarray, choice: str) -> tuple[np.ndarray, np.ndarray]:
+    """One of `sequences.CHOICES` of the detections at one place."""
     verdict = np.full(len(keys), APART, np.int8)
     near = np.flatnonzero(~apart(rank, *keys["position"].T))
-    choose = select_latest if latest else select
-    order, verdict[near] = choose(rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
+    order, verdict[near] = CHOICES[choice](rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
     return near[order], verdict
 
 
@@ -402,7 +430,7 @@ def ingest(
     workers: int | None = None,
     pad_edges: bool = False,
     histories: bool = True,
-    latest: bool = False,
+    choice: str = "sequence",
     progress: bool = True,
     passed_over: Iterable[str | Path | None] = (),
     remedy: str = FEWER,
@@ -417,7 +445,8 @@ def ingest(
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         histories: read what packets tell of the past; otherwise the sequences are of the alerts alone, and the ledger
             does not speak of histories. Models of sequences do not read them, and they take a third of the time.
-        latest: keep the latest alert of each object, whose packet tells those before it, instead of the first few.
+        choice: which alerts of an object are kept: the first few ("sequence"), the "latest", or "every" one; see
+            `sequences.CHOICES`.
         progress: show a bar on stderr.
         passed_over: files that the program reads or writes besides, not to be counted where they lie among the alerts;
             None stands for none.
@@ -446,7 +475,7 @@ def ingest(
             workers=workers,
             pad_edges=pad_edges,
             histories=histories,
-            latest=latest,
+            choice=choice,
             tell=tell,
             remedy=remedy,
         )
@@ -459,7 +488,7 @@ def ingest_items(
     workers: int | None = None,
     pad_edges: bool = False,
     histories: bool = True,
-    latest: bool = False,
+    choice: str = "sequence",
     tell: Callable[[int], object] = lambda n_alerts: None,
     remedy: str = FEWER,
 ) -> Ingested:
@@ -467,7 +496,7 @@ def ingest_items(
 
     Args:
         items: blocks of encoded alerts, alerts, and what could not be read.
-        workdir, workers, pad_edges, histories, latest, remedy: as in `ingest`.
+        workdir, workers, pad_edges, histories, choice, remedy: as in `ingest`.
         tell: is told how many alerts were read so far.
 
     Raises:
@@ -486,7 +515,7 @@ def ingest_items(
                 tell(ledger.read + spool.n_rows)
         except WorkerError as error:
             raise WorkerError(f"{error}; {remedy}") from error
-        return Ingested(spool, ledger, rejections, files.pop_all(), histories, latest)
+        return Ingested(spool, ledger, rejections, files.pop_all(), histories, choice)
 
 
 def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:

@@ -1,4 +1,4 @@
-"""Which detections make an object's sequence: the first few at one place, at least six hours apart; or the latest."""
+"""Which detections of an object are read: the first few, at least six hours apart; the latest; or every one."""
 
 import numpy as np
 
@@ -63,6 +63,22 @@ def select_latest(
     verdict = np.empty(len(order), np.int8)
     verdict[order] = decided
     return order, verdict
+
+
+def select_every(
+    object_key: np.ndarray, jd: np.ndarray, candid: np.ndarray, tiebreak: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose all detections of each object but for duplicates; arguments and results as `select`."""
+    order = np.lexsort((tiebreak, candid, jd, object_key))
+    _, group = np.unique(object_key[order], return_inverse=True)
+    decided = np.full(len(order), KEPT, np.int8)
+    decided[_repeats(group, candid[order])] = DUPLICATE
+    verdict = np.empty(len(order), np.int8)
+    verdict[order] = decided
+    return order, verdict
+
+
+CHOICES = {"sequence": select, "latest": select_latest, "every": select_every}
 
 
 def _walk(

@@ -13,6 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -30,12 +31,13 @@ from jtss import dataset, devices, invocation
 from jtss.config import named, settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.inference import classify, missing, predict
+from jtss.inference import classify, missing, packets, predict
 from jtss.inference import model as inference_model
-from jtss.inference.table import Row
+from jtss.inference.packets import Trajectories
+from jtss.inference.table import PacketRow, Row
 from jtss.metrics import priors as class_priors
 from jtss.pretrained import file, load
-from jtss.schema import CLASS_NAMES, COLOUR_NAMES, Sequences
+from jtss.schema import CLASS_NAMES, COLOUR_NAMES, KIND_NAMES, Sequences
 from jtss.version import __version__
 
 Given = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Mapping  # one source of alerts
@@ -146,9 +148,9 @@ def _read_alerts(
     allwise: str | os.PathLike | AllWise | None,
     *,
     histories: bool = True,
-    latest: bool = False,
+    choice: str = "sequence",
 ) -> Alerts:
-    """As `read_alerts`; without what packets tell of the past, or with the latest alert of each object alone."""
+    """As `read_alerts`; without what packets tell of the past, or with another choice of alerts, see `ingest`."""
     with ExitStack() as files, _one_family():
         catalogue = _catalogue(allwise)
         folder = files.enter_context(tempfile.TemporaryDirectory(prefix="jtss."))
@@ -156,7 +158,7 @@ def _read_alerts(
         given = Counter()
         items = _items(sources, given, histories)
         ingested = files.enter_context(
-            ingest.ingest_items(items, workdir=folder, pad_edges=True, histories=histories, latest=latest)
+            ingest.ingest_items(items, workdir=folder, pad_edges=True, histories=histories, choice=choice)
         )
         if given and not ingested.ledger.kept and not ingested.dropped_by_object():
             reasons = ingested.ledger.as_dict()["dropped"] or ingested.ledger.as_dict()["notes"]
@@ -282,55 +284,85 @@ class Model:
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
         priors: Mapping[str, float] | None = None,
+        per_object: bool = False,
     ) -> Table:
         """Say what the objects of alert packets are.
 
         Args:
-            alerts: as `read_alerts` takes or gives them.
+            alerts: as `read_alerts` takes or gives them; a model of packets needs them as it takes them.
             allwise: catalogue, as in `read_alerts`.
             calibrated: scale the probabilities by the temperature of the model.
             priors: class priors, the fraction of each class of the model among the objects, as {"AGN": 0.318, "SN":
                 0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". None: for the
                 priors that the model learnt with, which are equal ones for the pretrained models.
+            per_object: of a model of packets, answer the latest packet of each object, not every one.
 
         Returns:
-            A row per object: object_id, candid (of the last detection read; masked where there is none), class (""
-            where not classified), probability (of that class), n_detections, P_… of each class (NaN where not
-            classified), note ("" or a remark, or why the object is not classified). `meta` says which model made it
-            (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
+            A row per object, of a model of packets per packet: object_id, candid (of the last detection read; masked
+            where there is none), class ("" where not classified), probability (of that class), n_detections, P_… of
+            each class (NaN where not classified), note ("" or a remark, or why the object is not classified). Of a
+            model of packets also n_limits and n_stamps that it read, and missing, the groups of values that were not
+            there. `meta` says which model made it (model, version, jtss), of how many alerts read and kept, and how
+            many objects have AllWISE magnitudes.
 
         Raises:
-            InputError: as `read_alerts`; the model has no temperature; or the priors are of other classes, do not add
-                up to 1, or those that the model learnt with are not known.
+            InputError: as `read_alerts`; the model has no temperature; the priors are of other classes, do not add up
+                to 1, or those that the model learnt with are not known; or `per_object` is asked of a model of
+                sequences.
         """
         with _one_family():
             wanted = None if priors is None else class_priors.normalised(priors)
-            answer, classifier = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
-        of_packets = bool(self.trained.config.packet.rows)
-        if of_packets and isinstance(alerts, Alerts):
-            raise InputError(f"{self.name} reads the latest packet of each object: expected the packets, not {alerts}")
-        given = (
-            nullcontext(alerts)
-            if isinstance(alerts, Alerts)
-            else _read_alerts(alerts, allwise=None, histories=of_packets, latest=of_packets)
-        )
+            adjust, classifier = classify.adjustment(self.trained, calibrated=calibrated, class_priors=wanted)
+        if self._of_packets:
+            answer = partial(packets.answers, self.trained, adjust=adjust)
+            return self._table_of_packets(alerts, allwise, per_object, answer, classifier)
+        if per_object:
+            raise InputError(f"per_object=True: {self.name} answers each object once; expected a model of packets")
+        answer, _ = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
+        given = nullcontext(alerts) if isinstance(alerts, Alerts) else _read_alerts(alerts, None, histories=False)
         rows = []
         with given as read:
             classify.classify(
                 answer,
                 read.batches(allwise),
                 classifier,
-                lambda long: rows.extend(map(_wide, _by_object(long))),
+                lambda long: rows.extend(map(_wide, _by_packet(long))),
                 notes=read._ingested.notes(),
                 rejected=read.rejected,
             )
-            n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)
+            return self._described(_table(rows, self.classes), read, classifier.version)
+
+    def _table_of_packets(self, alerts, allwise, per_object: bool, answer, classifier) -> Table:
+        rows = []
+        with self._packets(alerts, per_object) as read:
+            ingested = read._ingested
+            classify.classify_packets(
+                answer,
+                read.batches(allwise),
+                classifier,
+                lambda long: rows.extend(map(_wide_of_packet, _by_packet(long))),
+                notes=ingested.notes_of_alerts(),
+                unread=ingested.unread_objects() if per_object else ingested.unread_alerts(),
+            )
+            return self._described(_table_of_packets(rows, self.classes), read, classifier.version)
+
+    @property
+    def _of_packets(self) -> bool:
+        return bool(self.trained.config.packet.rows)
+
+    def _packets(self, alerts: Given | Iterable[Given], per_object: bool) -> Alerts:
+        if isinstance(alerts, Alerts):
+            raise InputError(f"{self.name} reads packets with all that they tell: expected the packets, not {alerts}")
+        return _read_alerts(alerts, None, choice="latest" if per_object else "every")
+
+    def _described(self, table: Table, read: Alerts, version: str) -> Table:
+        """The table with its `meta`."""
+        n_nameless = sum(lost.n_alerts for lost in read.rejections() if not lost.object_id)
         if n_nameless:
             _warn(f"{n_nameless} alerts of unknown objects could not be read")
-        table = _table(rows, self.classes)
         table.meta = {
             "model": self.name,
-            "version": classifier.version,
+            "version": version,
             "jtss": __version__,
             "read": read.ledger["read"],
             "kept": read.ledger["kept"],
@@ -340,6 +372,38 @@ class Model:
             matched = (notes[name] for name in (ingest.ALLWISE_MATCHED, ingest.ALLWISE_WITHOUT))
             table.meta["allwise"] = crossmatch.counted(*matched, len(read))
         return table
+
+    def trajectory(
+        self,
+        alerts: Given | Iterable[Given],
+        allwise: str | os.PathLike | AllWise | None = None,
+        calibrated: bool = False,
+        priors: Mapping[str, float] | None = None,
+        per_object: bool = True,
+    ) -> Table:
+        """How the answers of a model of packets came about: its probabilities after each row of each packet.
+
+        Args:
+            alerts, allwise, calibrated, priors: as in `classify`.
+            per_object: of the latest packet of each object, or of every one.
+
+        Returns:
+            A row per row of a packet, in time order: object_id and candid (of the alert), jd [day], kind ("alert",
+            "detection" or "limit"), fid (1 = g, 2 = r, 3 = i, 0 = not given), magnitude (of a limit its depth; NaN =
+            not given), P_… of each class. The last row of a packet is the answer that `classify` gives.
+
+        Raises:
+            InputError: as `classify`; or this is a model of sequences, which answers once.
+        """
+        if not self._of_packets:
+            raise InputError(f"{self.name} answers once, by {self.n_detections} alerts; expected a model of packets")
+        with _one_family():
+            wanted = None if priors is None else class_priors.normalised(priors)
+            adjust, classifier = classify.adjustment(self.trained, calibrated=calibrated, class_priors=wanted)
+        with self._packets(alerts, per_object) as read:
+            batches = read.batches(allwise)
+            parts = [packets.trajectories(self.trained, sequences, adjust) for sequences in batches]
+            return self._described(_table_of_trajectories(parts, self.classes), read, classifier.version)
 
     def predict_proba(self, data: str | os.PathLike | Dataset | Sequences | Alerts) -> np.ndarray:
         """[N, L] float32 probabilities of the N objects, NaN rows where it cannot say (too few detections, no pixels).
@@ -365,16 +429,47 @@ def _opened(data: str | os.PathLike | Dataset | Alerts) -> Dataset | Alerts:
     return data if isinstance(data, Dataset | Alerts) else open_dataset(data)
 
 
-def _by_object(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    return (list(group) for _, group in groupby(rows, key=lambda row: row.oid))
+def _by_packet(rows: Iterable[Row | PacketRow]) -> Iterator[list]:
+    """The rows of each packet, or object, which are one per class, or a single one without class."""
+    return (list(group) for _, group in groupby(rows, key=lambda row: (row.oid, row.candid)))
 
 
-def _wide(rows: Sequence[Row]) -> tuple[str, int | None, int, str, dict[str, float], str]:
-    """One for the rows of an object, which are one per class, or a single one without class."""
+def _wide(rows: Sequence[Row | PacketRow]) -> tuple[str, int | None, int, str, dict[str, float], str]:
+    """One for the rows of `_by_packet`."""
     first = rows[0]
     chances = {row.class_name: row.probability for row in rows if row.class_name}
     best = next((row.class_name for row in rows if row.ranking == 1), "")
     return first.oid, first.candid, first.n_detections, best, chances, first.note
+
+
+def _wide_of_packet(rows: Sequence[PacketRow]) -> tuple:
+    return *_wide(rows), rows[0].n_limits, rows[0].n_stamps, rows[0].missing or ""
+
+
+def _table_of_packets(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
+    table = _table([row[:-3] for row in rows], classes)
+    table["n_limits"] = np.array([row[-3] for row in rows], np.int32)
+    table["n_stamps"] = np.array([row[-2] for row in rows], np.int32)
+    table["missing"] = np.array([row[-1] for row in rows], str)
+    return table
+
+
+def _table_of_trajectories(parts: Sequence[Trajectories], classes: Sequence[str]) -> Table:
+    columns = [np.concatenate(values) for values in zip(*parts, strict=True)]
+    ids, candid, jd, kind, fid, magnitude, probabilities = columns
+    table = Table(
+        {
+            "object_id": ids.astype(str),
+            "candid": candid,
+            "jd": jd,
+            "kind": np.array(KIND_NAMES)[kind],
+            "fid": fid,
+            "magnitude": magnitude,
+        }
+    )
+    for name, values in zip(classes, probabilities.T, strict=True):
+        table[f"P_{name}"] = values
+    return table
 
 
 def _table(rows: Sequence[tuple], classes: Sequence[str]) -> Table:

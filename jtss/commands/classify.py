@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from jtss import files
@@ -10,8 +11,8 @@ from jtss.errors import InputError
 
 HELP = "say what alert packets are of"
 DESCRIPTION = (
-    "Classify alert packets: a table with a row per object and class. Every object has a row; one that cannot be"
-    " classified has a row that says why."
+    "Classify alert packets: a table with a row per object and class, of a model of packets per packet and class. Every"
+    " object or packet has a row; one that cannot be classified has a row that says why."
 )
 DEFAULT_OUT = Path("predictions.csv")
 
@@ -30,7 +31,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="TABLE", type=Path, help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)"
     )
     add_alert_options(parser)
+    add_packet_options(parser)
     add_screening(parser)
+
+
+def add_packet_options(parser) -> None:
+    """What a model of packets answers."""
+    parser.add_argument(
+        "--per-object",
+        action="store_true",
+        default=None,
+        help="a model of packets answers the latest packet of each object, not every one",
+    )
+    parser.add_argument(
+        "--trajectory",
+        metavar="TABLE",
+        type=Path,
+        help="table to write of the probabilities after each row of a packet, by a model of packets",
+    )
 
 
 def add_alert_options(parser) -> None:
@@ -72,32 +90,27 @@ def add_priors(parser) -> None:
 def run(options: argparse.Namespace) -> int:
     from data_prep import crossmatch, ingest
     from jtss.commands import cache
-    from jtss.inference import classify, predict, screening, table
+    from jtss.inference.classify import summary
+    from jtss.inference.table import check_name
     from jtss.metrics import priors
     from jtss.pretrained import load
-    from jtss.schema import COLOUR_NAMES
 
     out = options.out or DEFAULT_OUT
-    table.check_name(out)
-    outputs = {"out": out, "picture": options.picture, "rejects": options.rejects}
+    outputs = {"out": out} | {name: getattr(options, name) for name in ("trajectory", "picture", "rejects")}
+    for path in filter(None, (out, options.trajectory)):
+        check_name(path)
     files.check_outputs(outputs, [options.allwise, *options.alerts], force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     of_packets = bool(model.config.packet.rows)
-    if of_packets and options.screen_bogus:
-        raise InputError(f"--screen-bogus: {model.label} reads one packet, expected a model of sequences to screen for")
-    screener = options.screen_bogus and load.load_screener(options.screen_bogus)
-    for warning in (*model.warnings, *(screener.warnings if screener else ())):
+    _check_for_model(options, model, of_packets)
+    for warning in model.warnings:
         common.warn(warning)
     wanted = None if options.priors is None else priors.parse(options.priors)
-    probabilities, classifier = classify.answering(model, calibrated=bool(options.calibrated), class_priors=wanted)
-    reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
+    given = {"calibrated": bool(options.calibrated), "class_priors": wanted}
+    classifier, write = (_packets if of_packets else _sequences)(options, out, model, given)
     allwise = options.allwise and crossmatch.load(options.allwise)
-    if allwise is None and reads_colours:
-        common.warn("no --allwise given: the AllWISE colours count as missing")
-    if allwise is not None and not reads_colours:
-        common.warn(f"--allwise: {model.label} reads no AllWISE colours, so the catalogue changes nothing")
-    besides = (out, options.picture, options.rejects, options.allwise)
+    _warn_of_allwise(options, model)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
         ingest.ingest(
@@ -105,31 +118,100 @@ def run(options: argparse.Namespace) -> int:
             workdir=folder,
             pad_edges=True,
             histories=of_packets,
-            latest=of_packets,
-            passed_over=besides,
+            choice=("latest" if options.per_object else "every") if of_packets else "sequence",
+            passed_over=(*outputs.values(), options.allwise),
         ) as ingested,
     ):
         _account_for(ingested, options)
-        with table.open_table(out) as write:
-            tally = classify.classify(
-                probabilities,
-                ingested.batches(allwise=allwise),
-                classifier,
-                write,
-                notes=ingested.notes(),
-                rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
-                screen=predict.screen_with(screener) if screener else screening.no_screening,
-            )
+        tally = write(ingested, ingested.batches(allwise=allwise))
     if allwise is not None:
         n_matched, n_without = (ingested.ledger.notes[n] for n in (ingest.ALLWISE_MATCHED, ingest.ALLWISE_WITHOUT))
         say = common.say if n_matched or not ingested.n_objects else common.warn
         say(crossmatch.report(allwise, n_matched, n_without, ingested.n_objects))
-    print(f"\n{classify.summary(tally, classifier.classes)}\n\ntable: {out}")
+    print(f"\n{summary(tally, classifier.classes, 'packets' if of_packets else 'objects')}\n\ntable: {out}")
+    if options.trajectory:
+        print(f"trajectory: {options.trajectory}")
     if options.picture:
         from jtss.reports import stamps
 
         print(stamps.draw(options.picture, tally, classifier.name))
     return 0
+
+
+def _check_for_model(options: argparse.Namespace, model, of_packets: bool) -> None:
+    """Raise InputError for options that the model does not know."""
+    if of_packets and options.screen_bogus:
+        raise InputError(f"--screen-bogus: {model.label} reads one packet, expected a model of sequences to screen for")
+    for name in ("per_object", "trajectory"):
+        if getattr(options, name) and not of_packets:
+            raise InputError(
+                f"--{name.replace('_', '-')}: {model.label} answers each object once, by its first"
+                f" {model.config.n_detections} alerts; expected a model of packets"
+            )
+
+
+def _warn_of_allwise(options: argparse.Namespace, model) -> None:
+    from jtss.schema import COLOUR_NAMES
+
+    reads_colours = bool(set(model.config.metadata.static) & set(COLOUR_NAMES))
+    if options.allwise is None and reads_colours:
+        common.warn("no --allwise given: the AllWISE colours count as missing")
+    if options.allwise is not None and not reads_colours:
+        common.warn(f"--allwise: {model.label} reads no AllWISE colours, so the catalogue changes nothing")
+
+
+def _sequences(options: argparse.Namespace, out: Path, model, given: dict) -> tuple:
+    """What answers for a model of sequences, and a function that writes its table and returns the tally."""
+    from jtss.inference import classify, predict, screening, table
+    from jtss.pretrained import load
+
+    answer, classifier = classify.answering(model, **given)
+    screener = options.screen_bogus and load.load_screener(options.screen_bogus)
+    for warning in screener.warnings if screener else ():
+        common.warn(warning)
+
+    def write(ingested, batches):
+        with table.open_table(out) as write_rows:
+            return classify.classify(
+                answer,
+                batches,
+                classifier,
+                write_rows,
+                notes=ingested.notes(),
+                rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
+                screen=predict.screen_with(screener) if screener else screening.no_screening,
+            )
+
+    return classifier, write
+
+
+def _packets(options: argparse.Namespace, out: Path, model, given: dict) -> tuple:
+    """As `_sequences`, for a model of packets; the function writes their trajectories, too, if they are asked for."""
+    from jtss.inference import classify, packets, table
+
+    adjust, classifier = classify.adjustment(model, **given)
+    columns = table.trajectory_columns(classifier.classes)
+
+    def write(ingested, batches):
+        with ExitStack() as tables:
+            write_rows = tables.enter_context(table.open_table(out, table.PACKET_COLUMNS))
+            beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
+
+            def follow(sequences) -> None:
+                found = packets.trajectories(model, sequences, adjust)
+                beside(table.trajectory_rows(classifier.classes, found))
+
+            return classify.classify_packets(
+                lambda sequences: packets.answers(model, sequences, adjust),
+                batches,
+                classifier,
+                write_rows,
+                notes=ingested.notes_of_alerts(),
+                unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
+                **({"follow": follow} if beside else {}),
+            )
+
+    return classifier, write
 
 
 def _account_for(ingested, options: argparse.Namespace) -> None:

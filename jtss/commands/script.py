@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jtss.commands import classify, common, evaluate, explain
 
+OF_PACKETS = ("per_object", "trajectory")
 HELP = DESCRIPTION = "Evaluate a trained model, classify alert packets with it, or explain its answers."
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="folders, Avro files, tar archives"
     )
     classify.add_alert_options(alerts)
+    classify.add_packet_options(alerts)
     parser.add_argument(
         "--explain",
         metavar="OBJECT",
@@ -55,16 +57,15 @@ def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
     of_data, of_alerts = (
         ("data", "split", "purity", "ablations"),
-        ("allwise", "calibrated", "picture", "rejects", "force"),
+        ("allwise", "calibrated", "picture", "rejects", "force", *OF_PACKETS),
     )
     foreign = _given(options, of_data if options.alerts else of_alerts)
     if options.alerts and len(options.ckpt) > 1 and not options.explain:
         options.usage_error(f"--ckpt: {len(options.ckpt)} models, expected one with --alerts")
     if foreign:
         options.usage_error(f"{foreign}: only {'without' if options.alerts else 'with'} --alerts")
-    useless = _given(
-        options, ("split", "priors", "purity", "ablations", "calibrated", "picture", "rejects", "force", "screen_bogus")
-    )
+    of_others = ("split", "priors", "purity", "ablations", "calibrated", "picture", "rejects", "force", "screen_bogus")
+    useless = _given(options, (*of_others, *OF_PACKETS))
     if options.explain and useless:
         options.usage_error(f"{useless}: only without --explain")
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from jtss.inference.predict import Predict
 from jtss.metrics.classification import LEAST_PROBABILITY, cross_entropy
 from jtss.metrics.intervals import Interval
-from jtss.schema import Sequences
 
 COLDEST, HOTTEST = 0.05, 20.0
 LEAST_OBJECTS = 30
@@ -32,16 +30,6 @@ def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     logits = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST_PROBABILITY)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def calibrated(predict: Predict, temperature: float) -> Predict:
-    """A classifier whose probabilities are scaled."""
-
-    def scaled_predict(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        indices, probabilities = predict(sequences)
-        return indices, scaled(probabilities, temperature)
-
-    return scaled_predict
 
 
 def fit(probabilities: np.ndarray, labels: np.ndarray) -> float:

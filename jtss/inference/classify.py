@@ -1,20 +1,30 @@
 """Classify objects in batches as they come from alert packets, and lose none."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from jtss import views
 from jtss.errors import InputError
 from jtss.inference import calibration
 from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
+from jtss.inference.packets import Adjust, Answers
 from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict, predict
 from jtss.inference.screening import SCREENED, Screen, no_screening
-from jtss.inference.table import TOO_FEW, Classifier, Write, classified_rows, rejected_rows
+from jtss.inference.table import (
+    TOO_FEW,
+    Classifier,
+    Write,
+    classified_rows,
+    packet_rows,
+    rejected_rows,
+    unread_rows,
+)
 from jtss.invocation import option, spelled
 from jtss.metrics import priors
 from jtss.schema import Sequences
@@ -80,6 +90,55 @@ def classify(
     return tally
 
 
+def classify_packets(
+    answer: Callable[[Sequences], Answers],
+    batches: Iterable[Sequences],
+    classifier: Classifier,
+    write: Write,
+    *,
+    notes: Mapping[tuple[str, int], str],
+    unread: Iterable[tuple[str, int | None, str]],
+    follow: Callable[[Sequences], object] = lambda sequences: None,
+) -> Tally:
+    """Write the rows of every packet: of the alerts in `batches`, then of those that could not be read.
+
+    Args:
+        answer: the classifier, see `packets.answers`.
+        batches: objects with at least one usable alert; every alert is answered.
+        classifier: what to write beside the probabilities.
+        write: takes rows.
+        notes: remark by object id and candid, for alerts that have one.
+        unread: object id, candid and reason of each alert that could not be used.
+        follow: is given each batch as well, to tell how its answers came about.
+    """
+    tally = Tally(Counter(), Counter(), [])
+    for sequences in batches:
+        answered = answer(sequences)
+        write(packet_rows(classifier, answered, notes))
+        follow(sequences)
+        _count_packets(tally, sequences, answered, classifier, notes)
+    for oid, candid, reason in unread:
+        write(unread_rows(classifier, [(oid, candid, reason)]))
+        tally.unclassified[reason] += 1
+    return tally
+
+
+def _count_packets(
+    tally: Tally,
+    sequences: Sequences,
+    answered: Answers,
+    classifier: Classifier,
+    notes: Mapping[tuple[str, int], str],
+) -> None:
+    for i, best in enumerate(answered.probabilities.argmax(axis=1)):
+        name = classifier.classes[int(best)]
+        if tally.by_class[name] < SHOWN_PER_CLASS:
+            alone = views.first(sequences, answered.object[i : i + 1], answered.which[i : i + 1])
+            note = notes.get((str(answered.object_id[i]), int(answered.candid[i])), "")
+            tally.shown.append(portrait(alone, 0, classifier.classes, answered.probabilities[i], 1, note=note))
+        tally.by_class[name] += 1
+
+
 def _lack(classifier: Classifier, sequences: Sequences) -> Missing:
     if classifier.reads is None:
         return Missing(np.zeros(sequences.n_objects, bool), [""] * sequences.n_objects)
@@ -108,11 +167,11 @@ def _count(
         tally.by_class[name] += 1
 
 
-def summary(tally: Tally, classes: tuple[str, ...]) -> str:
-    """The tally as text, one number a line."""
-    lines = [("objects classified", tally.by_class.total())]
+def summary(tally: Tally, classes: tuple[str, ...], of: str = "objects") -> str:
+    """The tally of objects, or of alerts, as text, one number a line."""
+    lines = [(f"{of} classified", tally.by_class.total())]
     lines += [(f"  {name}", tally.by_class[name]) for name in classes]
-    lines += [("objects without class", tally.unclassified.total())]
+    lines += [(f"{of} without class", tally.unclassified.total())]
     # That screening rejected nothing is worth a line, too.
     lines += [
         (f"  {reason}", count) for reason, count in tally.unclassified.most_common() if count or reason == SCREENED
@@ -121,10 +180,10 @@ def summary(tally: Tally, classes: tuple[str, ...]) -> str:
     return "\n".join(f"{name:<{width}}  {count:>9,}" for name, count in lines)
 
 
-def answering(
+def adjustment(
     model: Model, *, calibrated: bool = False, class_priors: Mapping[str, float] | None = None
-) -> tuple[Predict, Classifier]:
-    """What answers for a trained model, and what the table says of it: the version tells how its answers were changed.
+) -> tuple[Adjust, Classifier]:
+    """What is done to the probabilities of a trained model, and what a table says of it: its version tells of both.
 
     Args:
         model: the trained model.
@@ -134,13 +193,32 @@ def answering(
     Raises:
         ValueError: no temperature, other classes than the model has, or the priors that it learnt with are not known.
     """
-    answer, described = partial(predict, model), classifier(model, calibrated)
+    steps, described = [], classifier(model, calibrated)
     if calibrated:
-        answer = calibration.calibrated(answer, model.temperature)
+        steps.append(partial(calibration.scaled, temperature=model.temperature))
     if class_priors is not None:
         wanted = priors.class_priors(class_priors, model.config.classes, balanced=True)
-        answer = with_priors(answer, wanted.proportions, learnt_priors(model))
+        steps.append(partial(priors.reweighted, proportions=wanted.proportions, learnt=learnt_priors(model)))
         described = described._replace(version=f"{described.version}.priors")
+
+    def adjust(probabilities: np.ndarray) -> np.ndarray:
+        for step in steps:
+            probabilities = step(probabilities).astype(np.float32)
+        return probabilities
+
+    return adjust, described
+
+
+def answering(
+    model: Model, *, calibrated: bool = False, class_priors: Mapping[str, float] | None = None
+) -> tuple[Predict, Classifier]:
+    """What answers for a trained model of sequences, with its `adjustment`, and what the table says of it."""
+    adjust, described = adjustment(model, calibrated=calibrated, class_priors=class_priors)
+
+    def answer(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        indices, probabilities = predict(model, sequences)
+        return indices, adjust(probabilities)
+
     return answer, described
 
 
@@ -160,16 +238,6 @@ def learnt_priors(model: Model) -> np.ndarray:
             f"{option('priors')}: {model.label} does not say how many objects of each class it learnt from"
         ) from None
     return counts / counts.sum()
-
-
-def with_priors(predict: Predict, wanted: np.ndarray, learnt: np.ndarray) -> Predict:
-    """A classifier for other class priors [L] than those it learnt with; see `jtss.metrics.priors.reweighted`."""
-
-    def reweighted_predict(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        indices, probabilities = predict(sequences)
-        return indices, priors.reweighted(probabilities, wanted, learnt).astype(np.float32)
-
-    return reweighted_predict
 
 
 def classifier(run: Model, calibrated: bool = False) -> Classifier:

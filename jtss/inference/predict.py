@@ -49,9 +49,20 @@ def in_parts(batch: Batch) -> Iterator[Batch]:
 
 
 def probabilities(model: Model, batch: Batch) -> np.ndarray:
-    """[B, L] float32 for up to `BATCH_SIZE` objects, the mean over the members of the model.
+    """[B, L] float32 for up to `BATCH_SIZE` objects, of packets after their last row; see `_mean`."""
+    answers = _mean(model, batch)
+    return answers[:, -1] if model.config.packet.rows else answers
 
-    A batch is filled up to one of two sizes, so that two programs serve all.
+
+def after_rows(model: Model, batch: Batch) -> np.ndarray:
+    """[B, R, L] float32 of up to `BATCH_SIZE` packets after each of their rows, whatever where there is none."""
+    return _mean(model, batch)
+
+
+def _mean(model: Model, batch: Batch) -> np.ndarray:
+    """The mean over the members of the model; a batch is filled up to one of two sizes, so that two programs serve all.
+
+    Of packets after each of their rows.
     """
     n_objects = len(batch.static)
     size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
@@ -68,7 +79,7 @@ def _network(config: Config) -> Config:
 @partial(jax.jit, static_argnums=0)
 def _forward(config: Config, variables: Variables, batch: Batch) -> jax.Array:
     logits, _ = network.apply(config, variables, batch, train=False)
-    return jax.nn.softmax(logits[:, -1] if config.packet.rows else logits)
+    return jax.nn.softmax(logits)
 
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

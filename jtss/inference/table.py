@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,8 @@ import numpy as np
 
 from jtss import files, views
 from jtss.config.settings import Config
-from jtss.schema import Sequences
+from jtss.inference.packets import Answers, Trajectories
+from jtss.schema import KIND_NAMES, Sequences
 
 TOO_FEW = "too_few_detections"
 
@@ -43,6 +45,32 @@ class Row(NamedTuple):
     note: str
 
 
+class PacketRow(NamedTuple):
+    """One class of one packet; one that could not be classified has one row, without class.
+
+    Attributes:
+        oid, candid: of the alert; candid None: none, or of alerts that cannot be read.
+        n_detections: that its packet tells, the alert among them.
+        note, and the others between: as `Row` has them.
+        n_limits: upper limits that its packet tells.
+        n_stamps: 1, or 0 where its crop has no pixel or the model reads none.
+        missing: groups of what the model reads that are not there, as "counters, history"; None where not classified.
+    """
+
+    oid: str
+    candid: int | None
+    n_detections: int
+    classifier_name: str
+    classifier_version: str
+    class_name: str | None
+    probability: float | None
+    ranking: int | None
+    note: str
+    n_limits: int
+    n_stamps: int
+    missing: str | None
+
+
 COLUMNS = {  # type by name, and whether it may be missing
     "oid": ("string", False),
     "candid": ("int64", True),
@@ -54,6 +82,8 @@ COLUMNS = {  # type by name, and whether it may be missing
     "ranking": ("int32", True),
     "note": ("string", False),
 }
+PACKET_COLUMNS = COLUMNS | {"n_limits": ("int32", False), "n_stamps": ("int32", False), "missing": ("string", True)}
+Columns = Mapping[str, tuple[str, bool]]
 
 
 class Classifier(NamedTuple):
@@ -109,35 +139,73 @@ def classified_rows(
             yield Row(*start, name, float(str(probability)), int(rank), remark)
 
 
+def packet_rows(classifier: Classifier, answers: Answers, notes: Mapping[tuple[str, int], str]) -> Iterator[PacketRow]:
+    """L rows for each of K packets.
+
+    Args:
+        classifier: what made the probabilities.
+        answers: to the packets.
+        notes: remark by object id and candid, for packets that have one.
+    """
+    ranks = rankings(answers.probabilities)
+    for i, (oid, candid) in enumerate(zip(map(str, answers.object_id), answers.candid.tolist(), strict=True)):
+        start = (oid, candid, int(answers.n_detections[i]), classifier.name, classifier.version)
+        end = (notes.get((oid, candid), ""), int(answers.n_limits[i]), int(answers.n_stamps[i]), answers.missing[i])
+        for name, probability, rank in zip(classifier.classes, answers.probabilities[i], ranks[i], strict=True):
+            yield PacketRow(*start, name, float(str(probability)), int(rank), *end)
+
+
+def unread_rows(classifier: Classifier, unread: Iterable[tuple[str, int | None, str]]) -> Iterator[PacketRow]:
+    """One row for each packet, by object id and candid, that could not be read, with the reason."""
+    for oid, candid, reason in unread:
+        yield PacketRow(oid, candid, 0, classifier.name, classifier.version, None, None, None, reason, 0, 0, None)
+
+
+def trajectory_columns(classes: Sequence[str]) -> Columns:
+    """Columns of a table of answers after each row of packets."""
+    start = {"oid": ("string", False), "candid": ("int64", False), "jd": ("float64", False), "kind": ("string", False)}
+    chances = {f"P_{name}": ("float32", False) for name in classes}
+    return start | {"fid": ("int32", True), "magnitude": ("float32", True)} | chances
+
+
+def trajectory_rows(classes: Sequence[str], trajectories: Trajectories) -> Iterator[NamedTuple]:
+    """A row for each row of packets: the alert whose packet tells it, when and what it is, and the probabilities."""
+    row_of = namedtuple("TrajectoryRow", trajectory_columns(classes))
+    for oid, candid, jd, kind, fid, magnitude, chances in zip(*trajectories, strict=True):
+        known = None if np.isnan(magnitude) else float(str(magnitude))
+        numbers = (float(str(chance)) for chance in chances)
+        yield row_of(str(oid), int(candid), float(jd), KIND_NAMES[kind], int(fid) or None, known, *numbers)
+
+
 def rejected_rows(classifier: Classifier, reasons: Mapping[str, str]) -> Iterator[Row]:
     """One row for each object (id → reason) of which no detection could be used."""
     for oid, reason in reasons.items():
         yield Row(oid, None, 0, classifier.name, classifier.version, None, None, None, reason)
 
 
-Write = Callable[[Iterable[Row]], None]
+Write = Callable[[Iterable[NamedTuple]], None]
 
 
 @contextmanager
-def _csv_writer(path: Path) -> Iterator[Write]:
+def _csv_writer(path: Path, columns: Columns) -> Iterator[Write]:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
+        writer.writerow(columns)
         yield lambda rows: writer.writerows(rows)
 
 
 @contextmanager
-def _jsonl_writer(path: Path) -> Iterator[Write]:
+def _jsonl_writer(path: Path, columns: Columns) -> Iterator[Write]:
     with open(path, "w", encoding="utf-8") as file:
         yield lambda rows: file.writelines(json.dumps(row._asdict()) + "\n" for row in rows)
 
 
 @contextmanager
-def _parquet_writer(path: Path) -> Iterator[Write]:
+def _parquet_writer(path: Path, columns: Columns) -> Iterator[Write]:
     import pyarrow as pa  # here, because it takes long to load, and other formats do without
     import pyarrow.parquet as pq
 
-    types = pa.schema([pa.field(name, getattr(pa, kind)(), nullable) for name, (kind, nullable) in COLUMNS.items()])
+    types = pa.schema([pa.field(name, getattr(pa, kind)(), nullable) for name, (kind, nullable) in columns.items()])
     with pq.ParquetWriter(path, types) as writer:
         yield lambda rows: writer.write_table(pa.Table.from_pylist([row._asdict() for row in rows], types))
 
@@ -152,13 +220,14 @@ def check_name(path: Path) -> None:
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[Write]:
+def open_table(path: Path, columns: Columns = COLUMNS) -> Iterator[Write]:
     """Open a table for writing, batch by batch; yields a function that takes rows.
 
     A table is whole or not there; see `jtss.files.replaced`.
 
     Args:
         path: name ending in .csv, .parquet or .jsonl.
+        columns: type of each by name, and whether it may be missing; the rows are named tuples of these.
 
     Raises:
         ValueError: unknown extension.
@@ -172,7 +241,11 @@ def open_table(path: Path) -> Iterator[Write]:
             write_rows(rows)
 
     try:
-        with files.replaced(path) as unfinished, files.naming(path), WRITERS[path.suffix](unfinished) as write_rows:
+        with (
+            files.replaced(path) as unfinished,
+            files.naming(path),
+            WRITERS[path.suffix](unfinished, columns) as write_rows,
+        ):
             try:
                 yield write
             except BaseException as error:

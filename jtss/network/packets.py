@@ -44,11 +44,20 @@ def every(sequences: Sequences, config: Config, since_jd: np.ndarray | float = -
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
-    """A packet for the first alert of each object, of all its rows, but the latest `MOST_ROWS` of very many."""
+    """A packet for the first alert of each object; see `of_alerts`."""
     objects = np.arange(sequences.n_objects)
-    begin, end = views.packet_rows(sequences, objects, 0 * objects)
+    return of_alerts(sequences, config, objects, 0 * objects)
+
+
+def of_alerts(sequences: Sequences, config: Config, objects: np.ndarray, which: np.ndarray) -> Examples:
+    """A packet for each of some alerts, of all its rows, but the latest `MOST_ROWS` of very many.
+
+    Args:
+        objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
+    """
+    begin, end = views.packet_rows(sequences, objects, which)
     n_rows = min(_padded(int((end - begin).max(initial=1))), MOST_ROWS)
-    return _examples(sequences, objects, 0 * objects, config, n_rows, np.full(len(objects), -np.inf))
+    return _examples(sequences, objects, which, config, n_rows, np.full(len(objects), -np.inf))
 
 
 def _padded(n_rows: int) -> int:
@@ -82,7 +91,7 @@ def _examples(
     stamp = sequences.stamp_row[end - 1]
     seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
     seen = seen if config.stamp.channels else seen[..., :0]
-    no_stamp = _masked(sequences.stamps, config)[stamp]
+    no_stamp = _masked(sequences.stamps[stamp], config)
     return Examples(
         stamps=source_crops(seen[stamp[:, None]], config.stamp).astype(np.float16),
         dynamic=dynamic,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_prep.sequences import KEPT, MAX_APART_ARCSEC, VERDICTS, apart, select, select_latest
+from data_prep.sequences import KEPT, MAX_APART_ARCSEC, VERDICTS, apart, select, select_every, select_latest
 
 # Times on a grid of 3 hours, so that gaps of exactly 6 hours are common.
 ROWS = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 24), st.integers(1, 12)), max_size=40)
@@ -60,6 +60,15 @@ def test_the_latest_is_the_last_that_is_no_duplicate(rows):
         mine = [i for i in order if rows[i][0] == name and not duplicates[i]]
         assert [VERDICTS[verdict[i]] for i in mine] == ["before_the_latest"] * (len(mine) - 1) + ["kept"]
     assert [VERDICTS[v] == "duplicate_candid" for v in verdict] == duplicates
+
+
+@given(ROWS)
+def test_every_one_is_kept_that_is_no_duplicate(rows):
+    names, jd, candid = columns(rows)
+    order, verdict = select_every(names, jd, candid, np.arange(len(rows)))
+    assert all(rows[a] <= rows[b] for a, b in pairwise(order))
+    duplicates = ["duplicate_candid" if what == "duplicate_candid" else "kept" for what in plain_loop(rows)]
+    assert [VERDICTS[v] for v in verdict] == duplicates
 
 
 @given(ROWS, st.randoms(use_true_random=False))

@@ -11,7 +11,6 @@ import pytest
 from helpers.made_runs import TINY, caller, make_run, table_of, write_data
 from helpers.make_packets import night, save
 from jtss import files
-from jtss.inference import calibration, predict
 from jtss.pretrained import file
 from jtss.pretrained.file import ModelError
 from jtss.reports import card, export
@@ -84,13 +83,3 @@ def test_the_card_tells(folder):
     trained = file.read(folder / "files" / "warm.h5")
     assert "Temperature 50.000, fitted to the validation split" in card.text("warm", trained, "77")
     assert "Temperature" not in card.text("plain", replace(trained, temperature=None), "77")
-
-
-def test_a_calibrated_classifier_answers_for_the_same_objects():
-    def some(_):
-        return np.array([0, 2]), np.array([[0.8, 0.2], [0.5, 0.5]], np.float32)
-
-    indices, p = calibration.calibrated(some, 0.5)(None)
-    assert indices.tolist() == [0, 2]
-    np.testing.assert_allclose(p, [[16 / 17, 1 / 17], [0.5, 0.5]], rtol=1e-6)
-    assert predict.Model.temperature is None

@@ -1,0 +1,160 @@
+"""What a model of packets answers to packets: the classes after the last row, or after every row, and what it had read.
+
+An answer is of one alert: its packet, with the detections and limits of 30 days before it. Other alerts of the object
+change it by what their packets tell of the time before this one, and by nothing that is later.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import schema
+from jtss.config.settings import Config
+from jtss.inference import predict
+from jtss.inference.model import Model
+from jtss.network import packets
+from jtss.network.inputs import Examples, standardised
+from jtss.network.parts import NO_ROW, Rows
+from jtss.schema import ALERT, LIMIT, NO_STAMP, Sequences
+
+STAMPS, HISTORY = "stamps", "history"
+AT_ONCE = 256  # packets in memory as the network reads them
+
+
+class Answers(NamedTuple):
+    """The answers to K packets.
+
+    Attributes:
+        object_id: [K] object array of str. candid: [K] int64, of the alert.
+        object, which: [K] int64; the alert is number `which` of the alerts of this object of the sequences.
+        probabilities: [K, L] float32.
+        n_detections: [K] int64, read, the alert among them. n_limits: [K] int64.
+        n_stamps: [K] int64, 0 or 1.
+        missing: [K] object array of str; groups of what the model reads that were not there: "counters, history", ""
+            for none.
+    """
+
+    object_id: np.ndarray
+    candid: np.ndarray
+    object: np.ndarray
+    which: np.ndarray
+    probabilities: np.ndarray
+    n_detections: np.ndarray
+    n_limits: np.ndarray
+    n_stamps: np.ndarray
+    missing: np.ndarray
+
+
+class Trajectories(NamedTuple):
+    """The answers after each of T rows of packets, one packet after the other, in time order.
+
+    Attributes:
+        object_id: [T] object array of str. candid: [T] int64, of the alert whose packet tells the row.
+        jd: [T] float64 [day]. kind, fid: [T] int8; as `Sequences` has them.
+        magnitude: [T] float32 [mag]; of a detection its magpsf, of a limit its depth, diffmaglim; NaN = not given.
+        probabilities: [T, L] float32.
+    """
+
+    object_id: np.ndarray
+    candid: np.ndarray
+    jd: np.ndarray
+    kind: np.ndarray
+    fid: np.ndarray
+    magnitude: np.ndarray
+    probabilities: np.ndarray
+
+
+Adjust = Callable[[np.ndarray], np.ndarray]  # probabilities [B, L] → others [B, L]
+
+
+def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Answers:
+    """The answer to every alert of N objects, one at the least, object by object in time order.
+
+    Args:
+        model: of packets.
+        adjust: calibrates the probabilities, or turns them to other class priors.
+    """
+    parts = [_answers(model.config, sequences, *part) for part in _in_parts(model, sequences)]
+    joined = Answers(*map(np.concatenate, zip(*parts, strict=True)))
+    return joined._replace(probabilities=adjust(joined.probabilities))
+
+
+def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Trajectories:
+    """The answers after every row of the packet of every alert; arguments as `answers` has them."""
+    parts = [_trajectories(sequences, *part) for part in _in_parts(model, sequences)]
+    joined = Trajectories(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return joined._replace(probabilities=adjust(joined.probabilities))
+
+
+def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, np.ndarray]]:
+    """Some alerts at a time: of which object and its how many, what is read of them, and [B, R, L] after each row."""
+    objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
+    began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
+    which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
+    for first in range(0, len(objects), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        read = packets.of_alerts(sequences, model.config, objects[some], which[some])
+        batch = standardised(read, model.statistics)
+        after = [predict.after_rows(model, part) for part in predict.in_parts(batch)]
+        yield objects[some], which[some], read, np.concatenate(after)
+
+
+def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """[B] int64: the row of each alert."""
+    first_alert = np.cumsum(sequences.n_alerts) - sequences.n_alerts
+    return np.flatnonzero(sequences.kind == ALERT)[first_alert[objects] + which]
+
+
+def _answers(
+    config: Config, sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: np.ndarray
+) -> Answers:
+    kind, has_stamp = read.rows.kind, (read.rows.stamp_at != NO_STAMP).any(axis=1) & bool(config.stamp.channels)
+    return Answers(
+        object_id=sequences.object_id[objects],
+        candid=sequences.candid[_alert_rows(sequences, objects, which)],
+        object=objects,
+        which=which,
+        probabilities=after[:, -1],
+        n_detections=((kind != NO_ROW) & (kind != LIMIT)).sum(axis=1),
+        n_limits=(kind == LIMIT).sum(axis=1),
+        n_stamps=has_stamp.astype(np.int64),
+        missing=_missing(config, read, has_stamp),
+    )
+
+
+def _missing(config: Config, read: Examples, has_stamp: np.ndarray) -> np.ndarray:
+    """Which groups of what `config` reads are not there, of each packet."""
+    names = (*config.metadata.dynamic, *config.metadata.static)
+    unknown = np.isnan(np.concatenate([read.dynamic[:, -1], read.static], axis=1))
+    absent = {
+        group: unknown[:, [name in members for name in names]].all(axis=1)
+        for group, members in schema.METADATA_GROUPS.items()
+        if not {*members}.isdisjoint(names)
+    }
+    absent[HISTORY] = (read.rows.kind != NO_ROW).sum(axis=1) == 1
+    if config.stamp.channels:
+        absent[STAMPS] = ~has_stamp
+    table = np.stack(list(absent.values()), axis=1)
+    texts = (", ".join(group for group, is_absent in zip(absent, row, strict=True) if is_absent) for row in table)
+    return np.array([*texts], object)
+
+
+def _trajectories(
+    sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: np.ndarray
+) -> Trajectories:
+    rows: Rows = read.rows
+    packet, place = np.nonzero(rows.kind != NO_ROW)
+    alert = _alert_rows(sequences, objects, which)
+    row = alert[packet] - (rows.kind.shape[1] - 1 - place)
+    kind = rows.kind[packet, place]
+    metadata = dict(zip(schema.METADATA_NAMES, sequences.metadata[row].T, strict=True))
+    return Trajectories(
+        object_id=sequences.object_id[objects][packet],
+        candid=sequences.candid[alert][packet],
+        jd=sequences.jd[row],
+        kind=np.where(place == rows.kind.shape[1] - 1, ALERT, kind).astype(np.int8),
+        fid=sequences.fid[row],
+        magnitude=np.where(kind == LIMIT, metadata["diffmaglim"], metadata["magpsf"]),
+        probabilities=after[packet, place],
+    )
