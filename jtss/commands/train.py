@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration")
     add("--out", metavar="DIR", type=Path, help="run directory (default: runs/<config>-<date>-<time>)")
     add("--seeds", metavar="K", type=int, default=1, help="train an ensemble of K seeds, as one program where it fits")
+    add(
+        "--encoder",
+        metavar="MODEL",
+        type=Path,
+        help="begin with the stamp encoder of a model that was trained on the same data set",
+    )
     add("--stream", action="store_true", help="read batches from the file even where the training set fits in memory")
     add(
         "--distributed",
@@ -47,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
-    if options.resume and (options.set or options.out or options.seeds != 1):
+    if options.resume and (options.set or options.out or options.seeds != 1 or options.encoder):
         options.usage_error(
-            "--resume takes everything from the run directory; --set, --out and --seeds do not go with it"
+            "--resume takes everything from the run directory; --set, --out, --seeds and --encoder do not go with it"
         )
     if options.seeds < 1:
         options.usage_error(f"--seeds {options.seeds}: expected at least 1")
@@ -102,6 +108,7 @@ def list_configs() -> None:
 def _train(options: argparse.Namespace) -> int:
     from jtss.config import named
     from jtss.config.settings import override
+    from jtss.pretrained import load
     from jtss.training import trainer
     from jtss.training.signals import StopSignals
 
@@ -117,6 +124,7 @@ def _train(options: argparse.Namespace) -> int:
             n_seeds=options.seeds,
             stream=options.stream,
             say=_say,
+            encoder=options.encoder and load.load_model(options.encoder),
         )
     config, prepared = training.directories[0].config, training.prepared
     read = "packets" if config.packet.rows else f"sequences of {config.n_detections} detections"

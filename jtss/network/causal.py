@@ -157,7 +157,8 @@ def apply(
     """Logits of a batch of packets after each of their rows.
 
     Args:
-        config, variables, batch, train, key, rotation_range_deg: as `network.apply` has them.
+        config, variables, batch, train, key, rotation_range_deg: as `network.apply` has them; but stamps may be given
+            of the first packets alone, where the others have none.
 
     Returns:
         [B, R, L] logits, whatever where there is no row; and no batch statistics.
@@ -170,6 +171,7 @@ def apply(
     stamps = None
     if config.stamp.channels:
         stamps = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
+        stamps = jnp.pad(stamps, ((0, len(batch.static) - len(stamps)), (0, 0), (0, 0)))
 
     def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
         embedded = embed(config, params, rows, dynamic, stamps)

@@ -24,9 +24,23 @@ def hides(config: Config) -> bool:
 
 
 def draw(config: Config, key: jax.Array, n_objects: int) -> jax.Array:
-    """[B, G] bool: which groups are hidden from each object, each drawn by itself."""
+    """[B, G] bool: which groups are hidden from each object, each drawn by itself.
+
+    But for the stamps of packets: those of the last ones of a batch, which is drawn by chance itself, so that they need
+    not be encoded; see `n_with_stamps`.
+    """
     rates = _rates(config)
-    return jax.random.uniform(key, (n_objects, len(rates))) < jnp.array([rates])
+    drawn = jax.random.uniform(key, (n_objects, len(rates))) < jnp.array([rates])
+    if config.packet.rows:
+        drawn = drawn.at[:, groups(config).index("stamps")].set(
+            jnp.arange(n_objects) >= n_with_stamps(config, n_objects)
+        )
+    return drawn
+
+
+def n_with_stamps(config: Config, n_objects: int) -> int:
+    """Of how many packets of a batch, the first ones, the stamps are seen."""
+    return n_objects - int(config.hide.stamps * n_objects)
 
 
 def shortened(config: Config, key: jax.Array, batch: Batch) -> Batch:

@@ -171,7 +171,10 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
         batch = hiding.shortened(config, older_key, batch)
     if hiding.hides(config):
         hiding_key, model_key = jax.random.split(model_key)
-        batch = hiding.hide(config, batch, hiding.draw(config, hiding_key, len(batch.static)))
+        n_objects = len(batch.static)
+        batch = hiding.hide(config, batch, hiding.draw(config, hiding_key, n_objects))
+        if config.packet.rows:
+            batch = batch._replace(stamps=batch.stamps[: hiding.n_with_stamps(config, n_objects)])
 
     def loss_of(params: dict) -> tuple[jax.Array, dict]:
         variables = {"params": params, "batch_stats": state.variables["batch_stats"]}

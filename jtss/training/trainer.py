@@ -17,7 +17,8 @@ from jtss import dataset, devices
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.invocation import spelled
+from jtss.inference.model import Model, version
+from jtss.invocation import option, spelled
 from jtss.runs import directory, ensemble, provenance
 from jtss.runs.directory import RunDirectory
 from jtss.training import loop, step
@@ -71,7 +72,15 @@ class Training(NamedTuple):
 
 
 def start(
-    config: Config, data: Path, out: Path, *, command: str, say: Say, n_seeds: int = 1, stream: bool = False
+    config: Config,
+    data: Path,
+    out: Path,
+    *,
+    command: str,
+    say: Say,
+    n_seeds: int = 1,
+    stream: bool = False,
+    encoder: Model | None = None,
 ) -> Training:
     """Make new run directories.
 
@@ -83,13 +92,17 @@ def start(
         say: is told what takes long or is unusual.
         n_seeds: how many trainings that differ in the seed.
         stream: leave the training set in its file even where it fits into memory.
+        encoder: a trained model whose stamp encoder the runs begin with; None: with random weights.
 
     Raises:
-        InputError: data that cannot be read or do not fit.
+        InputError: data that cannot be read or do not fit; or an encoder of another shape, or that has seen objects of
+            the test.
         FileExistsError: something is at `out`.
     """
     devices.check_divisible(config.training.batch_size)
     content_hash = dataset.attributes(data)["content_hash"]
+    if encoder is not None:
+        _check_encoder(encoder, config, data)
     numbers = [config.training.seed + i for i in range(n_seeds)]
     configs = {out: config}
     if len(numbers) > 1:
@@ -99,13 +112,40 @@ def start(
         directory.require_new(folder, its_config, content_hash)
     prepared = prepare(data, config, stream=stream, say=say)
     record = provenance_of(command, data, config)
+    if encoder is not None:
+        record["encoder"] = f"{encoder.label} {version(encoder)}"
     at_once = fitting(list(configs.values()), prepared.source, prepared.chunks)
     directories = [
         directory.create(folder, its_config, prepared.statistics, record) for folder, its_config in configs.items()
     ]
     if len(numbers) > 1:
         ensemble.write(out, config, numbers, at_once)
+    if encoder is not None:
+        for one in directories:
+            one.states().save(_beginning_with(encoder, one.config))
     return Training(out, directories, at_once, prepared)
+
+
+def _check_encoder(encoder: Model, config: Config, data: Path) -> None:
+    """Raise InputError where the encoder of a model does not fit, or has seen objects that `data` keeps for tests."""
+    for name in ("stamp", "encoder"):
+        theirs, ours = (settings.to_dict(of)[name] for of in (encoder.config, config))
+        if different := settings.differences(theirs, ours, (encoder.label, "here")):
+            raise InputError(f"{option('encoder')}: {'; '.join(f'{name}.{each}' for each in different)}")
+    if encoder.provenance["data_hash"] != dataset.attributes(data)["content_hash"]:
+        raise InputError(
+            f"{option('encoder')}: {encoder.label} was trained on other data ({encoder.provenance['data']}) than"
+            f" {data}, and may have seen objects that are for its test; expected a model of the same data set"
+        )
+
+
+def _beginning_with(encoder: Model, config: Config) -> TrainState:
+    """The state before the first step, with the stamp encoder of a model (of an ensemble, of its first member)."""
+    state = step.init_state(config)
+    weights = jax.tree.map(np.asarray, encoder.members[0].variables["params"]["encoder"])
+    params = {**state.variables["params"], "encoder": weights}
+    variables = {**state.variables, "params": params}
+    return state._replace(variables=variables, best=state.best._replace(variables=variables))
 
 
 def resume(run: Path, *, say: Say, warn: Say, data: Path | None = None, stream: bool = False) -> Training:

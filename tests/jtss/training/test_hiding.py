@@ -99,6 +99,16 @@ def test_parts_of_a_packet_are_hidden(lost, kind, stamp_at):
     assert np.asarray(found.dynamic).sum() == found.dynamic.size - ("counters" in lost) * 5 * 4
 
 
+def test_stamps_are_hidden_from_the_last_packets_of_a_batch_other_groups_from_any():
+    config = override(PACKETS, ["hide.stamps=0.6"])
+    drawn = np.asarray(hiding.draw(config, jax.random.key(0), 2000))
+    assert hiding.n_with_stamps(config, 2000) == 800
+    np.testing.assert_array_equal(drawn[:, PARTS.index("stamps")], np.arange(2000) >= 800)
+    history = drawn[:, PARTS.index("history")]
+    for half in (history[:1000], history[1000:]):
+        assert half.mean() == pytest.approx(config.hide.history, abs=0.05)
+
+
 def test_some_packets_begin_later_at_any_of_their_rows():
     batch = packets(*[[NO_ROW, ALERT, LIMIT, DETECTION, ALERT]] * 4000)
     found = hiding.shortened(PACKETS, jax.random.key(0), batch).rows
