@@ -69,12 +69,17 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
         return explanation.find(dataset.read(path), options.objects, str(path)), str(path)
     from data_prep import crossmatch, ingest
 
-    where = ", ".join(map(str, options.alerts))
+    where, of_packets = ", ".join(map(str, options.alerts)), bool(model.config.packet.rows)
     allwise = options.allwise and crossmatch.load(options.allwise)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
         ingest.ingest(
-            options.alerts, workdir=folder, pad_edges=True, histories=False, passed_over=[options.allwise]
+            options.alerts,
+            workdir=folder,
+            pad_edges=True,
+            histories=of_packets,
+            choice="every" if of_packets else "sequence",
+            passed_over=[options.allwise],
         ) as ingested,
     ):
         return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where

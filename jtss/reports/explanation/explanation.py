@@ -14,7 +14,7 @@ from jtss.inference import model, predict
 from jtss.inference.model import Model
 from jtss.network import inputs
 from jtss.network.parts import Batch
-from jtss.reports.explanation import occlusion
+from jtss.reports.explanation import occlusion, packet, packet_page
 from jtss.reports.explanation.occlusion import Occlusion
 from jtss.reports.explanation.page import html
 from jtss.reports.page import percent, to_json
@@ -47,12 +47,25 @@ def explain_all(
     Raises:
         ValueError, OSError: as `explain` and `write`.
     """
+    _check_alike(runs)
     for one in objects:
-        document, explained = explain(runs, one, source, command)
-        json_path, html_path = write(folder, document, explained)
+        if runs[0].config.packet.rows:
+            document, of_packet = packet.explain(runs[0], one, source, command)
+            text = packet_page.html(document, of_packet)
+        else:
+            document, explained = explain(runs, one, source, command)
+            text = html(document, explained.one, explained.stamps, explained.occlusion)
+        json_path, html_path = write(folder, document, text)
         why = document["explained"]
         prediction = f"{why['class']} {percent(why['probability'])} by {why['run']}"
         say(f"{document['object_id']}: {prediction}\n  page: {html_path}\n  numbers: {json_path}")
+
+
+def _check_alike(runs: Sequence[Model]) -> None:
+    """Raise ValueError where a model of packets is to be explained beside another model."""
+    of_packets = [run.label for run in runs if run.config.packet.rows]
+    if of_packets and len(runs) > 1:
+        raise ValueError(f"{of_packets[0]} reads packets and answers after every row: expected no model beside it")
 
 
 def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) -> list[Sequences]:
@@ -76,17 +89,14 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
     """Everything that an explanation says of one object, as plain values, and what to draw.
 
     Args:
-        runs: trained models; the first that can read the object is explained.
+        runs: trained models of sequences; the first that can read the object is explained.
         one: a single object.
         source: where it is from.
         command: the command line.
 
     Raises:
-        ValueError: none of the models can read the object, or one reads packets.
+        ValueError: none of the models can read the object.
     """
-    for run in runs:
-        if run.config.packet.rows:
-            raise ValueError(f"{run.label} reads packets, expected a model of sequences: no other can be explained yet")
     one = views.alerts(one)
     able = [run for run in runs if run.config.n_detections <= one.n_rows[0]]
     if not able:
@@ -147,20 +157,10 @@ def _rests_on(run: Model, one: Sequences) -> tuple[dict, Explained]:
         "class": run.config.classes[which],
         "probability": float(p[0, which]),
         "log_odds": float(occlusion.log_odds(p, which)[0]),
-        "occlusion": occluded and _occlusion(occluded, run.config.stamp.channels),
+        "occlusion": occluded and occlusion.as_dict(occluded, run.config.stamp.channels),
         "metadata": _metadata(run, chosen, ask, batch, which),
     }
     return numbers, Explained(one, batch.stamps[0].astype(np.float32), occluded)
-
-
-def _occlusion(occluded: Occlusion, channels: Sequence[str]) -> dict:
-    return {
-        "channels": list(channels),
-        "patch_pixels": occluded.side,
-        "places_pixels": occluded.places.tolist(),
-        "largest_drop": occluded.drop.max(axis=(2, 3)).tolist(),
-        "drop": occluded.drop.tolist(),
-    }
 
 
 def _metadata(
@@ -187,8 +187,8 @@ def _metadata(
     return sorted(entries, key=lambda entry: -abs(entry["log_odds_change"]))
 
 
-def write(folder: Path, document: dict, explained: Explained) -> tuple[Path, Path]:
-    """Write OBJECT.json and OBJECT.html into `folder`; returns their paths.
+def write(folder: Path, document: dict, text: str) -> tuple[Path, Path]:
+    """Write OBJECT.json and the page OBJECT.html into `folder`; returns their paths.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -196,7 +196,6 @@ def write(folder: Path, document: dict, explained: Explained) -> tuple[Path, Pat
     folder.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^\w.-]", "_", document["object_id"]).lstrip(".") or "object"
     json_path, html_path = folder / f"{stem}.json", folder / f"{stem}.html"
-    page = html(document, explained.one, explained.stamps, explained.occlusion)
     files.write(json_path, to_json(document))
-    files.write(html_path, page)
+    files.write(html_path, text)
     return json_path, html_path

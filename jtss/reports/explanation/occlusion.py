@@ -4,9 +4,11 @@ Both ask the trained network again with something withheld. They do not show tha
 that others can stand in for may matter more than its change tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jtss.inference import predict
@@ -69,9 +71,20 @@ def occlusion(ask: Probabilities, one: Batch, which: int, side: int = PATCH, ste
             top, left = places[row], places[column]
             grey = np.median(image[detection, :, :, channel])
             image[detection, top : top + side, left : left + side, channel] = grey
-        asked = Batch(stamps, *(np.repeat(values, len(part), axis=0) for values in (one.dynamic, one.static)))
+        asked = jax.tree.map(partial(np.repeat, repeats=len(part), axis=0), one)._replace(stamps=stamps)
         after[first : first + len(part)] = ask(asked)[:, which]
     return Occlusion(places, side, before - after.reshape(n, channels, len(places), len(places)))
+
+
+def as_dict(occluded: Occlusion, channels: Sequence[str]) -> dict:
+    """As plain values, for a document."""
+    return {
+        "channels": list(channels),
+        "patch_pixels": occluded.side,
+        "places_pixels": occluded.places.tolist(),
+        "largest_drop": occluded.drop.max(axis=(2, 3)).tolist(),
+        "drop": occluded.drop.tolist(),
+    }
 
 
 def _places(size: int, side: int, step: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`jtss classify` and the Python API with a model of packets: the latest packet of each object, with all it tells."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -163,9 +164,13 @@ def test_no_bogus_is_screened_for_it_nor_by_it(run, tmp_path, capsys):
     assert "reads packets; bogus screening needs a model of sequences" in capsys.readouterr().err
 
 
-def test_it_is_not_explained(run, tmp_path, capsys):
+def test_it_explains_the_latest_alert(run, tmp_path, capsys):
     save(tmp_path / "alerts", later())
     words = ("--alerts", tmp_path / "alerts", "--out", tmp_path / "pages")
-    for models in ((run, "ZTF18a"), ("n1_baseline", "ZTF18a", "--beside", run)):
-        assert jtss("explain", *models, *words) == 2
-        assert "reads packets, expected a model of sequences: no other can be explained yet" in capsys.readouterr().err
+    assert jtss("explain", run, "ZTF18a", *words) == 0
+    document = json.loads((tmp_path / "pages" / "ZTF18a.json").read_text())
+    assert document["candid"] == 11
+    assert [row["kind"] for row in document["rows"]] == ["detection", "limit", "detection", "limit", "alert"]
+    assert "<img" in (tmp_path / "pages" / "ZTF18a.html").read_text()
+    assert jtss("explain", "n1_baseline", "ZTF18a", "--beside", run, *words) == 2
+    assert "reads packets and answers after every row: expected no model beside it" in capsys.readouterr().err

@@ -85,9 +85,7 @@ def test_mistakes_are_named(evaluate, tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_that_is_no_file_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(explanation, "html", lambda *_: "page")
-    explained = explanation.Explained(None, None, None)
-    paths = explanation.write(tmp_path, {"object_id": "../../x/<y>"}, explained)
+def test_a_name_that_is_no_file_name(tmp_path):
+    paths = explanation.write(tmp_path, {"object_id": "../../x/<y>"}, "page")
     assert {path.parent for path in paths} == {tmp_path}
     assert paths[0].name == "_.._x__y_.json"

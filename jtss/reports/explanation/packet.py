@@ -1,0 +1,147 @@
+"""From a trained model of packets and one alert to an explanation: row by row, what it says and what that rests on.
+
+A row, the stamps or a group of values counts for as much as the log-odds of the class fall when the model is asked
+again without it. Two that tell the same may each seem to count for nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jtss import schema
+from jtss.inference import model, packets, predict
+from jtss.inference.model import Model
+from jtss.inference.packets import HISTORY, STAMPS
+from jtss.network.inputs import standardised
+from jtss.network.packets import of_alerts
+from jtss.network.parts import NO_ROW, Batch
+from jtss.reports.explanation import occlusion
+from jtss.reports.explanation.occlusion import Occlusion
+from jtss.reports.stamps import FILTERS
+from jtss.runs import provenance
+from jtss.schema import KIND_NAMES, Sequences
+from jtss.training import hiding
+
+EXPLAIN_VERSION = 1
+
+
+class ExplainedPacket(NamedTuple):
+    """What the pictures need beside the numbers.
+
+    Attributes:
+        alert: the alert that is explained, as an object of one row.
+        stamps: [1, S, S, C]; as the model reads them.
+        occlusion: of these; None for a model without images, or an alert without a stamp.
+    """
+
+    alert: Sequences
+    stamps: np.ndarray
+    occlusion: Occlusion | None
+
+
+def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict, ExplainedPacket]:
+    """Everything that an explanation says of the latest alert of an object, as plain values, and what to draw.
+
+    Args:
+        run: a trained model of packets.
+        one: a single object.
+        source: where it is from.
+        command: the command line.
+    """
+    read = of_alerts(one, run.config, np.zeros(1, np.int64), one.n_alerts - 1)
+    batch = standardised(read, run.statistics)
+    after = predict.after_rows(run, batch)[0]
+    best, ask = int(after[-1].argmax()), partial(predict.probabilities, run)
+    seen, answered = packets.trajectories(run, one), packets.answers(run, one)
+    mine = seen.candid == answered.candid[-1]
+    places = np.flatnonzero(read.rows.kind[0] != NO_ROW)
+    label = int(one.label[0])
+    has_stamp = bool(answered.n_stamps[-1])
+    occluded = occlusion.occlusion(ask, batch, best) if has_stamp else None
+    classes = run.config.classes
+    document = {
+        "explain_version": EXPLAIN_VERSION,
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "source": source,
+        "object_id": str(one.object_id[0]),
+        "candid": int(answered.candid[-1]),
+        "true_class": schema.CLASS_NAMES[label] if label >= 0 else None,
+        "rows": _rows(seen, mine, classes, _without_rows(ask, batch, places[:-1], best)),
+        "explained": {
+            "run": run.label,
+            "version": model.version(run),
+            "class": classes[best],
+            "probability": float(after[-1, best]),
+            "probabilities": dict(zip(classes, map(float, after[-1]), strict=True)),
+            "log_odds": float(occlusion.log_odds(after[-1:], best)[0]),
+            "n_detections": int(answered.n_detections[-1]),
+            "n_limits": int(answered.n_limits[-1]),
+            "missing": str(answered.missing[-1]),
+            "groups": _groups(run, ask, batch, best, answered.missing[-1].split(", ")),
+            "occlusion": occluded and occlusion.as_dict(occluded, run.config.stamp.channels),
+        },
+        "versions": provenance.versions(),
+    }
+    return document, ExplainedPacket(_alone(one), batch.stamps[0].astype(np.float32), occluded)
+
+
+def _alone(one: Sequences) -> Sequences:
+    """The latest alert of an object as an object of one row."""
+    return schema.select_rows(one, np.zeros(1, np.int64), np.flatnonzero(one.kind == schema.ALERT)[-1:], np.arange(2))
+
+
+def _rows(seen: packets.Trajectories, mine: np.ndarray, classes: Sequence[str], changes: np.ndarray) -> list[dict]:
+    """One entry per row of the packet, with how much the log-odds fall without it; the alert itself stays."""
+    mine = np.flatnonzero(mine)
+    last_jd = seen.jd[mine[-1]]
+    changes = [*map(float, changes), None]
+    best = seen.probabilities[mine].argmax(axis=1)
+    return [
+        {
+            "days": float(seen.jd[i] - last_jd),
+            "kind": KIND_NAMES[seen.kind[i]],
+            "filter": FILTERS.get(int(seen.fid[i]), "unknown"),
+            "magnitude": float(seen.magnitude[i]),
+            "class": classes[best[number]],
+            "changes_the_class": bool(number and best[number] != best[number - 1]),
+            "probabilities": dict(zip(classes, map(float, seen.probabilities[i]), strict=True)),
+            "log_odds_change": change,
+        }
+        for number, (i, change) in enumerate(zip(mine, changes, strict=True))
+    ]
+
+
+def _without_rows(ask: occlusion.Probabilities, batch: Batch, places: np.ndarray, which: int) -> np.ndarray:
+    """[T] how much the log-odds of a class fall where the row at each of these places is not there."""
+    kinds = np.repeat(batch.rows.kind, len(places), axis=0)
+    kinds[np.arange(len(places)), places] = NO_ROW
+    return _falls(ask, batch, which, [batch._replace(rows=batch.rows._replace(kind=kind[None])) for kind in kinds])
+
+
+def _groups(run: Model, ask: occlusion.Probabilities, batch: Batch, which: int, missing: Sequence[str]) -> list[dict]:
+    """One entry per group that is there: what the log-odds lose without it, those that count most first."""
+    read = {*run.config.metadata.dynamic, *run.config.metadata.static}
+    members = {group: names for group, names in schema.METADATA_GROUPS.items() if not read.isdisjoint(names)}
+    parts = {HISTORY: (), **({STAMPS: ()} if run.config.stamp.channels else {})}
+    names = [name for name in (*members, *parts) if name not in missing]
+    everything = hiding.groups(run.config)
+    without = [hiding.hide(run.config, batch, np.array([group == name for group in everything])) for name in names]
+    falls = _falls(ask, batch, which, without)
+    entries = [{"name": name, "log_odds_change": float(fall)} for name, fall in zip(names, falls, strict=True)]
+    return sorted(entries, key=lambda entry: -abs(entry["log_odds_change"]))
+
+
+def _falls(ask: occlusion.Probabilities, batch: Batch, which: int, others: Sequence[Batch]) -> np.ndarray:
+    """[V] by how much the log-odds of a class fall from a packet to each of its versions."""
+    before = occlusion.log_odds(ask(batch), which)[0]
+    after = [np.zeros(0)]
+    for first in range(0, len(others), occlusion.AT_ONCE):
+        some = others[first : first + occlusion.AT_ONCE]
+        joined = jax.tree.map(lambda *leaves: np.concatenate([*map(np.asarray, leaves)]), *some)
+        after.append(occlusion.log_odds(ask(joined), which))
+    return before - np.concatenate(after)
