@@ -71,14 +71,22 @@ def _course(document: dict, explained: ExplainedPacket) -> str:
 
 
 def _in_words(rows: Sequence[dict]) -> str:
-    """Where the answer changed."""
-    first, changes = rows[0], [row for row in rows if row["changes_the_class"]]
+    """Where the answer changed, from the first detection on."""
+    first, *later = _detected(rows)
     if len(rows) == 1:
         return f"The packet tells nothing of the past: {first['class']} by the alert alone."
+    if not later:
+        return f"It was not detected in the 30 days before: {first['class']} by the alert and the limits."
+    changes = [row for row in later if row["changes_the_class"]]
     if not changes:
-        return f"{first['class']} from the first row on."
-    later = ", ".join(f"{row['class']} with the {row['kind']} {_ago(row['days'])}" for row in changes)
-    return f"{first['class']} after the first row, {later}."
+        return f"{first['class']} from the first detection on."
+    changed = ", ".join(f"{row['class']} with the {row['kind']} {_ago(row['days'])}" for row in changes)
+    return f"{first['class']} after the first detection, {changed}."
+
+
+def _detected(rows: Sequence[dict]) -> Sequence[dict]:
+    """The rows from the first detection on: before it there is nothing to classify."""
+    return rows[next(i for i, row in enumerate(rows) if row["kind"] != "limit") :]
 
 
 def _ago(days: float) -> str:
@@ -86,7 +94,7 @@ def _ago(days: float) -> str:
 
 
 def course_figure(rows: Sequence[dict]) -> bytes:
-    """Draw the light curve with its limits, and under it the probabilities after each row.
+    """Draw the light curve with its limits, and under it the probabilities after each row from the first detection on.
 
     Args:
         rows: in time order; see `packet.explain`.
@@ -106,10 +114,19 @@ def course_figure(rows: Sequence[dict]) -> bytes:
     upper.set_ylabel("magnitude", fontsize=12)
     tidy(upper)
     upper.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
-    likely = {name: None for row in rows for name, p in row["probabilities"].items() if p >= LEAST_SHOWN}
+    answered = _detected(rows)
+    likely = {name: None for row in answered for name, p in row["probabilities"].items() if p >= LEAST_SHOWN}
     for name in likely:
-        values = [100 * row["probabilities"][name] for row in rows]
-        lower.plot(days, values, "o-", color=CLASS_COLOURS.get(name, GREY), markersize=4, linewidth=1.6, label=name)
+        values = [100 * row["probabilities"][name] for row in answered]
+        lower.plot(
+            days[-len(answered) :],
+            values,
+            "o-",
+            color=CLASS_COLOURS.get(name, GREY),
+            markersize=4,
+            linewidth=1.6,
+            label=name,
+        )
     lower.set_ylim(-3, 103)
     lower.set_ylabel("probability [%]", fontsize=12)
     lower.set_xlabel("days from the alert", fontsize=12)
@@ -121,7 +138,7 @@ def course_figure(rows: Sequence[dict]) -> bytes:
 def _evidence(why: dict) -> str:
     if not why["groups"]:
         return ""
-    picture = ablation_figure(why["groups"], why["class"])
+    picture = ablation_figure(why["groups"], why["class"], "What is lost without each part")
     return page.section(
         "What the answer rests on",
         page.pictures([("What the answer loses without each part", picture)]),

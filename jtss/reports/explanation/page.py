@@ -118,12 +118,13 @@ def occlusion_figure(occlusion: Occlusion, stamps: np.ndarray, channels: Sequenc
     return png(figure)
 
 
-def ablation_figure(values: Sequence[dict], name: str) -> bytes:
-    """Draw the values that count most: to the right those that speak for the class.
+def ablation_figure(values: Sequence[dict], name: str, title: str = "Effect of each value") -> bytes:
+    """Draw the values, or groups of them, that count most: to the right those that speak for the class.
 
     Args:
         values: those that count most first; see `explanation.explain`.
         name: of the class.
+        title: above the picture.
     """
     shown = values[:N_VALUES]
     change = np.array([of["log_odds_change"] for of in shown])
@@ -133,8 +134,8 @@ def ablation_figure(values: Sequence[dict], name: str) -> bytes:
     axes.axvline(0, color="#222222", linewidth=0.8)
     axes.set_yticks(np.arange(len(shown)), [of["name"] for of in shown], fontsize=10)
     axes.invert_yaxis()
-    axes.set_xlabel(f"evidence for {name} (right) or against it: log-odds [nat]", fontsize=11)
-    axes.set_title("Effect of each value", fontsize=13)
+    axes.set_xlabel(f"evidence for {name} (right) or against it\nlog-odds [nat]", fontsize=11)
+    axes.set_title(title, fontsize=13)
     tidy(axes)
     axes.tick_params(axis="y", length=0)
     return png(figure)

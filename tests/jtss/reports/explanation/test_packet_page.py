@@ -40,22 +40,26 @@ def test_an_alert_without_a_past_has_a_page(run):
 
 
 @pytest.mark.parametrize(
-    ("classes", "expected"),
+    ("rows", "expected"),
     [
-        (["SN", "SN"], "SN from the first row on."),
-        (["VS", "SN"], "VS after the first row, SN with the alert itself."),
+        ([("SN", "alert")], "The packet tells nothing of the past: SN by the alert alone."),
         (
-            ["VS", "AGN", "SN"],
-            "VS after the first row, AGN with the limit 2.5 days before the alert, SN with the alert itself.",
+            [("VS", "limit"), ("SN", "alert")],
+            "It was not detected in the 30 days before: SN by the alert and the limits.",
+        ),
+        ([("AGN", "limit"), ("SN", "detection"), ("SN", "alert")], "SN from the first detection on."),
+        ([("VS", "detection"), ("SN", "alert")], "VS after the first detection, SN with the alert itself."),
+        (
+            [("VS", "detection"), ("AGN", "limit"), ("SN", "alert")],
+            "VS after the first detection, AGN with the limit 2.5 days before the alert, SN with the alert itself.",
         ),
     ],
 )
-def test_where_the_answer_changed_is_said(classes, expected):
-    kinds = (["detection", "limit", "alert"], [-9, -2.5, 0])
-    kinds = [each[-len(classes) :] for each in kinds]
-    changes = [False, *(a != b for a, b in pairwise(classes))]
-    rows = [
-        {"class": name, "kind": kind, "days": days, "changes_the_class": change}
-        for name, kind, days, change in zip(classes, *kinds, changes, strict=True)
+def test_where_the_answer_changed_is_said(rows, expected):
+    days = [-9, -2.5, 0][3 - len(rows) :]
+    changes = [False, *(a[0] != b[0] for a, b in pairwise(rows))]
+    entries = [
+        {"class": name, "kind": kind, "days": at, "changes_the_class": change}
+        for (name, kind), at, change in zip(rows, days, changes, strict=True)
     ]
-    assert packet_page._in_words(rows) == expected
+    assert packet_page._in_words(entries) == expected
