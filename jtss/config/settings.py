@@ -252,7 +252,10 @@ def _input_faults(config: Config) -> Iterator[str | bool]:
         distinct = len(set(names)) == len(names) >= least
         yield not distinct and f"{setting}={','.join(names)}: expected {least} or more names, none twice"
     strange = [name for name in config.subclasses if schema.CLASS_OF_SUBCLASS[name] not in config.classes]
-    yield bool(strange) and f"subclasses={','.join(strange)}: of none of the classes {', '.join(config.classes)}"
+    yield bool(strange) and (
+        f"subclasses={','.join(strange)}: of none of the classes {', '.join(config.classes)}, expected"
+        " subclasses of these, or none"
+    )
     yield bool(config.subclasses and not config.packet.rows) and (
         f"subclasses={','.join(config.subclasses)}: a model of sequences has none, expected packet.rows above 0"
     )
