@@ -118,7 +118,8 @@ def made(config: Config, n_objects: int) -> Labelled:
     stamps = rng.random((n_objects, n, side, side, len(config.stamp.channels)), np.float32)
     dynamic = rng.normal(size=(n_objects, n, len(config.metadata.dynamic))).astype(np.float32)
     static = rng.normal(size=(n_objects, len(config.metadata.static))).astype(np.float32)
-    return Labelled(Batch(stamps, dynamic, static), (np.arange(n_objects) % len(config.classes)).astype(np.int32))
+    label = (np.arange(n_objects) % len(config.classes)).astype(np.int32)
+    return Labelled(Batch(stamps, dynamic, static), label, np.full(n_objects, -1, np.int32))
 
 
 def require_equal(what: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-4) -> None:

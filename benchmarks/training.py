@@ -107,6 +107,7 @@ def made(config: Config, n_objects: int, seed: int) -> Examples:
         rng.normal(size=(n_objects, n, len(config.metadata.dynamic))).astype(np.float32),
         rng.normal(size=(n_objects, len(config.metadata.static))).astype(np.float32),
         (np.arange(n_objects) % len(config.classes)).astype(np.int32),
+        np.full(n_objects, -1, np.int32),
         np.zeros(n_objects, np.int8),
         np.arange(n_objects),
         np.ones((n_objects, 2), np.float32),

@@ -60,7 +60,8 @@ def build(
     Args:
         alerts: directories, Avro files, tar archives.
         out, command: the file to write, and what made it, stored in the file.
-        labels_path, allwise_path: CSV of objectId, label; catalogue of AllWISE sources; None = all missing.
+        labels_path, allwise_path: CSV of objectId, label and maybe subclass; catalogue of AllWISE sources; None = all
+            missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
         seed, workers: of the split; number of processes, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
@@ -73,6 +74,7 @@ def build(
     read = [Path(path) for path in (*alerts, labels_path, allwise_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
     known = labels.load(labels_path) if labels_path else None
+    subclasses = labels.load_subclasses(labels_path) if labels_path else {}
     allwise = crossmatch.load(allwise_path) if allwise_path else None
     besides = (out, rejects, labels_path, allwise_path)
     with (
@@ -82,11 +84,16 @@ def build(
     ):
         if rejects:
             write_rejects(rejects, ingested)
-        return _write(writer, ingested, known, allwise, seed)
+        return _write(writer, ingested, known, subclasses, allwise, seed)
 
 
 def _write(
-    writer: Writer, ingested: Ingested, known: dict[str, str] | None, allwise: crossmatch.AllWise | None, seed: int
+    writer: Writer,
+    ingested: Ingested,
+    known: dict[str, str] | None,
+    subclasses: dict[str, str],
+    allwise: crossmatch.AllWise | None,
+    seed: int,
 ) -> Built:
     if not ingested.n_objects:
         raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
@@ -94,7 +101,7 @@ def _write(
     source = crossmatch.groups(*ingested.positions.T)
     warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})
     label, n_alerts, remarks = [], [], []
-    for batch in ingested.batches(allwise=allwise, labels=usable):
+    for batch in ingested.batches(allwise=allwise, labels=usable, subclasses=subclasses):
         writer.append(batch)
         label.append(batch.label)
         n_alerts.append(batch.n_alerts)
@@ -102,7 +109,7 @@ def _write(
     split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
     if known is not None:
         notes = labels.notes(names, known) | labels.split_notes(label, n_alerts, split)
-        ingested.ledger.notes.update(notes)
+        ingested.ledger.notes.update(notes | labels.subclass_notes(names, known, subclasses))
         made, doubts = labels.splits_made(label, n_alerts, split)
         remarks.append(made)
         warnings.extend(doubts)

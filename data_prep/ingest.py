@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import crossmatch, history
-from data_prep.labels import encode
+from data_prep.labels import encode, encode_subclasses
 from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.alerts import Alert
 from data_prep.packets.avro import Block
@@ -269,6 +269,7 @@ class Ingested:
         objects_per_batch: int = OBJECTS_PER_BATCH,
         allwise: crossmatch.AllWise | None = None,
         labels: Mapping[str, str] | None = None,
+        subclasses: Mapping[str, str] | None = None,
     ) -> Iterator[Sequences]:
         """The sequences, sorted by object, a batch at a time, of no more than `ALERTS_PER_BATCH` alerts or one object.
 
@@ -277,7 +278,7 @@ class Ingested:
         Args:
             allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN. The
                 ledger's notes ALLWISE_MATCHED and ALLWISE_WITHOUT count the objects so far, see `crossmatch.report`.
-            labels: label by objectId.
+            labels, subclasses: label and subclass by objectId.
         """
         for name in (*history.NOTES, ALLWISE_MATCHED, ALLWISE_WITHOUT):
             self.ledger.notes.pop(name, None)
@@ -287,10 +288,12 @@ class Ingested:
         while first < self.n_objects:
             within = int(np.searchsorted(self._start, self._start[first] + ALERTS_PER_BATCH, side="right")) - 1
             last = min(max(within, first + 1), first + objects_per_batch, self.n_objects)
-            yield self._batch(first, last, allwise, labels or {})
+            yield self._batch(first, last, allwise, labels or {}, subclasses or {})
             first = last
 
-    def _batch(self, first: int, last: int, allwise, labels: Mapping[str, str]) -> Sequences:
+    def _batch(
+        self, first: int, last: int, allwise, labels: Mapping[str, str], subclasses: Mapping[str, str]
+    ) -> Sequences:
         groups = [self._rows(*group) for group in self._groups(first, last)]
         rows = np.concatenate([rows for rows, _ in groups])
         names = self.object_ids[first:last]
@@ -311,6 +314,7 @@ class Ingested:
             object_start=start,
             allwise=bands,
             label=encode(names, labels),
+            subclass=encode_subclasses(names, labels, subclasses),
             split=np.full(len(names), NO_SPLIT, np.int8),
         )
 

@@ -15,7 +15,9 @@ from jtss.schema import (
     KIND_NAMES,
     MAX_DETECTIONS,
     METADATA,
+    NO_SUBCLASS,
     SPLIT_NAMES,
+    SUBCLASSES,
     ZTF_MISSING,
 )
 
@@ -35,6 +37,7 @@ def summary(path: str | Path) -> str:
             f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
             f"created {file.attrs['created']}\n  by {file.attrs['command']}",
             _counts(file),
+            _subclasses(file),
             _missing(file),
             table(json.loads(file.attrs["ledger"])),
         )
@@ -52,6 +55,18 @@ def _counts(file: DataFile) -> str:
             if len(lengths_here):
                 counts = "".join(f"{(lengths_here >= n).sum():>9}" for n in lengths)
                 lines.append(f"{name:<12}{part_name:<12}{counts}")
+    return "\n".join(lines)
+
+
+def _subclasses(file: DataFile) -> str:
+    """Objects of each subclass that there is, by split."""
+    subclass, split = file["subclass"][:], file["split"][:]
+    parts = [*SPLIT_NAMES, "none"]
+    lines = [f"{'subclass':<14}" + "".join(f"{part:>12}" for part in parts)]
+    for code, name in [*enumerate(SUBCLASSES), (NO_SUBCLASS, "unknown")]:
+        of_split = np.bincount(split[subclass == code] % len(parts), minlength=len(parts))  # -1, none, is the last
+        if of_split.any():
+            lines.append(f"{name:<14}" + "".join(f"{count:>12}" for count in of_split))
     return "\n".join(lines)
 
 

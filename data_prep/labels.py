@@ -3,16 +3,26 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES, MAX_DETECTIONS, NO_SPLIT, SPLIT_NAMES, UNLABELLED
+from jtss.schema import (
+    CLASS_NAMES,
+    CLASS_OF_SUBCLASS,
+    MAX_DETECTIONS,
+    NO_SPLIT,
+    NO_SUBCLASS,
+    SPLIT_NAMES,
+    SUBCLASSES,
+    UNLABELLED,
+)
 
 REQUIRED = ("objectId", "label")
+OPTIONAL = "subclass"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -20,8 +30,8 @@ def load(path: str | Path) -> dict[str, str]:
     """Read the label of each object, as written.
 
     Args:
-        path: CSV with the columns objectId and label, in any case; others are ignored. An object may have many rows;
-            empty labels say nothing.
+        path: CSV with the columns objectId and label, in any case; others are ignored, but `load_subclasses` reads
+            subclass. An object may have many rows; empty labels say nothing.
 
     Returns:
         label by objectId, also those that are no class of ours.
@@ -31,27 +41,46 @@ def load(path: str | Path) -> dict[str, str]:
         InputError: not CSV in UTF-8, another separator, a column is missing or there twice, a row is too short or too
             long, a quote runs on over other rows, or an object has two labels; names the line where it begins.
     """
-    path = Path(path)
+    return _by_object(Path(path), "labels", ((line, name, label) for line, name, label, _ in _rows(Path(path))))
+
+
+def load_subclasses(path: str | Path) -> dict[str, str]:
+    """Read the subclass of each object, as written, from the column subclass of the same file; none without it.
+
+    Returns:
+        subclass by objectId, also those that are none of ours.
+
+    Raises:
+        FileNotFoundError, InputError: as `load`; or an object has two subclasses.
+    """
+    of_subclass = ((line, name, subclass) for line, name, _, subclass in _rows(Path(path)))
+    return _by_object(Path(path), "subclasses", of_subclass)
+
+
+def _by_object(path: Path, what: str, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """What rows say of objects, by objectId; nothing where they say nothing, and one thing of each object."""
+    said: dict[str, str] = {}
+    for line, object_id, text in rows:
+        if text and said.setdefault(object_id, text) != text:
+            raise InputError(f"{path}: object {object_id} has two {what}, {said[object_id]} and {text} (line {line})")
+    return said
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """The line where a row begins, its objectId, its label, and its subclass, "" without one."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file (labels)")
-    labels: dict[str, str] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            for line, object_id, label in _rows(path, file):
-                if label and labels.setdefault(object_id, label) != label:
-                    raise InputError(
-                        f"{path}: object {object_id} has two labels, {labels[object_id]} and {label} (line {line})"
-                    )
+            yield from _rows_of(path, file)
     except UnicodeError as error:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}; save it as one") from error
-    return labels
 
 
-def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    """The line where a row begins, its objectId and its label."""
+def _rows_of(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str, str, str]]:
     numbered = _numbered(path, csv.reader(file, strict=True))
     _, header = next(numbered, (1, []))
-    of_id, of_label = _columns(path, header)
+    of_id, of_label, of_subclass = _columns(path, header)
     for line, row in numbered:
         if not row:
             continue
@@ -61,7 +90,8 @@ def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str, str]]:
             raise InputError(f"{path}, line {line}: {len(row)} columns, expected {len(header)}")
         if any(_holds_a_row(field, len(header), of_label) for field in row) or "\n" in row[of_id] + row[of_label]:
             raise InputError(f"{path}, line {line}: a quote that opens here runs on over the next lines")
-        yield line, row[of_id].strip(), row[of_label].strip()
+        subclass = "" if of_subclass is None else "".join(row[of_subclass : of_subclass + 1])
+        yield line, row[of_id].strip(), row[of_label].strip(), subclass.strip()
 
 
 def _numbered(path: Path, reader) -> Iterator[tuple[int, list[str]]]:
@@ -79,17 +109,19 @@ def _numbered(path: Path, reader) -> Iterator[tuple[int, list[str]]]:
         yield line, row
 
 
-def _columns(path: Path, header: list[str]) -> list[int]:
-    """Where objectId and label are."""
+def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
+    """Where objectId, label and subclass are; None: there is no subclass."""
     names = [name.strip().lower() for name in header]
     for wrong, count in (("no", 0), ("more than one", 2)):
-        missing = [name for name in REQUIRED if min(names.count(name.lower()), 2) == count]
+        asked = (*REQUIRED, OPTIONAL) if count else REQUIRED
+        missing = [name for name in asked if min(names.count(name.lower()), 2) == count]
         if missing:
             separated = [name for mark, name in SEPARATORS.items() if len(header) == 1 and mark in header[0]]
             advice = f"; columns seem to be separated by {separated[0]}, expected commas" if separated else ""
             columns = ", ".join(header) or "nothing"
             raise InputError(f"{path}: {wrong} column {', '.join(missing)}; found {columns}{advice}")
-    return [names.index(name.lower()) for name in REQUIRED]
+    of_id, of_label = (names.index(name.lower()) for name in REQUIRED)
+    return of_id, of_label, names.index(OPTIONAL) if OPTIONAL in names else None
 
 
 def _holds_a_row(field: str, n_columns: int, of_label: int) -> bool:
@@ -102,6 +134,31 @@ def encode(object_ids: Iterable[str], labels: Mapping[str, str]) -> np.ndarray:
     """[N] int8: index into CLASS_NAMES; -1 for objects without a label or with one that is no class of ours."""
     codes = {name: code for code, name in enumerate(CLASS_NAMES)}
     return np.array([codes.get(labels.get(name, ""), UNLABELLED) for name in object_ids], np.int8)
+
+
+def encode_subclasses(
+    object_ids: Iterable[str], labels: Mapping[str, str], subclasses: Mapping[str, str]
+) -> np.ndarray:
+    """[N] int8: index into SUBCLASSES; -1 for objects without a subclass or with one that is none of their class."""
+    known = [
+        SUBCLASSES.index(subclasses[name]) if _is_of_class(labels.get(name), subclasses.get(name)) else NO_SUBCLASS
+        for name in object_ids
+    ]
+    return np.array(known, np.int8)
+
+
+def _is_of_class(label: str | None, subclass: str | None) -> bool:
+    return subclass in CLASS_OF_SUBCLASS and CLASS_OF_SUBCLASS[subclass] == label
+
+
+def subclass_notes(object_ids: Sequence[str], labels: Mapping[str, str], subclasses: Mapping[str, str]) -> Counter[str]:
+    """How many of the objects have a subclass that does not count, by its name: none of ours, or not of their class."""
+    said = ((labels.get(name), subclasses[name]) for name in object_ids if name in subclasses)
+    return Counter(
+        f"objects with subclass {subclass}, " + ("not of their class" if subclass in SUBCLASSES else "not a subclass")
+        for label, subclass in said
+        if not _is_of_class(label, subclass)
+    )
 
 
 def notes(object_ids: Iterable[str], labels: Mapping[str, str]) -> Counter[str]:

@@ -301,9 +301,9 @@ class Model:
             A row per object, of a model of packets per packet: object_id, candid (of the last detection read; masked
             where there is none), class ("" where not classified), probability (of that class), n_detections, P_… of
             each class (NaN where not classified), note ("" or a remark, or why the object is not classified). Of a
-            model of packets also n_limits and n_stamps that it read, and missing, the groups of values that were not
-            there. `meta` says which model made it (model, version, jtss), of how many alerts read and kept, and how
-            many objects have AllWISE magnitudes.
+            model of packets also n_limits and n_stamps that it read, missing, the groups of values that were not
+            there, and the most probable subclass of the class with its probability. `meta` says which model made it
+            (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
 
         Raises:
             InputError: as `read_alerts`; the model has no temperature; the priors are of other classes, do not add up
@@ -443,14 +443,18 @@ def _wide(rows: Sequence[Row | PacketRow]) -> tuple[str, int | None, int, str, d
 
 
 def _wide_of_packet(rows: Sequence[PacketRow]) -> tuple:
-    return *_wide(rows), rows[0].n_limits, rows[0].n_stamps, rows[0].missing or ""
+    first = rows[0]
+    of_best = next((row for row in rows if row.ranking == 1), first)
+    subclass = of_best.subclass or "", of_best.subclass_probability
+    return *_wide(rows), first.n_limits, first.n_stamps, first.missing or "", *subclass
 
 
 def _table_of_packets(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
-    table = _table([row[:-3] for row in rows], classes)
-    table["n_limits"] = np.array([row[-3] for row in rows], np.int32)
-    table["n_stamps"] = np.array([row[-2] for row in rows], np.int32)
-    table["missing"] = np.array([row[-1] for row in rows], str)
+    table = _table([row[:-5] for row in rows], classes)
+    types = {"n_limits": np.int32, "n_stamps": np.int32, "missing": str, "subclass": str}
+    types["subclass_probability"] = np.float32  # None becomes NaN
+    for i, (name, kind) in enumerate(types.items(), start=-len(types)):
+        table[name] = np.array([row[i] for row in rows], kind)
     return table
 
 

@@ -27,6 +27,7 @@ from jtss.schema import (
     NO_STAMP,
     SCHEMA_VERSION,
     SPLIT_NAMES,
+    SUBCLASSES,
     Column,
     ContentHash,
     Sequences,
@@ -55,8 +56,8 @@ class Writer:
     The file grows under a temporary name in the same folder. `finish` syncs it to disk and gives it its name; leaving
     the context without it, by an error or Ctrl-C, deletes it. Stamps are stored uncompressed: noise does not compress.
 
-    Attributes written: schema_version, survey, class_names, split_names, channel_names, feature_names, command, created
-    (time and version), ledger (JSON), content_hash (`jtss.schema.ContentHash`).
+    Attributes written: schema_version, survey, class_names, subclass_names, split_names, channel_names, feature_names,
+    command, created (time and version), ledger (JSON), content_hash (`jtss.schema.ContentHash`).
     """
 
     def __init__(self, path: str | Path, *, survey: str, command: str, force: bool = False) -> None:
@@ -155,6 +156,7 @@ class Writer:
         attributes = self._file.attrs
         attributes["schema_version"] = SCHEMA_VERSION
         attributes["class_names"] = list(CLASS_NAMES)
+        attributes["subclass_names"] = list(SUBCLASSES)
         attributes["split_names"] = list(SPLIT_NAMES)
         attributes["channel_names"] = list(CHANNEL_NAMES)
         attributes["feature_names"] = list(METADATA_NAMES)
@@ -263,9 +265,9 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
 
     Raises:
         DataError: no such file, not HDF5, a file system without locks, another schema version, a column that is
-            missing or of another dtype or shape, objects that do not divide the rows, a kind, label or split that
-            there is not, stamps that do not belong to the alerts, an object without alert; names the file, what it has
-            and what was expected.
+            missing or of another dtype or shape, objects that do not divide the rows, a kind, label, subclass or split
+            that there is not, a subclass of another class, stamps that do not belong to the alerts, an object without
+            alert; names the file, what it has and what was expected.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
@@ -311,7 +313,8 @@ def _check_layout(path: str | Path, file: DataFile) -> None:
         made_by = file.attrs.get("command")
         advice = f"; rebuild it with: {made_by}" if made_by else ""
         raise DataError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}{advice}")
-    for key, expected in (("class_names", CLASS_NAMES), ("feature_names", METADATA_NAMES)):
+    expected_names = {"class_names": CLASS_NAMES, "subclass_names": SUBCLASSES, "feature_names": METADATA_NAMES}
+    for key, expected in expected_names.items():
         stored = tuple(np.atleast_1d(file.attrs.get(key, ())).tolist())
         if stored != expected:
             raise DataError(f"{path}: {key} {stored}, expected {expected}")
@@ -343,6 +346,9 @@ def _check_content(path: str | Path, file: DataFile) -> None:
         bad = codes[(codes < lowest) | (codes >= len(names))]
         if bad.size:
             raise DataError(f"{path}: {name} {bad[0]}, expected {lowest} to {len(names) - 1}")
+    fault = schema.subclass_fault(file["label"][:], file["subclass"][:])
+    if fault:
+        raise DataError(f"{path}: {fault}")
     _check_stamps(path, file, start)
 
 

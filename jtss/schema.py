@@ -7,15 +7,25 @@ memory, with what takes parts of them and joins them.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 CLASS_NAMES = ("AGN", "SN", "VS", "asteroid", "bogus")
 UNLABELLED = -1
+
+# What objects of a class may be besides; not of all, for other stars pulsate as well. In the order of their codes.
+SUBCLASS_NAMES = {
+    "SN": ("SN Ia", "other SN"),
+    "VS": ("RR Lyrae", "eclipsing", "long-period", "cataclysmic", "young star"),
+    "AGN": ("quasar", "Seyfert", "blazar"),
+}
+SUBCLASSES = tuple(chain.from_iterable(SUBCLASS_NAMES.values()))
+CLASS_OF_SUBCLASS = {subclass: name for name, subclasses in SUBCLASS_NAMES.items() for subclass in subclasses}
+NO_SUBCLASS = -1
 
 SPLIT_NAMES = ("train", "validation", "test")
 NO_SPLIT = -1  # of unlabelled objects, and of bogus that is kept for screening
@@ -190,6 +200,7 @@ COLUMNS = {
     "object_start": Column("edge", (), "int64"),
     "allwise": Column("object", (len(ALLWISE_BANDS),), "float32"),
     "label": Column("object", (), "int8"),
+    "subclass": Column("object", (), "int8"),
     "split": Column("object", (), "int8"),
 }
 
@@ -214,6 +225,7 @@ class Sequences:
         object_start: [N + 1] int64.
         allwise: [N, 4] float32 [mag]; W1 to W4, NaN = no match.
         label: [N] int8; index into `CLASS_NAMES`, -1 = unknown.
+        subclass: [N] int8; index into `SUBCLASSES`, one of its class; -1 = unknown or none.
         split: [N] int8; index into `SPLIT_NAMES`, -1 = none.
     """
 
@@ -228,6 +240,7 @@ class Sequences:
     object_start: np.ndarray
     allwise: np.ndarray
     label: np.ndarray
+    subclass: np.ndarray
     split: np.ndarray
 
     @property
@@ -272,6 +285,27 @@ def check(sequences: Sequences) -> None:
         raise ValueError(f"stamps: {len(sequences.stamps)} for {(sequences.kind == ALERT).sum()} alerts")
     if np.any(sequences.n_alerts < 1):
         raise ValueError("kind: every object must have an alert")
+    fault = subclass_fault(sequences.label, sequences.subclass)
+    if fault:
+        raise ValueError(fault)
+
+
+def subclass_fault(label: np.ndarray, subclass: np.ndarray) -> str:
+    """What is wrong with the first subclass [N] that there is not, or not in its object's class [N]; "" if nothing."""
+    unknown = (subclass < NO_SUBCLASS) | (subclass >= len(SUBCLASSES))
+    if unknown.any():
+        return f"subclass: {subclass[unknown][0]}, expected {NO_SUBCLASS} to {len(SUBCLASSES) - 1}"
+    class_of = [CLASS_NAMES.index(CLASS_OF_SUBCLASS[name]) for name in SUBCLASSES]
+    wrong = np.flatnonzero((subclass != NO_SUBCLASS) & (np.take(class_of, subclass) != label))
+    if not wrong.size:
+        return ""
+    name, found = SUBCLASSES[subclass[wrong[0]]], dict(enumerate(CLASS_NAMES)).get(int(label[wrong[0]]), "none")
+    return f"subclass: {name} for an object of class {found}, expected {CLASS_OF_SUBCLASS[name]}"
+
+
+def subclass_code(name: str) -> int:
+    """Index into `SUBCLASSES`; -1 of what is none."""
+    return SUBCLASSES.index(name) if name in SUBCLASSES else NO_SUBCLASS
 
 
 def stamp_rows(kind: np.ndarray, n_before: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ from data_prep.simulate.objects import SKIES
 from data_prep.simulate.packets import encode_file, packet
 from data_prep.simulate.survey import Observed, observe, take_stamps
 from data_prep.workers import available_cores, ordered_map
-from jtss.schema import ALLWISE_BANDS, CLASS_NAMES, STAMP_SIDE
+from jtss.schema import ALLWISE_BANDS, CLASS_NAMES, NO_SUBCLASS, STAMP_SIDE, SUBCLASSES
 
 ALERTS_FOLDER, LABELS_FILE, ALLWISE_FILE = "alerts", "labels.csv", "allwise.csv"
 INTEGERS = ("fid", "ndethist", "ncovhist", "nframesref", "programid")
@@ -25,7 +25,7 @@ class PacketChunk(NamedTuple):
     """An Avro file, and the rows of the two tables that go with it."""
 
     avro: bytes
-    labels: list[tuple[str, str]]
+    labels: list[tuple[str, str, str]]
     infrared: list[tuple[float, ...]]
 
 
@@ -49,9 +49,13 @@ def packet_chunk(chunk: Chunk) -> PacketChunk:
     position = observed.infrared_ra[listed], observed.infrared_dec[listed]
     return PacketChunk(
         encode_file(records),
-        [(name, CLASS_NAMES[chunk.label]) for name in names],
+        list(zip(names, [CLASS_NAMES[chunk.label]] * len(names), map(_subclass, observed.subclass), strict=True)),
         [tuple(float(v) for v in row) for row in np.column_stack([*position, observed.infrared[listed]])],
     )
+
+
+def _subclass(code: int) -> str:
+    return "" if code == NO_SUBCLASS else SUBCLASSES[code]
 
 
 def candidate(observed: Observed, row: int) -> dict:
@@ -123,7 +127,7 @@ def _write(folder: Path, work: Sequence[Chunk], n_objects: int, workers: int, pr
         open(folder / ALLWISE_FILE, "w", newline="", encoding="utf-8") as infrared,
         progress_bar(n_objects, progress) as bar,
     ):
-        csv.writer(labels).writerow(("objectId", "label"))
+        csv.writer(labels).writerow(("objectId", "label", "subclass"))
         csv.writer(infrared).writerow(("ra", "dec", *ALLWISE_BANDS))
         for chunk, made in zip(work, ordered_map(packet_chunk, work, workers), strict=True):
             (folder / ALERTS_FOLDER / f"{object_ids(chunk)[0]}.avro").write_bytes(made.avro)

@@ -107,6 +107,7 @@ def simulate_chunk(chunk: Chunk) -> tuple[Sequences, dict[str, int]]:
         object_start=start,
         allwise=match(infrared_catalogue(observed), observed.columns["ra"][first], observed.columns["dec"][first]),
         label=np.full(chunk.n_objects, chunk.label, np.int8),
+        subclass=observed.subclass,
         split=np.full(chunk.n_objects, NO_SPLIT, np.int8),
     )
     dropped = {VERDICTS[v]: int((verdict == v).sum()) for v in np.unique(verdict[verdict != KEPT])}

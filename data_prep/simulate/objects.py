@@ -3,6 +3,7 @@
 Variable stars are in `stars`, artefacts in `defects`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from data_prep.simulate import sky
 from data_prep.simulate.cadence import Schedule, Visits, visits
 from data_prep.simulate.lightcurves import damped_random_walk, supernova
-from jtss.schema import TOLD_DAYS
+from jtss.schema import NO_SUBCLASS, TOLD_DAYS, subclass_code
 
 AT_ANY_AGE = 0.5  # of what happens once
 FOLLOWED_DAYS = 400.0  # after the broker begins to watch; five alerts take less
@@ -43,6 +44,7 @@ class Population(NamedTuple):
         returns: [O] whether it is seen again at the same place; asteroids and most artefacts are not.
         ra, dec: [O] [deg].
         infrared: [O] 0 star, 1 dusty or cool star, 2 galaxy, 3 active nucleus, 4 blazar.
+        subclass: [O] int8; index into `schema.SUBCLASSES`, -1 = none.
     """
 
     visits: Visits
@@ -54,6 +56,7 @@ class Population(NamedTuple):
     infrared: np.ndarray
     ra: np.ndarray
     dec: np.ndarray
+    subclass: np.ndarray
 
 
 def flux_of(magnitude: np.ndarray) -> np.ndarray:
@@ -120,6 +123,14 @@ def whole_life(rng: np.random.Generator, plan: Schedule, watched_jd: np.ndarray)
     return visits(rng, plan, plan.begin_jd, end)
 
 
+def subclasses_of(kind: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """[O] int8: the subclasses of objects of the given kinds [O], "" = none."""
+    return np.array([subclass_code(name) for name in names], np.int8)[kind]
+
+
+NUCLEI = (("Seyfert", 0.12), ("quasar", 0.43), ("blazar", 0.45))  # kind, share
+
+
 def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
 
@@ -128,7 +139,7 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     so nuclei fire in most of their exposures, half of them negative.
     """
     n = len(plan.begin_jd)
-    kind = rng.choice(3, p=[0.12, 0.43, 0.45], size=n)
+    kind = rng.choice(len(NUCLEI), p=[share for _, share in NUCLEI], size=n)
     nucleus = np.choose(kind, [rng.normal(18.1, 0.9, n), rng.normal(18.5, 0.9, n), rng.normal(17.7, 1.2, n)])
     nucleus = np.clip(nucleus, 14.5, 21.3)
     host_mag = nucleus + np.choose(kind, [rng.normal(-0.2, 0.9, n), rng.normal(3.9, 0.9, n), rng.normal(3.3, 1.0, n)])
@@ -142,7 +153,8 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
     flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.06, 1.0))  # bluer when brighter
     place = sky.positions(rng, n, sky.extragalactic)
-    return Population(seen, flux, reference, host, watched, np.full(n, True), 3 + (kind == 2), *place)
+    subclass = subclasses_of(kind, [name for name, _ in NUCLEI])
+    return Population(seen, flux, reference, host, watched, np.full(n, True), 3 + (kind == 2), *place, subclass)
 
 
 # Type, share, peak magnitude, scatter, rise, plateau, fall [day], colour at peak, reddening [mag/day].
@@ -181,9 +193,13 @@ def supernovae(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Popul
     reddened = colour[:, None] + reddening[:, None] * np.clip(days, -10, 40) / stretch[:, None]
     magnitude = peak[:, None] + (reddened + rng.normal(0, 0.1, (n, 1))) * BY_FILTER[seen.fid - 1]
     place = sky.positions(rng, n, sky.extragalactic)
-    return Population(
-        seen, shape * flux_of(magnitude), np.zeros((n, 3)), host, watched, np.full(n, True), np.full(n, 2), *place
-    )
+    flux, subclass = shape * flux_of(magnitude), subclasses_of(kind, [_subclass(row[0]) for row in SUPERNOVAE])
+    returns, galaxy = np.full(n, True), np.full(n, 2)
+    return Population(seen, flux, np.zeros((n, 3)), host, watched, returns, galaxy, *place, subclass)
+
+
+def _subclass(supernova_type: str) -> str:
+    return "SN Ia" if supernova_type == "Ia" else "other SN"
 
 
 def _offset(rng: np.random.Generator, host: Hosts) -> Hosts:
@@ -219,8 +235,8 @@ def single(
     above = np.where(there, by_filter(magnitude, np.full(n, 0.5))[:, None], 0)
     flux = of_filter(reference, seen.fid) + np.take_along_axis(above, seen.fid[..., None] - 1, axis=2)[..., 0]
     place = sky.positions(rng, n, kind_of_sky)
-    never, no = np.full(n, -np.inf), np.zeros(n, bool)
-    return Population(seen, flux, reference, no_hosts(n), never, no, np.zeros(n, int), *place)
+    never, no, none = np.full(n, -np.inf), np.zeros(n, bool), np.full(n, NO_SUBCLASS, np.int8)
+    return Population(seen, flux, reference, no_hosts(n), never, no, np.zeros(n, int), *place, none)
 
 
 def asteroids(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:

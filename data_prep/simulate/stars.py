@@ -7,7 +7,16 @@ import numpy as np
 from data_prep.simulate import sky
 from data_prep.simulate.cadence import Schedule
 from data_prep.simulate.lightcurves import damped_random_walk, eclipses, outburst, rr_lyrae
-from data_prep.simulate.objects import Population, by_filter, draw_watched_jd, flux_of, no_hosts, of_filter, whole_life
+from data_prep.simulate.objects import (
+    Population,
+    by_filter,
+    draw_watched_jd,
+    flux_of,
+    no_hosts,
+    of_filter,
+    subclasses_of,
+    whole_life,
+)
 
 BRIGHTEST_MAG = 12.6  # of stars that are seldom saturated
 FLUX_FLOOR = 1e-3  # of the reference flux: a variable star never goes dark
@@ -23,6 +32,7 @@ class Kind(NamedTuple):
         disc_deg: scale of the latitudes of those in the disc.
         halo: share that is anywhere on the sky: old, or near.
         infrared: 0 bare, 1 dusty or cool; see `allwise`.
+        subclass: of `schema.SUBCLASS_NAMES`, "" = none.
     """
 
     name: str
@@ -33,16 +43,17 @@ class Kind(NamedTuple):
     disc_deg: float
     halo: float
     infrared: int
+    subclass: str
 
 
 KINDS = (
-    Kind("RR Lyrae", 0.21, (15.8, 1.3), (0.25, 0.1), (0.5, 0.5), 14.0, 0.9, 0),
-    Kind("eclipsing", 0.18, (14.9, 1.6), (0.65, 0.3), (0.5, 0.5), 12.0, 0.65, 0),
-    Kind("long-period", 0.20, (14.3, 1.9), (1.4, 0.3), (0.7, 0.5), 6.0, 0.2, 1),
-    Kind("pulsating", 0.08, (14.2, 1.4), (0.35, 0.2), (0.8, 0.5), 6.0, 0.5, 0),
-    Kind("young", 0.13, (15.2, 1.6), (1.1, 0.3), (0.75, 0.5), 4.0, 0.05, 1),
-    Kind("nova-like", 0.09, (16.1, 1.1), (0.05, 0.2), (1.0, 0.0), 14.0, 0.65, 0),
-    Kind("dwarf nova", 0.11, (18.5, 1.5), (0.15, 0.25), (1.0, 0.0), 14.0, 0.65, 0),
+    Kind("RR Lyrae", 0.21, (15.8, 1.3), (0.25, 0.1), (0.5, 0.5), 14.0, 0.9, 0, "RR Lyrae"),
+    Kind("eclipsing", 0.18, (14.9, 1.6), (0.65, 0.3), (0.5, 0.5), 12.0, 0.65, 0, "eclipsing"),
+    Kind("long-period", 0.20, (14.3, 1.9), (1.4, 0.3), (0.7, 0.5), 6.0, 0.2, 1, "long-period"),
+    Kind("pulsating", 0.08, (14.2, 1.4), (0.35, 0.2), (0.8, 0.5), 6.0, 0.5, 0, ""),
+    Kind("young", 0.13, (15.2, 1.6), (1.1, 0.3), (0.75, 0.5), 4.0, 0.05, 1, "young star"),
+    Kind("nova-like", 0.09, (16.1, 1.1), (0.05, 0.2), (1.0, 0.0), 14.0, 0.65, 0, "cataclysmic"),
+    Kind("dwarf nova", 0.11, (18.5, 1.5), (0.15, 0.25), (1.0, 0.0), 14.0, 0.65, 0, "cataclysmic"),
 )
 
 
@@ -71,7 +82,8 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     flux = of_filter(reference, seen.fid) * np.maximum(flux_of(change * colour_effect), FLUX_FLOOR)
     dusty = np.array([entry.infrared for entry in KINDS])[kind]
     infrared = np.where(rng.random(n) < 0.04, 1, dusty)
-    return Population(seen, flux, reference, no_hosts(n), watched, np.full(n, True), infrared, ra, dec)
+    subclass = subclasses_of(kind, [entry.subclass for entry in KINDS])
+    return Population(seen, flux, reference, no_hosts(n), watched, np.full(n, True), infrared, ra, dec, subclass)
 
 
 def places(rng: np.random.Generator, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

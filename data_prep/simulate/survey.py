@@ -28,6 +28,7 @@ class Observed(NamedTuple):
         limits: of the exposures without a detection, their jd, fid, diffmaglim and programid by name, and their owner.
         blobs: constant light of all objects, by owner.
         artefact: [O] kind of bogus, -1 for real objects.
+        subclass: [O] int8; index into `schema.SUBCLASSES`, -1 = none.
         ra, dec: [O] true positions [deg].
         infrared: [O, 4] AllWISE magnitudes; infrared_ra, infrared_dec: [O] of that source [deg].
     """
@@ -40,6 +41,7 @@ class Observed(NamedTuple):
     limits: dict[str, np.ndarray]
     blobs: Blobs
     artefact: np.ndarray
+    subclass: np.ndarray
     ra: np.ndarray
     dec: np.ndarray
     infrared: np.ndarray
@@ -119,6 +121,7 @@ def _measured(rng, seed, label, population, artefact, alerts, limits, firing) ->
         limits=limits_of(rng, population, limits),
         blobs=merge([field_light, own_light, knot_light]),
         artefact=artefact,
+        subclass=population.subclass,
         ra=ra,
         dec=dec,
         infrared=infrared,

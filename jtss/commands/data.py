@@ -46,7 +46,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
-    add("--labels", metavar="FILE.csv", help="columns objectId, label; default: no labels")
+    add("--labels", metavar="FILE.csv", help="columns objectId, label, maybe subclass; default: no labels")
     add(
         "--allwise", metavar="FILE", help=".csv, .parquet, .fits or others with ra, dec, W1 to W4 (or w1mpro to w4mpro)"
     )

@@ -134,6 +134,7 @@ def _any(kind: str) -> Config:
         ),
         hide=HideConfig(**hidden, allwise=0.5, stamps=0.15, history=0.25, limits=0.15, older=0.3),
         packet=PacketConfig(rows=40),
+        subclasses=schema.SUBCLASSES,
     )
 
 

@@ -151,6 +151,7 @@ class Config:
     precision: str = "auto"  # of the stamp encoder's arithmetic; "auto": bfloat16 on a GPU that has it
     hide: HideConfig = field(default_factory=HideConfig, metadata=LATER)
     packet: PacketConfig = field(default_factory=PacketConfig, metadata=LATER)
+    subclasses: tuple[str, ...] = field(default=(), metadata=LATER)  # that a model of packets tells apart in a class
 
     def __post_init__(self):
         _check(self)
@@ -218,6 +219,7 @@ def _check(config: Config) -> None:
     """Raise ConfigError where a setting is out of range or contradicts another, naming both sides."""
     for setting, names, valid in (
         ("classes", config.classes, schema.CLASS_NAMES),
+        ("subclasses", config.subclasses, schema.SUBCLASSES),
         ("stamp.channels", config.stamp.channels, schema.CHANNEL_NAMES),
         ("metadata.dynamic", config.metadata.dynamic, schema.VALID_DYNAMIC),
         ("metadata.static", config.metadata.static, schema.VALID_STATIC),
@@ -242,12 +244,21 @@ def _input_faults(config: Config) -> Iterator[str | bool]:
     yield not 1 <= n <= schema.MAX_DETECTIONS and f"n_detections={n}: expected 1 to {schema.MAX_DETECTIONS}"
     for setting, names, least in (
         ("classes", config.classes, 2),
+        ("subclasses", config.subclasses, 0),
         ("stamp.channels", stamp.channels, 0),
         ("metadata.dynamic", metadata.dynamic, 0),
         ("metadata.static", metadata.static, 0),
     ):
         distinct = len(set(names)) == len(names) >= least
         yield not distinct and f"{setting}={','.join(names)}: expected {least} or more names, none twice"
+    strange = [name for name in config.subclasses if schema.CLASS_OF_SUBCLASS[name] not in config.classes]
+    yield bool(strange) and (
+        f"subclasses={','.join(strange)}: of none of the classes {', '.join(config.classes)}, expected"
+        " subclasses of these, or none"
+    )
+    yield bool(config.subclasses and not config.packet.rows) and (
+        f"subclasses={','.join(config.subclasses)}: a model of sequences has none, expected packet.rows above 0"
+    )
     yield not (stamp.channels or metadata.dynamic) and (
         "stamp.channels and metadata.dynamic are both empty: nothing is left for the temporal model"
     )

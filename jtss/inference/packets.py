@@ -13,10 +13,12 @@ from jtss import schema
 from jtss.config.settings import Config
 from jtss.inference import predict
 from jtss.inference.model import Model
+from jtss.inference.predict import Probabilities
+from jtss.metrics.classification import LEAST_PROBABILITY
 from jtss.network import packets
 from jtss.network.inputs import Examples, standardised
 from jtss.network.parts import NO_ROW, Rows
-from jtss.schema import ALERT, LIMIT, NO_STAMP, Sequences
+from jtss.schema import ALERT, CLASS_OF_SUBCLASS, LIMIT, NO_STAMP, Sequences
 
 STAMPS, HISTORY = "stamps", "history"
 AT_ONCE = 256  # packets in memory as the network reads them
@@ -29,6 +31,8 @@ class Answers(NamedTuple):
         object_id: [K] object array of str. candid: [K] int64, of the alert.
         object, which: [K] int64; the alert is number `which` of the alerts of this object of the sequences.
         probabilities: [K, L] float32.
+        subclass: [K, L] object array of str; the most probable subclass of each class, "" where it has none.
+        subclass_share: [K, L] float32; its probability given the class, NaN where there is none.
         n_detections: [K] int64, read, the alert among them. n_limits: [K] int64.
         n_stamps: [K] int64, 0 or 1.
         missing: [K] object array of str; groups of what the model reads that were not there: "counters, history", ""
@@ -40,6 +44,8 @@ class Answers(NamedTuple):
     object: np.ndarray
     which: np.ndarray
     probabilities: np.ndarray
+    subclass: np.ndarray
+    subclass_share: np.ndarray
     n_detections: np.ndarray
     n_limits: np.ndarray
     n_stamps: np.ndarray
@@ -87,8 +93,8 @@ def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray
     return joined._replace(probabilities=adjust(joined.probabilities))
 
 
-def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, np.ndarray]]:
-    """Some alerts at a time: of which object and its how many, what is read of them, and [B, R, L] after each row."""
+def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, Probabilities]]:
+    """Some alerts at a time: of which object and its how many, what is read of them, what is said after each row."""
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
     which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
@@ -97,7 +103,7 @@ def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, 
         read = packets.of_alerts(sequences, model.config, objects[some], which[some])
         batch = standardised(read, model.statistics)
         after = [predict.after_rows(model, part) for part in predict.in_parts(batch)]
-        yield objects[some], which[some], read, np.concatenate(after)
+        yield objects[some], which[some], read, predict.Probabilities(*map(np.concatenate, zip(*after, strict=True)))
 
 
 def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -107,7 +113,7 @@ def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) ->
 
 
 def _answers(
-    config: Config, sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: np.ndarray
+    config: Config, sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: Probabilities
 ) -> Answers:
     kind, has_stamp = read.rows.kind, (read.rows.stamp_at != NO_STAMP).any(axis=1) & bool(config.stamp.channels)
     return Answers(
@@ -115,12 +121,28 @@ def _answers(
         candid=sequences.candid[_alert_rows(sequences, objects, which)],
         object=objects,
         which=which,
-        probabilities=after[:, -1],
+        probabilities=after.classes[:, -1],
+        **_subclasses(config, after.classes[:, -1], after.subclasses[:, -1]),
         n_detections=((kind != NO_ROW) & (kind != LIMIT)).sum(axis=1),
         n_limits=(kind == LIMIT).sum(axis=1),
         n_stamps=has_stamp.astype(np.int64),
         missing=_missing(config, read, has_stamp),
     )
+
+
+def _subclasses(config: Config, classes: np.ndarray, subclasses: np.ndarray) -> dict[str, np.ndarray]:
+    """`subclass` and `subclass_share` of `Answers`, of [B, L] and [B, S]."""
+    names = np.full(classes.shape, "", object)
+    shares = np.full(classes.shape, np.nan, np.float32)
+    of_class = np.array([CLASS_OF_SUBCLASS[name] for name in config.subclasses], object)
+    for column, name in enumerate(config.classes):
+        mine = np.flatnonzero(of_class == name)
+        if mine.size:
+            best = mine[subclasses[:, mine].argmax(axis=1)]
+            names[:, column] = np.array(config.subclasses, object)[best]
+            chances = subclasses[np.arange(len(best)), best]
+            shares[:, column] = chances / np.maximum(classes[:, column], LEAST_PROBABILITY)
+    return {"subclass": names, "subclass_share": shares}
 
 
 def _missing(config: Config, read: Examples, has_stamp: np.ndarray) -> np.ndarray:
@@ -141,7 +163,7 @@ def _missing(config: Config, read: Examples, has_stamp: np.ndarray) -> np.ndarra
 
 
 def _trajectories(
-    sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: np.ndarray
+    sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: Probabilities
 ) -> Trajectories:
     rows: Rows = read.rows
     packet, place = np.nonzero(rows.kind != NO_ROW)
@@ -156,5 +178,5 @@ def _trajectories(
         kind=np.where(place == rows.kind.shape[1] - 1, ALERT, kind).astype(np.int8),
         fid=sequences.fid[row],
         magnitude=np.where(kind == LIMIT, metadata["diffmaglim"], metadata["magpsf"]),
-        probabilities=after[packet, place],
+        probabilities=after.classes[packet, place],
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,12 +12,24 @@ from jtss.config.settings import Config, TrainingConfig
 from jtss.inference import screening
 from jtss.inference.model import Model
 from jtss.inference.screening import Screen
-from jtss.network import network, packets
+from jtss.network import network, packets, subclasses
 from jtss.network.inputs import standardised
 from jtss.network.parts import Batch, Variables, take
 from jtss.schema import Sequences
 
 BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for
+
+
+class Probabilities(NamedTuple):
+    """Probabilities of B objects.
+
+    Attributes:
+        classes: [B, L] float32, in the order of the config's classes.
+        subclasses: [B, S] float32, in the order of the config's subclasses; those of a class add up to its probability.
+    """
+
+    classes: np.ndarray
+    subclasses: np.ndarray
 
 
 def screen_with(model: Model) -> Screen:
@@ -49,26 +62,26 @@ def in_parts(batch: Batch) -> Iterator[Batch]:
 
 
 def probabilities(model: Model, batch: Batch) -> np.ndarray:
-    """[B, L] float32 for up to `BATCH_SIZE` objects, of packets after their last row; see `_mean`."""
-    answers = _mean(model, batch)
-    return answers[:, -1] if model.config.packet.rows else answers
+    """[B, L] float32 for up to `BATCH_SIZE` objects, the mean over the members of the model."""
+    return answers(model, batch).classes
 
 
-def after_rows(model: Model, batch: Batch) -> np.ndarray:
-    """[B, R, L] float32 of up to `BATCH_SIZE` packets after each of their rows, whatever where there is none."""
-    return _mean(model, batch)
+def answers(model: Model, batch: Batch) -> Probabilities:
+    """Of classes and subclasses for up to `BATCH_SIZE` objects, of packets after their last row; see `after_rows`."""
+    found = after_rows(model, batch)
+    return Probabilities(*(part[:, -1] for part in found)) if model.config.packet.rows else found
 
 
-def _mean(model: Model, batch: Batch) -> np.ndarray:
-    """The mean over the members of the model; a batch is filled up to one of two sizes, so that two programs serve all.
+def after_rows(model: Model, batch: Batch) -> Probabilities:
+    """As `answers`, of packets after each of their rows, [B, R, …], whatever where there is none.
 
-    Of packets after each of their rows.
+    The mean over the members of the model. A batch is filled up to one of two sizes, so that two programs serve all.
     """
     n_objects = len(batch.static)
     size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
     filled = jax.tree.map(lambda part: np.resize(part, (size, *part.shape[1:])), batch)
-    answers = [np.asarray(_forward(_network(model.config), member.variables, filled)) for member in model.members]
-    return np.mean(answers, axis=0)[:n_objects]
+    each = [_forward(_network(model.config), member.variables, filled) for member in model.members]
+    return Probabilities(*(np.mean(np.stack(parts), axis=0)[:n_objects] for parts in zip(*each, strict=True)))
 
 
 def _network(config: Config) -> Config:
@@ -77,9 +90,9 @@ def _network(config: Config) -> Config:
 
 
 @partial(jax.jit, static_argnums=0)
-def _forward(config: Config, variables: Variables, batch: Batch) -> jax.Array:
+def _forward(config: Config, variables: Variables, batch: Batch) -> Probabilities:
     logits, _ = network.apply(config, variables, batch, train=False)
-    return jax.nn.softmax(logits)
+    return Probabilities(*subclasses.probabilities(config, logits))
 
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

@@ -55,6 +55,8 @@ class PacketRow(NamedTuple):
         n_limits: upper limits that its packet tells.
         n_stamps: 1, or 0 where its crop has no pixel or the model reads none.
         missing: groups of what the model reads that are not there, as "counters, history"; None where not classified.
+        subclass: the most probable subclass of the class, None where it has none or nothing is classified.
+        subclass_probability: of that subclass; at most that of the class.
     """
 
     oid: str
@@ -69,6 +71,8 @@ class PacketRow(NamedTuple):
     n_limits: int
     n_stamps: int
     missing: str | None
+    subclass: str | None
+    subclass_probability: float | None
 
 
 COLUMNS = {  # type by name, and whether it may be missing
@@ -82,7 +86,13 @@ COLUMNS = {  # type by name, and whether it may be missing
     "ranking": ("int32", True),
     "note": ("string", False),
 }
-PACKET_COLUMNS = COLUMNS | {"n_limits": ("int32", False), "n_stamps": ("int32", False), "missing": ("string", True)}
+PACKET_COLUMNS = COLUMNS | {
+    "n_limits": ("int32", False),
+    "n_stamps": ("int32", False),
+    "missing": ("string", True),
+    "subclass": ("string", True),
+    "subclass_probability": ("float32", True),
+}
 Columns = Mapping[str, tuple[str, bool]]
 
 
@@ -148,17 +158,22 @@ def packet_rows(classifier: Classifier, answers: Answers, notes: Mapping[tuple[s
         notes: remark by object id and candid, for packets that have one.
     """
     ranks = rankings(answers.probabilities)
+    of_subclass = (answers.probabilities * answers.subclass_share).astype(np.float32)
     for i, (oid, candid) in enumerate(zip(map(str, answers.object_id), answers.candid.tolist(), strict=True)):
         start = (oid, candid, int(answers.n_detections[i]), classifier.name, classifier.version)
         end = (notes.get((oid, candid), ""), int(answers.n_limits[i]), int(answers.n_stamps[i]), answers.missing[i])
-        for name, probability, rank in zip(classifier.classes, answers.probabilities[i], ranks[i], strict=True):
-            yield PacketRow(*start, name, float(str(probability)), int(rank), *end)
+        of_classes = (answers.probabilities[i], ranks[i], answers.subclass[i], of_subclass[i])
+        for name, probability, rank, subclass, chance in zip(classifier.classes, *of_classes, strict=True):
+            among = (subclass, float(str(chance))) if subclass else (None, None)
+            yield PacketRow(*start, name, float(str(probability)), int(rank), *end, *among)
 
 
 def unread_rows(classifier: Classifier, unread: Iterable[tuple[str, int | None, str]]) -> Iterator[PacketRow]:
     """One row for each packet, by object id and candid, that could not be read, with the reason."""
     for oid, candid, reason in unread:
-        yield PacketRow(oid, candid, 0, classifier.name, classifier.version, None, None, None, reason, 0, 0, None)
+        yield PacketRow(
+            oid, candid, 0, classifier.name, classifier.version, None, None, None, reason, 0, 0, None, None, None
+        )
 
 
 def trajectory_columns(classes: Sequence[str]) -> Columns:

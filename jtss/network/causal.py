@@ -3,7 +3,7 @@
 A packet is an alert with the detections and upper limits of its past. Each row is embedded by itself: its values, its
 time since the row before and since the first, its stamp where it has one. A recurrent layer, or attention to earlier
 rows, carries what was seen; what is of the whole object scales and shifts that late (FiLM). One head answers after
-every row.
+every row, by logits of the classes and of their subclasses, which `subclasses` reads.
 
 Rows that are none leave no trace. FiLM: Perez et al. 2018; modulation by time: Pimentel et al. 2023.
 """
@@ -141,7 +141,7 @@ def init(config: Config, key: jax.Array) -> Variables:
     if config.metadata.static:
         params["film"] = Film().init(film_key, rows, jnp.zeros(len(config.metadata.static)))["params"]
     wide = units * (3 if config.metadata.static else 2)
-    params["head"] = Head(config.head, len(config.classes)).init(head_key, jnp.zeros(wide), train=False)["params"]
+    params["head"] = _head(config).init(head_key, jnp.zeros(wide), train=False)["params"]
     return {"params": params, "batch_stats": {}}
 
 
@@ -161,7 +161,7 @@ def apply(
             of the first packets alone, where the others have none.
 
     Returns:
-        [B, R, L] logits, whatever where there is no row; and no batch statistics.
+        [B, R, L + S] logits, of L classes and S subclasses, whatever where there is no row; and no batch statistics.
     """
     params = variables["params"]
     encoder_key = dropout_keys = None
@@ -201,14 +201,17 @@ def embed(config: Config, params: dict, rows: Rows, dynamic: jax.Array, stamps: 
 def answer(
     config: Config, params: dict, states: jax.Array, embedded: jax.Array, static: jax.Array, key: jax.Array | None
 ) -> jax.Array:
-    """Logits [R, L] after each row of one packet, given what was seen until then and the row itself, [R, U] each."""
+    """Logits [R, L + S] after each row of a packet, given what was seen until then and the row itself, [R, U] each."""
     x = states
     if config.metadata.static:
         x = Film().apply({"params": params["film"]}, states, static)
     x = jnp.concatenate([x, embedded], axis=-1)
-    head = Head(config.head, len(config.classes))
     rngs = None if key is None else {"dropout": key}
-    return head.apply({"params": params["head"]}, x, train=key is not None, rngs=rngs)
+    return _head(config).apply({"params": params["head"]}, x, train=key is not None, rngs=rngs)
+
+
+def _head(config: Config) -> Head:
+    return Head(config.head, len(config.classes) + len(config.subclasses))
 
 
 def _temporal(config: Config) -> nn.Module:

@@ -179,6 +179,7 @@ class Examples(NamedTuple):
         dynamic: [B, N, D] float32, NaN = missing.
         static: [B, F] float32, NaN = missing.
         label: [B] int32; index into the config's classes, -1 where it is none of them.
+        subclass: [B] int32; index into the config's subclasses, -1 where it is none of them or unknown.
         split: [B] int8; index into `schema.SPLIT_NAMES`, -1 = none.
         index: [B] int64; which object of the source each row is.
         counts: [B, 2] float32; ndethist and ncovhist of the last detection, NaN = missing, read by the config or not.
@@ -189,6 +190,7 @@ class Examples(NamedTuple):
     dynamic: np.ndarray
     static: np.ndarray
     label: np.ndarray
+    subclass: np.ndarray
     split: np.ndarray
     index: np.ndarray
     counts: np.ndarray
@@ -211,6 +213,7 @@ def examples(sequences: Sequences, config: Config) -> Examples:
         dynamic=dynamic,
         static=static,
         label=labels_of(sequences.label[index], config),
+        subclass=subclasses_of(sequences.subclass[index], config),
         split=sequences.split[index],
         index=index,
         counts=counts_of(sequences.metadata[rows[:, -1]]),
@@ -219,9 +222,19 @@ def examples(sequences: Sequences, config: Config) -> Examples:
 
 def labels_of(label: np.ndarray, config: Config) -> np.ndarray:
     """[B] int32, index into the classes of `config`, -1 where it is none of them, of `Sequences.label` [B]."""
-    class_of_label = np.full(len(schema.CLASS_NAMES) + 1, -1, np.int32)  # its last row serves the label -1
-    class_of_label[[schema.CLASS_NAMES.index(name) for name in config.classes]] = np.arange(len(config.classes))
-    return class_of_label[label]
+    return _among(config.classes, schema.CLASS_NAMES)[label]
+
+
+def subclasses_of(subclass: np.ndarray, config: Config) -> np.ndarray:
+    """[B] int32, index into the subclasses of `config`, -1 where it is none of them, of `Sequences.subclass` [B]."""
+    return _among(config.subclasses, schema.SUBCLASSES)[subclass]
+
+
+def _among(chosen: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+    """Which of the chosen ones each name is, -1 for the others; one more row serves the code -1."""
+    which = np.full(len(names) + 1, -1, np.int32)
+    which[[names.index(name) for name in chosen]] = np.arange(len(chosen))
+    return which
 
 
 def counts_of(metadata: np.ndarray) -> np.ndarray:

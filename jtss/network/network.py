@@ -61,8 +61,8 @@ def apply(
         rotation_range_deg: scalar [deg]; as `encode` has it.
 
     Returns:
-        [B, L] logits and the new batch statistics (the old ones where not `train`). Of packets [B, R, L], after each
-        row.
+        [B, L] logits and the new batch statistics (the old ones where not `train`). Of packets [B, R, L + S], after
+        each row; those of S subclasses are last, see `subclasses`.
     """
     if config.packet.rows:
         drawn = {"key": key, "rotation_range_deg": rotation_range_deg}

@@ -4,7 +4,7 @@ import numpy as np
 
 from jtss import schema, views
 from jtss.config.settings import Config
-from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops
+from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops, subclasses_of
 from jtss.network.parts import NO_ROW, Rows
 from jtss.scaling import centre_crop
 from jtss.schema import ALERT, DETECTION, NO_STAMP, Sequences
@@ -97,6 +97,7 @@ def _examples(
         dynamic=dynamic,
         static=static,
         label=labels_of(sequences.label[objects], config),
+        subclass=subclasses_of(sequences.subclass[objects], config),
         split=sequences.split[objects],
         index=objects,
         counts=counts_of(sequences.metadata[end - 1]),

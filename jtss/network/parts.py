@@ -64,6 +64,8 @@ def take(batch: Batch, which: np.ndarray | slice) -> Batch:
 class Head(nn.Module):
     """[…, F] → […, L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels.
 
+    Of packets L + S, the subclasses after the classes.
+
     TSC Table 4.
     """
 

@@ -30,7 +30,7 @@ from jtss.network.parts import Variables
 from jtss.version import __version__
 
 FORMAT_VERSION = 2
-SCHEMA_VERSIONS = (2, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
+SCHEMA_VERSIONS = (2, 3, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
 PROVENANCE = {
     "command": str,
     "data": str,

@@ -27,10 +27,11 @@ SHARE_OF_HOST = 0.25  # loading holds it some three times
 
 
 class Labelled(NamedTuple):
-    """Objects with their classes; every leaf has the same leading axes."""
+    """Objects with their classes and subclasses; every leaf has the same leading axes."""
 
     batch: Batch
     label: jax.Array
+    subclass: jax.Array  # -1 = unknown
 
 
 class Resident:
@@ -39,7 +40,7 @@ class Resident:
     def __init__(self, train: Examples, statistics: Statistics, config: Config):
         order, self.strata = strata.of(train.label, train.counts, config)
         ordered = train.take(order)
-        host = Labelled(inputs.standardised(ordered, statistics), ordered.label)
+        host = Labelled(inputs.standardised(ordered, statistics), ordered.label, ordered.subclass)
         self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
 
     def take(self, rows: jax.Array) -> Labelled:
@@ -59,7 +60,7 @@ class Streamed:
     def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
         order, self.strata = strata.of(train.label, train.counts, config)
         ordered = train.take(order)
-        self._config, self._label = config, ordered.label
+        self._config, self._label, self._subclass = config, ordered.label, ordered.subclass
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
         self._static = inputs.standardise(ordered.static, statistics.static)
         # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
@@ -77,7 +78,8 @@ class Streamed:
             return devices.fill((*chosen.shape, *values.shape[1:]), sharding, lambda part: values[chosen[part[:3]]])
 
         stamps = devices.fill(shape, sharding, lambda part: self._stamps(chosen[part[:3]]))
-        return Labelled(Batch(stamps, part_of(self._dynamic), part_of(self._static)), part_of(self._label))
+        batch = Batch(stamps, part_of(self._dynamic), part_of(self._static))
+        return Labelled(batch, part_of(self._label), part_of(self._subclass))
 
     def _stamps(self, rows: np.ndarray) -> np.ndarray:
         """[..., N, S, S, C] float16 of rows [...]."""
@@ -144,7 +146,7 @@ def validation_chunks(validation: Examples, statistics: Statistics, size: int) -
     rows = np.arange(n_chunks * size)
     weight = (rows < len(validation.label)).astype(np.float32)
     filled = validation.take(np.where(weight > 0, rows, 0))
-    flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label), weight)
+    flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label, filled.subclass), weight)
     chunked = jax.tree.map(lambda leaf: leaf.reshape(n_chunks, size, *leaf.shape[1:]), flat)
     return jax.tree.map(partial(devices.place, sharding=devices.divided(1)), chunked)
 
@@ -165,7 +167,7 @@ def view(config: Config) -> tuple:
     stamp = config.stamp
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
     training = config.training
-    examples = config.n_detections, config.packet, config.classes, pixels, config.metadata
+    examples = config.n_detections, config.packet, config.classes, config.subclasses, pixels, config.metadata
     return *examples, training.batch_size, training.class_balance, training.young
 
 

@@ -85,7 +85,8 @@ def _step_seconds(config: Config) -> float:
         dynamic = np.zeros((*rows.shape, len(metadata.dynamic)), np.float32)
         at = np.full((*shape, 1), NO_STAMP, np.int32)
         batch = batch._replace(dynamic=dynamic, rows=Rows(rows, rows, rows.astype(np.float32), at))
-    examples, states = Labelled(batch, np.zeros(shape, np.int32)), step.join([step.init_state(config)])
+    label = np.zeros(shape, np.int32)
+    examples, states = Labelled(batch, label, label), step.join([step.init_state(config)])
     return _seconds(lambda: loop.advance(config, states, examples)) / STEPS
 
 

@@ -12,12 +12,14 @@ import optax
 
 from jtss import devices
 from jtss.config.settings import Config
-from jtss.network import network
+from jtss.network import network, subclasses
 from jtss.network.parts import NO_ROW, Batch, Variables
-from jtss.schema import AVAILABILITY_NAMES
+from jtss.schema import AVAILABILITY_NAMES, LIMIT
 from jtss.training import hiding
 from jtss.training.batches import Labelled, ValidationChunks
 from jtss.training.strata import Strata
+
+SUBCLASS_WEIGHT = 0.3  # of the subclasses' cross-entropy beside that of the classes, which matters more
 
 
 class Best(NamedTuple):
@@ -117,18 +119,59 @@ def draw(config: Config, strata: Strata, seeds: jax.Array, step: jax.Array, n_st
     return jax.vmap(lambda seed: jax.vmap(partial(one, seed))(step + jnp.arange(n_steps)))(seeds)
 
 
-def loss_after_rows(logits: jax.Array, label: jax.Array, kind: jax.Array) -> jax.Array:
-    """Mean cross-entropy of B packets: half of that after the last row, and half of the mean after each row before it.
+def loss_of_packets(config: Config, logits: jax.Array, examples: Labelled, kind: jax.Array) -> jax.Array:
+    """The cross-entropy of the classes, and with a weight that of the subclasses that the model tells apart.
 
     Args:
-        logits: [B, R, L]. label: [B].
-        kind: [B, R], as `Rows` has it; a packet without a past counts by its last row alone.
+        config: what the model is.
+        logits: [B, R, L + S].
+        examples: B packets.
+        kind: [B, R], as `Rows` has it.
+    """
+    loss = loss_after_rows(subclasses.of_classes(config, logits), examples.label, kind)
+    if not config.subclasses:
+        return loss
+    return loss + SUBCLASS_WEIGHT * subclass_loss(config, logits, examples.subclass, kind)
+
+
+def loss_after_rows(logits: jax.Array, label: jax.Array, kind: jax.Array) -> jax.Array:
+    """Mean cross-entropy of B packets, each `over_rows`.
+
+    Args:
+        logits: [B, R, L]. label: [B]. kind: [B, R].
     """
     each = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.broadcast_to(label[:, None], kind.shape))
-    before = (kind != NO_ROW).at[:, -1].set(False)
+    return jnp.mean(over_rows(each, kind))
+
+
+def subclass_loss(config: Config, logits: jax.Array, subclass: jax.Array, kind: jax.Array) -> jax.Array:
+    """Mean cross-entropy of the subclass given the true class, of the packets whose subclass is known; 0 without any.
+
+    Args:
+        config: what the model is, with one or more subclasses.
+        logits: [B, R, L + S]. subclass: [B], -1 = unknown. kind: [B, R].
+    """
+    true = jnp.maximum(subclass, 0)[:, None, None]
+    log_p = jnp.take_along_axis(subclasses.log_given_class(config, logits), true, axis=-1)[..., 0]
+    known = subclass >= 0
+    return jnp.sum(jnp.where(known, over_rows(-log_p, kind), 0)) / jnp.maximum(known.sum(), 1)
+
+
+def over_rows(each: jax.Array, kind: jax.Array) -> jax.Array:
+    """[B]: of what there is after each row [B, R], half of the last, and half of the mean of those before it.
+
+    From the first detection on: before it there is nothing to classify.
+
+    Args:
+        each: [B, R].
+        kind: [B, R], as `Rows` has it; a packet without earlier detections counts by its last row alone.
+    """
+    there = kind != NO_ROW
+    detected = jnp.cumsum(there & (kind != LIMIT), axis=1) > 0
+    before = (there & detected).at[:, -1].set(False)
     n_before = before.sum(axis=1)
     earlier = jnp.sum(each * before, axis=1) / jnp.maximum(n_before, 1)
-    return jnp.mean(jnp.where(n_before > 0, (each[:, -1] + earlier) / 2, each[:, -1]))
+    return jnp.where(n_before > 0, (each[:, -1] + earlier) / 2, each[:, -1])
 
 
 def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Array:
@@ -181,7 +224,7 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
         drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
         logits, batch_stats = network.apply(config, variables, batch, train=True, **drawn)
         if config.packet.rows:
-            return loss_after_rows(logits, examples.label, batch.rows.kind), batch_stats
+            return loss_of_packets(config, logits, examples, batch.rows.kind), batch_stats
         return training_loss(config, logits, examples.label), batch_stats
 
     params = state.variables["params"]
@@ -195,13 +238,13 @@ def validation_sums(config: Config, variables: Variables, chunk: ValidationChunk
     """[3]: summed cross-entropy, correct predictions and objects of one chunk, [B, …].
 
     Where training hides groups of metadata, so does the cross-entropy (`hiding.versions`); predictions are of the
-    objects as they are.
+    objects as they are. Subclasses do not count.
     """
-    batch, label = chunk.examples
+    batch, label = chunk.examples.batch, chunk.examples.label
 
     def classify(batch: Batch) -> jax.Array:
         logits = network.apply(config, variables, batch, train=False)[0]
-        return logits[:, -1] if config.packet.rows else logits
+        return subclasses.of_classes(config, logits[:, -1]) if config.packet.rows else logits
 
     if hiding.hides(config):
         versions, weights = hiding.versions(config)

@@ -64,6 +64,21 @@ def test_labels_allwise_and_split(build, tmp_path):
     }
 
 
+def test_subclasses_and_those_that_do_not_count(build, tmp_path):
+    """Also of two objects of one source with conflicting labels, which have neither class nor subclass."""
+    decs = [2.0, 10.0, 20.0, 30.0, 40.0, 40.0 + 1 / 3600]
+    records = [alert(f"ZTF18{i}", i + 1, dec=dec) for i, dec in enumerate(decs)]
+    rows = ["0,SN,SN Ia", "1,AGN,Seyfert", "2,VS,SN Ia", "3,VS,SX Phe", "4,AGN,quasar", "5,VS,young star"]
+    (tmp_path / "labels.csv").write_text("objectId,label,Subclass\n" + "".join(f"ZTF18{row}\n" for row in rows))
+    result = build({"a.avro": encode_file(records)}, "--labels", str(tmp_path / "labels.csv"))
+    assert result.columns["label"].tolist() == [1, 0, 2, 2, -1, -1]
+    assert result.columns["subclass"].tolist() == [0, 8, -1, -1, -1, -1]
+    assert {name: count for name, count in result.ledger["notes"].items() if "subclass" in name} == {
+        "objects with subclass SN Ia, not of their class": 1,
+        "objects with subclass SX Phe, not a subclass": 1,
+    }
+
+
 def built(tmp_path, records, labels=None, allwise=None):
     """What `build` says of records, with labels {name: label} and a catalogue as text."""
     for name, text in (("allwise.csv", allwise), ("labels.csv", labels and "".join(f"{o},{t}\n" for o, t in labels))):

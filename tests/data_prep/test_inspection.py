@@ -23,6 +23,7 @@ def data_set(tmp_path):
     """Five objects: two AGN and one SN for training, one SN for test, one unlabelled."""
     sequences = some_sequences([1, 3, 5, 2, 4])
     sequences.label[:] = [AGN, AGN, SN, SN, -1]
+    sequences.subclass[:] = [7, 9, 0, 0, -1]
     sequences.metadata[:] = 1
     sequences.metadata[:3, METADATA_NAMES.index("classtar")] = np.nan
     sequences.metadata[:6, METADATA_NAMES.index("sgscore1")] = -999
@@ -44,6 +45,15 @@ def test_summary_counts_right(data_set, capsys):
     assert ["SN", "train", "1", "1", "1", "1", "1"] in lines
     assert ["SN", "test", "1", "1", "0", "0", "0"] in lines
     assert ["unlabelled", "none", "1", "1", "1", "1", "0"] in lines
+    assert ["subclass", "train", "validation", "test", "none"] in lines
+    start = lines.index(["subclass", "train", "validation", "test", "none"])
+    assert lines[start + 1 : start + 6] == [
+        ["SN", "Ia", "1", "0", "1", "0"],
+        ["quasar", "1", "0", "0", "0"],
+        ["blazar", "1", "0", "0", "0"],
+        ["unknown", "0", "0", "0", "1"],
+        [],
+    ]
     assert ["classtar", "20.0%"] in lines
     assert ["sgscore1", "40.0%"] in lines
     assert ["fwhm", "0.0%"] in lines
@@ -96,7 +106,7 @@ def test_what_is_no_data_set_is_named(tmp_path, capsys):
     for name, message in (
         ("nowhere.h5", "no such file"),
         ("text.h5", "not a readable HDF5 file"),
-        ("other.h5", "schema version None, this program reads 3"),
+        ("other.h5", "schema version None, this program reads 4"),
     ):
         assert main(["inspect", str(tmp_path / name)]) == 2
         error = capsys.readouterr().err
@@ -110,7 +120,7 @@ def test_gallery_draws_each_class(data_set, tmp_path, capsys):
     assert main(["inspect", str(data_set), "--gallery", str(picture)]) == 0
     pixels = imread(picture)[..., :3]
     with h5py.File(data_set, "r+") as file:
-        file["label"][:] = -1
+        file["label"][:] = file["subclass"][:] = -1
     draw(data_set, tmp_path / "one.png")
     assert pixels.shape[0] > 2 * imread(tmp_path / "one.png").shape[0]
     blue = (np.abs(pixels - [0x1F / 255, 0x77 / 255, 0xB4 / 255]) < 0.01).all(axis=-1)

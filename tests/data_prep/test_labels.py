@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_prep.labels import encode, load, notes
+from data_prep.labels import encode, encode_subclasses, load, load_subclasses, notes, subclass_notes
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES
+from jtss.schema import CLASS_NAMES, SUBCLASSES
 
 
 def save(tmp_path, text):
@@ -24,6 +24,37 @@ def test_labels_by_object_whatever_else_the_file_holds(tmp_path):
     assert codes.dtype == np.int8
     np.testing.assert_array_equal(codes, expected)
     assert notes(objects, labels) == {"objects without label": 2, "objects with label TDE, not a class": 1}
+
+
+def test_subclasses_are_those_of_ours_that_are_of_the_class(tmp_path):
+    """Whatever the case of the column, and where rows are too short for it; of what does not count there are notes."""
+    rows = ("a,SN,SN Ia", "a,SN,", "b,AGN, blazar ", "c,VS", "d,SN,quasar", "e,,quasar", "f,SN,SLSN", "g,TDE,SN Ia")
+    path = save(tmp_path, "\n".join(("objectId,label, SubClass ", *rows)))
+    labels, subclasses = load(path), load_subclasses(path)
+    assert subclasses == {"a": "SN Ia", "b": "blazar", "d": "quasar", "e": "quasar", "f": "SLSN", "g": "SN Ia"}
+    objects = ["g", "f", "e", "d", "c", "b", "a", "absent"]
+    codes = encode_subclasses(objects, labels, subclasses)
+    assert codes.dtype == np.int8
+    assert codes.tolist() == [-1, -1, -1, -1, -1, SUBCLASSES.index("blazar"), SUBCLASSES.index("SN Ia"), -1]
+    assert subclass_notes(objects, labels, subclasses) == {
+        "objects with subclass quasar, not of their class": 2,
+        "objects with subclass SLSN, not a subclass": 1,
+        "objects with subclass SN Ia, not of their class": 1,
+    }
+
+
+def test_a_file_need_not_know_subclasses(tmp_path):
+    assert load_subclasses(save(tmp_path, "objectId,label\na,SN\n")) == {}
+
+
+def test_two_subclasses_for_one_object_or_two_columns_of_them_are_an_error(tmp_path):
+    path = save(tmp_path, "objectId,label,subclass\na,SN,SN Ia\nb,SN,\na,SN,other SN\n")
+    assert load(path) == {"a": "SN", "b": "SN"}
+    with pytest.raises(InputError, match=r"labels.csv: object a has two subclasses, SN Ia and other SN .line 4."):
+        load_subclasses(path)
+    path = save(tmp_path, "objectId,label,subclass,Subclass\na,SN,SN Ia,SN Ia\n")
+    with pytest.raises(InputError, match=r"labels.csv: more than one column subclass; found"):
+        load(path)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.ledger import Ledger
 from helpers.made_sequences import of_alerts
 from jtss.dataset import Writer
-from jtss.schema import METADATA_NAMES, NO_SPLIT, Sequences
+from jtss.schema import METADATA_NAMES, NO_SPLIT, NO_SUBCLASS, Sequences
 
 SPLIT = np.array([0, 2, 1, -1], np.int8)
 
@@ -26,6 +26,7 @@ def some_sequences(counts, seed=0) -> Sequences:
         object_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         allwise=np.full((n_objects, 4), np.nan, np.float32),
         label=rng.integers(-1, 5, n_objects).astype(np.int8),
+        subclass=np.full(n_objects, NO_SUBCLASS, np.int8),
         split=np.full(n_objects, NO_SPLIT, np.int8),
     )
 

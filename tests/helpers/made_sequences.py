@@ -18,8 +18,8 @@ def of_alerts(**columns: np.ndarray) -> Sequences:
     return Sequences(kind=kind, stamp_row=schema.stamp_rows(kind), **columns)
 
 
-def sequences(counts=(3, 1, 2), *, label=None, split=None, seed=0, prefix="ZTF") -> Sequences:
-    """Objects with `counts` alerts, a day apart; labels and splits -1 unless given."""
+def sequences(counts=(3, 1, 2), *, label=None, subclass=None, split=None, seed=0, prefix="ZTF") -> Sequences:
+    """Objects with `counts` alerts, a day apart; labels, subclasses and splits -1 unless given."""
     rng = np.random.default_rng(seed)
     n, m, side = len(counts), int(sum(counts)), schema.STAMP_SIDE
     stamps = rng.random((m, side, side, 3)) * 0.2
@@ -34,6 +34,7 @@ def sequences(counts=(3, 1, 2), *, label=None, split=None, seed=0, prefix="ZTF")
         object_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         allwise=np.full((n, 4), np.nan, np.float32),
         label=np.full(n, -1, np.int8) if label is None else np.array(label, np.int8),
+        subclass=np.full(n, -1, np.int8) if subclass is None else np.array(subclass, np.int8),
         split=np.full(n, -1, np.int8) if split is None else np.array(split, np.int8),
     )
     schema.check(made)

@@ -52,6 +52,7 @@ def made_examples(n: int, seed: int, signal: float = 4.0, side: int = TINY.stamp
         dynamic.astype(np.float32),
         static.astype(np.float32),
         label,
+        np.full(n, -1, np.int32),
         np.zeros(n, np.int8),
         np.arange(n),
         rng.choice([1, 2, 4, 40, np.nan], (n, 2)).astype(np.float32),

@@ -16,7 +16,7 @@ from helpers.made_sequences import with_histories
 from helpers.places import ROOT
 from jtss import dataset
 from jtss.dataset import Writer
-from jtss.schema import ALERT, COLUMNS, METADATA_NAMES, NO_STAMP, SCHEMA_VERSION, ContentHash, take
+from jtss.schema import ALERT, COLUMNS, METADATA_NAMES, NO_STAMP, SCHEMA_VERSION, SUBCLASSES, ContentHash, take
 
 
 @pytest.mark.parametrize("sequences", [some_sequences([2, 1, 5, 3]), with_histories(some_sequences([2, 1, 5, 3]))])
@@ -32,6 +32,7 @@ def test_round_trip_and_hash(tmp_path, sequences):
             expected.update(name, stored)
         assert file.attrs["content_hash"] == content_hash == expected.hexdigest()
         assert file.attrs["schema_version"] == SCHEMA_VERSION
+        assert list(file.attrs["subclass_names"]) == list(SUBCLASSES)
         assert list(file.attrs["feature_names"]) == list(METADATA_NAMES)
         ledger = json.loads(file.attrs["ledger"])
     assert ledger == {"read": 14, "kept": 11, "dropped": {"stamp_shape": 3}, "notes": {}}

@@ -34,12 +34,13 @@ from jtss.training import batches
 DEMO = named.get("demo")
 COUNTS = (3, 1, 5, 4, 3, 2, 3, 3, 4)
 LABELS = (0, 1, 2, 0, 1, 2, 1, 2, 4)
+SUBCLASSES = (8, 1, 6, -1, 0, 2, -1, 3, -1)
 SPLITS = (0, 0, 0, 1, 0, 1, 1, 1, 0)
 
 
 @pytest.fixture(scope="module")
 def made():
-    return sequences(COUNTS, label=LABELS, split=SPLITS)
+    return sequences(COUNTS, label=LABELS, subclass=SUBCLASSES, split=SPLITS)
 
 
 @pytest.fixture
@@ -235,8 +236,20 @@ def _an_object_of_limits(file):
     file["stamps"].resize(int(np.sum(kind == ALERT)), axis=0)
 
 
+def _rename_subclass(file):
+    file.attrs["subclass_names"] = [*schema.SUBCLASSES[:-1], "BL Lac"]
+
+
+def _unknown_subclass(file):
+    file["subclass"][4] = 10
+
+
+def _subclass_of_another_class(file):
+    file["subclass"][4] = 7
+
+
 def _age(file):
-    file.attrs["schema_version"] = 2
+    file.attrs["schema_version"] = 3
 
 
 @pytest.mark.parametrize(
@@ -251,12 +264,15 @@ def _age(file):
         (_number_class_names, "class_names .5,., expected"),
         (_unknown_label, "label 7, expected -1 to 4"),
         (_unknown_kind, "kind 3, expected 0 to 2"),
+        (_rename_subclass, "subclass_names .*BL Lac.*expected .*blazar"),
+        (_unknown_subclass, "subclass: 10, expected -1 to 9"),
+        (_subclass_of_another_class, "subclass: quasar for an object of class SN, expected AGN"),
         (_alert_without_stamps, "stamp_row does not number the alerts among the rows"),
         (_swapped_stamps, "stamp_row does not number the alerts among the rows"),
         (_a_stamp_lost, "27 stamps for 28 alerts"),
         (_no_stamps_at_all, r"stamps has shape \(\), expected"),
         (_an_object_of_limits, "object ZTF1 has no alert, expected one or more"),
-        (_age, "schema version 2, this program reads 3; rebuild it with: test"),
+        (_age, "schema version 3, this program reads 4; rebuild it with: test"),
     ],
 )
 @pytest.mark.parametrize("reader", [dataset.attributes, lambda path: next(dataset.read(path)), summary, audit])

@@ -10,11 +10,12 @@ from jtss import schema
 from jtss.schema import ALERT, NO_STAMP
 
 PER_ROW = ("kind", "metadata", "jd", "candid", "fid")
-PER_OBJECT = ("object_id", "allwise", "label", "split")
+PER_OBJECT = ("object_id", "allwise", "label", "subclass", "split")
 
 
 def whole():
-    return sequences((3, 3, 2, 3, 3, 5, 3, 3), label=(0, 1, 2, 2, 3, 2, -1, 0), split=(2, 2, 2, 1, 2, 2, -1, 0))
+    label, subclass = (0, 1, 2, 2, 3, 2, -1, 0), (7, 0, 2, 6, -1, -1, -1, 9)
+    return sequences((3, 3, 2, 3, 3, 5, 3, 3), label=label, subclass=subclass, split=(2, 2, 2, 1, 2, 2, -1, 0))
 
 
 def rows_of(made, index):
@@ -69,6 +70,15 @@ def kinds(*codes):
     return {"kind": np.array(codes, np.int8), "stamp_row": schema.stamp_rows(np.array(codes))}
 
 
+def labelled(*codes):
+    return {"label": np.array(codes, np.int8)}
+
+
+def subclassed(*codes):
+    """Subclasses of two supernovae."""
+    return labelled(1, 1) | {"subclass": np.array(codes, np.int8)}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -83,11 +93,34 @@ def kinds(*codes):
         ({"stamp_row": np.array([0, 1, NO_STAMP, 2, 3])}, "stamp_row: must number the alerts"),
         (kinds(0, 1, 0, 0, 0), "stamps: 5 for 4 alerts"),
         ({"stamps": np.zeros((3, 63, 63, 3), np.float16), **kinds(0, 0, 0, 1, 2)}, "kind: every object must have an"),
+        ({"subclass": np.zeros(2)}, "subclass: dtype float64, expected int8"),
+        (subclassed(0, 10), "subclass: 10, expected -1 to 9"),
+        (subclassed(-2, 0), "subclass: -2, expected -1 to 9"),
+        (subclassed(0, 7), "subclass: quasar for an object of class SN, expected AGN"),
+        (subclassed(0, 0) | labelled(1, -1), "subclass: SN Ia for an object of class none, expected SN"),
+        (subclassed(2, 0) | labelled(1, 1), "subclass: RR Lyrae for an object of class SN, expected VS"),
     ],
 )
 def test_what_breaks_the_contract_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         schema.check(replace(sequences((3, 2)), **changes))
+
+
+def test_subclasses_have_their_codes_and_each_its_class():
+    """Files store the codes."""
+    assert schema.SUBCLASSES == (
+        "SN Ia", "other SN", "RR Lyrae", "eclipsing", "long-period", "cataclysmic", "young star", "quasar", "Seyfert",
+        "blazar",
+    )  # fmt: skip
+    assert [schema.subclass_code(name) for name in (*schema.SUBCLASSES, "SLSN", "")] == [*range(10), -1, -1]
+    for name, subclasses in schema.SUBCLASS_NAMES.items():
+        assert name in schema.CLASS_NAMES
+        assert {schema.CLASS_OF_SUBCLASS[subclass] for subclass in subclasses} == {name}
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (-1, 0), (-1, -1)])
+def test_a_subclass_of_the_class_or_none_is_right(codes):
+    schema.check(replace(sequences((3, 2)), **subclassed(*codes)))
 
 
 def test_names_of_the_catalogue_are_distinct_and_what_a_model_may_read_is_in_it():

@@ -54,7 +54,7 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
     """
     read = of_alerts(one, run.config, np.zeros(1, np.int64), one.n_alerts - 1)
     batch = standardised(read, run.statistics)
-    after = predict.after_rows(run, batch)[0]
+    after = predict.after_rows(run, batch).classes[0]
     best, ask = int(after[-1].argmax()), partial(predict.probabilities, run)
     seen, answered = packets.trajectories(run, one), packets.answers(run, one)
     mine = seen.candid == answered.candid[-1]

@@ -29,7 +29,8 @@ def test_packets_built_give_the_same_arrays(tmp_path, monkeypatch, sky):
     read = ingest([tmp_path / "packets" / "alerts"], workdir=tmp_path / "work", workers=1, progress=False)
     allwise = crossmatch.load(tmp_path / "packets" / "allwise.csv")
     labels = data_prep_labels.load(tmp_path / "packets" / "labels.csv")
-    (built,) = read.batches(N_OBJECTS, allwise, labels)
+    subclasses = data_prep_labels.load_subclasses(tmp_path / "packets" / "labels.csv")
+    (built,) = read.batches(N_OBJECTS, allwise, labels, subclasses)
     with h5py.File(path) as file:
         for name in COLUMNS.keys() - {"split"}:  # drawn when the file is finished
             stored = file[name].asstr()[:] if name == "object_id" else file[name][:]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_prep.simulate import objects, sky
+from data_prep.simulate import objects, sky, survey
 from helpers.made_sky import plan
-from jtss.schema import TOLD_DAYS
+from jtss.schema import CLASS_NAMES, NO_SUBCLASS, SUBCLASS_NAMES, SUBCLASSES, TOLD_DAYS
 
 
 def test_supernovae_follow_the_light_of_their_hosts():
@@ -77,6 +77,33 @@ def test_what_happens_once_happens_at_any_age_of_its_field():
         0.5 * 0.3 < np.mean(share < 0.3) < 0.5 * 0.3 + 0.08
     )  # uniform in logarithm for half, hardly any of the others
     assert np.mean(number > 0.5 * places.taken.sum(axis=1)) > 0.25
+
+
+def of_subclass(made, name):
+    return made.subclass == SUBCLASSES.index(name)
+
+
+def test_subclasses_are_what_was_drawn():
+    """Shares as drawn; a Seyfert's host outshines its nucleus, and blazars alone are blazars in the infrared."""
+    made = objects.agn(np.random.default_rng(6), plan(900), "paper")
+    for name, share in objects.NUCLEI:
+        assert np.mean(of_subclass(made, name)) == pytest.approx(share, abs=0.05)
+    host_is_brighter = made.hosts.flux[:, 1] > made.reference[:, 1]
+    assert np.mean(host_is_brighter[of_subclass(made, "Seyfert")]) > 0.4
+    assert np.mean(host_is_brighter[~of_subclass(made, "Seyfert")]) < 0.05
+    np.testing.assert_array_equal(made.infrared == 4, of_subclass(made, "blazar"))
+    stars_that_explode = objects.supernovae(np.random.default_rng(6), plan(900), "paper")
+    assert np.mean(of_subclass(stars_that_explode, "SN Ia")) == pytest.approx(0.62, abs=0.05)
+    assert np.all(of_subclass(stars_that_explode, "SN Ia") | of_subclass(stars_that_explode, "other SN"))
+
+
+@pytest.mark.parametrize("label", range(len(CLASS_NAMES)))
+def test_subclasses_are_of_their_class(label):
+    made, _ = survey.populate(np.random.default_rng(2), label, plan(200), "paper")
+    assert made.subclass.dtype == np.int8
+    names = {"" if code == NO_SUBCLASS else SUBCLASSES[code] for code in made.subclass}
+    assert names - {""} == set(SUBCLASS_NAMES.get(CLASS_NAMES[label], ()))
+    assert ("" in names) == (CLASS_NAMES[label] not in ("AGN", "SN"))
 
 
 def test_supernovae_are_nothing_before_and_nothing_in_the_reference(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 
 from data_prep.simulate import allwise, sky, stars
 from helpers.made_sky import plan
+from jtss.schema import subclass_code
 
 
 def population(n=600, seed=22):
@@ -46,6 +47,16 @@ def test_dwarf_novae_alone_have_outbursts_of_magnitudes(monkeypatch):
     assert stars.KINDS[-1].name == "dwarf nova"
     assert brightening_mag[-1] > 2
     assert max(brightening_mag[:-1]) < 2
+
+
+def test_the_subclass_is_that_of_the_kind(monkeypatch):
+    for index, kind in enumerate(stars.KINDS):
+        monkeypatch.setattr(stars, "KINDS", tuple(k._replace(share=float(k is kind)) for k in stars.KINDS))
+        assert set(population(8).subclass) == {subclass_code(kind.subclass)}, index
+        monkeypatch.undo()
+    without = [kind.name for kind in stars.KINDS if not kind.subclass]
+    assert without == ["pulsating"]
+    assert [kind.name for kind in stars.KINDS if kind.subclass == "cataclysmic"] == ["nova-like", "dwarf nova"]
 
 
 def test_kinds_keep_to_their_part_of_the_galaxy():

@@ -256,10 +256,10 @@ def test_a_class_without_objects_is_named(evaluate, tmp_path):
 def test_a_data_set_of_an_older_version_says_how_it_was_made(evaluate, tmp_path):
     write_data(tmp_path / "old.h5")
     with h5py.File(tmp_path / "old.h5", "a") as file:
-        file.attrs["schema_version"] = 2
+        file.attrs["schema_version"] = 3
     status, _, err = evaluate("--data", tmp_path / "old.h5")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "old.h5: schema version 2, this program reads 3; rebuild it with: a test" in err
+    assert "old.h5: schema version 3, this program reads 4; rebuild it with: a test" in err
 
 
 def test_no_run_at_all(evaluate):

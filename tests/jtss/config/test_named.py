@@ -188,6 +188,11 @@ def test_widths_and_classes_of_every_network(name):
     assert jax.tree.structure(statistics) == jax.tree.structure(variables["batch_stats"])
 
 
+@pytest.mark.parametrize("name", named.CONFIGS)
+def test_models_of_packets_tell_all_subclasses_apart_and_the_others_none(name):
+    assert named.get(name).subclasses == (schema.SUBCLASSES if name in ANY else ())
+
+
 def test_the_head_of_a_first_detection_model_reads_87_values():
     params = jax.eval_shape(partial(network.init, named.get("n1_enhanced")), jax.random.key(0))["params"]
     assert head_sizes(params) == [(87, 64), (64, 64), (64, 5)]

@@ -221,11 +221,26 @@ ANY = named.get("any_gru")
         ("temporal.layers=2", "temporal.layers=2 does not fit packet.rows=40"),
         ("temporal.units=0", "temporal.units=0 does not fit packet.rows=40"),
         ("training.entropy_weight=0.1", "training.entropy_weight=0.1: a model of packets has none, expected 0"),
+        ("subclasses=SN Ia,SLSN", "subclasses: no SLSN; valid: SN Ia, other SN, RR Lyrae"),
+        ("subclasses=SN Ia,SN Ia", "subclasses=SN Ia,SN Ia: expected 0 or more names, none twice"),
+        ("classes=AGN,SN,bogus", "subclasses=RR Lyrae,eclipsing,long-period,cataclysmic,young star: of none of the"),
     ],
 )
 def test_what_does_not_fit_packets_is_refused(setting, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         override(ANY, [setting])
+
+
+def test_subclasses_are_of_models_of_packets_and_came_later():
+    with pytest.raises(ConfigError, match=r"subclasses=SN Ia: a model of sequences has none, expected packet\.rows"):
+        override(CONFIG, ["subclasses=SN Ia"])
+    few = override(ANY, ["subclasses=blazar,SN Ia"])
+    assert few.subclasses == ("blazar", "SN Ia")
+    assert from_dict(json.loads(json.dumps(to_dict(few)))) == few
+    older = {name: value for name, value in to_dict(ANY).items() if name != "subclasses"}
+    assert from_dict(older) == override(ANY, ["subclasses="])
+    assert differences(older, to_dict(few), ("a", "b")) == ["subclasses: a (), b (blazar, SN Ia)"]
+    assert "subclasses" not in without_later(CONFIG)
 
 
 def test_attention_has_whole_heads():

@@ -8,11 +8,14 @@ import pytest
 
 from helpers.made_runs import TINY, make_run, write_data
 from helpers.made_sequences import sequences
+from jtss.config import named
+from jtss.config.settings import override
 from jtss.inference import predict
 from jtss.inference.model import Member
-from jtss.network import network, parts
+from jtss.network import network, packets, parts, subclasses
 from jtss.network.inputs import examples, standardised
 from jtss.pretrained import load
+from jtss.schema import CLASS_OF_SUBCLASS
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,47 @@ def test_an_ensemble_is_the_mean_of_its_members(model):
     assert not np.allclose(*apart, rtol=1e-3)
     both = predict.predict(replace(model, members=(one, other)), made)[1]
     np.testing.assert_allclose(both, np.mean(apart, axis=0), rtol=1e-6)
+
+
+SMALL = ["stamp.channels=", "hide.stamps=0", "packet.rows=6", "temporal.units=4", "head.units=4", "head.dropout=0"]
+
+
+@pytest.fixture(scope="module")
+def packet_model(tmp_path_factory):
+    """Two members with all subclasses, and other weights."""
+    folder = tmp_path_factory.mktemp("packets")
+    write_data(folder / "made.h5")
+    make_run(folder / "run", override(named.get("any_gru"), SMALL), folder / "made.h5")
+    model = load.load_model(folder / "run")
+    (one,) = model.members
+    other = Member(7, jax.tree.map(lambda leaf: leaf - 0.05, one.variables), one.outcome)
+    return replace(model, members=(one, other))
+
+
+def test_answers_of_subclasses_are_the_mean_of_the_members_and_add_up_to_their_class(packet_model):
+    config = packet_model.config
+    batch = standardised(packets.to_classify(sequences([2] * 5), config), packet_model.statistics)
+    found = predict.answers(packet_model, batch)
+    assert (found.classes.shape, found.subclasses.shape) == ((5, 5), (5, 10))
+    assert found.classes.dtype == found.subclasses.dtype == np.float32
+    np.testing.assert_array_equal(found.classes, predict.probabilities(packet_model, batch))
+    np.testing.assert_allclose(found.classes.sum(axis=1), 1, rtol=1e-5)
+    for index, name in enumerate(config.classes):
+        of_class = [i for i, each in enumerate(config.subclasses) if CLASS_OF_SUBCLASS[each] == name]
+        if of_class:
+            np.testing.assert_allclose(found.subclasses[:, of_class].sum(axis=1), found.classes[:, index], rtol=1e-5)
+    apply = jax.jit(lambda variables: network.apply(config, variables, batch, train=False)[0][:, -1])
+    apart = [subclasses.probabilities(config, apply(member.variables)) for member in packet_model.members]
+    assert not np.allclose(apart[0][1], apart[1][1], rtol=1e-3)
+    for ours, theirs in zip(found, zip(*apart, strict=True), strict=True):
+        np.testing.assert_allclose(ours, np.mean(theirs, axis=0), rtol=1e-5)
+
+
+def test_a_model_of_sequences_answers_of_no_subclasses(model):
+    batch = standardised(examples(sequences([3] * 4), model.config), model.statistics)
+    found = predict.answers(model, batch)
+    assert (found.subclasses.shape, found.subclasses.dtype) == ((4, 0), np.float32)
+    np.testing.assert_array_equal(found.classes, predict.probabilities(model, batch))
 
 
 def test_what_comes_after_the_first_detections_does_not_count(model):

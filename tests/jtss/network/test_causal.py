@@ -126,6 +126,19 @@ def test_packets_do_not_know_of_each_other(kind):
 
 
 @each
+def test_subclasses_widen_the_last_layer_alone(kind):
+    """No key is drawn for them: without them the other layers begin with the same bits."""
+    config, key = CONFIGS[kind], jax.random.key(0)
+    whole, without = (init(each, key)["params"] for each in (config, replace(config, subclasses=())))
+    n_classes, n_subclasses = len(config.classes), len(config.subclasses)
+    assert n_subclasses == 10
+    assert whole["head"].pop("logits")["kernel"].shape == (8, n_classes + n_subclasses)
+    assert without["head"].pop("logits")["kernel"].shape == (8, n_classes)
+    jax.tree.map(np.testing.assert_array_equal, whole, without)
+    assert logits(kind, packets()).shape == (3, N_ROWS, n_classes + n_subclasses)
+
+
+@each
 @pytest.mark.slow
 def test_all_weights_learn(kind):
     """But the first harmonics' kernels, which begin with 0, no leaf is without a gradient."""

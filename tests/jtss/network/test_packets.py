@@ -16,7 +16,9 @@ from jtss.network.parts import NO_ROW
 from jtss.schema import ALERT, DETECTION, NO_STAMP, TOLD_DAYS
 
 CONFIG = override(named.get("any_gru"), ["packet.rows=6", "stamp.crop=5"])
-MADE = with_histories(sequences([3, 1, 2, 5], label=[0, 2, 1, -1], split=[0, 1, 2, -1]), most=9)
+MADE = with_histories(
+    sequences([3, 1, 2, 5], label=[0, 2, 1, -1], subclass=[8, -1, 0, -1], split=[0, 1, 2, -1]), most=9
+)
 MADE = replace(MADE, metadata=np.abs(MADE.metadata))  # counts have logarithms
 
 
@@ -51,6 +53,7 @@ def test_every_alert_is_a_packet():
     found = packets.every(MADE, CONFIG)
     assert found.index.tolist() == [0, 0, 0, 1, 2, 2, 3, 3, 3, 3, 3]
     assert found.label.tolist() == [0, 0, 0, 2, 1, 1, -1, -1, -1, -1, -1]
+    assert found.subclass.tolist() == [8, 8, 8, -1, 0, 0, -1, -1, -1, -1, -1]
     assert found.split.tolist() == [0, 0, 0, 1, 2, 2, -1, -1, -1, -1, -1]
     for i, (index, alert) in enumerate(zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)):
         check_rows(found, i, month_of(MADE, index, alert), MADE, 6)
@@ -63,6 +66,18 @@ def test_what_is_answered_is_the_first_alert_with_its_month():
     for i in range(4):
         check_rows(found, i, month_of(MADE, i, 0), MADE, 16)
     assert found.rows.stamp_at.tolist() == [[15]] * 4
+
+
+def test_subclasses_follow_the_order_of_the_configs():
+    """Those that it does not tell apart are unknown to it."""
+    for subclasses, expected in (
+        ("blazar,SN Ia,Seyfert", [2, -1, 1, -1]),
+        ("blazar", [-1, -1, -1, -1]),
+        ("", [-1] * 4),
+    ):
+        found = packets.to_classify(MADE, override(CONFIG, [f"subclasses={subclasses}"]))
+        assert found.subclass.tolist() == expected
+        assert found.subclass.dtype == np.int32
 
 
 def test_of_very_many_rows_the_latest_are_read(monkeypatch):

@@ -78,7 +78,7 @@ def inputs(network: Network, detections: Detections) -> Batch:
     jd, allwise = np.zeros((len(crops), 1)), np.full((len(crops), 4), np.nan, np.float32)
     metadata = assemble(detections.metadata[:, None], jd, allwise, network.config.metadata)
     unused = np.zeros(len(crops), np.int32)
-    return standardised(Examples(crops, *metadata, unused, unused, unused, unused), network.statistics)
+    return standardised(Examples(crops, *metadata, unused, unused, unused, unused, unused), network.statistics)
 
 
 @partial(jax.jit, static_argnums=0)

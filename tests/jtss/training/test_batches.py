@@ -7,7 +7,8 @@ import pytest
 
 from data_prep.ledger import Ledger
 from helpers.made_sequences import sequences, with_histories
-from helpers.made_training import NO_IMAGES, TINY, TRAIN, assert_equal_trees, source_of
+from helpers.made_training import NO_IMAGES, TINY, TRAIN, VALIDATION, assert_equal_trees, chunks_of, source_of
+from jtss.config import named
 from jtss.config.settings import override
 from jtss.dataset import Writer
 from jtss.network import inputs
@@ -15,12 +16,25 @@ from jtss.training import batches, step
 
 
 def test_a_batch_is_what_its_rows_say():
-    """The source orders the objects by class; labels and stamps stay together."""
-    ordered = TRAIN.take(np.argsort(TRAIN.label, kind="stable"))
+    """The source orders the objects by class; labels, subclasses and stamps stay together."""
+    train = TRAIN._replace(subclass=np.arange(90, dtype=np.int32) % 7 - 1)
+    ordered = train.take(np.argsort(TRAIN.label, kind="stable"))
     rows = jnp.array([[[5, 40, 89]]])
-    found = source_of(TINY).take(rows)
+    found = source_of(TINY, train).take(rows)
+    np.testing.assert_array_equal(found.subclass[0, 0], ordered.subclass[[5, 40, 89]])
     np.testing.assert_array_equal(found.label[0, 0], [0, 1, 2])
     np.testing.assert_array_equal(found.batch.stamps[0, 0], ordered.stamps[[5, 40, 89]])
+
+
+def test_validation_keeps_subclasses_with_their_objects():
+    validation = VALIDATION._replace(subclass=np.arange(40, dtype=np.int32))
+    examples = chunks_of(TINY, validation, size=16).examples
+    np.testing.assert_array_equal(examples.subclass.ravel()[:40], np.arange(40))
+
+
+def test_prepared_data_of_other_subclasses_are_others():
+    whole = named.get("any_gru")
+    assert batches.view(whole) != batches.view(override(whole, ["subclasses=blazar"]))
 
 
 @pytest.fixture

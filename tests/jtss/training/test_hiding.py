@@ -171,7 +171,7 @@ def test_what_is_hidden_in_training_is_what_is_missing_in_an_alert(group):
     lacking = metadata.copy()
     lacking[..., [i for i, name in enumerate(METADATA_NAMES) if name in METADATA_GROUPS[group]]] = np.nan
     no_colours = np.full_like(allwise, np.nan) if set(METADATA_GROUPS[group]) == set(COLOUR_NAMES) else allwise
-    stamps, rest = np.zeros((6, 3, 5, 5, 2), np.float16), [np.zeros(6)] * 4
+    stamps, rest = np.zeros((6, 3, 5, 5, 2), np.float16), [np.zeros(6)] * 5
 
     def read(values) -> Batch:
         return inputs.standardised(Examples(stamps, *values, *rest), statistics)

@@ -10,7 +10,7 @@ from jtss import devices
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.network import network, parts
-from jtss.schema import METADATA_GROUPS
+from jtss.schema import ALERT, CLASS_OF_SUBCLASS, DETECTION, METADATA_GROUPS
 from jtss.training import batches, hiding, strata
 from jtss.training import step as training
 from jtss.training.strata import Strata
@@ -54,18 +54,107 @@ def test_a_step_is_adam_written_out():
         np.testing.assert_allclose((new - old)[clear], expected[clear], rtol=2e-2)
 
 
+def answered(kinds):
+    """Which of the earlier rows count: from the first detection on."""
+    first = next((t for t, kind in enumerate(kinds) if kind in (ALERT, DETECTION)), len(kinds))
+    return [t for t in range(first, len(kinds) - 1) if kinds[t] != parts.NO_ROW]
+
+
 def test_the_loss_of_packets_is_half_of_the_last_row_and_half_of_those_before():
-    """By walking along the rows; a packet without a past has its last row alone."""
+    """By walking along the rows; a packet without earlier detections has its last row alone."""
     rng = np.random.default_rng(0)
     logits, label = rng.normal(size=(4, 5, 3)), np.array([0, 2, 1, 1])
-    kind = np.array([[-1, -1, -1, -1, 0], [-1, 1, 2, -1, 0], [0, 1, 1, 2, 0], [-1, -1, -1, 2, 0]], np.int8)
+    kind = np.array([[-1, -1, -1, -1, 0], [-1, 1, 2, -1, 0], [2, 0, 1, 2, 0], [-1, -1, -1, 2, 0]], np.int8)
     log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     expected = []
     for each, which, kinds in zip(log_p, label, kind, strict=True):
-        before = [-each[t, which] for t in range(4) if kinds[t] >= 0]
+        before = [-each[t, which] for t in answered(kinds)]
         expected.append(np.mean([-each[4, which], np.mean(before)]) if before else -each[4, which])
     found = training.loss_after_rows(jnp.asarray(logits), jnp.asarray(label), jnp.asarray(kind))
     assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+PACKETS = override(
+    named.get("any_gru"),
+    ["stamp.channels=", "hide.stamps=0", "packet.rows=5", "temporal.units=4", "head.units=4", "head.dropout=0"],
+)
+KIND = jnp.array([[-1, -1, -1, -1, 0], [-1, 1, 2, -1, 0], [2, 0, 1, 2, 0], [-1, -1, -1, 2, 0]], jnp.int8)
+
+
+def logits_of_packets(seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=(4, 5, 15)), jnp.float32)
+
+
+def labelled(names):
+    """Packets of these classes or subclasses, without anything to read."""
+    subclass = [PACKETS.subclasses.index(name) if name in PACKETS.subclasses else -1 for name in names]
+    label = [PACKETS.classes.index(CLASS_OF_SUBCLASS.get(name, name)) for name in names]
+    return batches.Labelled(None, jnp.array(label), jnp.array(subclass))
+
+
+def test_the_subclass_counts_given_the_class_in_the_packets_that_have_one():
+    """By walking along the rows and the subclasses of the class."""
+    logits, names = np.asarray(logits_of_packets(), float), ("blazar", "other SN", "asteroid", "eclipsing")
+    examples, expected = labelled(names), []
+    for each, name, kinds in zip(logits[..., 5:], names, KIND, strict=True):
+        if name not in PACKETS.subclasses:
+            continue
+        siblings = [
+            i for i, other in enumerate(PACKETS.subclasses) if CLASS_OF_SUBCLASS[other] == CLASS_OF_SUBCLASS[name]
+        ]
+        rows = [np.log(np.exp(row[siblings]).sum()) - row[PACKETS.subclasses.index(name)] for row in each]
+        before = [rows[t] for t in answered(np.asarray(kinds))]
+        expected.append(np.mean([rows[4], np.mean(before)]) if before else rows[4])
+    found = training.subclass_loss(PACKETS, logits_of_packets(), examples.subclass, KIND)
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+    whole = training.loss_of_packets(PACKETS, logits_of_packets(), examples, KIND)
+    of_classes = training.loss_after_rows(logits_of_packets()[..., :5], examples.label, KIND)
+    assert float(whole) == pytest.approx(float(of_classes) + 0.3 * np.mean(expected), rel=1e-5)
+
+
+def test_where_no_subclass_is_known_the_loss_is_of_the_classes_alone():
+    examples = labelled(("AGN", "bogus", "SN", "VS"))
+    whole = training.loss_of_packets(PACKETS, logits_of_packets(), examples, KIND)
+    assert float(whole) == float(training.loss_after_rows(logits_of_packets()[..., :5], examples.label, KIND))
+    without = override(PACKETS, ["subclasses="])
+    assert float(training.loss_of_packets(without, logits_of_packets()[..., :5], examples, KIND)) == float(whole)
+
+
+def test_a_subclass_teaches_its_own_class_alone():
+    """Gradients of its loss are of its siblings, in rows that there are, of the packets that have a subclass."""
+    examples = labelled(("blazar", "other SN", "asteroid", "VS"))
+    gradient = jax.grad(training.subclass_loss, argnums=1)(PACKETS, logits_of_packets(), examples.subclass, KIND)
+    siblings = {0: "AGN", 1: "SN"}
+    expected = np.zeros((4, 5, 15), bool)
+    for packet, name in siblings.items():
+        columns = [5 + i for i, other in enumerate(PACKETS.subclasses) if CLASS_OF_SUBCLASS[other] == name]
+        expected[np.ix_([packet], [*answered(np.asarray(KIND[packet])), 4], columns)] = True
+    np.testing.assert_array_equal(np.asarray(gradient) != 0, expected)
+    assert np.isfinite(gradient).all()
+
+
+def test_validation_is_of_the_classes_alone():
+    """Whatever the subclasses say, however surely, and whichever they are."""
+    rng, n = np.random.default_rng(0), 6
+    rows = parts.Rows(
+        np.tile(KIND[2], (n, 1)), np.ones((n, 5), np.int8), np.tile(np.arange(-4.0, 1), (n, 1)), -np.ones((n, 1), int)
+    )
+    dynamic = rng.normal(size=(n, 5, len(PACKETS.metadata.dynamic))).astype(np.float32)
+    static = rng.normal(size=(n, len(PACKETS.metadata.static))).astype(np.float32)
+    batch = parts.Batch(np.zeros((n, 1, 0, 0, 0), np.float16), dynamic, static, rows)
+    variables = training.init_state(PACKETS).variables
+    validate = jax.jit(training.validation_sums, static_argnums=0)
+
+    def sums(bias, subclass):
+        head = variables["params"]["head"]
+        logits = {**head["logits"], "bias": head["logits"]["bias"] + bias}
+        params = {**variables["params"], "head": {**head, "logits": logits}}
+        examples = batches.Labelled(batch, np.arange(n) % 5, subclass)
+        return validate(PACKETS, {**variables, "params": params}, batches.ValidationChunks(examples, np.ones(n)))
+
+    plain = sums(np.zeros(15), np.full(n, -1))
+    np.testing.assert_array_equal(sums(np.where(np.arange(15) < 5, 0, 50.0), np.arange(n)), plain)
+    assert sums(np.where(np.arange(15) == 2, 50.0, 0), np.full(n, -1))[0] > plain[0]
 
 
 def test_seeds_and_ranges_of_rotation_share_a_program_but_angles_that_are_not_drawn_are_constants_of_another():

@@ -20,8 +20,8 @@ from jtss.training.trainer import NeverStop
 TINY = override(
     named.get("any_gru"),
     ["stamp.channels=", "hide.stamps=0", "packet.rows=8", "temporal.units=12", "head.units=16", "head.dropout=0",
-     "classes=AGN,SN", "training.iterations=320", "training.validate_every=40", "training.learning_rate=1e-2",
-     "training.metadata_noise=0"],
+     "classes=AGN,SN", "subclasses=", "training.iterations=320", "training.validate_every=40",
+     "training.learning_rate=1e-2", "training.metadata_noise=0"],
 )  # fmt: skip
 SPLIT = np.repeat([0, 1, 2], [320, 80, 80])
 N = len(SPLIT)
