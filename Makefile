@@ -25,7 +25,7 @@ WITHOUT := --set hide.counters=0.4 --set hide.neighbours=0.1 --set hide.referenc
 # Narrow encoders and small batches: one core's work.
 ONE_CORE := --set encoder.kernels=4,3,3,3,3 --set encoder.filters=16,16,32,32,32 --set training.batch_size=32 \
 	--set training.decay=cosine --set training.patience=0 --set training.validate_every=500
-FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.3 --set training.learning_rate=7e-4 \
+FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.3 --set training.young=0.3 --set training.learning_rate=7e-4 \
 	--set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 \
 	--set metadata.static=fwhm,$(COUNTS),$(SEEN),$(PLACE),rb,has_counters,has_shape,$(BITS),has_rb
 SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learning_rate=1e-3 \
@@ -58,11 +58,17 @@ demo: .venv/ready
 	$(RUN) evaluate.py --ckpt $(DEMO)/run --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
 		--out $(DEMO)/predictions.csv --picture $(DEMO)/predictions.png
 
-models: $(MODELS:%=model-%)
+models: $(MODELS:%=model-%) model-any
 
 models/sky.h5: | .venv/ready
 	mkdir -p models
 	$(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --sky mixed --out $@
+
+# Of whole packets; begins with the stamp encoder of a first-alert model.
+model-any: models/sky.h5 model-n1_enhanced
+	$(RUN) train.py --config any_gru --data $< --out models/any --encoder models/n1_enhanced/seed-0 $(SETTINGS)
+	$(RUN) evaluate.py --ckpt models/any --ablations
+	$(JTSS) models export models/any --folder jtss/pretrained/files --name any --report models/any/evaluation/report.json
 
 model-%: models/sky.h5
 	$(RUN) train.py --config $* --data $< --out models/$* $(OWN_$*) $(SETTINGS)

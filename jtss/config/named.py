@@ -125,14 +125,15 @@ def _any(kind: str) -> Config:
         training=TrainingConfig(
             learning_rate=7e-4,
             decay="cosine",
-            batch_size=32,
-            iterations=12_000,
+            batch_size=64,  # half of them without stamps, which cost most
+            iterations=6_000,
             patience=0,
             validate_every=500,
             class_balance="counts",
             metadata_noise=0.3,
+            young=0.3,
         ),
-        hide=HideConfig(**hidden, allwise=0.5, stamps=0.15, history=0.25, limits=0.15, older=0.3),
+        hide=HideConfig(**hidden, allwise=0.5, stamps=0.5, history=0.25, limits=0.15, older=0.15),
         packet=PacketConfig(rows=40),
         subclasses=schema.SUBCLASSES,
     )
