@@ -124,26 +124,28 @@ def recent(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n: int)
     return chosen, select_rows(packets, chosen, rows, n * np.arange(len(chosen) + 1, dtype=np.int64))
 
 
-def recounted(sequences: Sequences, since_jd: np.ndarray) -> Sequences:
+def recounted(sequences: Sequences, since_jd: np.ndarray, lone: np.ndarray) -> Sequences:
     """The same rows, whose alerts have the counters of a survey that began at some time.
 
     Args:
         since_jd: [K] [day]; of the object's rows, those from then on are counted, and the alert itself. -inf leaves the
-            counters as they are.
+            counters as they are, unless the alert is lone.
+        lone: [K] bool; earlier detections are not counted, as if the alert were the first.
 
     ZTF alert schema: ndethist, ncovhist.
     """
-    alert_rows = np.flatnonzero(sequences.kind == ALERT)
-    young = np.flatnonzero(since_jd > -np.inf)
-    rows = alert_rows[young]
+    told_anew = np.flatnonzero((since_jd > -np.inf) | lone)
+    rows = np.flatnonzero(sequences.kind == ALERT)[told_anew]
     begins = sequences.object_start[np.searchsorted(sequences.object_start, rows, side="right") - 1]
     first = [
         begin + np.searchsorted(sequences.jd[begin:row], since)
-        for begin, row, since in zip(begins, rows, since_jd[young], strict=True)
+        for begin, row, since in zip(begins, rows, since_jd[told_anew], strict=True)
     ]
     first = np.array(first, np.int64)
     n_before = np.concatenate([[0], np.cumsum(sequences.kind != LIMIT)])
-    ndethist, ncovhist = n_before[rows + 1] - n_before[first], rows + 1 - first
+    detections = n_before[rows + 1] - n_before[first]
+    limits = rows + 1 - first - detections
+    ndethist = np.where(lone[told_anew], 1, detections)
     metadata = sequences.metadata.copy()
-    metadata[rows[:, None], COUNTER_PLACES] = np.stack([ndethist, ncovhist, ncovhist - ndethist], axis=1)
+    metadata[rows[:, None], COUNTER_PLACES] = np.stack([ndethist, ndethist + limits, limits], axis=1)
     return replace(sequences, metadata=metadata)

@@ -131,6 +131,7 @@ class TrainingConfig:
     seed: int = 0
     metadata_noise: float = field(default=0.0, metadata=LATER)  # added to standardised metadata in training: scatter
     young: float = field(default=0.0, metadata=LATER)  # share of examples as of a survey of 0 to 30 days
+    lone: float = field(default=0.0, metadata=LATER)  # share as if nothing had been detected before the alert
 
 
 @dataclass(frozen=True)
@@ -356,7 +357,16 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
     yield not 0 <= training.metadata_noise < math.inf and (
         f"training.metadata_noise={training.metadata_noise}: expected 0 or more"
     )
-    yield not 0 <= training.young <= 1 and f"training.young={training.young}: expected 0 ≤ share ≤ 1"
+    for name in ("young", "lone"):
+        share = getattr(training, name)
+        yield not 0 <= share <= 1 and f"training.{name}={share}: expected 0 ≤ share ≤ 1"
+    both = training.young + training.lone
+    yield both > 1 and f"training.young and training.lone are {both} together, expected 1 at most"
+    yield (
+        training.lone > 0
+        and config.n_detections > 1
+        and (f"training.lone={training.lone} does not fit n_detections={config.n_detections}: it is of a single alert")
+    )
     yield (
         training.decay != "none"
         and training.patience > 0

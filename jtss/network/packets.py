@@ -1,5 +1,7 @@
 """From sequences of rows to what a network reads: of packets equally many rows."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from jtss import schema, views
@@ -7,27 +9,39 @@ from jtss.config.settings import Config
 from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops, subclasses_of
 from jtss.network.parts import NO_ROW, Rows
 from jtss.scaling import centre_crop
-from jtss.schema import ALERT, DETECTION, NO_STAMP, Sequences
+from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, Sequences
 
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
-def to_train(sequences: Sequences, config: Config, watched_days: np.ndarray | float = np.inf) -> Examples:
+class Watched(NamedTuple):
+    """How a survey has watched the places of K alerts.
+
+    Attributes:
+        days: [K] for how long when the alert comes; infinite: as it came.
+        lone: [K] bool; whether nothing was detected before the alert.
+    """
+
+    days: np.ndarray
+    lone: np.ndarray
+
+
+def to_train(sequences: Sequences, config: Config, watched: Watched | None = None) -> Examples:
     """What a model of any configuration learns from: the first n alerts of each object, or every packet.
 
     Args:
         sequences: N objects with K alerts.
         config: what reads them.
-        watched_days: [K] for how long the survey has watched when an alert comes; infinite: as it came. Of a sequence
-            that of its first alert counts.
+        watched: how a survey has watched their places, of a sequence that of its first alert; None: as they came.
     """
-    since_jd = sequences.jd[sequences.kind == ALERT] - watched_days
-    if config.packet.rows:
-        return every(views.recounted(sequences, since_jd), config, since_jd)
     n_alerts = sequences.n_alerts
+    watched = watched or Watched(np.full(n_alerts.sum(), np.inf), np.zeros(n_alerts.sum(), bool))
+    since_jd = sequences.jd[sequences.kind == ALERT] - watched.days
+    if config.packet.rows:
+        return every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone)
     first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
-    return examples(views.recounted(sequences, since_jd[first]), config)
+    return examples(views.recounted(sequences, since_jd[first], watched.lone[first]), config)
 
 
 def to_classify(sequences: Sequences, config: Config) -> Examples:
@@ -35,12 +49,19 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
     return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
 
 
-def every(sequences: Sequences, config: Config, since_jd: np.ndarray | float = -np.inf) -> Examples:
-    """A packet for each alert of each object, of its latest `config.packet.rows` rows, none before `since_jd` [K]."""
+def every(
+    sequences: Sequences, config: Config, since_jd: np.ndarray | float = -np.inf, lone: np.ndarray | bool = False
+) -> Examples:
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows.
+
+    Args:
+        since_jd: [K] rows before it are left out. lone: [K] so are all detections but the alert.
+    """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
     which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
-    return _examples(sequences, objects, which, config, config.packet.rows, np.broadcast_to(since_jd, len(objects)))
+    since_jd, lone = (np.broadcast_to(values, len(objects)) for values in (since_jd, lone))
+    return _examples(sequences, objects, which, config, config.packet.rows, since_jd, lone)
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
@@ -57,7 +78,7 @@ def of_alerts(sequences: Sequences, config: Config, objects: np.ndarray, which: 
     """
     begin, end = views.packet_rows(sequences, objects, which)
     n_rows = min(_padded(int((end - begin).max(initial=1))), MOST_ROWS)
-    return _examples(sequences, objects, which, config, n_rows, np.full(len(objects), -np.inf))
+    return _examples(sequences, objects, which, config, n_rows)
 
 
 def _padded(n_rows: int) -> int:
@@ -66,7 +87,13 @@ def _padded(n_rows: int) -> int:
 
 
 def _examples(
-    sequences: Sequences, objects: np.ndarray, which: np.ndarray, config: Config, n_rows: int, since_jd: np.ndarray
+    sequences: Sequences,
+    objects: np.ndarray,
+    which: np.ndarray,
+    config: Config,
+    n_rows: int,
+    since_jd: np.ndarray | None = None,
+    lone: np.ndarray | None = None,
 ) -> Examples:
     """Packets as a survey sends them, with their rows at the end of `n_rows`: earlier alerts as told, without stamps.
 
@@ -75,13 +102,15 @@ def _examples(
         objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
         config: what reads them.
         n_rows: how many of the latest rows are read.
-        since_jd: [B] rows before it are not, but for the alert.
+        since_jd, lone: as `every` has them; None: no row is left out.
     """
     begin, end = views.packet_rows(sequences, objects, which)
     row = end[:, None] + np.arange(-n_rows, 0)
     there = row >= begin[:, None]
     row = np.where(there, row, end[:, None] - 1)
-    there[:, :-1] &= sequences.jd[row[:, :-1]] >= since_jd[:, None]
+    if since_jd is not None:
+        told = row[:, :-1]
+        there[:, :-1] &= (sequences.jd[told] >= since_jd[:, None]) & (~lone[:, None] | (sequences.kind[told] == LIMIT))
     kind, jd = sequences.kind[row], sequences.jd[row]
     kind[:, :-1] = np.where(kind[:, :-1] == ALERT, DETECTION, kind[:, :-1])
     metadata = sequences.metadata[row]

@@ -112,9 +112,10 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
     for sequences in read(path):
-        watched_days = young.watched_days(config, int(sequences.n_alerts.sum()), n_objects)
+        watched = young.watched(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
-        batch = packets.to_train(sequences, config, np.where(of_training, watched_days, np.inf))
+        seen = packets.Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
+        batch = packets.to_train(sequences, config, seen)
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
@@ -168,7 +169,7 @@ def view(config: Config) -> tuple:
     pixels = (stamp.channels, stamp.source_side) if stamp.channels else ()
     training = config.training
     examples = config.n_detections, config.packet, config.classes, config.subclasses, pixels, config.metadata
-    return *examples, training.batch_size, training.class_balance, training.young
+    return *examples, training.batch_size, training.class_balance, training.young, training.lone
 
 
 def _n_to_learn_from(path: Path, config: Config) -> int:

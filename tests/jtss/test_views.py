@@ -148,23 +148,25 @@ def test_counters_count_the_rows_since_the_survey_began(counts, seed, data):
     made = with_histories(sequences(counts, seed=seed), most=6)
     alerts = np.flatnonzero(made.kind == ALERT)
     days = np.array([data.draw(st.sampled_from([0.0, 0.3, 5.0, 40.0, np.inf])) for _ in alerts])
-    found = views.recounted(made, made.jd[alerts] - days)
+    lone = np.array([data.draw(st.booleans()) for _ in alerts])
+    found = views.recounted(made, made.jd[alerts] - days, lone)
     others = made.kind != ALERT
     np.testing.assert_array_equal(found.metadata[others], made.metadata[others])
-    for row, watched in zip(alerts, days, strict=True):
+    for row, watched, alone in zip(alerts, days, lone, strict=True):
         begin = made.object_start[np.searchsorted(made.object_start, row, side="right") - 1]
-        counted = [i for i in range(begin, row + 1) if i == row or made.jd[i] >= made.jd[row] - watched]
-        detections = sum(made.kind[i] != LIMIT for i in counted)
+        seen = [i for i in range(begin, row) if made.jd[i] >= made.jd[row] - watched]
+        detections = 1 + sum(made.kind[i] != LIMIT for i in seen) * (not alone)
+        limits = sum(made.kind[i] == LIMIT for i in seen)
         expected = made.metadata[row].copy()
-        if np.isfinite(watched):
-            expected[views.COUNTER_PLACES] = detections, len(counted), len(counted) - detections
+        if np.isfinite(watched) or alone:
+            expected[views.COUNTER_PLACES] = detections, detections + limits, limits
         np.testing.assert_array_equal(found.metadata[row], expected)
 
 
 def test_a_survey_of_a_month_counts_what_its_packets_tell():
     made = with_histories(sequences([3, 1, 2]), most=9)
-    since = made.jd[made.kind == ALERT] - TOLD_DAYS
+    alerts = made.kind == ALERT
     packets = versions.month(versions.first_packets(made))
-    found = views.recounted(made, since)
+    found = views.recounted(made, made.jd[alerts] - TOLD_DAYS, np.zeros(alerts.sum(), bool))
     first = [np.flatnonzero(made.kind[begin:end] == ALERT)[0] + begin for begin, end in pairwise(made.object_start)]
     np.testing.assert_array_equal(found.metadata[first], packets.metadata[packets.object_start[1:] - 1])

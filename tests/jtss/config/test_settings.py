@@ -216,7 +216,7 @@ ANY = named.get("any_gru")
         ("metadata.static=sgscore1,has_rb", "metadata.static=has_rb: of the alert"),
         ("metadata.dynamic=time_gap,magpsf", "metadata.dynamic=time_gap: packets have their times by themselves"),
         ("training.class_balance=natural", "training.class_balance=natural does not fit packet.rows=40"),
-        ("stamp.channels=", "hide.stamps=0.15: there is nothing to hide, the model reads no stamps"),
+        ("stamp.channels=", "hide.stamps=0.5: there is nothing to hide, the model reads no stamps"),
         ("n_detections=2", "n_detections=2 does not fit packet.rows=40"),
         ("temporal.layers=2", "temporal.layers=2 does not fit packet.rows=40"),
         ("temporal.units=0", "temporal.units=0 does not fit packet.rows=40"),
@@ -287,3 +287,17 @@ def test_a_setting_that_one_side_lacks_is_named():
 def test_what_is_said_of_the_origin_is_no_setting():
     values = to_dict(CONFIG)
     assert differences(values, {**values, "origin": "elsewhere", "paper_accuracy": "1"}, ("a", "b")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("any_gru", ["training.young=1.1"], "training.young=1.1: expected 0 ≤ share ≤ 1"),
+        ("any_gru", ["training.lone=-0.1"], "training.lone=-0.1: expected 0 ≤ share ≤ 1"),
+        ("any_gru", ["training.young=0.6", "training.lone=0.5"], "are 1.1 together, expected 1 at most"),
+        ("n3_conv1d", ["training.lone=0.1"], "training.lone=0.1 does not fit n_detections=3"),
+    ],
+)
+def test_shares_of_examples_that_cannot_be_are_refused(name, settings, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        override(named.get(name), settings)

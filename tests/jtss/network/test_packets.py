@@ -13,7 +13,7 @@ from jtss.config.settings import override
 from jtss.network import packets
 from jtss.network.inputs import source_crops
 from jtss.network.parts import NO_ROW
-from jtss.schema import ALERT, DETECTION, NO_STAMP, TOLD_DAYS
+from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, TOLD_DAYS
 
 CONFIG = override(named.get("any_gru"), ["packet.rows=6", "stamp.crop=5"])
 MADE = with_histories(
@@ -125,25 +125,30 @@ def test_no_objects_are_no_packets():
 
 
 def test_a_young_survey_tells_what_it_has_seen():
-    """Rows before it began are not there, and the counters are of the others."""
+    """Rows before it began are not there, nor detections before a lone alert; the counters are of the others."""
     alert_jd = MADE.jd[MADE.kind == ALERT]
     days = np.array([0, 2, TOLD_DAYS, np.inf] * 3)[: len(alert_jd)]
-    found, as_they_came = packets.to_train(MADE, CONFIG, days), packets.to_train(MADE, CONFIG)
+    lone = np.arange(len(days)) % 3 == 2
+    found = packets.to_train(MADE, CONFIG, packets.Watched(days, lone))
+    as_they_came = packets.to_train(MADE, CONFIG)
     counter = CONFIG.metadata.dynamic.index("log_ncovhist")
+    is_last = np.arange(6) == 5
     for i, watched in enumerate(days):
-        there = as_they_came.rows.kind[i] != NO_ROW
-        seen = there & ((as_they_came.rows.days[i] >= -watched) | (np.arange(6) == 5))
-        np.testing.assert_array_equal(found.rows.kind[i] != NO_ROW, seen)
+        kind, before = as_they_came.rows.kind[i], as_they_came.rows.days[i]
+        seen = (kind != NO_ROW) & ((before >= -watched) & (~lone[i] | (kind == LIMIT)) | is_last)
+        np.testing.assert_array_equal(found.rows.kind[i], np.where(seen, kind, NO_ROW))
         if watched == 0:
             assert found.counts[i].tolist() == [1, 1]
             assert found.dynamic[i, -1, counter] == np.log10(2, dtype=np.float32)
-        if np.isinf(watched):
+        elif lone[i]:
+            assert found.counts[i, 0] == 1
+        elif np.isinf(watched):
             np.testing.assert_array_equal(found.counts[i], as_they_came.counts[i])
 
 
 def test_a_sequence_of_a_young_survey_counts_from_its_first_alert_on():
-    config = named.get("demo")
-    days = np.zeros((MADE.kind == ALERT).sum())
-    found = packets.to_train(MADE, override(config, ["metadata.dynamic=ndethist,ncovhist"]), days)
+    config, n = named.get("demo"), (MADE.kind == ALERT).sum()
+    watched = packets.Watched(np.zeros(n), np.zeros(n, bool))
+    found = packets.to_train(MADE, override(config, ["metadata.dynamic=ndethist,ncovhist"]), watched)
     assert found.dynamic[:, 0].tolist() == [[1, 1], [1, 1]]
     assert (np.diff(found.dynamic, axis=1) >= 1).all()
