@@ -28,6 +28,29 @@ UNROLL = 4  # rows compiled as one
 N_TOLD = 9  # values that `_told` makes of a row
 
 
+class Seen(NamedTuple):
+    """What a recurrent model carries from row to row of one object; as large however many rows there were.
+
+    Attributes:
+        state: [U] of the recurrence; empty for attention, which carries nothing.
+        began_days, latest_days: time of the first and of the latest row, on any scale; -inf: there was none.
+        detections, limits: how many there were.
+    """
+
+    state: jax.Array
+    began_days: jax.Array
+    latest_days: jax.Array
+    detections: jax.Array
+    limits: jax.Array
+
+
+def nothing_seen(config: Config) -> Seen:
+    """What is carried before the first row."""
+    never, none = jnp.float32(-jnp.inf), jnp.float32(0)
+    units = config.temporal.units if config.temporal.kind == "gru" else 0
+    return Seen(jnp.zeros(units), never, never, none, none)
+
+
 class Past(NamedTuple):
     """What is known of the times and kinds of a packet's rows after each of them; [R] each, of one packet.
 
@@ -45,21 +68,30 @@ class Past(NamedTuple):
     limits: jax.Array
 
 
-def past(kind: jax.Array, days: jax.Array) -> Past:
-    """What is known after each of the rows [R] of one packet, in time order; rows that are none are passed over."""
+def past(kind: jax.Array, days: jax.Array, seen: Seen) -> tuple[Past, Seen]:
+    """What is known after each of the rows [R] that follow, in time order; rows that are none are passed over.
+
+    Args:
+        kind, days: [R], as `Rows` has them.
+        seen: before these rows.
+
+    Returns:
+        What is known, and what is carried on; its state is as it was.
+    """
     there = kind != NO_ROW
-    latest = jax.lax.cummax(jnp.where(there, days, -jnp.inf))
-    before = jnp.concatenate([jnp.full(1, -jnp.inf), latest[:-1]])
+    latest = jnp.maximum(seen.latest_days, jax.lax.cummax(jnp.where(there, days, -jnp.inf)))
+    before = jnp.concatenate([seen.latest_days[None], latest[:-1]])
     is_first = there & ~jnp.isfinite(before)
-    began = jax.lax.cummax(jnp.where(is_first, days, -jnp.inf))
+    began = jnp.maximum(seen.began_days, jax.lax.cummax(jnp.where(is_first, days, -jnp.inf)))
     is_limit = kind == schema.LIMIT
-    return Past(
+    known = Past(
         gap_days=jnp.where(there & ~is_first, jnp.maximum(days - before, 0), 0.0),
         age_days=jnp.where(there, jnp.maximum(days - began, 0), 0.0),
         is_first=is_first.astype(jnp.float32),
-        detections=jnp.cumsum(there & ~is_limit).astype(jnp.float32),
-        limits=jnp.cumsum(is_limit).astype(jnp.float32),
+        detections=seen.detections + jnp.cumsum(there & ~is_limit).astype(jnp.float32),
+        limits=seen.limits + jnp.cumsum(is_limit).astype(jnp.float32),
     )
+    return known, Seen(seen.state, began[-1], latest[-1], known.detections[-1], known.limits[-1])
 
 
 class RowEncoder(nn.Module):
@@ -137,7 +169,8 @@ def init(config: Config, key: jax.Array) -> Variables:
         width += config.encoder.units[-1]
     row, rows, there = jnp.zeros(width), jnp.zeros((2, units)), jnp.ones(2, bool)
     params["row"] = RowEncoder(units).init(row_key, row, jnp.float32(0))["params"]
-    params["temporal"] = _temporal(config).init(temporal_key, rows, there, *_state(config))["params"]
+    begin = (jnp.zeros(units),) if config.temporal.kind == "gru" else ()
+    params["temporal"] = _temporal(config).init(temporal_key, rows, there, *begin)["params"]
     if config.metadata.static:
         params["film"] = Film().init(film_key, rows, jnp.zeros(len(config.metadata.static)))["params"]
     wide = units * (3 if config.metadata.static else 2)
@@ -174,23 +207,46 @@ def apply(
         stamps = jnp.pad(stamps, ((0, len(batch.static) - len(stamps)), (0, 0), (0, 0)))
 
     def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
-        embedded = embed(config, params, rows, dynamic, stamps)
-        there = rows.kind != NO_ROW
-        states = _temporal(config).apply({"params": params["temporal"]}, embedded, there, *_state(config))
-        return answer(config, params, states, embedded, static, key)
+        return follow(config, params, nothing_seen(config), rows, dynamic, stamps, static, key)[1]
 
     return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, dropout_keys), {}
 
 
-def embed(config: Config, params: dict, rows: Rows, dynamic: jax.Array, stamps: jax.Array | None) -> jax.Array:
-    """The rows of one packet, [R, units].
+def follow(
+    config: Config,
+    params: dict,
+    seen: Seen,
+    rows: Rows,
+    dynamic: jax.Array,
+    stamps: jax.Array | None,
+    static: jax.Array,
+    key: jax.Array | None = None,
+) -> tuple[Seen, jax.Array]:
+    """Go on with one object by R more rows: of a recurrent model it is the same row by row as all at once.
 
     Args:
-        rows: without the axis of packets.
-        dynamic: [R, D].
+        seen: of the rows before; `nothing_seen` at the beginning, and always for attention.
+        rows: [R], without the axis of packets; `stamp_at` counts from the first of these.
+        dynamic: [R, D], standardised.
         stamps: [P, U] encoded; None for a model without images.
+        static: [F], standardised.
+        key: of the dropout; None for evaluation.
+
+    Returns:
+        What was seen now, and the logits [R, L + S] after each row.
     """
-    known = past(rows.kind, rows.days)
+    known, after = past(rows.kind, rows.days, seen)
+    embedded = embed(config, params, rows, known, dynamic, stamps)
+    begin = (seen.state,) if config.temporal.kind == "gru" else ()
+    states = _temporal(config).apply({"params": params["temporal"]}, embedded, rows.kind != NO_ROW, *begin)
+    logits = answer(config, params, states, embedded, static, key)
+    return after._replace(state=states[-1][: len(seen.state)]), logits
+
+
+def embed(
+    config: Config, params: dict, rows: Rows, known: Past, dynamic: jax.Array, stamps: jax.Array | None
+) -> jax.Array:
+    """The rows of one packet, [R, units], with what is known after each; arguments as `follow` has them."""
     values = [dynamic, _told(rows, known)]
     if stamps is not None:
         values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, len(rows.kind)))
@@ -216,11 +272,6 @@ def _head(config: Config) -> Head:
 
 def _temporal(config: Config) -> nn.Module:
     return (Recurrence if config.temporal.kind == "gru" else Attention)(config.temporal.units)
-
-
-def _state(config: Config) -> tuple[jax.Array, ...]:
-    """What a recurrence begins with."""
-    return (jnp.zeros(config.temporal.units),) if config.temporal.kind == "gru" else ()
 
 
 def _told(rows: Rows, known: Past) -> jax.Array:

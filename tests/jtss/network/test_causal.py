@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -162,13 +163,14 @@ def test_all_weights_learn(kind):
 KINDS = st.lists(st.sampled_from([NO_ROW, ALERT, DETECTION, LIMIT]), min_size=9, max_size=9)
 STEPS = st.lists(st.sampled_from([0.0, 0.02, 1.0, 5.5]), min_size=9, max_size=9)
 _past = jax.jit(causal.past)
+NOTHING = causal.nothing_seen(CONFIGS["gru"])
 
 
 @given(KINDS, STEPS)
 def test_what_is_known_of_the_past(kind, steps):
     """By walking along the rows."""
     days = np.cumsum(steps) - 20
-    known = jax.device_get(_past(np.array(kind, np.int8), days.astype(np.float32)))
+    known, _ = jax.device_get(_past(np.array(kind, np.int8), days.astype(np.float32), NOTHING))
     began = before = None
     n_detections = n_limits = 0
     for t, (which, day) in enumerate(zip(kind, days, strict=True)):
@@ -183,3 +185,32 @@ def test_what_is_known_of_the_past(kind, steps):
         found = known.gap_days[t], known.age_days[t], known.is_first[t]
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert (known.detections[t], known.limits[t]) == (n_detections, n_limits)
+
+
+_follow = jax.jit(causal.follow, static_argnums=0)
+
+
+@pytest.mark.parametrize("cuts", [[2, 3, 4, 5, 6], [4], [3, 6]])
+def test_row_by_row_is_all_at_once(cuts):
+    """From what is carried alone, which does not grow; a stamp comes with its row."""
+    config, batch = CONFIGS["gru"], parts.take(packets(1), 0)
+    params = variables("gru")["params"]
+    stamps = parts.encode(config, params["encoder"], batch.stamps[None], None)[0]
+    seen = causal.nothing_seen(config)
+    size = sum(leaf.nbytes for leaf in seen)
+    found = []
+    for begin, end in pairwise([0, *cuts, N_ROWS]):
+        stamp_at = batch.rows.stamp_at - begin
+        here = np.where((stamp_at >= 0) & (stamp_at < end - begin), stamp_at, NO_STAMP)
+        rows = Rows(*(values[begin:end] for values in batch.rows[:-1]), here)
+        seen, logits = _follow(config, params, seen, rows, batch.dynamic[begin:end], stamps, batch.static)
+        found.append(logits)
+        assert sum(leaf.nbytes for leaf in seen) == size
+    expected = logits_of(batch)
+    there = batch.rows.kind != NO_ROW
+    np.testing.assert_allclose(np.concatenate(found)[there], expected[there], rtol=1e-5, atol=1e-5)
+    assert len(np.unique(expected[there], axis=0)) == there.sum()
+
+
+def logits_of(one: Batch) -> np.ndarray:
+    return logits("gru", jax.tree.map(lambda leaf: leaf[None], one))[0]
