@@ -245,12 +245,29 @@ def _section(title: str, lines: Sequence[str]) -> str:
 def _introduction(name: str, trained: TrainedModel) -> str:
     config, n = trained.config, trained.config.n_detections
     alerts = "a single alert" if n == 1 else f"the first {n} alerts"
+    if config.packet.rows:
+        alerts = "one packet, an alert with the detections and upper limits of 30 days that it tells, however many,"
     size, n_members = sum(leaf.size for leaf in jax.tree.leaves(trained.members)), len(trained.members)
     network = "A network" if n_members == 1 else f"{n_members} networks"
     return (
         f"Classifies an object of the ZTF alert stream from {alerts} into one of {len(config.classes)} classes:"
-        f" {', '.join(config.classes)}. {network} of the Temporal Stamp Classifier ({config.origin}) with {size:,}"
-        f" parameters, reading {reads(config)}."
+        f" {', '.join(config.classes)}. {network}{_kind(config)} ({config.origin}) with {size:,} parameters, reading"
+        f" {reads(config)}.{_of_subclasses(config)}"
+    )
+
+
+def _kind(config: Config) -> str:
+    if config.packet.rows:
+        return {"gru": ", recurrent", "attention": " with attention to earlier rows"}[config.temporal.kind]
+    return " of the Temporal Stamp Classifier"
+
+
+def _of_subclasses(config: Config) -> str:
+    if not config.subclasses:
+        return ""
+    return (
+        f" Within a class it tells apart: {', '.join(config.subclasses)}. They were learnt from the simulator and have"
+        " not been measured on real alerts."
     )
 
 
@@ -262,10 +279,18 @@ def _inputs(config: Config) -> list[str]:
             f"- Stamps: {', '.join(stamp.channels)}; the central {stamp.crop} × {stamp.crop} pixels, in {stamp.copies}"
             f" rotated copies. A missing pixel counts as the darkest of its crop."
         )
+    of_packets = config.packet.rows > 0
+    if of_packets:
+        lines.append(
+            "- Rows: every detection and upper limit that the packet tells, with its filter, its time since the row"
+            " before and since the first; an answer depends on no later row."
+        )
     if config.metadata.dynamic:
-        lines.append(f"- Metadata of every alert: {', '.join(config.metadata.dynamic)}.")
+        what = "row, as far as a packet tells it" if of_packets else "alert"
+        lines.append(f"- Metadata of every {what}: {', '.join(config.metadata.dynamic)}.")
     if config.metadata.static:
-        lines.append(f"- Metadata of the {'alert' if n == 1 else 'last alert'}: {', '.join(config.metadata.static)}.")
+        of_alert = "alert" if n == 1 else "last alert"
+        lines.append(f"- Metadata of the {of_alert}: {', '.join(config.metadata.static)}.")
         lines.append("- A missing value counts as the mean of the training data.")
     if set(config.metadata.static) & set(schema.COLOUR_NAMES):
         lines.append(

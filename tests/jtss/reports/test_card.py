@@ -46,6 +46,16 @@ def test_the_card_names_every_difference_from_the_named_configuration(folder):
     assert "The named configuration `demo`, unchanged." in whole
 
 
+def test_the_card_of_a_model_of_packets_says_that_it_reads_whole_packets(folder):
+    text = made_card(folder, config=named.get("any_gru"))
+    assert "from one packet, an alert with the detections and upper limits of 30 days" in text
+    assert "from a single alert" not in text
+    assert ", recurrent (not in the paper" in text
+    assert "Within a class it tells apart: SN Ia, other SN, RR Lyrae," in text
+    assert "an answer depends on no later row" in text
+    assert "tells apart" not in made_card(folder)
+
+
 def test_the_card_says_how_the_classes_were_balanced(folder):
     said = {
         "uniform": "it saw all classes equally often;",
