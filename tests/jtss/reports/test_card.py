@@ -47,7 +47,7 @@ def test_the_card_names_every_difference_from_the_named_configuration(folder):
 
 
 def test_the_card_of_a_model_of_packets_says_that_it_reads_whole_packets(folder):
-    text = made_card(folder, config=named.get("any_gru"))
+    text = made_card(folder, config=override(named.get("any_gru"), ["classes=AGN,SN,VS"]))
     assert "from one packet, an alert with the detections and upper limits of 30 days" in text
     assert "from a single alert" not in text
     assert ", recurrent (not in the paper" in text
