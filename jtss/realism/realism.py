@@ -201,7 +201,9 @@ def _first_detection(first: dict[str, Model], others: Others, real: Sample, path
     magnitude, ndethist = (real.metadata[:, schema.METADATA_NAMES.index(name)] for name in ("magpsf", "ndethist"))
     names = (*others.networks, *others.tables)
     return {
-        "first_detection": transfer.comparison(real.label, real.jd, magnitude, ndethist, came, names),
+        "first_detection": transfer.comparison(
+            real.label, real.jd, magnitude, ndethist, voting.told(path), came, names
+        ),
         "versions": (
             transfer.versions(real.label, votes, transfer.answered_by_all(came)) if first or others.networks else None
         ),

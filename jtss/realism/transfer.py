@@ -20,6 +20,7 @@ GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 EPOCHS_JD = {"before 2019-07": -np.inf, "2019-07 to 2021": 2458665.5, "2022 and later": 2459580.5}
 MAGNITUDES = {"below 18": -np.inf, "18 to 19": 18.0, "19 and above": 19.0}
 NDETHIST = {"1": -np.inf, "2 to 4": 2, "5 to 19": 5, "20 to 99": 20, "100 and more": 100}  # as the packet came
+TOLD = {"1": -np.inf, "2": 2, "3": 3, "4": 4, "5": 5, "6 and more": 6}  # detections in a packet, its alert among them
 UNDEFINED = (np.nan, np.nan)
 FEW_OBJECTS = 5  # of a class; with fewer, resampling them says little, so there is no interval
 
@@ -160,18 +161,20 @@ def comparison(
     jd: np.ndarray,
     magnitude: np.ndarray,
     ndethist: np.ndarray,
+    told: np.ndarray,
     votes: dict[str, Votes],
     others: tuple[str, ...],
 ) -> dict:
     """Scores of all models on the objects [N] for which all have a vote, as a whole and in parts.
 
-    The parts are by epoch, by magnitude and by the detections before.
+    The parts are by epoch, by magnitude, by the detections before and by those of them that the packet tells.
 
     Args:
         label: [N] true classes.
         jd: [N] [day].
         magnitude: [N] magpsf [mag], NaN = missing.
         ndethist: [N], NaN = missing.
+        told: [N] detections in the packet, its alert among them.
         votes: by the name of the model.
         others: names of those with which each of the rest is compared.
 
@@ -183,6 +186,7 @@ def comparison(
         "epoch": strata(jd, EPOCHS_JD),
         "magnitude": strata(magnitude, MAGNITUDES),
         "ndethist": strata(ndethist, NDETHIST),
+        "detections told": strata(told, TOLD),
     }
     shared = {name: chosen(each, common) for name, each in votes.items()}
     return {

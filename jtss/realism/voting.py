@@ -11,7 +11,7 @@ from jtss import dataset, schema, views
 from jtss.inference import predict, versions
 from jtss.inference.model import Model
 from jtss.realism.transfer import Votes
-from jtss.schema import ALERT, Sequences, take
+from jtss.schema import ALERT, LIMIT, Sequences, take
 
 
 class Prediction(NamedTuple):
@@ -49,6 +49,15 @@ def votes(runs: dict[str, Model], path: str | Path) -> dict[str, dict[str, Votes
         }
         for version in versions.VERSIONS
     }
+
+
+def told(path: str | Path) -> np.ndarray:
+    """[N] int64: detections in the packet of the first alert of each labelled object, the alert among them."""
+    parts = [np.zeros(0, np.int64)]
+    for labelled in _labelled(path):
+        packets = versions.first_packets(labelled)
+        parts.append(np.add.reduceat(packets.kind != LIMIT, packets.object_start[:-1], dtype=np.int64))
+    return np.concatenate(parts)
 
 
 def from_histories(model: Model, path: str | Path) -> tuple[np.ndarray, Votes]:

@@ -18,7 +18,9 @@ def document():
     some = right.copy()
     some[-1] = np.nan
     votes = {"ours": Votes(CLASS_NAMES, right), "theirs": Votes(CLASS_NAMES, some)}
-    first = transfer.comparison(LABEL, np.full(6, 2459000.5), np.full(6, 18.5), np.full(6, 7), votes, ("theirs",))
+    first = transfer.comparison(
+        LABEL, np.full(6, 2459000.5), np.full(6, 18.5), np.full(6, 7), np.full(6, 3), votes, ("theirs",)
+    )
     wrong = Votes(CLASS_NAMES, np.eye(5)[[4] * 6])
     versions = transfer.versions(LABEL, {"as_is": votes, "hidden": {"ours": wrong}}, np.arange(6) < 5)
     history = {"n_detections": 2, "n_objects": 6, "scores": transfer.scores(LABEL, votes["ours"])}

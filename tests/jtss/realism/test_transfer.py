@@ -139,7 +139,8 @@ def compared(votes, others=("theirs",)):
     n = len(LABEL)
     magnitude = np.linspace(17, 20, n)
     ndethist = np.array([1, 2, 4, 5, 19, 20, 99, 100, 3000])
-    return transfer.comparison(LABEL, np.full(n, 2459000.5), magnitude, ndethist, votes, others)
+    told = np.array([1, 1, 2, 3, 4, 5, 6, 7, 40])
+    return transfer.comparison(LABEL, np.full(n, 2459000.5), magnitude, ndethist, told, votes, others)
 
 
 def test_models_are_compared_on_the_objects_that_all_voted_for():
@@ -153,7 +154,7 @@ def test_models_are_compared_on_the_objects_that_all_voted_for():
     assert ours["common"]["recall"]["AGN"]["value"] == 0
 
 
-@pytest.mark.parametrize("key", ["epoch", "magnitude", "ndethist"])
+@pytest.mark.parametrize("key", ["epoch", "magnitude", "ndethist", "detections told"])
 def test_parts_add_up_to_the_whole(key):
     model = compared({"ours": votes_for(SAID)}, others=())["models"]["ours"]
     total = np.sum([part["confusion_matrix"] for part in model["by"][key].values()], axis=0)
@@ -169,6 +170,12 @@ def test_detections_before_are_cut_where_they_say():
         "20 to 99": 2,
         "100 and more": 2,
     }
+
+
+def test_detections_told_are_cut_where_they_say():
+    parts = compared({"ours": votes_for(SAID)}, others=())["models"]["ours"]["by"]["detections told"]
+    counts = {name: part["n_objects"] for name, part in parts.items()}
+    assert counts == {"1": 2, "2": 1, "3": 1, "4": 1, "5": 1, "6 and more": 3}
 
 
 def test_versions_are_scored_on_the_same_objects_by_the_classes_that_are_labelled():

@@ -46,6 +46,18 @@ def test_a_vote_for_every_labelled_object(path):
             np.testing.assert_allclose(each.probabilities, [[0, 1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]])
 
 
+def test_detections_of_the_first_packet_are_counted(path):
+    """By walking along the rows of its month."""
+    made = with_histories(sequences(COUNTS))
+    expected = []
+    for start, end, label in zip(made.object_start[:-1], made.object_start[1:], LABEL, strict=True):
+        alert = start + int(np.argmax(made.kind[start:end] == schema.ALERT))
+        month = [row for row in range(start, alert) if made.jd[row] > made.jd[alert] - schema.TOLD_DAYS]
+        if label >= 0:
+            expected.append(1 + sum(made.kind[row] != schema.LIMIT for row in month))
+    assert voting.told(path).tolist() == expected
+
+
 def test_each_version_is_asked_for_with_its_counters(path, monkeypatch):
     """A model that answers by ndethist alone."""
 
