@@ -67,7 +67,7 @@ models/sky.h5: | .venv/ready
 
 # Of whole packets. It begins with the stamp encoder of a first-alert model that was shown a young survey, too.
 model-any: models/sky.h5
-	$(RUN) train.py --config n1_enhanced --data $< --out models/encoder $(N1_ENHANCED) --set training.young=0.3
+	$(RUN) train.py --config n1_enhanced --data $< --out models/encoder $(N1_ENHANCED) --set training.young=0.3 $(SETTINGS)
 	$(RUN) train.py --config any_gru --data $< --out models/any --encoder models/encoder --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations
 	$(JTSS) models export models/any --folder jtss/pretrained/files --name any --report models/any/evaluation/report.json

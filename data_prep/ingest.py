@@ -150,6 +150,7 @@ TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what 
 FEWER = f"give fewer alerts at a time: {TASKS_ALONE * ALERTS_PER_TASK} or fewer are decoded without worker processes"
 OBJECTS_PER_BATCH = 256
 ALERTS_PER_BATCH = 5 * OBJECTS_PER_BATCH  # 30 MB of stamps, unless a single object has more
+NOT_READ = "another_alert_not_read"
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 # Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
 ALLWISE_MATCHED, ALLWISE_WITHOUT = "allwise_matched", "allwise_matched_without_magnitudes"
@@ -182,7 +183,7 @@ class Ingested:
         histories: bool,
         choice: str,
     ) -> None:
-        self.ledger, self._histories = ledger, histories
+        self.ledger, self._histories, self._choice = ledger, histories, choice
         self._spool, self._rejections, self._files = spool, rejections, files
         self._keys, rank, names = spool.index()
         keys = self._keys
@@ -253,15 +254,28 @@ class Ingested:
         return {object_id: "; ".join(remarks) for object_id, remarks in notes.items()}
 
     def notes_of_alerts(self) -> dict[tuple[str, int], str]:
-        """As `notes`, by object and candid of each kept alert of which there is something to know."""
+        """As `notes`, by object and candid of each kept alert of which there is something to know.
+
+        Where one alert of each object is kept: also of others that it does not stand for, since they cannot be used.
+        """
         owner = np.repeat(np.arange(self.n_objects), np.diff(self._start))
         bits = [REMARKS.index(remark) for remark in NOTED]
         marked = self._keys["remarks"][self._kept][:, None] >> bits & 1
+        lost = self._lost_besides() if self._choice == "latest" else {}
+        notes = {}
+        for i, (of, candid) in enumerate(zip(owner, self._keys["candid"][self._kept].tolist(), strict=True)):
+            remarks = [remark for remark, is_marked in zip(NOTED, marked[i], strict=True) if is_marked]
+            remarks += lost.get(self.object_ids[of], [])
+            if remarks:
+                notes[self.object_ids[of], candid] = "; ".join(remarks)
+        return notes
+
+    def _lost_besides(self) -> dict[str, list[str]]:
+        """By object: the reasons for which alerts of it were dropped that no other stands for."""
+        harmless = {VERDICTS[verdict] for verdict in (DUPLICATE, BEFORE)}
         return {
-            (self.object_ids[owner[i]], int(self._keys["candid"][self._kept[i]])): "; ".join(
-                remark for remark, is_marked in zip(NOTED, marked[i], strict=True) if is_marked
-            )
-            for i in np.flatnonzero(marked.any(axis=1))
+            object_id: [f"{NOT_READ}: {reason}" for reason in sorted(reasons.keys() - harmless)]
+            for object_id, reasons in self.dropped_by_object().items()
         }
 
     def batches(

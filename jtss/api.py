@@ -379,18 +379,18 @@ class Model:
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
         priors: Mapping[str, float] | None = None,
-        per_object: bool = True,
+        per_object: bool = False,
     ) -> Table:
         """How the answers of a model of packets came about: its probabilities after each row of each packet.
 
         Args:
-            alerts, allwise, calibrated, priors: as in `classify`.
-            per_object: of the latest packet of each object, or of every one.
+            alerts, allwise, calibrated, priors, per_object: as in `classify`.
 
         Returns:
             A row per row of a packet, in time order: object_id and candid (of the alert), jd [day], kind ("alert",
             "detection" or "limit"), fid (1 = g, 2 = r, 3 = i, 0 = not given), magnitude (of a limit its depth; NaN =
-            not given), P_… of each class. The last row of a packet is the answer that `classify` gives.
+            not given), P_… of each class (NaN before the first detection, where there is nothing to classify). The last
+            row of a packet is the answer that `classify` gives.
 
         Raises:
             InputError: as `classify`; or this is a model of sequences, which answers once.
@@ -459,6 +459,7 @@ def _table_of_packets(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
 
 
 def _table_of_trajectories(parts: Sequence[Trajectories], classes: Sequence[str]) -> Table:
+    parts = [*parts, packets.no_trajectories(len(classes))]
     columns = [np.concatenate(values) for values in zip(*parts, strict=True)]
     ids, candid, jd, kind, fid, magnitude, probabilities = columns
     table = Table(
@@ -508,6 +509,10 @@ def load_model(name_or_path: str | os.PathLike) -> Model:
     for warning in trained.warnings:
         _warn(warning)
     return Model(trained)
+
+
+def _model(given: Model | str | os.PathLike) -> Model:
+    return given if isinstance(given, Model) else load_model(given)
 
 
 def list_models() -> Table:
@@ -601,7 +606,14 @@ def simulate(
         return out
 
 
-def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os.PathLike, *, seeds: int = 1) -> Model:
+def train(
+    config: Config | str,
+    data: str | os.PathLike | Dataset,
+    out: str | os.PathLike,
+    *,
+    seeds: int = 1,
+    encoder: Model | str | os.PathLike | None = None,
+) -> Model:
     """Train a model; Ctrl-C leaves a run directory that `jtss train --resume` goes on with.
 
     Args:
@@ -609,9 +621,10 @@ def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os
         data: data set, with its split.
         out: run directory to make; of several seeds, the folder of theirs.
         seeds: how many trainings that differ in the seed; together they are an ensemble.
+        encoder: a model of the same data set, with whose stamp encoder the trainings begin.
 
     Raises:
-        InputError: data that do not fit the configuration, or something is at `out`.
+        InputError: data or an encoder that do not fit the configuration, or something is at `out`.
         FloatingPointError: a loss is no number.
     """
     from jtss.training import trainer
@@ -624,8 +637,10 @@ def train(config: Config | str, data: str | os.PathLike | Dataset, out: str | os
             settings.to_dict(config), settings.to_dict(_named(config.name)), ("here", "named")
         )
         changed = f"  # {'; '.join(changes)}" if changes else ""
-        command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds}){changed}"
-        training = trainer.start(config, path, out, command=command, say=_warn, n_seeds=seeds)
+        begun = None if encoder is None else _model(encoder).trained
+        beginning = f", encoder={begun.label!r}" if begun else ""
+        command = f"jtss.train({config.name!r}, {str(path)!r}, {str(out)!r}, seeds={seeds}{beginning}){changed}"
+        training = trainer.start(config, path, out, command=command, say=_warn, n_seeds=seeds, encoder=begun)
     trainer.train(training, trainer.NeverStop(), warn=_warn)
     return load_model(out)
 

@@ -130,7 +130,8 @@ def recounted(sequences: Sequences, since_jd: np.ndarray, lone: np.ndarray) -> S
     Args:
         since_jd: [K] [day]; of the object's rows, those from then on are counted, and the alert itself. -inf leaves the
             counters as they are, unless the alert is lone.
-        lone: [K] bool; earlier detections are not counted, as if the alert were the first.
+        lone: [K] bool; earlier detections are counted as exposures that missed it, as if the alert were the first.
+            Counters that an alert lacks it lacks still.
 
     ZTF alert schema: ndethist, ncovhist.
     """
@@ -143,9 +144,9 @@ def recounted(sequences: Sequences, since_jd: np.ndarray, lone: np.ndarray) -> S
     ]
     first = np.array(first, np.int64)
     n_before = np.concatenate([[0], np.cumsum(sequences.kind != LIMIT)])
-    detections = n_before[rows + 1] - n_before[first]
-    limits = rows + 1 - first - detections
-    ndethist = np.where(lone[told_anew], 1, detections)
-    metadata = sequences.metadata.copy()
-    metadata[rows[:, None], COUNTER_PLACES] = np.stack([ndethist, ndethist + limits, limits], axis=1)
+    ndethist = np.where(lone[told_anew], 1, n_before[rows + 1] - n_before[first])
+    ncovhist = rows + 1 - first
+    counters = np.stack([ndethist, ncovhist, ncovhist - ndethist], axis=1)
+    metadata, places = sequences.metadata.copy(), (rows[:, None], COUNTER_PLACES)
+    metadata[places] = np.where(np.isnan(metadata[places]), np.nan, counters)
     return replace(sequences, metadata=metadata)

@@ -195,11 +195,11 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict) -> tupl
     def write(ingested, batches):
         with ExitStack() as tables:
             write_rows = tables.enter_context(table.open_table(out, table.PACKET_COLUMNS))
-            beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
+            write_beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
 
-            def follow(sequences) -> None:
+            def beside(sequences) -> None:
                 found = packets.trajectories(model, sequences, adjust)
-                beside(table.trajectory_rows(classifier.classes, found))
+                write_beside(table.trajectory_rows(classifier.classes, found))
 
             return classify.classify_packets(
                 lambda sequences: packets.answers(model, sequences, adjust),
@@ -208,7 +208,7 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict) -> tupl
                 write_rows,
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
-                **({"follow": follow} if beside else {}),
+                **({"beside": beside} if options.trajectory else {}),
             )
 
     return classifier, write

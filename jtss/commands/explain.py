@@ -9,7 +9,9 @@ from jtss.commands import common
 HELP = "show what a prediction depends on"
 DESCRIPTION = (
     "Explain a model's predictions: which parts of the stamps and which metadata they depend on. A page and a JSON file"
-    " per object; with several models, the probabilities after each number of detections."
+    " per object; with several models, the probabilities after each number of detections. Of a model of packets, the"
+    " light curve of the latest alert (in a data set, the first), the probabilities after each row, and what each is"
+    " worth."
 )
 
 
@@ -61,12 +63,16 @@ def _explain(model: Path, options: argparse.Namespace) -> int:
 def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
     """The objects to explain, each alone, and where they are from."""
     from jtss import dataset
+    from jtss.inference import versions
     from jtss.reports import assessment
     from jtss.reports.explanation import explanation
 
     if not options.alerts:
         path = options.data or assessment.training_data(model)
-        return explanation.find(dataset.read(path), options.objects, str(path)), str(path)
+        objects = explanation.find(dataset.read(path), options.objects, str(path))
+        if model.config.packet.rows:  # as `evaluate`, which answers the first alert of each object
+            objects = [versions.first_packets(one) for one in objects]
+        return objects, str(path)
     from data_prep import crossmatch, ingest
 
     where, of_packets = ", ".join(map(str, options.alerts)), bool(model.config.packet.rows)

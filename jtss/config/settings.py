@@ -408,6 +408,12 @@ def _hiding_faults(config: Config) -> Iterator[str | bool]:
         and not config.stamp.channels
         and (f"hide.stamps={config.hide.stamps}: there is nothing to hide, the model reads no stamps")
     )
+    batch_size = config.training.batch_size
+    yield (
+        config.hide.stamps > 0
+        and round(config.hide.stamps * batch_size) == 0
+        and (f"hide.stamps={config.hide.stamps} of training.batch_size={batch_size} is not one packet")
+    )
     for group in (*PACKET_GROUPS, "older"):
         rate = getattr(config.hide, group)
         yield not 0 <= rate < 1 and f"hide.{group}={rate}: expected 0 ≤ share < 1"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from jtss.metrics import priors
 from jtss.schema import Sequences
 
 SHOWN_PER_CLASS = 3
+UNREAD_AT_ONCE = 10_000
 
 
 class Tally(NamedTuple):
@@ -98,9 +100,11 @@ def classify_packets(
     *,
     notes: Mapping[tuple[str, int], str],
     unread: Iterable[tuple[str, int | None, str]],
-    follow: Callable[[Sequences], object] = lambda sequences: None,
+    beside: Callable[[Sequences], object] = lambda sequences: None,
 ) -> Tally:
     """Write the rows of every packet: of the alerts in `batches`, then of those that could not be read.
+
+    An alert of which one copy is answered is not among the latter.
 
     Args:
         answer: the classifier, see `packets.answers`.
@@ -109,33 +113,41 @@ def classify_packets(
         write: takes rows.
         notes: remark by object id and candid, for alerts that have one.
         unread: object id, candid and reason of each alert that could not be used.
-        follow: is given each batch as well, to tell how its answers came about.
+        beside: is given each batch as well, to tell how its answers came about.
     """
-    tally = Tally(Counter(), Counter(), [])
+    tally, seen = Tally(Counter(), Counter(), []), set()
     for sequences in batches:
         answered = answer(sequences)
-        write(packet_rows(classifier, answered, notes))
-        follow(sequences)
-        _count_packets(tally, sequences, answered, classifier, notes)
-    for oid, candid, reason in unread:
-        write(unread_rows(classifier, [(oid, candid, reason)]))
-        tally.unclassified[reason] += 1
+        keys = [*zip(map(str, answered.object_id), answered.candid.tolist(), strict=True)]
+        alone = views.first(sequences, answered.object, answered.which)
+        lacking = _lack(classifier, alone).notes
+        remarks = {
+            key: "; ".join(filter(None, (notes.get(key), lack))) for key, lack in zip(keys, lacking, strict=True)
+        }
+        write(packet_rows(classifier, answered, remarks))
+        beside(sequences)
+        seen.update(keys)
+        _count_packets(tally, alone, answered, classifier, remarks)
+    lost = ((oid, candid, reason) for oid, candid, reason in unread if (oid, candid) not in seen)
+    while some := [*islice(lost, UNREAD_AT_ONCE)]:
+        write(unread_rows(classifier, some))
+        tally.unclassified.update(reason for _, _, reason in some)
     return tally
 
 
 def _count_packets(
     tally: Tally,
-    sequences: Sequences,
+    alone: Sequences,
     answered: Answers,
     classifier: Classifier,
     notes: Mapping[tuple[str, int], str],
 ) -> None:
+    """Count the answers to K alerts, each an object of its own."""
     for i, best in enumerate(answered.probabilities.argmax(axis=1)):
         name = classifier.classes[int(best)]
         if tally.by_class[name] < SHOWN_PER_CLASS:
-            alone = views.first(sequences, answered.object[i : i + 1], answered.which[i : i + 1])
             note = notes.get((str(answered.object_id[i]), int(answered.candid[i])), "")
-            tally.shown.append(portrait(alone, 0, classifier.classes, answered.probabilities[i], 1, note=note))
+            tally.shown.append(portrait(alone, i, classifier.classes, answered.probabilities[i], 1, note=note))
         tally.by_class[name] += 1
 
 

@@ -59,7 +59,7 @@ class Trajectories(NamedTuple):
         object_id: [T] object array of str. candid: [T] int64, of the alert whose packet tells the row.
         jd: [T] float64 [day]. kind, fid: [T] int8; as `Sequences` has them.
         magnitude: [T] float32 [mag]; of a detection its magpsf, of a limit its depth, diffmaglim; NaN = not given.
-        probabilities: [T, L] float32.
+        probabilities: [T, L] float32; NaN before the first detection, where there is nothing to classify.
     """
 
     object_id: np.ndarray
@@ -91,6 +91,12 @@ def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray
     parts = [_trajectories(sequences, *part) for part in _in_parts(model, sequences)]
     joined = Trajectories(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
+
+
+def no_trajectories(n_classes: int) -> Trajectories:
+    """Of no packets."""
+    kinds = (object, np.int64, np.float64, np.int8, np.int8, np.float32)
+    return Trajectories(*(np.zeros(0, kind) for kind in kinds), np.zeros((0, n_classes), np.float32))
 
 
 def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, Probabilities]]:
@@ -170,13 +176,14 @@ def _trajectories(
     alert = _alert_rows(sequences, objects, which)
     row = alert[packet] - (rows.kind.shape[1] - 1 - place)
     kind = rows.kind[packet, place]
+    detected = np.cumsum((rows.kind != NO_ROW) & (rows.kind != LIMIT), axis=1)[packet, place] > 0
     metadata = dict(zip(schema.METADATA_NAMES, sequences.metadata[row].T, strict=True))
     return Trajectories(
         object_id=sequences.object_id[objects][packet],
         candid=sequences.candid[alert][packet],
         jd=sequences.jd[row],
-        kind=np.where(place == rows.kind.shape[1] - 1, ALERT, kind).astype(np.int8),
+        kind=kind,
         fid=sequences.fid[row],
         magnitude=np.where(kind == LIMIT, metadata["diffmaglim"], metadata["magpsf"]),
-        probabilities=after.classes[packet, place],
+        probabilities=np.where(detected[:, None], after.classes[packet, place], np.float32(np.nan)),
     )

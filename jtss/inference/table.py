@@ -179,7 +179,7 @@ def unread_rows(classifier: Classifier, unread: Iterable[tuple[str, int | None, 
 def trajectory_columns(classes: Sequence[str]) -> Columns:
     """Columns of a table of answers after each row of packets."""
     start = {"oid": ("string", False), "candid": ("int64", False), "jd": ("float64", False), "kind": ("string", False)}
-    chances = {f"P_{name}": ("float32", False) for name in classes}
+    chances = {f"P_{name}": ("float32", True) for name in classes}
     return start | {"fid": ("int32", True), "magnitude": ("float32", True)} | chances
 
 
@@ -188,7 +188,7 @@ def trajectory_rows(classes: Sequence[str], trajectories: Trajectories) -> Itera
     row_of = namedtuple("TrajectoryRow", trajectory_columns(classes))
     for oid, candid, jd, kind, fid, magnitude, chances in zip(*trajectories, strict=True):
         known = None if np.isnan(magnitude) else float(str(magnitude))
-        numbers = (float(str(chance)) for chance in chances)
+        numbers = (None if np.isnan(chance) else float(str(chance)) for chance in chances)
         yield row_of(str(oid), int(candid), float(jd), KIND_NAMES[kind], int(fid) or None, known, *numbers)
 
 

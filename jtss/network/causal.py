@@ -224,6 +224,10 @@ def follow(
 ) -> tuple[Seen, jax.Array]:
     """Go on with one object by R more rows: of a recurrent model it is the same row by row as all at once.
 
+    Of the rows of one packet: times count from any of them, since float32 resolves a JD no better than a quarter of a
+    day. Another packet of the object tells the earlier alerts without stamps and counters, and forgets what is older
+    than a month; what is carried on from here does not.
+
     Args:
         seen: of the rows before; `nothing_seen` at the beginning, and always for attention.
         rows: [R], without the axis of packets; `stamp_at` counts from the first of these.

@@ -9,7 +9,7 @@ from jtss.config.settings import Config
 from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops, subclasses_of
 from jtss.network.parts import NO_ROW, Rows
 from jtss.scaling import centre_crop
-from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, Sequences
+from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, Sequences
 
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
@@ -108,6 +108,7 @@ def _examples(
     row = end[:, None] + np.arange(-n_rows, 0)
     there = row >= begin[:, None]
     row = np.where(there, row, end[:, None] - 1)
+    there[:, :-1] &= ~_detected_again(sequences, row)
     if since_jd is not None:
         told = row[:, :-1]
         there[:, :-1] &= (sequences.jd[told] >= since_jd[:, None]) & (~lone[:, None] | (sequences.kind[told] == LIMIT))
@@ -137,6 +138,16 @@ def _examples(
             stamp_at=np.where(no_stamp, NO_STAMP, n_rows - 1).astype(np.int32)[:, None],
         ),
     )
+
+
+def _detected_again(sequences: Sequences, row: np.ndarray) -> np.ndarray:
+    """[B, R - 1] bool: of rows [B, R] those before another of the same exposure, of which one tells all.
+
+    ZTF may detect a badly subtracted source twice in an exposure, and send two alerts.
+    """
+    jd, fid = sequences.jd[row], sequences.fid[row]
+    same = (np.diff(jd, axis=1) < SAME_TIME_DAYS) & (fid[:, :-1] == fid[:, 1:])
+    return same & (row[:, :-1] != row[:, 1:]) & (sequences.kind[row[:, :-1]] != LIMIT)
 
 
 def _masked(stamps: np.ndarray, config: Config) -> np.ndarray:

@@ -55,8 +55,10 @@ def told(path: str | Path) -> np.ndarray:
     """[N] int64: detections in the packet of the first alert of each labelled object, the alert among them."""
     parts = [np.zeros(0, np.int64)]
     for labelled in _labelled(path):
-        packets = versions.first_packets(labelled)
-        parts.append(np.add.reduceat(packets.kind != LIMIT, packets.object_start[:-1], dtype=np.int64))
+        objects = np.arange(labelled.n_objects)
+        begin, end = views.packet_rows(labelled, objects, 0 * objects)
+        n_before = np.concatenate([[0], np.cumsum(labelled.kind != LIMIT)])
+        parts.append(n_before[end] - n_before[begin])
     return np.concatenate(parts)
 
 

@@ -252,7 +252,7 @@ def _introduction(name: str, trained: TrainedModel) -> str:
     return (
         f"Classifies an object of the ZTF alert stream from {alerts} into one of {len(config.classes)} classes:"
         f" {', '.join(config.classes)}. {network}{_kind(config)} ({config.origin}) with {size:,} parameters, reading"
-        f" {reads(config)}.{_of_subclasses(config)}"
+        f" {reads(config)}.{_of_subclasses(trained)}"
     )
 
 
@@ -262,12 +262,10 @@ def _kind(config: Config) -> str:
     return " of the Temporal Stamp Classifier"
 
 
-def _of_subclasses(config: Config) -> str:
-    if not config.subclasses:
-        return ""
-    return (
-        f" Within a class it tells apart: {', '.join(config.subclasses)}. They were learnt from the simulator and have"
-        " not been measured on real alerts."
+def _of_subclasses(trained: TrainedModel) -> str:
+    subclasses = trained.config.subclasses
+    return f" Within a class it tells apart: {', '.join(subclasses)}. How well has not been measured." * bool(
+        subclasses
     )
 
 

@@ -107,16 +107,21 @@ def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
 def _provenance(run: Model) -> dict:
     """As `file.TrainedModel` says."""
     given, learnt = run.provenance, run.provenance["training_data"]
-    return given | {
-        "command": command(given["command"]),
-        "data": Path(given["data"]).name,
-        "training_data": learnt | {"command": command(learnt["command"])},
-        "training": [
-            {"seed": member.seed, **member.outcome._asdict(), "seconds": _seconds(directory.metrics())}
-            | {"device": directory.provenance["device"]}
-            for member, directory in zip(run.members, directories(run), strict=True)
-        ],
-    }
+    encoder = {"encoder": Path(given["encoder"]).name} if "encoder" in given else {}
+    return (
+        given
+        | encoder
+        | {
+            "command": command(given["command"]),
+            "data": Path(given["data"]).name,
+            "training_data": learnt | {"command": command(learnt["command"])},
+            "training": [
+                {"seed": member.seed, **member.outcome._asdict(), "seconds": _seconds(directory.metrics())}
+                | {"device": directory.provenance["device"]}
+                for member, directory in zip(run.members, directories(run), strict=True)
+            ],
+        }
+    )
 
 
 def _seconds(metrics: list[dict]) -> float:

@@ -40,7 +40,7 @@ def draw(config: Config, key: jax.Array, n_objects: int) -> jax.Array:
 
 def n_with_stamps(config: Config, n_objects: int) -> int:
     """Of how many packets of a batch, the first ones, the stamps are seen."""
-    return n_objects - int(config.hide.stamps * n_objects)
+    return n_objects - round(config.hide.stamps * n_objects)
 
 
 def shortened(config: Config, key: jax.Array, batch: Batch) -> Batch:
@@ -49,12 +49,12 @@ def shortened(config: Config, key: jax.Array, batch: Batch) -> Batch:
     So the network learns from packets of all lengths, and from those of surveys that have just begun.
     """
     cut_key, row_key = jax.random.split(key)
-    kind = batch.rows.kind
-    n_rows = jnp.sum(kind != NO_ROW, axis=1)
+    there = batch.rows.kind != NO_ROW
+    n_rows = jnp.sum(there, axis=1)
     left = 1 + jnp.floor(jax.random.uniform(row_key, n_rows.shape) * n_rows).astype(int)
     cut = jax.random.uniform(cut_key, n_rows.shape) < config.hide.older
-    from_the_end = jnp.arange(kind.shape[1])[::-1]
-    gone = cut[:, None] & (from_the_end >= left[:, None])
+    n_from_here = jnp.cumsum(there[:, ::-1], axis=1)[:, ::-1]
+    gone = cut[:, None] & (n_from_here > left[:, None])
     return batch._replace(rows=_without(batch.rows, gone))
 
 

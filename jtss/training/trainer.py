@@ -95,8 +95,8 @@ def start(
         encoder: a trained model whose stamp encoder the runs begin with; None: with random weights.
 
     Raises:
-        InputError: data that cannot be read or do not fit; or an encoder of another shape, or that has seen objects of
-            the test.
+        InputError: data that cannot be read or do not fit; or an encoder with other settings, or that has seen objects
+            of the test.
         FileExistsError: something is at `out`.
     """
     devices.check_divisible(config.training.batch_size)
@@ -128,6 +128,8 @@ def start(
 
 def _check_encoder(encoder: Model, config: Config, data: Path) -> None:
     """Raise InputError where the encoder of a model does not fit, or has seen objects that `data` keeps for tests."""
+    if not config.stamp.channels:
+        raise InputError(f"{option('encoder')}: config {config.name} reads no stamps")
     for name in ("stamp", "encoder"):
         theirs, ours = (settings.to_dict(of)[name] for of in (encoder.config, config))
         if different := settings.differences(theirs, ours, (encoder.label, "here")):

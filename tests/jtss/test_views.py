@@ -156,17 +156,26 @@ def test_counters_count_the_rows_since_the_survey_began(counts, seed, data):
         begin = made.object_start[np.searchsorted(made.object_start, row, side="right") - 1]
         seen = [i for i in range(begin, row) if made.jd[i] >= made.jd[row] - watched]
         detections = 1 + sum(made.kind[i] != LIMIT for i in seen) * (not alone)
-        limits = sum(made.kind[i] == LIMIT for i in seen)
         expected = made.metadata[row].copy()
         if np.isfinite(watched) or alone:
-            expected[views.COUNTER_PLACES] = detections, detections + limits, limits
+            expected[views.COUNTER_PLACES] = detections, len(seen) + 1, len(seen) + 1 - detections
         np.testing.assert_array_equal(found.metadata[row], expected)
 
 
-def test_a_survey_of_a_month_counts_what_its_packets_tell():
+def test_counters_that_are_missing_stay_so():
+    made = with_histories(sequences([3, 1, 2]), most=9)
+    made.metadata[:, views.COUNTER_PLACES[0]] = np.nan
+    alerts = made.kind == ALERT
+    found = views.recounted(made, made.jd[alerts] - 5, np.zeros(alerts.sum(), bool)).metadata[alerts]
+    assert np.isnan(found[:, views.COUNTER_PLACES[0]]).all()
+    assert np.isfinite(found[:, views.COUNTER_PLACES[1:]]).all()
+
+
+@pytest.mark.parametrize(("version", "lone"), [(versions.month, False), (versions.first, True)])
+def test_a_survey_of_a_month_counts_as_the_version_of_that_name_does(version, lone):
     made = with_histories(sequences([3, 1, 2]), most=9)
     alerts = made.kind == ALERT
-    packets = versions.month(versions.first_packets(made))
-    found = views.recounted(made, made.jd[alerts] - TOLD_DAYS, np.zeros(alerts.sum(), bool))
+    packets = version(versions.first_packets(made))
+    found = views.recounted(made, made.jd[alerts] - TOLD_DAYS, np.full(alerts.sum(), lone))
     first = [np.flatnonzero(made.kind[begin:end] == ALERT)[0] + begin for begin, end in pairwise(made.object_start)]
     np.testing.assert_array_equal(found.metadata[first], packets.metadata[packets.object_start[1:] - 1])

@@ -96,19 +96,22 @@ def _alone(one: Sequences) -> Sequences:
 
 
 def _rows(seen: packets.Trajectories, mine: np.ndarray, classes: Sequence[str], changes: np.ndarray) -> list[dict]:
-    """One entry per row of the packet, with how much the log-odds fall without it; the alert itself stays."""
+    """One entry per row of the packet, with how much the log-odds fall without it; the alert itself stays.
+
+    Before the first detection there is no class, and probabilities are NaN.
+    """
     mine = np.flatnonzero(mine)
     last_jd = seen.jd[mine[-1]]
     changes = [*map(float, changes), None]
-    best = seen.probabilities[mine].argmax(axis=1)
+    best = [None if np.isnan(p).any() else classes[int(p.argmax())] for p in seen.probabilities[mine]]
     return [
         {
             "days": float(seen.jd[i] - last_jd),
             "kind": KIND_NAMES[seen.kind[i]],
             "filter": FILTERS.get(int(seen.fid[i]), "unknown"),
             "magnitude": float(seen.magnitude[i]),
-            "class": classes[best[number]],
-            "changes_the_class": bool(number and best[number] != best[number - 1]),
+            "class": best[number],
+            "changes_the_class": bool(number and best[number - 1] and best[number] != best[number - 1]),
             "probabilities": dict(zip(classes, map(float, seen.probabilities[i]), strict=True)),
             "log_odds_change": change,
         }

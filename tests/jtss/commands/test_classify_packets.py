@@ -94,7 +94,8 @@ def test_per_object_the_latest_is_answered(classify):
 def test_an_alert_without_pixels_is_answered_and_that_is_said(classify):
     rows = classify(later())["ZTF18b"]
     assert len(rows) == 5
-    assert {(row["missing"], row["n_stamps"], row["note"]) for row in rows} == {("allwise, history, stamps", "0", "")}
+    said = {(row["missing"], row["n_stamps"], row["note"]) for row in rows}
+    assert said == {("allwise, history, stamps", "0", "no_usable_pixels")}
 
 
 def test_an_alert_that_cannot_be_read_has_its_row(classify):
@@ -105,7 +106,8 @@ def test_an_alert_that_cannot_be_read_has_its_row(classify):
     assert (broken["candid"], broken["class_name"], broken["n_detections"]) == ("10", "", "0")
     assert broken["note"] == "bad_gzip"
     assert [row["candid"] for row in answered] == ["11"] * 5
-    assert {row["candid"] for row in classify(records, "--per-object")["ZTF18a"]} == {"11"}
+    latest = classify(records, "--per-object")["ZTF18a"]
+    assert {(row["candid"], row["note"]) for row in latest} == {("11", "another_alert_not_read: bad_gzip")}
     lost = classify(records[:1], "--per-object")["ZTF18a"]
     assert [(row["candid"], row["note"]) for row in lost] == [("", broken["note"])]
 
@@ -138,7 +140,8 @@ def test_python_gives_the_same(classify, run, tmp_path):
             assert str(row[name]) == written[0][name]
     latest = model.classify(tmp_path / "alerts", per_object=True)
     assert latest["candid"].tolist() == [11, 20]
-    course = model.trajectory(tmp_path / "alerts")
+    assert len(model.trajectory(tmp_path / "alerts")) == 7
+    course = model.trajectory(tmp_path / "alerts", per_object=True)
     assert course["kind"].tolist() == ["detection", "limit", "detection", "limit", "alert", "alert"]
     np.testing.assert_allclose(course["P_SN"][[4, 5]], latest["P_SN"], rtol=1e-5)
     with pytest.raises(InputError, match="reads packets with all that they tell: expected the packets"):

@@ -86,6 +86,8 @@ def test_a_trajectory_ends_in_the_answer_and_every_row_is_the_answer_to_what_was
         )
         np.testing.assert_array_equal(found.magnitude[rows], magnitude)
         assert (found.candid[rows] == packet.candid[-1]).all()
+        detected = np.cumsum(packet.kind != LIMIT) > 0
+        np.testing.assert_array_equal(np.isfinite(found.probabilities[rows]).all(axis=1), detected)
         begin = end + 1
     assert begin == len(found.jd)
 
@@ -120,3 +122,23 @@ def test_probabilities_are_adjusted_in_both(model):
     for found in (packets.answers(model, MADE, flat), packets.trajectories(model, MADE, flat)):
         assert (found.probabilities == np.float32(0.2)).all()
         assert found.probabilities.shape[1] == 5
+
+
+def test_two_detections_of_one_exposure_are_one_row(model):
+    """ZTF sends two alerts of a badly subtracted source; each is answered, and neither is the other's past."""
+    one = schema.take(MADE, np.array([0]))
+    last = np.flatnonzero(one.kind == ALERT)[-1]
+    rows = np.insert(np.arange(last + 1), last, last)
+    twice = schema.select_rows(one, np.array([0]), rows, np.array([0, len(rows)]))
+    twice.candid[-2] += 1
+    alone, both = packets.answers(model, one), packets.answers(model, twice)
+    assert len(both.candid) == len(alone.candid) + 1
+    for which in (-1, -2):
+        assert both.n_detections[which] == alone.n_detections[-1]
+        np.testing.assert_allclose(both.probabilities[which], alone.probabilities[-1], rtol=1e-5)
+
+
+def test_there_is_nothing_to_tell_of_no_packets():
+    nothing = packets.no_trajectories(5)
+    assert nothing.probabilities.shape == (0, 5)
+    assert all(len(column) == 0 for column in nothing)

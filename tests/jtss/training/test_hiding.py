@@ -124,6 +124,18 @@ def test_some_packets_begin_later_at_any_of_their_rows():
     assert np.all(found.stamp_at[:, 0] == 4)
 
 
+def test_what_begins_later_keeps_as_many_rows_as_it_should_though_some_between_are_none():
+    batch = packets(*[[LIMIT, NO_ROW, LIMIT, NO_ROW, ALERT]] * 3000)
+    found = hiding.shortened(override(PACKETS, ["hide.older=0.9"]), jax.random.key(0), batch).rows
+    kept, count = np.unique(np.asarray(found.kind), axis=0, return_counts=True)
+    assert sorted(map(tuple, kept.tolist())) == [
+        (NO_ROW, NO_ROW, NO_ROW, NO_ROW, ALERT),
+        (NO_ROW, NO_ROW, LIMIT, NO_ROW, ALERT),
+        (LIMIT, NO_ROW, LIMIT, NO_ROW, ALERT),
+    ]
+    assert count.min() / 3000 == pytest.approx(0.3, abs=0.03)
+
+
 def test_validation_sees_every_object_as_it_is_and_without_each_hidden_group():
     versions, weights = hiding.versions(CONFIG)
     np.testing.assert_array_equal(versions, [only(), only("counters"), only("place"), only("allwise")])

@@ -201,4 +201,13 @@ def test_an_encoder_of_another_shape_or_of_other_data_is_refused(encoder, data_f
     other = replace(encoder, provenance=encoder.provenance | {"data_hash": "0"})
     with pytest.raises(InputError, match="was trained on other data"):
         beginning_with(other, data_file, tmp_path / "run")
+    with pytest.raises(InputError, match="reads no stamps"):
+        beginning_with(encoder, data_file, tmp_path / "run", "stamp.channels=", "hide.stamps=0")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_encoder_was_not_saved_does_not_begin_with_another(encoder, data_file, tmp_path):
+    training = beginning_with(encoder, data_file, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.raises(InputError, match=r"was to begin with the stamp encoder of .* which was not saved"):
+        train(training)
