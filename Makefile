@@ -4,8 +4,8 @@ RUN := .venv/bin/python
 JTSS := .venv/bin/jtss
 DEMO := demo
 
-# The pretrained models: `make models` trains them all, each in 7 to 20 minutes of one core (AMD EPYC), n1_enhanced in
-# three times that; SETTINGS="--set …" changes it.
+# The pretrained models: `make models` trains them all, each in 7 to 20 minutes of one core (AMD EPYC), n1_enhanced and
+# any in three times that; SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 80000
@@ -51,6 +51,8 @@ OWN_n5_best := $(SEQUENCES) --set training.iterations=3000
 demo: .venv/ready
 	rm -rf $(DEMO) && mkdir $(DEMO)
 	$(JTSS) data simulate --objects 60 --seed 2 --packets $(DEMO)/packets
+	$(JTSS) classify $(DEMO)/packets -m any --per-object --allwise $(DEMO)/packets/allwise.csv \
+		--out $(DEMO)/any.csv --trajectory $(DEMO)/trajectories.csv --picture $(DEMO)/any.png
 	$(JTSS) classify $(DEMO)/packets -m n3_best --allwise $(DEMO)/packets/allwise.csv \
 		--out $(DEMO)/pretrained.csv --picture $(DEMO)/pretrained.png
 	$(JTSS) data simulate --objects 4500 --seed 1 --out $(DEMO)/sky.h5

@@ -223,5 +223,6 @@ def one_detection_each(decoded: list[Decoded]) -> Sequences:
         object_start=np.arange(len(rows) + 1),
         allwise=np.full((len(rows), 4), np.nan, np.float32),
         label=none,
+        subclass=none,
         split=none,
     )
