@@ -62,6 +62,10 @@ BY_COUNTERS_ABOVE = (
     "It reads how often the object was detected before, which says nothing at a true first alert, and may be missing:"
     " Results, above, say how well it does then."
 )
+BOGUS_ONCE = (
+    "Bogus that is detected again at its place is rare and was kept out of the training: of the pasts of bogus it knows"
+    " those alone that are told beside a single alert."
+)
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
@@ -419,6 +423,7 @@ def _limits(trained: TrainedModel) -> list[str]:
         BY_COUNTERS: bool(HISTORY & read) and not in_versions,
         BY_COUNTERS_ABOVE: bool(HISTORY & read) and in_versions,
         SCORED_BEFORE: "rb" in read and "bogus" in config.classes,
+        BOGUS_ONCE: config.packet.rows > 0 and "bogus" in config.classes,
     }
     return [f"- {sentence}" for sentence, holds in limits.items() if holds]
 
