@@ -279,6 +279,7 @@ def command(out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "benchmarks.gpu", "--toy", "--out", str(out), *more]
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_stops_and_says_so(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu", "--out", str(tmp_path / "gpu")],

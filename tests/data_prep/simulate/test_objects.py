@@ -8,6 +8,7 @@ from helpers.made_sky import plan
 from jtss.schema import CLASS_NAMES, NO_SUBCLASS, SUBCLASS_NAMES, SUBCLASSES, TOLD_DAYS
 
 
+@pytest.mark.slow
 def test_supernovae_follow_the_light_of_their_hosts():
     hosts = objects.supernovae(np.random.default_rng(4), plan(3000), "paper").hosts
     distance = np.hypot(hosts.x, hosts.y)

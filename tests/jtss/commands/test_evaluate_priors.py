@@ -63,6 +63,7 @@ def test_validation_objects_choose_and_are_not_evaluated(evaluate, folder, tmp_p
     assert report_of(tmp_path)["selective"]["thresholds_chosen_on"] == "the objects evaluated"
 
 
+@pytest.mark.slow
 def test_several_models_in_one_report(evaluate, folder, tmp_path):
     status, out, _ = evaluate(folder / "two", folder / "one", "--split", "all", "--out", tmp_path / "all")
     assert status == 0

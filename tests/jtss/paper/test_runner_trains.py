@@ -144,6 +144,7 @@ def test_a_finished_training_whose_last_state_is_damaged_is_not_tested_as_it_was
     assert again.results.known[trial.id].steps == 6
 
 
+@pytest.mark.slow
 def test_a_finished_training_that_was_not_tested_is_only_tested(make, data_hash, tmp_path):
     runner = make([METADATA])
     runner.run()

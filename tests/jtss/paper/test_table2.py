@@ -11,6 +11,7 @@ def grid_of_table_2(setup, seed):
     return 0.91 + (crop == 39) * 0.02 + (copies == 5) * 0.01 + (range_deg == 360) * 0.04 + seed % 2 / 100
 
 
+@pytest.mark.slow
 def test_table_2_ranks_the_grid_and_compares_the_best_with_more_seeds():
     document = made_document("table2", grid_of_table_2)
     assert [table.name for table in document.tables] == [

@@ -228,6 +228,7 @@ def test_batches_balanced_at_each_count_hold_every_class_alike_there_and_repeat_
 HIDING = override(TINY, ["hide.counters=0.4", "hide.allwise=0.2"])
 
 
+@pytest.mark.slow
 def test_a_step_adds_the_noise_and_hides_from_each_object_what_its_keys_say():
     """The same step by another road: a batch with that noise that lacks what the key says, in a training with neither.
 

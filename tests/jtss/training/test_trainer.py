@@ -180,6 +180,7 @@ def beginning_with(encoder, data_file, out, *changes, n_seeds=1):
     return trainer.start(config, data_file, out, encoder=encoder, **given)
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_the_encoder_of_a_model(encoder, data_file, tmp_path):
     training = beginning_with(encoder, data_file, tmp_path / "both", n_seeds=2)
     ours = encoder.members[0].variables["params"]["encoder"]
@@ -195,6 +196,7 @@ def test_a_training_begins_with_the_encoder_of_a_model(encoder, data_file, tmp_p
     assert (final.variables["params"]["encoder"]["dense_1"]["kernel"] != ours["dense_1"]["kernel"]).any()
 
 
+@pytest.mark.slow
 def test_an_encoder_of_another_shape_or_of_other_data_is_refused(encoder, data_file, tmp_path):
     with pytest.raises(InputError, match=r"encoder.filters: .*n1 \(2, 2, 3, 3, 3\), here \(2, 2, 3, 3, 4\)"):
         beginning_with(encoder, data_file, tmp_path / "run", "encoder.filters=2,2,3,3,4")
@@ -206,6 +208,7 @@ def test_an_encoder_of_another_shape_or_of_other_data_is_refused(encoder, data_f
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_encoder_was_not_saved_does_not_begin_with_another(encoder, data_file, tmp_path):
     training = beginning_with(encoder, data_file, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
