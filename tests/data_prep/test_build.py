@@ -289,6 +289,7 @@ def test_file_names_need_not_be_text(tmp_path):
     assert "alerts\\udcff" in rejects.read_text()
 
 
+@pytest.mark.slow
 def test_real_alerts(ztf_dir, build):
     """The whole folder; which detections are left must agree with the count made when the folder was put together."""
     result = build([ztf_dir / "alerts"], "--labels", str(ztf_dir / "labels.csv"), "--workers", "2")

@@ -70,6 +70,7 @@ def test_alerts_are_what_fastavro_reads(tmp_path, codec):
         assert_same(found, record)
 
 
+@pytest.mark.slow
 def test_real_alerts_are_what_fastavro_reads(ztf_dir):
     n_read = 0
     for path in sorted((ztf_dir / "alerts").glob("*.avro")):

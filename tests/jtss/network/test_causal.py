@@ -126,7 +126,7 @@ def test_packets_do_not_know_of_each_other(kind):
     np.testing.assert_allclose(logits(kind, batch)[2], alone[0], rtol=1e-5, atol=1e-5)
 
 
-@each
+@pytest.mark.parametrize("kind", ["gru", pytest.param("attention", marks=pytest.mark.slow)])
 def test_subclasses_widen_the_last_layer_alone(kind):
     """No key is drawn for them: without them the other layers begin with the same bits."""
     config, key = CONFIGS[kind], jax.random.key(0)

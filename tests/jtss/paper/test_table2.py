@@ -1,5 +1,7 @@
 """Table 2 from results that are known."""
 
+import pytest
+
 from helpers.made_experiments import made_document, rows_of
 from jtss.config import tsc
 

@@ -129,7 +129,8 @@ def test_a_run_resumed_from_a_copy_of_its_state_is_the_same_run(config, at):
     assert_equal_trees(trained(config, states=training.join([state])), whole)
 
 
-@pytest.mark.parametrize("config", [pytest.param(TINY, marks=pytest.mark.slow), NO_IMAGES])
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [TINY, NO_IMAGES])
 def test_seeds_trained_together_are_each_as_alone(config):
     """Equal to rounding: the seeds share no number, only the program."""
     together = trained(config, seeds=(5, 0, 7))
