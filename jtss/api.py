@@ -253,7 +253,7 @@ class Model:
 
     @property
     def n_detections(self) -> int:
-        """How many detections it needs, and reads."""
+        """How many detections it needs; a model of sequences reads no more."""
         return self.trained.config.n_detections
 
     @property
@@ -276,6 +276,7 @@ class Model:
 
     def __repr__(self) -> str:
         detections = "1 detection" if self.n_detections == 1 else f"{self.n_detections} detections"
+        detections = "one packet" if self._of_packets else detections
         return f"<Model {self.name}: {', '.join(self.classes)} from {detections}>"
 
     def classify(
