@@ -74,9 +74,8 @@ def list_models(options: argparse.Namespace) -> None:
         megabytes = file.path_of(name, options.folder).stat().st_size / 1e6
         reached = [training["validation_accuracy"] for training in trained.provenance["training"]]
         classes = ", ".join(trained.config.classes)
-        print(
-            f"{name:<12} n {'≥' if trained.config.packet.rows else '='} {trained.config.n_detections}  {classes:<30} {megabytes:4.1f} MB"
-        )
+        reach = f"n {'≥' if trained.config.packet.rows else '='} {trained.config.n_detections}"
+        print(f"{name:<12} {reach}  {classes:<30} {megabytes:4.1f} MB")
         for accuracy in (f"validation {spread(reached)}", *(card.headline(one, trained) for one in trained.results)):
             print(f"{'':<12} {accuracy}")
 

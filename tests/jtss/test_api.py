@@ -358,6 +358,7 @@ def test_models_are_listed(model):
     assert (table["accuracy"] > 0.5).all()
     assert "n1_enhanced" in model.card
     assert repr(model) == "<Model n1_enhanced: AGN, SN, VS, asteroid, bogus from 1 detection>"
+    assert repr(jtss.load_model("any")) == "<Model any: AGN, SN, VS, asteroid, bogus from one packet>"
 
 
 @pytest.mark.slow
