@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.packets.history import SAME_TIME_DAYS, TOLD
-from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID
+from data_prep.packets.history import TOLD
+from jtss.schema import ALERT, DETECTION, LIMIT, METADATA_NAMES, NO_CANDID, SAME_TIME_DAYS
 
 # Notes in the ledger: rows without stamps in the result; different rows that say something else of a detection or an
 # exposure than the one that stayed, however many packets tell them; and detections beside another of the same exposure,

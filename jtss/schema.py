@@ -177,7 +177,8 @@ STATIC_NAMES = (*(feature.name for feature in STATIC_METADATA), *COLOUR_NAMES)
 KIND_NAMES = ("alert", "detection", "limit")
 ALERT, DETECTION, LIMIT = range(len(KIND_NAMES))
 NO_STAMP = -1
-SAME_TIME_DAYS = 1e-6  # rows of one object and filter that are closer are of one exposure; ZTF writes jd to 1e-7 day
+# Rows of one object and filter that are closer are of one exposure: ZTF writes jd to 1e-7 day, and none is below 30 s.
+SAME_TIME_DAYS = 1e-6
 NO_CANDID = 0  # of limits, and of detections that are told without one
 
 

@@ -15,9 +15,7 @@ from data_prep.audit.columns import Columns
 from data_prep.audit.finding import LEAK, WARNING, Finding, counted
 from data_prep.crossmatch import RADIUS_ARCSEC, chord
 from data_prep.packets.metadata import unit_vectors
-from jtss.schema import GAP_TOLERANCE_DAYS, LIMIT, MAX_DETECTIONS, MIN_GAP_DAYS, NO_SPLIT, SPLIT_NAMES
-
-SAME_TIME_DAYS = 1e-6  # 0.1 s: rows of one object and filter that are closer are of one exposure
+from jtss.schema import GAP_TOLERANCE_DAYS, LIMIT, MAX_DETECTIONS, MIN_GAP_DAYS, NO_SPLIT, SAME_TIME_DAYS, SPLIT_NAMES
 
 
 def same_ids(columns: Columns) -> list[Finding]:

@@ -25,11 +25,10 @@ from data_prep.packets.metadata import (
     unit_vectors,
     within,
 )
-from jtss.schema import DETECTION, LIMIT, METADATA, METADATA_NAMES, NO_CANDID, TOLD_DAYS
+from jtss.schema import DETECTION, LIMIT, METADATA, METADATA_NAMES, NO_CANDID, SAME_TIME_DAYS, TOLD_DAYS
 
 MAX_ROWS = 4096  # an object in the field that was watched most has some hundreds in 30 days
 MAX_BYTES = 1 << 20  # in Avro; 250 a row
-SAME_TIME_DAYS = 1e-6  # ZTF writes jd to 1e-7 day; no exposure is shorter than 30 seconds
 JD, FID, ISDIFFPOS, MAGPSF = (HISTORY_FIELDS.index(name) for name in ("jd", "fid", "isdiffpos", "magpsf"))
 
 # A row of an object, without stamps: one that is told, or one of an alert.
