@@ -232,16 +232,16 @@ class Candidates(NamedTuple):
 def candidates(label: np.ndarray, n_alerts: np.ndarray) -> dict[str, Candidates]:
     """Who may be drawn for test and validation, by class.
 
-    None that is `kept_apart`. In a data set of sequences those with five alerts, so that sequences of all lengths are
-    scored on the same objects; all objects of a class where those with five alerts would give fewer than `LEAST_SCORED`
-    for the test, and all would give more. In a data set of first alerts, see `is_of_first_alerts`, all.
+    None that `returns_though_bogus`. In a data set of sequences those with five alerts, so that sequences of all
+    lengths are scored on the same objects; all objects of a class where those with five alerts would give fewer than
+    `LEAST_SCORED` for the test, and all would give more. In a data set of first alerts, see `is_of_first_alerts`, all.
 
     Args:
         label: [N] int8, -1 = unknown. n_alerts: [N] alerts of each object, 6 hours apart.
 
     FIDELITY, Splits.
     """
-    drawn = ~kept_apart(label, n_alerts)
+    drawn = ~returns_though_bogus(label, n_alerts)
     of_class = {name: np.flatnonzero(drawn & (label == code)) for code, name in enumerate(CLASS_NAMES)}
     of_first_alerts = is_of_first_alerts(label)
     wanted = PER_CLASS_OF_FIRST_ALERTS if of_first_alerts else PER_CLASS
@@ -260,10 +260,11 @@ def is_of_first_alerts(label: np.ndarray) -> bool:
     return bool(n_single and n_single >= FIRST_ALERT_SHARE * np.sum(label != UNLABELLED))
 
 
-def kept_apart(label: np.ndarray, n_alerts: np.ndarray) -> np.ndarray:
-    """[N] bool: bogus that returns, in a data set of first alerts: in no split, so that both its alerts are unseen.
+def returns_though_bogus(label: np.ndarray, n_alerts: np.ndarray) -> np.ndarray:
+    """[N] bool: bogus with a second alert, in a data set of first alerts where it is rare.
 
-    It is some hundredth of all bogus, and the hundred of the test would have one or none of it.
+    It is some hundredth of all bogus, and the hundred of the test would have one or none of it: so half of it is in no
+    split, to be judged unseen in both its alerts, and models of packets learn from the other half.
 
     TSC §IV-B; `candidates` says what is given.
     """
@@ -271,6 +272,10 @@ def kept_apart(label: np.ndarray, n_alerts: np.ndarray) -> np.ndarray:
     returns = bogus & (n_alerts > 1)
     is_rare = is_of_first_alerts(label) and returns.sum() <= APART_SHARE * bogus.sum()
     return returns & is_rare
+
+
+def _n_apart(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> int:
+    return int(np.sum(returns_though_bogus(label, n_alerts) & (split == NO_SPLIT)))
 
 
 def _n_single(label: np.ndarray) -> int:
@@ -295,16 +300,22 @@ def assign(
             the lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:
-        [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects, and for those `kept_apart` with their source.
+        [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects, and for every second one that
+        `returns_though_bogus`, with its source.
 
     TSC §IV-A; FIDELITY, Splits.
     """
-    apart = kept_apart(label, n_alerts)
+
+    def place(row: int) -> tuple[int, str]:
+        return draw(object_id[row], seed), object_id[row]
+
+    apart = np.zeros(len(label), bool)
+    apart[sorted(np.flatnonzero(returns_though_bogus(label, n_alerts)), key=place)[::2]] = True
     if source is not None:
         apart |= np.isin(source, source[apart])
     split = np.where((label >= 0) & ~apart, TRAIN, NO_SPLIT).astype(np.int8)
     for drawn in candidates(label, n_alerts).values():
-        members = sorted(drawn.rows, key=lambda i: (draw(object_id[i], seed), object_id[i]))
+        members = sorted(drawn.rows, key=place)
         split[members[drawn.n_each : 2 * drawn.n_each]] = VALIDATION
         split[members[: drawn.n_each]] = TEST
     split[apart] = NO_SPLIT
@@ -336,7 +347,7 @@ def splits_made(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> t
     else:
         made = f"splits of sequences: among objects with {MAX_DETECTIONS} alerts"
     counts = ", ".join(f"{name} {_sizes(name, label, split)}{_whence(of_class)}" for name, of_class in drawn.items())
-    n_apart = int(kept_apart(label, n_alerts).sum())
+    n_apart = _n_apart(label, n_alerts, split)
     apart = f"; {n_apart} {BOGUS} that return are in none, to be screened unseen" if n_apart else ""
     line = f"{made}, for test / validation: {counts or 'none, for no object is labelled'}{apart}"
     return line, list(_doubts(drawn, label, n_alerts, single))
@@ -387,5 +398,5 @@ def split_notes(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> d
         for name, of_class in drawn.items()
         if of_class.least < MAX_DETECTIONS and of_class.wanted == PER_CLASS and n_test[name]
     }
-    n_apart = int(kept_apart(label, n_alerts).sum())
+    n_apart = _n_apart(label, n_alerts, split)
     return fewer | shorter | ({f"{BOGUS} that return, in no split": n_apart} if n_apart else {})

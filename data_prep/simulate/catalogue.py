@@ -84,8 +84,8 @@ def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarra
     log_odds = np.maximum(certainty * 19 * (pointlike - 0.73), -5.0) + 2.3 * rng.standard_normal(len(r_mag))
     # Large galaxies fall apart in the catalogue: many have no score, and few a sure one.
     large = pointlike < LARGE_GALAXY
-    log_odds += large * 2.5
-    not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.4, 0.05], 0.16)  # saturated, sound, faint
+    log_odds += large * 1.5
+    not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.3, 0.04], 0.13)  # saturated, sound, faint
     return np.where(rng.random(len(r_mag)) < not_scored, 0.5, 1 / (1 + np.exp(-log_odds)))
 
 

@@ -13,6 +13,9 @@ FIRE_SNR, HISTORY_SNR = 5.0, 3.0
 HALF_COMPLETE_SNR, COMPLETENESS_WIDTH = 6.0, 0.8  # near the limit, half of the detections pass the cuts of the stream
 # How many detections are asked of an object; faint ones give fewer.
 N_DETECTIONS_SHARES = np.array([0.04, 0.06, 0.08, 0.10, 0.72])
+# Share of a source's light that subtraction leaves, beyond the error that is told; fitted to the smallest changes of
+# bright stars, and to how many of their exposures make alerts.
+LEFT_OVER = 0.011
 EDGE_SHARE = 0.011  # of alerts: the source lies within 31 pixels of the image's edge
 # ncovhist counts exposures of other fields and programmes, too: so many for each that a packet may tell, and their
 # scatter from place to place; ndethist counts the detections in a share of them.
@@ -74,6 +77,14 @@ def photometry(rng: np.random.Generator, population: Population) -> tuple[np.nda
     return change + error * rng.standard_normal(seen.jd.shape), error
 
 
+def significance(population: Population, change: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """[O, V] by how many times a change exceeds the noise and what subtraction leaves; 0 where nothing is seen."""
+    seen = population.visits
+    usable = seen.good & (population.flux < flux_of(SATURATED_MAG))
+    left_over = LEFT_OVER * of_filter(population.reference, seen.fid)
+    return np.where(usable, np.abs(change) / np.hypot(error, left_over), 0.0)
+
+
 def completeness(snr: np.ndarray) -> np.ndarray:
     """Share of the detections that become alerts."""
     return 1 / (1 + np.exp((HALF_COMPLETE_SNR - np.minimum(snr, 99.0)) / COMPLETENESS_WIDTH))
@@ -86,8 +97,7 @@ def fired(rng: np.random.Generator, population: Population) -> tuple[Alerts, Lim
     """
     seen = population.visits
     change, error = photometry(rng, population)
-    usable = seen.good & (population.flux < flux_of(SATURATED_MAG))
-    snr = np.where(usable, np.abs(change) / error, 0.0)
+    snr = significance(population, change, error)
     fires = (snr >= FIRE_SNR) & (rng.random(snr.shape) < completeness(snr))
     fires = np.where(population.returns[:, None], fires, _once(fires, seen.jd))
     detections, exposures = _history(rng, population, snr, fires)

@@ -79,7 +79,7 @@ def hosts(rng: np.random.Generator, r_mag: np.ndarray, scale: float, bulge: np.n
     n = len(r_mag)
     radius = scale * 10 ** (-0.13 * (r_mag - 18)) * np.exp(rng.normal(0, 0.35, n))
     return Hosts(
-        flux=by_filter(r_mag, rng.normal(0.7, 0.15, n)),
+        flux=by_filter(r_mag, rng.normal(0.6, 0.25, n)),
         x=np.zeros(n),
         y=np.zeros(n),
         radius=np.clip(radius, 0.4, 16.0),
@@ -129,13 +129,15 @@ def subclasses_of(kind: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 NUCLEI = (("Seyfert", 0.12), ("quasar", 0.43), ("blazar", 0.45))  # kind, share
+RELAXATION_DAYS = 250.0, 500.0, 250.0  # of their damped random walks, in the observer's frame
 
 
 def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     """Seyferts (host brighter than nucleus), quasars and blazars; damped random walks.
 
-    Times as in MacLeod et al. 2010, ApJ 721, 1014, amplitudes above theirs, as of nuclei that make alerts; blazars vary
-    twice as much and four times as fast. The reference was taken years away, in another state, when many were brighter:
+    Times as in MacLeod et al. 2010, ApJ 721, 1014, of the observer; amplitudes above theirs, as of nuclei that make
+    alerts; blazars vary twice as much and twice as fast. So they change by a tenth of a magnitude in three weeks, as
+    real ones do in the 30 days that packets tell. The reference was taken years away, in another state, when many were brighter:
     so nuclei fire in most of their exposures, half of them negative.
     """
     n = len(plan.begin_jd)
@@ -146,9 +148,9 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
     host = hosts(rng, host_mag, 3.0, rng.uniform(0.1, 0.8, n))
     watched = draw_watched_jd(rng, plan, sky_name)
     seen = whole_life(rng, plan, watched)
-    tau = np.exp(rng.normal(np.log(200), 0.8, n)) / np.where(kind == 2, 4, 1)
+    tau = np.exp(rng.normal(np.log(np.array(RELAXATION_DAYS)[kind]), 0.8))
     sigma = np.exp(rng.normal(np.log(0.17), 0.45, n)) * np.where(kind == 2, 2.2, 1)
-    reference = by_filter(nucleus, rng.normal(0.45, 0.28, n))
+    reference = by_filter(nucleus, rng.normal(0.45, 0.22, n))
     since_reference = rng.normal(0.6, 1.8, n) * sigma  # the reference caught another state
     change = damped_random_walk(rng, seen.jd, tau, sigma) + since_reference[:, None]
     flux = of_filter(reference, seen.fid) * flux_of(change * np.where(seen.fid == 1, 1.06, 1.0))  # bluer when brighter

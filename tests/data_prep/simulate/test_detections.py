@@ -86,13 +86,24 @@ def test_the_first_alert_on_the_papers_sky_is_the_first_that_fires(name):
     assert np.all(alerts.issued)
     everything = population._replace(watched_jd=np.full(len(population.ra), -1e9))
     change, error = detections.photometry(np.random.default_rng(6), everything)
-    sure = population.visits.good & (np.abs(change) > 15 * error)  # completeness is 1
-    sure &= population.flux < detections.flux_of(detections.SATURATED_MAG)
+    sure = detections.significance(everything, change, error) > 15  # completeness is 1
     first_sure = np.min(np.where(sure, population.visits.jd, np.inf), axis=1)
     first = first_of(alerts.owner, times(population, alerts), np.ones(len(alerts.owner), bool))
     owner = alerts.owner[first]
     assert np.all(times(population, alerts)[first] <= first_sure[owner])
     assert np.isin(np.flatnonzero(np.isfinite(first_sure)), owner).all()
+
+
+def test_a_change_of_a_bright_star_that_subtraction_may_leave_is_no_detection():
+    """Three hundredths of its light at twenty times the error that is told; where nothing was, the same is a source."""
+    rng = np.random.default_rng(5)
+    population = survey.populate(rng, CLASS_NAMES.index("VS"), _plan(rng, 20), "paper")[0]
+    change = 0.03 * population.reference[:, :1] * np.ones_like(population.flux)
+    seen = population.visits.good & (population.flux < detections.flux_of(detections.SATURATED_MAG))
+    of_bright = detections.significance(population, change, change / 20)
+    assert of_bright[seen].max() < detections.FIRE_SNR
+    of_nothing = population._replace(reference=0 * population.reference)
+    np.testing.assert_allclose(detections.significance(of_nothing, change, change / 20)[seen], 20)
 
 
 def _plan(rng, n=250):

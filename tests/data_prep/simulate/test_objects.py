@@ -56,6 +56,16 @@ def test_nuclei_are_followed_from_the_first_exposure_of_their_place():
         np.testing.assert_array_equal(seen.jd[:, 0], first)
 
 
+def test_nuclei_change_slowly():
+    """A tenth of a magnitude in three weeks, as the structure functions of real nuclei in their packets' 30 days."""
+    made = objects.agn(np.random.default_rng(3), plan(300), "paper")
+    in_r = made.visits.good & (made.visits.fid == 2)
+    magnitude = np.where(in_r, -2.5 * np.log10(made.flux), np.nan)
+    now = magnitude[:, 60:61]
+    later = np.abs(made.visits.jd - made.visits.jd[:, 60:61] - 20) < 5
+    assert 0.05 < np.nanmedian(np.abs(np.where(later, magnitude - now, np.nan))) < 0.12
+
+
 def test_nuclei_are_in_another_state_than_their_reference():
     """Half of the changes are negative, and they are larger than the scatter within a month."""
     made = objects.agn(np.random.default_rng(3), plan(800), "paper")
