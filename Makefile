@@ -13,7 +13,7 @@ SETTINGS :=
 # What they read differs from TSC Table 3: counts, distances and chinr as logarithms, the nearest source of the reference
 # image, of the place only what classes depend on, and whether each group of values is there. First-alert models also
 # read rb, as the original stamp classifier does, and their head is wider, with less dropout, than the paper's, which is
-# too small to learn from the metadata.
+# too small to learn from the metadata. A third of their examples are as young surveys send them.
 COUNTS := log_ndethist,log_ncovhist,log_non_detections
 SEEN := isdiffpos,magpsf,sigmapsf,diffmaglim,classtar
 PLACE := sgscore1,log_distpsnr1,sgscore2,log_distpsnr2,sgscore3,log_distpsnr3,log_chinr,sharpnr,log_distnr,magnr,abs_gal_b,ecl_lat
@@ -25,15 +25,14 @@ WITHOUT := --set hide.counters=0.4 --set hide.neighbours=0.1 --set hide.referenc
 # Narrow encoders and small batches: one core's work.
 ONE_CORE := --set encoder.kernels=4,3,3,3,3 --set encoder.filters=16,16,32,32,32 --set training.batch_size=32 \
 	--set training.decay=cosine --set training.patience=0 --set training.validate_every=500
-FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.3 --set training.learning_rate=7e-4 \
+FIRST_ALERT := $(ONE_CORE) $(WITHOUT) --set hide.rb=0.3 --set training.young=0.3 --set training.learning_rate=7e-4 \
 	--set head.units=128,128 --set head.dropout=0.2,0.2 --set encoder.dropout=0.2 \
 	--set metadata.static=fwhm,$(COUNTS),$(SEEN),$(PLACE),rb,has_counters,has_shape,$(BITS),has_rb
 SEQUENCES := $(ONE_CORE) $(WITHOUT) --set hide.allwise=0.15 --set training.learning_rate=1e-3 \
 	--set stamp.crop=21 --set stamp.copies=2 --set head.dropout=0.2,0 \
 	--set metadata.dynamic=time_gap,fwhm,$(COUNTS),$(SEEN),has_counters,has_shape \
 	--set metadata.static=$(PLACE),W1-W2,W2-W3,W3-W4,$(BITS),has_allwise
-N1_ENHANCED := $(FIRST_ALERT) --set stamp.crop=21 --set stamp.copies=4 --set training.iterations=8000
-OWN_n1_enhanced := $(N1_ENHANCED) --seeds 3
+OWN_n1_enhanced := $(FIRST_ALERT) --set stamp.crop=21 --set stamp.copies=4 --set training.iterations=8000 --seeds 3
 OWN_n1_baseline := $(FIRST_ALERT) --set training.iterations=8000
 OWN_n2_best := $(SEQUENCES) --set training.iterations=4000
 OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
@@ -67,10 +66,9 @@ models/sky.h5: | .venv/ready
 	mkdir -p models
 	$(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --sky mixed --out $@
 
-# Of whole packets. It begins with the stamp encoder of a first-alert model that was shown a young survey, too.
-model-any: models/sky.h5
-	$(RUN) train.py --config n1_enhanced --data $< --out models/encoder $(N1_ENHANCED) --set training.young=0.3 $(SETTINGS)
-	$(RUN) train.py --config any_gru --data $< --out models/any --encoder models/encoder --seeds 2 $(SETTINGS)
+# Of whole packets. It begins with the stamp encoder of a first-alert model.
+model-any: models/sky.h5 model-n1_enhanced
+	$(RUN) train.py --config any_gru --data $< --out models/any --encoder models/n1_enhanced/seed-0 --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations
 	$(JTSS) models export models/any --folder jtss/pretrained/files --name any --report models/any/evaluation/report.json
 

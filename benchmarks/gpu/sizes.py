@@ -27,6 +27,7 @@ WITHOUT = (
 FIRST_ALERT = (
     *WITHOUT,
     "hide.rb=0.3",
+    "training.young=0.3",
     "training.learning_rate=7e-4",
     "head.units=128,128",
     "head.dropout=0.2,0.2",
