@@ -13,6 +13,7 @@ N_NEIGHBOURS = 3
 N_CANDIDATES = 10
 SMALLEST_RESOLVED_PIX = 0.6
 LARGE_GALAXY = 0.06  # how point-like a galaxy of 2.4 pixels is
+TREES = 800  # of the forest that gives the star score
 STACK_LIMIT_MAG = 22.5  # of the Pan-STARRS stack in r
 REFERENCE_LIMIT_MAG = np.array([23.3, 23.0, 22.4])  # of the reference images in g, r, i
 NOISE_PEAKS_PER_PIX2 = 0.0019  # of the reference image that DAOPhot takes for faint sources
@@ -86,7 +87,8 @@ def star_score(rng: np.random.Generator, r_mag: np.ndarray, pointlike: np.ndarra
     large = pointlike < LARGE_GALAXY
     log_odds += large * 1.5
     not_scored = np.select([large | (r_mag < 14.5), r_mag < 19.5], [0.3, 0.04], 0.13)  # saturated, sound, faint
-    return np.where(rng.random(len(r_mag)) < not_scored, 0.5, 1 / (1 + np.exp(-log_odds)))
+    votes = np.round(TREES / (1 + np.exp(-log_odds))) / TREES  # so that what is sure is exactly 0 or 1
+    return np.where(rng.random(len(r_mag)) < not_scored, 0.5, votes)
 
 
 def measured_neighbours(

@@ -19,6 +19,7 @@ BETA, TEMPLATE_BETA = (MOFFAT_BETA, 0.22), (2.45, 0.16)  # the PSF's exponent: m
 BETA_LIMITS = 2.0, 5.0
 PROGRAM_SHARES = (0.98, 0.01, 0.01)  # of g and r: the public survey, the partnership, Caltech; i is the partnership's
 SHARP_RESIDUAL = 0.55  # FWHM of what a bright source leaves, of that of the PSF
+STAR_LIKE_SNR = 12.0  # above, SExtractor tells a star from a galaxy
 SHARPEST_PIX = 1.04  # least FWHM that SExtractor gives
 LATER_FOREST_JD = 2458500.0  # January 2019
 SUREST_RB = 0.985
@@ -142,7 +143,6 @@ def columns_of(
     # Bright variables leave residuals that widen what SExtractor sees.
     messy = 0.25 * np.clip(exposures.reference / np.abs(alerts.change) / 5, 0, 1.5)
     spread = np.clip(0.10 + 0.9 / snr + messy, 0, 0.6)
-    sharpness = 4.9 + 0.8 * rng.standard_normal(n) - (9.0 / snr + 2.0 * messy) * rng.gamma(2.0, 0.5, n)
     fwhm = np.minimum(1.1 * exposures.source_seeing * np.exp(spread * rng.standard_normal(n)), 12)
     fwhm = np.where(sharp_residuals(rng, population, alerts, exposures), SHARP_RESIDUAL * fwhm, fwhm)
     columns = {
@@ -157,7 +157,7 @@ def columns_of(
         "sigmapsf": 2.5 / np.log(10) * np.hypot(1 / snr, floor),
         "diffmaglim": seen.limit[at],
         "fwhm": SHARPEST_PIX + np.abs(fwhm - SHARPEST_PIX),  # no threshold that many share
-        "classtar": np.minimum(1 / (1 + np.exp(-sharpness)), rng.choice([0.984, 0.984, 0.999, 1.0], n)),
+        "classtar": star_likeness(rng, snr, messy),
         "ndethist": alerts.ndethist,
         "ncovhist": alerts.ncovhist,
         "magzpsci": seen.zero_point[at],
@@ -168,6 +168,23 @@ def columns_of(
         **reference_source(rng, neighbours, (alerts.owner, exposures.fid - 1), placement.error_x, placement.error_y),
     }
     return {name: as_in_a_packet(name, value) for name, value in columns.items()}
+
+
+def star_likeness(rng: np.random.Generator, snr: np.ndarray, messy: np.ndarray) -> np.ndarray:
+    """[A] SExtractor's classtar, in thousandths: 0.983 for most of what is sound, up to 1 for what is bright.
+
+    Noise and what is left of a source make a detection less like a star. Fitted, in log odds, to labelled real alerts by
+    diffmaglim - magpsf.
+
+    Args:
+        snr: [A] of the change. messy: [A] how much of a bright source lies under it, up to about 0.4.
+    """
+    n = len(snr)
+    brightness = 0.8 + 0.5 * np.clip(2.5 * np.log10(snr / STAR_LIKE_SNR), 0, 4)
+    surer = (rng.random(n) < 0.25 + 1.2 * messy) * rng.exponential(1.0, n) * brightness
+    doubt = 50 / snr**2 * rng.gamma(2.0, 0.5, n) + 2.5 * messy * rng.gamma(0.4, 2.5, n)
+    log_odds = 4.05 + 0.1 * rng.standard_normal(n) + surer - doubt
+    return np.round(1 / (1 + np.exp(-log_odds)), 3)
 
 
 def sharp_residuals(
