@@ -173,8 +173,8 @@ def columns_of(
 def star_likeness(rng: np.random.Generator, snr: np.ndarray, messy: np.ndarray) -> np.ndarray:
     """[A] SExtractor's classtar, in thousandths: 0.983 for most of what is sound, up to 1 for what is bright.
 
-    Noise and what is left of a source make a detection less like a star. Fitted, in log odds, to labelled real alerts by
-    diffmaglim - magpsf.
+    Noise and what is left of a source make a detection less like a star. Fitted, in log odds, to labelled real alerts
+    by diffmaglim - magpsf.
 
     Args:
         snr: [A] of the change. messy: [A] how much of a bright source lies under it, up to about 0.4.
