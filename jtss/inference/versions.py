@@ -62,6 +62,26 @@ WORDS = {
 }
 
 
+def latest(packets: Sequences, n: int) -> tuple[np.ndarray, Sequences]:
+    """Packets that tell their latest n detections alone, the alert among them, and the limits since the first of these.
+
+    Returns:
+        [C] int64, which of the N packets tell so many; and these, shortened.
+    """
+    chosen = np.flatnonzero(_told_detections(packets) + 1 >= n)
+    enough = schema.take(packets, chosen)
+    detected = np.flatnonzero(enough.kind != LIMIT)
+    last = np.searchsorted(detected, enough.object_start[1:] - 1)  # the alert is the last detection of its packet
+    begins = detected[last - n + 1]
+    owner = np.repeat(np.arange(enough.n_objects), enough.n_rows)
+    return chosen, _with_rows(enough, np.arange(len(enough.kind)) >= begins[owner])
+
+
+def without_stamps(packets: Sequences) -> Sequences:
+    """The same packets, whose stamps hold no pixel; they take no memory."""
+    return replace(packets, stamps=np.broadcast_to(np.float16(np.nan), packets.stamps.shape))
+
+
 def _told_detections(packets: Sequences) -> np.ndarray:
     """[N] int64: detections before the alert of each packet."""
     return np.add.reduceat(packets.kind != LIMIT, packets.object_start[:-1], dtype=np.int64) - 1

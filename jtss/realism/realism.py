@@ -12,7 +12,7 @@ from jtss import dataset, files, schema
 from jtss.inference import other_classifiers
 from jtss.inference.model import Model
 from jtss.inference.other_classifiers import PredictionsError
-from jtss.inference.versions import as_is
+from jtss.inference.versions import as_is, without_stamps
 from jtss.pretrained import load, published
 from jtss.realism import mistakes, samples, text, transfer, two_sample, voting
 from jtss.realism.samples import Sample
@@ -21,6 +21,7 @@ from jtss.reports import assessment
 from jtss.reports.page import to_json
 
 Say = Callable[[str], None]
+DETECTIONS_READ = (1, 2, 3, 5, 8)
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,9 @@ def _transfer(runs: dict[str, Model], others: Others, real: Sample, path: Path) 
     return {
         "models": {name: assessment.describe_model(run) for name, run in runs.items()},
         **_first_detection(first, others, real, path),
+        "detections_read": {
+            name: _by_detections_read(run, path) for name, run in first.items() if run.config.packet.rows
+        },
         "histories": {name: _from_histories(run, path) for name, run in later.items() if not run.config.stamp.channels},
         "sequences": {
             name: {
@@ -208,6 +212,17 @@ def _first_detection(first: dict[str, Model], others: Others, real: Sample, path
             transfer.versions(real.label, votes, transfer.answered_by_all(came)) if first or others.networks else None
         ),
     }
+
+
+def _by_detections_read(run: Model, path: Path) -> list[dict]:
+    """A model of packets by its latest detections alone, with the alert's stamps and without; AGN, SN and VS."""
+    rows = []
+    for n in DETECTIONS_READ:
+        for stamps, change in (("with stamps", as_is), ("without stamps", without_stamps)):
+            label, votes = voting.by_detections_read(run, path, n, change)
+            scores = transfer.scores(label, votes, groups=transfer.SEEN_AGAIN)
+            rows.append({"n_detections": n, "stamps": stamps, "scores": scores})
+    return rows
 
 
 def _from_histories(run: Model, path: Path) -> dict:

@@ -29,6 +29,7 @@ def transfer(document: dict) -> str:
         parts += _first_detection(measured["first_detection"], document["real"])
     if measured["versions"]:
         parts.append(_versions(measured["versions"]))
+    parts += [_detections_read(name, rows) for name, rows in measured["detections_read"].items()]
     if measured["histories"]:
         parts.append(_histories(measured["histories"]))
     parts += [_sequences(name, model) for name, model in measured["sequences"].items()]
@@ -135,6 +136,19 @@ def _versions(versions: dict[str, dict]) -> str:
 def _recalls(scores: dict, groups: list[str], classes: list[str]) -> list[str]:
     means = [_with_interval(scores["balanced_accuracy"][group]) for group in groups]
     return means + [_with_interval(scores["recall"][name]) for name in classes]
+
+
+def _detections_read(name: str, rows: list[dict]) -> str:
+    (group,) = rows[0]["scores"]["balanced_accuracy"]
+    classes = group.split(", ")
+    table = [["", "", "objects", f"mean recall of {group}", *(f"{each} recall" for each in classes)]]
+    for row in rows:
+        scores = row["scores"]
+        mean = _with_interval(scores["balanced_accuracy"][group])
+        recalls = [_of(scores["recall"][each]) for each in classes]
+        table.append([str(row["n_detections"]), row["stamps"], str(scores["n_objects"]), mean, *recalls])
+    head = f"{name} by its latest detections alone, of the first alert of each object whose packet tells so many:"
+    return f"{head}\n\n{aligned(table)}"
 
 
 def _histories(models: dict[str, dict]) -> str:
@@ -262,6 +276,9 @@ def _transfer(measured: dict | None) -> Iterator[TableRow]:
     for version, models in (measured["versions"] or {}).items():
         for name, scores in models.items():
             yield from _score_rows(name, f"version {version}", scores)
+    for name, rows in measured["detections_read"].items():
+        for row in rows:
+            yield from _score_rows(name, f"{row['n_detections']} detections {row['stamps']}", row["scores"])
     for name, model in measured["histories"].items():
         if model["scores"]:
             yield from _score_rows(name, f"history of {model['n_detections']}", model["scores"])

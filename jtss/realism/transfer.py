@@ -14,7 +14,8 @@ from jtss.schema import CLASS_NAMES
 
 NO_VOTE = -1
 CLASSES = CLASS_NAMES[:4]  # of astronomical objects; bogus is none
-GROUPS = {"AGN, SN, VS": (0, 1, 2), "AGN, SN, VS, asteroid": (0, 1, 2, 3)}
+SEEN_AGAIN = {"AGN, SN, VS": (0, 1, 2)}  # classes whose objects are detected often
+GROUPS = SEEN_AGAIN | {"AGN, SN, VS, asteroid": (0, 1, 2, 3)}
 
 # ndethist and ncovhist grow, and rb is another model's, as the survey goes on [JD of 2019-07-01 and 2022-01-01, 0 h UT]
 EPOCHS_JD = {"before 2019-07": -np.inf, "2019-07 to 2021": 2458665.5, "2022 and later": 2459580.5}

@@ -1,6 +1,6 @@
 """What trained models predict for the labelled objects of a data set."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from jtss import dataset, schema, views
 from jtss.inference import predict, versions
 from jtss.inference.model import Model
-from jtss.realism.transfer import Votes
+from jtss.realism.transfer import SEEN_AGAIN, Votes
 from jtss.schema import ALERT, LIMIT, Sequences, take
 
 
@@ -60,6 +60,29 @@ def told(path: str | Path) -> np.ndarray:
         n_before = np.concatenate([[0], np.cumsum(labelled.kind != LIMIT)])
         parts.append(n_before[end] - n_before[begin])
     return np.concatenate(parts)
+
+
+def by_detections_read(
+    model: Model, path: str | Path, n: int, change: Callable[[Sequences], Sequences]
+) -> tuple[np.ndarray, Votes]:
+    """What a model of packets predicts for the first alert of each labelled object, by its latest n detections alone.
+
+    Args:
+        change: of the shortened packets.
+
+    Returns:
+        label [B] of the objects whose packets tell so many, in the order of the file; and the votes. Of AGN, SN and
+        VS: hardly another is detected again.
+    """
+    label, parts = [np.zeros(0, np.int8)], [np.zeros((0, len(model.config.classes)), np.float32)]
+    for labelled in _labelled(path):
+        asked = take(labelled, np.flatnonzero(np.isin(labelled.label, *SEEN_AGAIN.values())))
+        if not asked.n_objects:
+            continue
+        chosen, packets = versions.latest(versions.first_packets(asked), n)
+        label.append(asked.label[chosen])
+        parts.append(predict.predict(model, change(packets))[1])
+    return np.concatenate(label), Votes(model.config.classes, np.concatenate(parts))
 
 
 def from_histories(model: Model, path: str | Path) -> tuple[np.ndarray, Votes]:

@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from helpers.made_sequences import COLUMN, sequences, with_histories
 from helpers.make_packets import alert, detection, limit
 from jtss import schema
 from jtss.inference import versions
-from jtss.schema import ALERT, COLUMNS, DETECTION, LIMIT, join
+from jtss.schema import ALERT, COLUMNS, DETECTION, LIMIT, check, join
 
 COUNTERS = ("ndethist", "ncovhist", "non_detections")
 PASTS = {  # by object: detections and limits before its alert [days]
@@ -134,6 +135,34 @@ def test_the_alert_is_the_same_but_for_its_counters_and_nothing_is_changed_in_pl
     for name in ("stamps", "label", "object_id", "allwise"):
         np.testing.assert_array_equal(getattr(changed, name), getattr(packets, name))
     assert np.isin(changed.jd, packets.jd).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_latest_detections_are_those_found_by_walking_back(n):
+    packets = versions.first_packets(with_histories(sequences([1] * 60, seed=4), seed=4))
+    expected, objects = [], []
+    for index, (begin, end) in enumerate(pairwise(packets.object_start)):
+        row, found = end - 1, 1
+        while found < n and row > begin:
+            row -= 1
+            found += packets.kind[row] != LIMIT
+        if found == n:
+            objects.append(index)
+            expected.append(packets.jd[row:end])
+    chosen, shortened = versions.latest(packets, n)
+    assert chosen.tolist() == objects
+    assert len(objects) == packets.n_objects if n == 1 else 0 < len(objects) < packets.n_objects
+    np.testing.assert_array_equal(shortened.jd, np.concatenate(expected))
+    assert np.sum(shortened.kind == LIMIT) > 0 or n == 1
+    check(shortened)
+
+
+def test_without_stamps_a_packet_has_no_pixel_and_all_else():
+    packets = versions.first_packets(with_histories(sequences((2, 1)), seed=2))
+    blank = versions.without_stamps(packets)
+    assert np.isnan(blank.stamps).all()
+    assert np.isfinite(packets.stamps).any()
+    np.testing.assert_array_equal(blank.metadata, packets.metadata)
 
 
 def test_every_version_has_its_words():

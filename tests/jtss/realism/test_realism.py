@@ -18,7 +18,7 @@ from jtss.config import settings
 from jtss.dataset import Writer
 from jtss.network import network
 from jtss.pretrained import published
-from jtss.realism import two_sample
+from jtss.realism import two_sample, voting
 from jtss.schema import CLASS_NAMES
 
 FOUR = "AGN, SN, VS, asteroid"
@@ -32,6 +32,9 @@ FIRST = settings.override(
 
 
 TOLD = settings.override(config_named.get("n2_metadata"), ["head.units=4,4"])
+
+
+PACKETS = ["stamp.channels=", "hide.stamps=0", "packet.rows=6", "temporal.units=4", "head.units=4", "head.dropout=0"]
 
 
 def write_published(folder):
@@ -163,6 +166,24 @@ def test_a_model_of_metadata_alone_reads_sequences_from_histories(call, folder):
     assert [told["scores"]["recall"][name]["n_objects"] for name in CLASS_NAMES[:3]] == counts.tolist()
     assert [told["scores"]["recall"][name]["value"] for name in CLASS_NAMES[:3]] == [0, 1, 0]
     assert "Sequences from histories" in out
+
+
+def test_a_model_of_packets_is_asked_by_its_latest_detections(call, folder):
+    made = with_histories(sequences([1] * 30, label=[i % 4 for i in range(30)], seed=4), seed=4)
+    with Writer(folder / "packets.h5", survey="made", command="a test") as writer:
+        writer.append(made)
+        writer.finish(split=made.split, ledger=Ledger().as_dict())
+    of_packets = settings.override(config_named.get("any_gru"), PACKETS)
+    make_run(folder / "packets", of_packets, folder / "sim.h5", favoured="SN")
+    status, document, out, error = call("--ckpt", str(folder / "packets"), real="packets.h5")
+    assert status == 0, error
+    rows = document["transfer"]["detections_read"]["packets"]
+    assert [(row["n_detections"], row["stamps"][:4]) for row in rows[:3]] == [(1, "with"), (1, "with"), (2, "with")]
+    told = voting.told(folder / "packets.h5")[made.label < 3]
+    for row in rows:
+        assert row["scores"]["n_objects"] == np.sum(told >= row["n_detections"])
+    assert rows[0]["scores"]["recall"]["SN"]["value"] == 1
+    assert "packets by its latest detections alone" in out
 
 
 @pytest.mark.slow

@@ -26,7 +26,9 @@ def document():
     history = {"n_detections": 2, "n_objects": 6, "scores": transfer.scores(LABEL, votes["ours"])}
     none = {"n_detections": 5, "n_objects": 0, "scores": None}
     measured = {"first_detection": first, "versions": versions, "sequences": {}}
-    measured |= {"histories": {"two": history, "five": none}}
+    seen_again = transfer.scores(LABEL, votes["ours"], groups=transfer.SEEN_AGAIN)
+    read = [{"n_detections": 3, "stamps": "without stamps", "scores": seen_again}]
+    measured |= {"histories": {"two": history, "five": none}, "detections_read": {"ours": read}}
     return {"real": {"path": "real.h5", "objects": {"AGN": 2}}, "transfer": measured}
 
 
@@ -64,6 +66,7 @@ def test_versions_and_histories_in_words():
     assert ("ours", "counters hidden", "0.0 %") in cells
     assert ("theirs", "as they came", "100.0 %") in cells
     assert ("two", "2", "6") in cells
+    assert ("3", "without stamps", "6") in cells
     assert "five reads 5 detections, which no packet tells." in words
     assert words.count("counters hidden") == 1  # a table says nothing of it
 
@@ -72,7 +75,15 @@ def test_sequences_one_by_one_and_none():
     objects = [{"object_id": "ZTF1", "label": "SN", "predicted": "VS", "probabilities": {"SN": 0.25, "VS": 0.75}}]
     sequences = {"three": {"n_detections": 3, "objects": objects}, "five": {"n_detections": 5, "objects": []}}
     words = text.transfer(
-        {"transfer": {"first_detection": None, "versions": None, "histories": {}, "sequences": sequences}}
+        {
+            "transfer": {
+                "first_detection": None,
+                "versions": None,
+                "detections_read": {},
+                "histories": {},
+                "sequences": sequences,
+            }
+        }
     )
     assert "ZTF1       SN         VS  0.250  0.750" in words
     assert words.endswith("five reads 5 detections; labelled objects that have them: 0")
