@@ -134,7 +134,7 @@ def _any(kind: str) -> Config:
             young=0.3,
             lone=0.1,
         ),
-        hide=HideConfig(**hidden, allwise=0.5, stamps=0.5, history=0.25, limits=0.15, older=0.15),
+        hide=HideConfig(**hidden, allwise=0.5, stamps=0.5, history=0.25, limits=0.25, older=0.15),
         packet=PacketConfig(rows=40),
         subclasses=schema.SUBCLASSES,
     )
