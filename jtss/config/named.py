@@ -135,7 +135,7 @@ def _any(kind: str) -> Config:
             lone=0.1,
         ),
         hide=HideConfig(**hidden, allwise=0.5, stamps=0.5, history=0.25, limits=0.25, older=0.15),
-        packet=PacketConfig(rows=40),
+        packet=PacketConfig(rows=40, stamps=4),
         subclasses=schema.SUBCLASSES,
     )
 

@@ -15,6 +15,7 @@ from jtss import schema
 from jtss.errors import InputError
 
 TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm", "attention")
+STAMPS_READ = (1, 2, 4, 8)  # of packets
 CAUSAL_KINDS = ("gru", "attention")  # of models of packets, which answer after every row
 ATTENTION_HEADS = 4
 DECAYS = ("none", "cosine")
@@ -58,6 +59,8 @@ class PacketConfig:
     """What a model of packets reads of an object's past; no rows: a model of sequences of alerts, as the paper's."""
 
     rows: int = 0  # the latest that training reads, the alert among them; a model that is applied reads all
+    # The latest that are seen where several packets of an object are given; training shows one of them.
+    stamps: int = field(default=1, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,10 @@ def _temporal_faults(config: Config) -> Iterator[str | bool]:
     yield temporal.window < 2 and f"temporal.window={temporal.window}: expected at least 2"
     kind, rows = temporal.kind, config.packet.rows
     yield rows < 0 and f"packet.rows={rows}: expected 0 (a model of sequences) or more"
+    stamps = config.packet.stamps
+    yield stamps not in STAMPS_READ and (
+        f"packet.stamps={stamps}: expected {', '.join(map(str, STAMPS_READ))}: few programs serve packets of all lengths"
+    )
     if rows:
         yield (
             kind not in CAUSAL_KINDS

@@ -34,7 +34,7 @@ class Answers(NamedTuple):
         subclass: [K, L] object array of str; the most probable subclass of each class, "" where it has none.
         subclass_share: [K, L] float32; its probability given the class, NaN where there is none.
         n_detections: [K] int64, read, the alert among them. n_limits: [K] int64.
-        n_stamps: [K] int64, 0 or 1.
+        n_stamps: [K] int64; of the alert, and of those before that its packet tells and that were given, too.
         missing: [K] object array of str; groups of what the model reads that were not there: "counters, history", ""
             for none.
     """
@@ -121,7 +121,7 @@ def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) ->
 def _answers(
     config: Config, sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: Probabilities
 ) -> Answers:
-    kind, has_stamp = read.rows.kind, (read.rows.stamp_at != NO_STAMP).any(axis=1) & bool(config.stamp.channels)
+    kind, n_stamps = read.rows.kind, (read.rows.stamp_at != NO_STAMP).sum(axis=1) * bool(config.stamp.channels)
     return Answers(
         object_id=sequences.object_id[objects],
         candid=sequences.candid[_alert_rows(sequences, objects, which)],
@@ -131,8 +131,8 @@ def _answers(
         **_subclasses(config, after.classes[:, -1], after.subclasses[:, -1]),
         n_detections=((kind != NO_ROW) & (kind != LIMIT)).sum(axis=1),
         n_limits=(kind == LIMIT).sum(axis=1),
-        n_stamps=has_stamp.astype(np.int64),
-        missing=_missing(config, read, has_stamp),
+        n_stamps=n_stamps,
+        missing=_missing(config, read, n_stamps > 0),
     )
 
 

@@ -12,6 +12,7 @@ from jtss.scaling import centre_crop
 from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, Sequences
 
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
+LEAST_ROWS = 16  # that are read of a packet, most of them none where it is short
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
@@ -21,10 +22,18 @@ class Watched(NamedTuple):
     Attributes:
         days: [K] for how long when the alert comes; infinite: as it came.
         lone: [K] bool; whether nothing was detected before the alert.
+        shown: [K] int64; whose stamp is shown: that of the alert (0), of the alert before (1) and so on, where the
+            packet tells so many, and its own where not.
     """
 
     days: np.ndarray
     lone: np.ndarray
+    shown: np.ndarray
+
+
+def as_it_came(n_alerts: int) -> Watched:
+    """K alerts as they came."""
+    return Watched(np.full(n_alerts, np.inf), np.zeros(n_alerts, bool), np.zeros(n_alerts, np.int64))
 
 
 def to_train(sequences: Sequences, config: Config, watched: Watched | None = None) -> Examples:
@@ -36,10 +45,10 @@ def to_train(sequences: Sequences, config: Config, watched: Watched | None = Non
         watched: how a survey has watched their places, of a sequence that of its first alert; None: as they came.
     """
     n_alerts = sequences.n_alerts
-    watched = watched or Watched(np.full(n_alerts.sum(), np.inf), np.zeros(n_alerts.sum(), bool))
+    watched = watched or as_it_came(n_alerts.sum())
     since_jd = sequences.jd[sequences.kind == ALERT] - watched.days
     if config.packet.rows:
-        return every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone)
+        return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched)
     first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
     return examples(views.recounted(sequences, since_jd[first], watched.lone[first]), config)
 
@@ -49,19 +58,21 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
     return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
 
 
-def every(
-    sequences: Sequences, config: Config, since_jd: np.ndarray | float = -np.inf, lone: np.ndarray | bool = False
-) -> Examples:
-    """A packet for each alert of each object, of its latest `config.packet.rows` rows.
+def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, watched: Watched) -> Examples:
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows, with one stamp.
 
     Args:
-        since_jd: [K] rows before it are left out. lone: [K] so are all detections but the alert.
+        since_jd: [K] rows before it are left out.
+        watched: where the place was, all detections but the alert are left out of those that are `lone`.
     """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
     which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
-    since_jd, lone = (np.broadcast_to(values, len(objects)) for values in (since_jd, lone))
-    return _examples(sequences, objects, which, config, config.packet.rows, since_jd, lone)
+    rows = _rows(sequences, objects, which, config.packet.rows)
+    told = rows.at[:, :-1]
+    rows.there[:, :-1] &= sequences.jd[told] >= since_jd[:, None]
+    rows.there[:, :-1] &= ~watched.lone[:, None] | (sequences.kind[told] == LIMIT)
+    return _examples(sequences, objects, rows, config, _shown(sequences, rows, watched.shown[:, None]))
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
@@ -73,69 +84,92 @@ def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
 def of_alerts(sequences: Sequences, config: Config, objects: np.ndarray, which: np.ndarray) -> Examples:
     """A packet for each of some alerts, of all its rows, but the latest `MOST_ROWS` of very many.
 
+    With the stamps of up to `config.packet.stamps` alerts, its own and those of the alerts before that it tells.
+
     Args:
         objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
     """
     begin, end = views.packet_rows(sequences, objects, which)
-    n_rows = min(_padded(int((end - begin).max(initial=1))), MOST_ROWS)
-    return _examples(sequences, objects, which, config, n_rows)
+    rows = _rows(sequences, objects, which, min(_padded(int((end - begin).max(initial=1)), LEAST_ROWS), MOST_ROWS))
+    most = (rows.there & (sequences.kind[rows.at] == ALERT)).sum(axis=1).max(initial=1)
+    n_stamps = min(_padded(int(most), 1), config.packet.stamps)
+    every_one = np.broadcast_to(np.arange(n_stamps), (len(objects), n_stamps))
+    shown = _shown(sequences, rows, every_one)
+    shown[:, 1:][shown[:, 1:] == shown[:, :1]] = NO_STAMP  # where there are fewer, all the others are its own
+    return _examples(sequences, objects, rows, config, shown)
 
 
-def _padded(n_rows: int) -> int:
-    """The next power of two, 16 at the least, so that few programs serve packets of all lengths."""
-    return max(16, 1 << (n_rows - 1).bit_length())
+def _padded(n: int, least: int) -> int:
+    """The next power of two, so that few programs serve packets of all lengths."""
+    return max(least, 1 << (n - 1).bit_length())
 
 
-def _examples(
-    sequences: Sequences,
-    objects: np.ndarray,
-    which: np.ndarray,
-    config: Config,
-    n_rows: int,
-    since_jd: np.ndarray | None = None,
-    lone: np.ndarray | None = None,
-) -> Examples:
-    """Packets as a survey sends them, with their rows at the end of `n_rows`: earlier alerts as told, without stamps.
+class _PacketRows(NamedTuple):
+    """Rows of B packets, R of each, the alert last.
 
-    Args:
-        sequences: rows of N objects.
-        objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
-        config: what reads them.
-        n_rows: how many of the latest rows are read.
-        since_jd, lone: as `every` has them; None: no row is left out.
+    Attributes:
+        at: [B, R] int64; where they are in the sequences. there: [B, R] bool; False for what fills up a packet.
     """
+
+    at: np.ndarray
+    there: np.ndarray
+
+
+def _rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n_rows: int) -> _PacketRows:
+    """The latest rows of packets; where an exposure has two detections, the later."""
     begin, end = views.packet_rows(sequences, objects, which)
     row = end[:, None] + np.arange(-n_rows, 0)
     there = row >= begin[:, None]
     row = np.where(there, row, end[:, None] - 1)
     there[:, :-1] &= ~_detected_again(sequences, row)
-    if since_jd is not None:
-        told = row[:, :-1]
-        there[:, :-1] &= (sequences.jd[told] >= since_jd[:, None]) & (~lone[:, None] | (sequences.kind[told] == LIMIT))
+    return _PacketRows(row, there)
+
+
+def _shown(sequences: Sequences, rows: _PacketRows, wanted: np.ndarray) -> np.ndarray:
+    """[B, P] int64: the places in packets of alerts, counted back from the packet's own as `wanted` [B, P] says."""
+    is_alert = rows.there & (sequences.kind[rows.at] == ALERT)
+    back = np.cumsum(is_alert[:, ::-1], axis=1)[:, ::-1] - 1
+    found = is_alert[:, None] & (back[:, None] == wanted[:, :, None])
+    return np.where(found.any(axis=2), found.argmax(axis=2), rows.at.shape[1] - 1)
+
+
+def _examples(
+    sequences: Sequences, objects: np.ndarray, rows: _PacketRows, config: Config, shown: np.ndarray
+) -> Examples:
+    """Packets as a survey sends them: earlier alerts as told, without what only an alert has but for their stamps.
+
+    Args:
+        sequences: rows of N objects.
+        objects: [B]. rows: of their packets.
+        config: what reads them.
+        shown: [B, P] places of the alerts in the packets whose stamps are seen; -1 = none.
+    """
+    row, there = rows
+    alert = row[:, -1]
     kind, jd = sequences.kind[row], sequences.jd[row]
     kind[:, :-1] = np.where(kind[:, :-1] == ALERT, DETECTION, kind[:, :-1])
     metadata = sequences.metadata[row]
     metadata[:, :-1, ~TOLD] = np.nan
     metadata[~there] = np.nan
     dynamic, static = assemble(metadata, jd, sequences.allwise[objects], config.metadata)
-    stamp = sequences.stamp_row[end - 1]
+    stamp = sequences.stamp_row[np.take_along_axis(row, shown, axis=1)]
     seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
     seen = seen if config.stamp.channels else seen[..., :0]
-    no_stamp = _masked(sequences.stamps[stamp], config)
+    no_stamp = (shown == NO_STAMP) | _masked(sequences.stamps[stamp.ravel()], config).reshape(stamp.shape)
     return Examples(
-        stamps=source_crops(seen[stamp[:, None]], config.stamp).astype(np.float16),
+        stamps=source_crops(seen[stamp], config.stamp).astype(np.float16),
         dynamic=dynamic,
         static=static,
         label=labels_of(sequences.label[objects], config),
         subclass=subclasses_of(sequences.subclass[objects], config),
         split=sequences.split[objects],
         index=objects,
-        counts=counts_of(sequences.metadata[end - 1]),
+        counts=counts_of(sequences.metadata[alert]),
         rows=Rows(
             kind=np.where(there, kind, NO_ROW).astype(np.int8),
             fid=np.where(there, sequences.fid[row], 0).astype(np.int8),
             days=np.where(there, jd - jd[:, -1:], 0).astype(np.float32),
-            stamp_at=np.where(no_stamp, NO_STAMP, n_rows - 1).astype(np.int32)[:, None],
+            stamp_at=np.where(no_stamp, NO_STAMP, shown).astype(np.int32),
         ),
     )
 

@@ -114,7 +114,9 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     for sequences in read(path):
         watched = young.watched(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
-        seen = packets.Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
+        seen = packets.Watched(
+            np.where(of_training, watched.days, np.inf), watched.lone & of_training, watched.shown * of_training
+        )
         batch = packets.to_train(sequences, config, seen)
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects

@@ -17,7 +17,7 @@ from jtss.training import trained
 TINY = override(
     named.get("any_gru"),
     ["stamp.crop=5", "stamp.copies=1", "stamp.rotation_range_deg=0", "encoder.filters=2,2,3,3,3", "encoder.units=3",
-     "temporal.units=4", "head.units=4", "head.dropout=0", "packet.rows=6"],
+     "temporal.units=4", "head.units=4", "head.dropout=0", "packet.rows=6", "packet.stamps=1"],
 )  # fmt: skip
 MADE = with_histories(sequences([3, 1, 2, 4]), most=9)
 BANDS = np.full((4, 4), 12, np.float32)

@@ -50,7 +50,7 @@ def check_rows(found, i, rows, made, n_rows):
 
 
 def test_every_alert_is_a_packet():
-    found = packets.every(MADE, CONFIG)
+    found = packets.to_train(MADE, CONFIG)
     assert found.index.tolist() == [0, 0, 0, 1, 2, 2, 3, 3, 3, 3, 3]
     assert found.label.tolist() == [0, 0, 0, 2, 1, 1, -1, -1, -1, -1, -1]
     assert found.subclass.tolist() == [8, 8, 8, -1, 0, 0, -1, -1, -1, -1, -1]
@@ -93,12 +93,55 @@ def test_a_packet_tells_what_ztf_does():
 
 @pytest.mark.parametrize(("longest", "n_rows"), [(1, 16), (16, 16), (17, 32), (500, 512)])
 def test_few_lengths_serve_all(longest, n_rows):
-    assert packets._padded(longest) == n_rows
+    assert packets._padded(longest, packets.LEAST_ROWS) == n_rows
+
+
+def alerts_of(made, index, alert):
+    """Rows of the alerts of one packet, its own first and then back in time."""
+    return [row for row in month_of(made, index, alert)[::-1] if made.kind[row] == ALERT]
+
+
+def test_the_stamps_of_earlier_alerts_are_beside_their_rows():
+    """Up to as many as are read, its own first; rows that a packet does not tell have none."""
+    config = override(CONFIG, ["packet.stamps=4"])
+    objects, which = np.array([0, 0, 1, 3]), np.array([2, 1, 0, 4])
+    found = packets.of_alerts(MADE, config, objects, which)
+    n_rows = found.rows.kind.shape[1]
+    several = 0
+    for i, (index, alert) in enumerate(zip(objects, which, strict=True)):
+        rows = alerts_of(MADE, index, alert)[:4]
+        several += len(rows) > 1
+        months = month_of(MADE, index, alert)
+        places = [n_rows - len(months) + months.index(row) for row in rows]
+        assert found.rows.stamp_at[i].tolist() == places + [NO_STAMP] * (found.rows.stamp_at.shape[1] - len(places))
+        for stamp, row in zip(found.stamps[i], rows, strict=False):
+            expected = source_crops(MADE.stamps[MADE.stamp_row[row]], config.stamp).astype(np.float16)
+            np.testing.assert_array_equal(stamp, expected)
+    assert several >= 2
+    one = packets.of_alerts(MADE, override(config, ["packet.stamps=1"]), objects, which)
+    assert one.rows.stamp_at.tolist() == [[n_rows - 1]] * 4
+
+
+def test_training_shows_the_stamp_that_is_asked_for_and_its_own_where_there_is_none():
+    shown = np.arange(11) % 3
+    found = packets.to_train(MADE, CONFIG, packets.as_it_came(11)._replace(shown=shown))
+    assert found.rows.stamp_at.shape == (11, 1)
+    pairs = zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)
+    earlier = 0
+    for i, (index, alert) in enumerate(pairs):
+        told, rows = month_of(MADE, index, alert)[-6:], alerts_of(MADE, index, alert)
+        rows = [row for row in rows if row in told]
+        row = rows[shown[i]] if shown[i] < len(rows) else rows[0]
+        earlier += row != rows[0]
+        assert found.rows.stamp_at[i, 0] == 6 - len(told) + told.index(row)
+        expected = source_crops(MADE.stamps[MADE.stamp_row[row]], CONFIG.stamp).astype(np.float16)
+        np.testing.assert_array_equal(found.stamps[i, 0], expected)
+    assert earlier >= 2
 
 
 def test_a_model_without_images_reads_no_pixels():
     blind = replace(CONFIG, stamp=replace(CONFIG.stamp, channels=()), hide=replace(CONFIG.hide, stamps=0.0))
-    assert packets.every(MADE, blind).stamps.shape[-1] == 0
+    assert packets.to_train(MADE, blind).stamps.shape[-1] == 0
 
 
 def test_a_masked_crop_is_no_stamp():
@@ -107,7 +150,7 @@ def test_a_masked_crop_is_no_stamp():
     middle = slice(schema.STAMP_SIDE // 2 - 2, schema.STAMP_SIDE // 2 + 3)
     stamps[0, middle, middle] = np.nan
     stamps[1, middle, middle, 0] = np.nan  # the other images are there
-    found = packets.every(replace(MADE, stamps=stamps), CONFIG)
+    found = packets.to_train(replace(MADE, stamps=stamps), CONFIG)
     assert found.rows.stamp_at[:3].tolist() == [[NO_STAMP], [5], [5]]
 
 
@@ -120,7 +163,7 @@ def test_sequences_are_read_as_before():
 
 def test_no_objects_are_no_packets():
     nothing = schema.take(MADE, np.zeros(0, int))
-    assert len(packets.every(nothing, CONFIG).label) == len(packets.to_classify(nothing, CONFIG).label) == 0
+    assert len(packets.to_train(nothing, CONFIG).label) == len(packets.to_classify(nothing, CONFIG).label) == 0
     assert len(views.packet(nothing, np.zeros(0, int), np.zeros(0, int)).jd) == 0
 
 
@@ -129,7 +172,7 @@ def test_a_young_survey_tells_what_it_has_seen():
     alert_jd = MADE.jd[MADE.kind == ALERT]
     days = np.array([0, 2, TOLD_DAYS, np.inf] * 3)[: len(alert_jd)]
     lone = np.arange(len(days)) % 3 == 2
-    found = packets.to_train(MADE, CONFIG, packets.Watched(days, lone))
+    found = packets.to_train(MADE, CONFIG, packets.Watched(days, lone, np.zeros(len(days), int)))
     as_they_came = packets.to_train(MADE, CONFIG)
     counter = CONFIG.metadata.dynamic.index("log_ncovhist")
     is_last = np.arange(6) == 5
@@ -148,7 +191,7 @@ def test_a_young_survey_tells_what_it_has_seen():
 
 def test_a_sequence_of_a_young_survey_counts_from_its_first_alert_on():
     config, n = named.get("demo"), (MADE.kind == ALERT).sum()
-    watched = packets.Watched(np.zeros(n), np.zeros(n, bool))
+    watched = packets.as_it_came(n)._replace(days=np.zeros(n))
     found = packets.to_train(MADE, override(config, ["metadata.dynamic=ndethist,ncovhist"]), watched)
     assert found.dynamic[:, 0].tolist() == [[1, 1], [1, 1]]
     assert (np.diff(found.dynamic, axis=1) >= 1).all()

@@ -12,7 +12,7 @@ CONFIG = override(named.get("n1_baseline"), ["training.young=0.3", "training.lon
 
 
 def test_shares_of_the_alerts_are_of_a_young_survey_and_lone():
-    days, lone = young.watched(CONFIG, 20_000, 0)
+    days, lone, _ = young.watched(CONFIG, 20_000, 0)
     assert lone.mean() == pytest.approx(0.1, abs=0.01)
     assert np.all(days[lone] == TOLD_DAYS)
     told = days[np.isfinite(days) & ~lone]
@@ -22,9 +22,16 @@ def test_shares_of_the_alerts_are_of_a_young_survey_and_lone():
 
 
 def test_without_a_share_every_alert_stays_as_it_came():
-    days, lone = young.watched(named.get("n1_baseline"), 1000, 0)
+    days, lone, shown = young.watched(named.get("n1_baseline"), 1000, 0)
     assert np.isposinf(days).all()
     assert not lone.any()
+    assert not shown.any()
+
+
+def test_a_quarter_shows_one_of_the_earlier_stamps():
+    shown = young.watched(override(named.get("any_gru"), ["packet.stamps=4"]), 20_000, 0).shown
+    shares = np.bincount(shown) / 20_000
+    assert shares == pytest.approx([0.75, 0.25 / 3, 0.25 / 3, 0.25 / 3], abs=0.01)
 
 
 def test_the_same_alerts_are_young_each_time_and_others_in_the_next_batch():
