@@ -137,8 +137,8 @@ def agn(rng: np.random.Generator, plan: Schedule, sky_name: str) -> Population:
 
     Times as in MacLeod et al. 2010, ApJ 721, 1014, of the observer; amplitudes above theirs, as of nuclei that make
     alerts; blazars vary twice as much and twice as fast. So they change by a tenth of a magnitude in three weeks, as
-    real ones do in the 30 days that packets tell. The reference was taken years away, in another state, when many were brighter:
-    so nuclei fire in most of their exposures, half of them negative.
+    real ones do in the 30 days that packets tell. The reference was taken years away, in another state, when many were
+    brighter: so nuclei fire in most of their exposures, half of them negative.
     """
     n = len(plan.begin_jd)
     kind = rng.choice(len(NUCLEI), p=[share for _, share in NUCLEI], size=n)
