@@ -286,6 +286,7 @@ class Model:
         calibrated: bool = False,
         priors: Mapping[str, float] | None = None,
         per_object: bool = False,
+        coverage: float | None = None,
     ) -> Table:
         """Say what the objects of alert packets are.
 
@@ -297,26 +298,33 @@ class Model:
                 0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". None: for the
                 priors that the model learnt with, which are equal ones for the pretrained models.
             per_object: of a model of packets, answer the latest packet of each object, not every one.
+            coverage: of a model of packets, the share of alerts that it answers, as 0.9: the note of the least certain
+                ones begins with "abstains: ", and their class and probabilities stay. The share is that of the
+                validation split of its training data; None: it abstains from none.
 
         Returns:
             A row per object, of a model of packets per packet: object_id, candid (of the last detection read; masked
             where there is none), class ("" where not classified), probability (of that class), n_detections, P_… of
             each class (NaN where not classified), note ("" or a remark, or why the object is not classified). Of a
             model of packets also n_limits and n_stamps that it read, missing, the groups of values that were not
-            there, and the most probable subclass of the class with its probability. `meta` says which model made it
-            (model, version, jtss), of how many alerts read and kept, and how many objects have AllWISE magnitudes.
+            there, the most probable subclass of the class with its probability, and outlier (float32), the share of
+            held-out alerts that look less unusual to the model (NaN where not classified, or where the model
+            knows of none, as one that was not exported). `meta` says which model made it (model, version, jtss), of how
+            many alerts read and kept, how many objects have AllWISE magnitudes, and with a coverage that and from how
+            many packets it abstained.
 
         Raises:
             InputError: as `read_alerts`; the model has no temperature; the priors are of other classes, do not add up
-                to 1, or those that the model learnt with are not known; or `per_object` is asked of a model of
-                sequences.
+                to 1, or those that the model learnt with are not known; `per_object` or `coverage` is asked of a model
+                of sequences; or the coverage is no share, or asked of a model that was not exported.
         """
         with _one_family():
             wanted = None if priors is None else class_priors.normalised(priors)
             adjust, classifier = classify.adjustment(self.trained, calibrated=calibrated, class_priors=wanted)
+            abstention = classify.abstaining(self.trained, coverage)
         if self._of_packets:
             answer = partial(packets.answers, self.trained, adjust=adjust)
-            return self._table_of_packets(alerts, allwise, per_object, answer, classifier)
+            return self._table_of_packets(alerts, allwise, per_object, answer, classifier, abstention)
         if per_object:
             raise InputError(f"per_object=True: {self.name} answers each object once; expected a model of packets")
         answer, _ = classify.answering(self.trained, calibrated=calibrated, class_priors=wanted)
@@ -333,19 +341,23 @@ class Model:
             )
             return self._described(_table(rows, self.classes), read, classifier.version)
 
-    def _table_of_packets(self, alerts, allwise, per_object: bool, answer, classifier) -> Table:
+    def _table_of_packets(self, alerts, allwise, per_object: bool, answer, classifier, abstention) -> Table:
         rows = []
         with self._packets(alerts, per_object) as read:
             ingested = read._ingested
-            classify.classify_packets(
+            tally = classify.classify_packets(
                 answer,
                 read.batches(allwise),
                 classifier,
                 lambda long: rows.extend(map(_wide_of_packet, _by_packet(long))),
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if per_object else ingested.unread_alerts(),
+                abstention=abstention,
             )
-            return self._described(_table_of_packets(rows, self.classes), read, classifier.version)
+            table = self._described(_table_of_packets(rows, self.classes), read, classifier.version)
+        if abstention is not None:
+            table.meta |= {"coverage": abstention.coverage, "abstained": tally.abstained.total()}
+        return table
 
     @property
     def _of_packets(self) -> bool:
@@ -447,13 +459,13 @@ def _wide_of_packet(rows: Sequence[PacketRow]) -> tuple:
     first = rows[0]
     of_best = next((row for row in rows if row.ranking == 1), first)
     subclass = of_best.subclass or "", of_best.subclass_probability
-    return *_wide(rows), first.n_limits, first.n_stamps, first.missing or "", *subclass
+    return *_wide(rows), first.n_limits, first.n_stamps, first.missing or "", *subclass, first.outlier
 
 
 def _table_of_packets(rows: Sequence[tuple], classes: Sequence[str]) -> Table:
-    table = _table([row[:-5] for row in rows], classes)
     types = {"n_limits": np.int32, "n_stamps": np.int32, "missing": str, "subclass": str}
-    types["subclass_probability"] = np.float32  # None becomes NaN
+    types |= {"subclass_probability": np.float32, "outlier": np.float32}  # None becomes NaN
+    table = _table([row[: -len(types)] for row in rows], classes)
     for i, (name, kind) in enumerate(types.items(), start=-len(types)):
         table[name] = np.array([row[i] for row in rows], kind)
     return table

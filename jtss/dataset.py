@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -391,6 +392,48 @@ def content_hash(file: DataFile) -> str:
         for part in rows(file[name]):
             content.update(name, part)
     return content.hexdigest()
+
+
+class Outline(NamedTuple):
+    """What is known of N objects without reading them; label and split as `Sequences` has them.
+
+    Attributes:
+        label: [N] int8.
+        split: [N] int8.
+        n_alerts: [N] int64; with stamps.
+    """
+
+    label: np.ndarray
+    split: np.ndarray
+    n_alerts: np.ndarray
+
+
+def outline(path: str | Path) -> Outline:
+    """Class, split and number of alerts of the objects of a data file.
+
+    Raises:
+        DataError: as `read`, but for the hash.
+    """
+    with open_checked(path) as file, _refusing_damage(path):
+        return Outline(file["label"][:], file["split"][:], alert_counts(file))
+
+
+def require_content(path: str | Path, content_hash: str, label: str) -> None:
+    """Make sure that a data file is the one that a model was trained on.
+
+    Args:
+        path: the data file.
+        content_hash: of what the model was trained on.
+        label: of the model.
+
+    Raises:
+        DataError: as `attributes`, or it is another one.
+    """
+    there = str(attributes(path)["content_hash"])
+    if there != content_hash:
+        raise DataError(
+            f"{path}: content hash {there}, expected {content_hash}, of the data that {label} was trained on"
+        )
 
 
 def count(path: str | Path, config: Config, split: str) -> dict[str, int]:

@@ -49,6 +49,13 @@ def add_packet_options(parser) -> None:
         type=Path,
         help="table to write of the probabilities after each row of a packet, by a model of packets",
     )
+    parser.add_argument(
+        "--coverage",
+        metavar="SHARE",
+        type=float,
+        help="share of alerts that a model of packets answers, as 0.9: a note says of the least certain ones that it"
+        " abstains; measured on the validation split of its training data",
+    )
 
 
 def add_alert_options(parser) -> None:
@@ -90,7 +97,7 @@ def add_priors(parser) -> None:
 def run(options: argparse.Namespace) -> int:
     from data_prep import crossmatch, ingest
     from jtss.commands import cache
-    from jtss.inference.classify import summary
+    from jtss.inference.classify import abstaining, summary
     from jtss.inference.table import check_name
     from jtss.metrics import priors
     from jtss.pretrained import load
@@ -104,11 +111,15 @@ def run(options: argparse.Namespace) -> int:
     model = load.load_model(options.model)
     of_packets = bool(model.config.packet.rows)
     _check_for_model(options, model, of_packets)
+    abstention = abstaining(model, options.coverage)
     for warning in model.warnings:
         common.warn(warning)
     wanted = None if options.priors is None else priors.parse(options.priors)
     given = {"calibrated": bool(options.calibrated), "class_priors": wanted}
-    classifier, write = (_packets if of_packets else _sequences)(options, out, model, given)
+    if of_packets:
+        classifier, write = _packets(options, out, model, given, abstention)
+    else:
+        classifier, write = _sequences(options, out, model, given)
     allwise = options.allwise and crossmatch.load(options.allwise)
     _warn_of_allwise(options, model)
     with (
@@ -185,7 +196,7 @@ def _sequences(options: argparse.Namespace, out: Path, model, given: dict) -> tu
     return classifier, write
 
 
-def _packets(options: argparse.Namespace, out: Path, model, given: dict) -> tuple:
+def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstention) -> tuple:
     """As `_sequences`, for a model of packets; the function writes their trajectories, too, if they are asked for."""
     from jtss.inference import classify, packets, table
 
@@ -208,6 +219,7 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict) -> tupl
                 write_rows,
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
+                abstention=abstention,
                 **({"beside": beside} if options.trajectory else {}),
             )
 

@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report.json of an evaluation, whose scores the model file keeps",
     )
     sub.add_argument(
+        "--data",
+        metavar="F.h5",
+        type=Path,
+        help="of a model of packets: where the data set that it was trained on is now, if it moved; by this the model"
+        " learns which alerts are outliers",
+    )
+    sub.add_argument(
         "--beside",
         metavar="REPORT.json",
         type=Path,
@@ -103,7 +110,8 @@ def show_card(options: argparse.Namespace) -> None:
 def export_run(options: argparse.Namespace) -> None:
     from jtss.reports import export
 
-    path = export.export(options.run, options.name, options.folder, reports=options.report, beside=options.beside)
+    given = {"reports": options.report, "beside": options.beside, "data": options.data}
+    path = export.export(options.run, options.name, options.folder, **given)
     print(f"model: {path}\ncard: {path.with_suffix('.md')}\nsums: {path.with_name(files.SUMS)}")
 
 

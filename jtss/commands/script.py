@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jtss.commands import classify, common, evaluate, explain
 
-OF_PACKETS = ("per_object", "trajectory")
+OF_PACKETS = ("per_object", "trajectory", "coverage")
 HELP = DESCRIPTION = "Evaluate a trained model, classify alert packets with it, or explain its answers."
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from jtss import views
 from jtss.errors import InputError
-from jtss.inference import calibration
+from jtss.inference import calibration, reference
 from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
 from jtss.inference.packets import Adjust, Answers
 from jtss.inference.portraits import Portrait, portrait
 from jtss.inference.predict import Predict, predict
+from jtss.inference.reference import Abstention
 from jtss.inference.screening import SCREENED, Screen, no_screening
 from jtss.inference.table import (
     TOO_FEW,
@@ -41,11 +42,13 @@ class Tally(NamedTuple):
         by_class: objects by most probable class.
         unclassified: objects without class, by reason.
         shown: the first objects of each predicted class, for a picture.
+        abstained: objects with a class from which the model abstains, by what for.
     """
 
     by_class: Counter
     unclassified: Counter
     shown: list[Portrait]
+    abstained: Counter
 
 
 def classify(
@@ -69,7 +72,7 @@ def classify(
         rejected: reason by object id, for objects of which an alert could not be used.
         screen: says which objects are bogus; those get a row that says so, and no class.
     """
-    tally, seen = Tally(Counter(), Counter(), []), set()
+    tally, seen = Tally(Counter(), Counter(), [], Counter()), set()
     for sequences in batches:
         bogus, lack = screen(sequences).rejected, _lack(classifier, sequences)
         blank = lack.blank & ~bogus
@@ -100,6 +103,7 @@ def classify_packets(
     *,
     notes: Mapping[tuple[str, int], str],
     unread: Iterable[tuple[str, int | None, str]],
+    abstention: Abstention | None = None,
     beside: Callable[[Sequences], object] = lambda sequences: None,
 ) -> Tally:
     """Write the rows of every packet: of the alerts in `batches`, then of those that could not be read.
@@ -113,16 +117,19 @@ def classify_packets(
         write: takes rows.
         notes: remark by object id and candid, for alerts that have one.
         unread: object id, candid and reason of each alert that could not be used.
+        abstention: when the model abstains, which a note says; its probabilities stay. None: never.
         beside: is given each batch as well, to tell how its answers came about.
     """
-    tally, seen = Tally(Counter(), Counter(), []), set()
+    tally, seen = Tally(Counter(), Counter(), [], Counter()), set()
     for sequences in batches:
         answered = answer(sequences)
+        abstains = _abstains(answered, abstention, tally)
         keys = [*zip(map(str, answered.object_id), answered.candid.tolist(), strict=True)]
         alone = views.first(sequences, answered.object, answered.which)
         lacking = _lack(classifier, alone).notes
         remarks = {
-            key: "; ".join(filter(None, (notes.get(key), lack))) for key, lack in zip(keys, lacking, strict=True)
+            key: "; ".join(filter(None, (abstaining, notes.get(key), lack)))
+            for key, abstaining, lack in zip(keys, abstains, lacking, strict=True)
         }
         write(packet_rows(classifier, answered, remarks))
         beside(sequences)
@@ -133,6 +140,15 @@ def classify_packets(
         write(unread_rows(classifier, some))
         tally.unclassified.update(reason for _, _, reason in some)
     return tally
+
+
+def _abstains(answered: Answers, abstention: Abstention | None, tally: Tally) -> list[str]:
+    """The notes of alerts from which the model abstains, "" of the others; they are counted."""
+    if abstention is None:
+        return [""] * len(answered.candid)
+    notes = [abstention.note(confidence) for confidence in answered.confidence]
+    tally.abstained[abstention.name] += sum(map(bool, notes))  # that there is none is worth a line, too
+    return notes
 
 
 def _count_packets(
@@ -183,6 +199,7 @@ def summary(tally: Tally, classes: tuple[str, ...], of: str = "objects") -> str:
     """The tally of objects, or of alerts, as text, one number a line."""
     lines = [(f"{of} classified", tally.by_class.total())]
     lines += [(f"  {name}", tally.by_class[name]) for name in classes]
+    lines += [(f"  of these it abstains {what}", count) for what, count in tally.abstained.items()]
     lines += [(f"{of} without class", tally.unclassified.total())]
     # That screening rejected nothing is worth a line, too.
     lines += [
@@ -232,6 +249,28 @@ def answering(
         return indices, adjust(probabilities)
 
     return answer, described
+
+
+def abstaining(model: Model, coverage: float | None) -> Abstention | None:
+    """When a model is to abstain, so that it answers this share of held-out alerts; None for no coverage.
+
+    Raises:
+        InputError: the share is none; a model of sequences, or one that knows of no held-out alerts.
+    """
+    if coverage is None:
+        return None
+    asked = option("coverage", coverage)
+    if not 0 < coverage <= 1:
+        raise InputError(f"{asked}: expected a share of the alerts, above 0 and at most 1, as 0.9")
+    if not model.config.packet.rows:
+        raise InputError(f"{asked}: {model.label} is a model of sequences, expected a model of packets")
+    if model.reference is None:
+        export = spelled("models", "export", model.label if model.folder else "RUN", "--name", "NAME")
+        raise InputError(
+            f"{asked}: {model.label} does not know how sure it is of held-out alerts; expected an exported model of"
+            f" this version: {export}"
+        )
+    return reference.abstention(model.reference, coverage)
 
 
 def learnt_priors(model: Model) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
+from jtss.inference.reference import Reference
 from jtss.invocation import option
 from jtss.network.inputs import Statistics
 from jtss.network.parts import Variables
@@ -46,6 +47,7 @@ class Model:
         warnings: what was wrong with later states.
         folder: what `label` names; None for a pretrained model.
         temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
+        reference: what alerts that it knows look like to it, of an exported model of packets; None where not known.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Model:
     warnings: list[str] = field(default_factory=list)
     folder: Path | None = None
     temperature: float | None = None
+    reference: Reference | None = None
 
 
 def version(model: Model) -> str:

@@ -14,6 +14,7 @@ from jtss.config.settings import Config
 from jtss.inference import predict
 from jtss.inference.model import Model
 from jtss.inference.predict import Probabilities
+from jtss.inference.reference import outlier_scores
 from jtss.metrics.classification import LEAST_PROBABILITY
 from jtss.network import packets
 from jtss.network.inputs import Examples, standardised
@@ -37,6 +38,9 @@ class Answers(NamedTuple):
         n_stamps: [K] int64; of the alert, and of those before that its packet tells and that were given, too.
         missing: [K] object array of str; groups of what the model reads that were not there: "counters, history", ""
             for none.
+        confidence: [K] float32; the largest class probability before any calibration or other class priors.
+        outlier: [K] float32; the share of held-out alerts that are less unusual, see `reference`; NaN where the model
+            has no reference.
     """
 
     object_id: np.ndarray
@@ -50,6 +54,8 @@ class Answers(NamedTuple):
     n_limits: np.ndarray
     n_stamps: np.ndarray
     missing: np.ndarray
+    confidence: np.ndarray
+    outlier: np.ndarray
 
 
 class Trajectories(NamedTuple):
@@ -71,6 +77,16 @@ class Trajectories(NamedTuple):
     probabilities: np.ndarray
 
 
+class Part(NamedTuple):
+    """B alerts on their way: of which object and its how many, what is read of them, and what the network puts out."""
+
+    objects: np.ndarray
+    which: np.ndarray
+    read: Examples
+    after: Probabilities  # [B, R, …], after each row
+    hidden: np.ndarray  # [B, M, U], after the last
+
+
 Adjust = Callable[[np.ndarray], np.ndarray]  # probabilities [B, L] → others [B, L]
 
 
@@ -81,14 +97,14 @@ def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> 
         model: of packets.
         adjust: calibrates the probabilities, or turns them to other class priors.
     """
-    parts = [_answers(model.config, sequences, *part) for part in _in_parts(model, sequences)]
+    parts = [_answers(model, sequences, part) for part in _in_parts(model, sequences)]
     joined = Answers(*map(np.concatenate, zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
 
 
 def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Trajectories:
     """The answers after every row of the packet of every alert; arguments as `answers` has them."""
-    parts = [_trajectories(sequences, *part) for part in _in_parts(model, sequences)]
+    parts = [_trajectories(sequences, part) for part in _in_parts(model, sequences)]
     joined = Trajectories(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
 
@@ -99,8 +115,8 @@ def no_trajectories(n_classes: int) -> Trajectories:
     return Trajectories(*(np.zeros(0, kind) for kind in kinds), np.zeros((0, n_classes), np.float32))
 
 
-def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, Probabilities]]:
-    """Some alerts at a time: of which object and its how many, what is read of them, what is said after each row."""
+def _in_parts(model: Model, sequences: Sequences) -> Iterator[Part]:
+    """All alerts, some at a time."""
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
     which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
@@ -108,8 +124,9 @@ def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, 
         some = slice(first, first + AT_ONCE)
         read = packets.of_alerts(sequences, model.config, objects[some], which[some])
         batch = standardised(read, model.statistics)
-        after = [predict.after_rows(model, part) for part in predict.in_parts(batch)]
-        yield objects[some], which[some], read, predict.Probabilities(*map(np.concatenate, zip(*after, strict=True)))
+        after, hidden = zip(*(predict.with_hidden(model, part) for part in predict.in_parts(batch)), strict=True)
+        joined = Probabilities(*map(np.concatenate, zip(*after, strict=True)))
+        yield Part(objects[some], which[some], read, joined, np.concatenate(hidden))
 
 
 def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -118,22 +135,30 @@ def _alert_rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray) ->
     return np.flatnonzero(sequences.kind == ALERT)[first_alert[objects] + which]
 
 
-def _answers(
-    config: Config, sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: Probabilities
-) -> Answers:
-    kind, n_stamps = read.rows.kind, (read.rows.stamp_at != NO_STAMP).sum(axis=1) * bool(config.stamp.channels)
+def _answers(model: Model, sequences: Sequences, part: Part) -> Answers:
+    config, rows = model.config, part.read.rows
+    kind, n_stamps = rows.kind, (rows.stamp_at != NO_STAMP).sum(axis=1) * bool(config.stamp.channels)
+    classes, subclasses = (probabilities[:, -1] for probabilities in part.after)
     return Answers(
-        object_id=sequences.object_id[objects],
-        candid=sequences.candid[_alert_rows(sequences, objects, which)],
-        object=objects,
-        which=which,
-        probabilities=after.classes[:, -1],
-        **_subclasses(config, after.classes[:, -1], after.subclasses[:, -1]),
+        object_id=sequences.object_id[part.objects],
+        candid=sequences.candid[_alert_rows(sequences, part.objects, part.which)],
+        object=part.objects,
+        which=part.which,
+        probabilities=classes,
+        **_subclasses(config, classes, subclasses),
         n_detections=((kind != NO_ROW) & (kind != LIMIT)).sum(axis=1),
         n_limits=(kind == LIMIT).sum(axis=1),
         n_stamps=n_stamps,
-        missing=_missing(config, read, n_stamps > 0),
+        missing=_missing(config, part.read, n_stamps > 0),
+        confidence=classes.max(axis=1),
+        outlier=_outlier(model, part.hidden),
     )
+
+
+def _outlier(model: Model, hidden: np.ndarray) -> np.ndarray:
+    if model.reference is None:
+        return np.full(len(hidden), np.nan, np.float32)
+    return outlier_scores(model.reference, hidden)
 
 
 def _subclasses(config: Config, classes: np.ndarray, subclasses: np.ndarray) -> dict[str, np.ndarray]:
@@ -168,10 +193,9 @@ def _missing(config: Config, read: Examples, has_stamp: np.ndarray) -> np.ndarra
     return np.array([*texts], object)
 
 
-def _trajectories(
-    sequences: Sequences, objects: np.ndarray, which: np.ndarray, read: Examples, after: Probabilities
-) -> Trajectories:
-    rows: Rows = read.rows
+def _trajectories(sequences: Sequences, part: Part) -> Trajectories:
+    objects, which, after = part.objects, part.which, part.after
+    rows: Rows = part.read.rows
     packet, place = np.nonzero(rows.kind != NO_ROW)
     alert = _alert_rows(sequences, objects, which)
     row = alert[packet] - (rows.kind.shape[1] - 1 - place)

@@ -73,15 +73,26 @@ def answers(model: Model, batch: Batch) -> Probabilities:
 
 
 def after_rows(model: Model, batch: Batch) -> Probabilities:
-    """As `answers`, of packets after each of their rows, [B, R, …], whatever where there is none.
+    """As `answers`, of packets after each of their rows, [B, R, …], whatever where there is none."""
+    return with_hidden(model, batch)[0]
 
-    The mean over the members of the model. A batch is filled up to one of two sizes, so that two programs serve all.
+
+def with_hidden(model: Model, batch: Batch) -> tuple[Probabilities, np.ndarray]:
+    """What the network puts out for up to `BATCH_SIZE` objects.
+
+    A batch is filled up to one of two sizes, so that two programs serve all.
+
+    Returns:
+        Probabilities, as `after_rows` has them: the mean over the members of the model. And the activations of the last
+        hidden layer of each of M members, [B, M, U] float32, of packets after their last row.
     """
     n_objects = len(batch.static)
     size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
     filled = jax.tree.map(lambda part: np.resize(part, (size, *part.shape[1:])), batch)
     each = [_forward(_network(model.config), member.variables, filled) for member in model.members]
-    return Probabilities(*(np.mean(np.stack(parts), axis=0)[:n_objects] for parts in zip(*each, strict=True)))
+    probabilities, hidden = zip(*each, strict=True)
+    mean = (np.mean(np.stack(parts), axis=0)[:n_objects] for parts in zip(*probabilities, strict=True))
+    return Probabilities(*mean), np.stack(hidden, axis=1)[:n_objects]
 
 
 def _network(config: Config) -> Config:
@@ -90,9 +101,10 @@ def _network(config: Config) -> Config:
 
 
 @partial(jax.jit, static_argnums=0)
-def _forward(config: Config, variables: Variables, batch: Batch) -> Probabilities:
-    logits, _ = network.apply(config, variables, batch, train=False)
-    return Probabilities(*subclasses.probabilities(config, logits))
+def _forward(config: Config, variables: Variables, batch: Batch) -> tuple[Probabilities, jax.Array]:
+    output, _ = network.outputs(config, variables, batch, train=False)
+    hidden = output.hidden[:, -1] if config.packet.rows else output.hidden
+    return Probabilities(*subclasses.probabilities(config, output.logits)), hidden
 
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

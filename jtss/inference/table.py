@@ -57,6 +57,7 @@ class PacketRow(NamedTuple):
         missing: groups of what the model reads that are not there, as "counters, history"; None where not classified.
         subclass: the most probable subclass of the class, None where it has none or nothing is classified.
         subclass_probability: of that subclass; at most that of the class.
+        outlier: share of held-out alerts that are less unusual, of the packet; None where not classified or not known.
     """
 
     oid: str
@@ -73,6 +74,7 @@ class PacketRow(NamedTuple):
     missing: str | None
     subclass: str | None
     subclass_probability: float | None
+    outlier: float | None
 
 
 COLUMNS = {  # type by name, and whether it may be missing
@@ -92,6 +94,7 @@ PACKET_COLUMNS = COLUMNS | {
     "missing": ("string", True),
     "subclass": ("string", True),
     "subclass_probability": ("float32", True),
+    "outlier": ("float32", True),
 }
 Columns = Mapping[str, tuple[str, bool]]
 
@@ -163,16 +166,22 @@ def packet_rows(classifier: Classifier, answers: Answers, notes: Mapping[tuple[s
         start = (oid, candid, int(answers.n_detections[i]), classifier.name, classifier.version)
         end = (notes.get((oid, candid), ""), int(answers.n_limits[i]), int(answers.n_stamps[i]), answers.missing[i])
         of_classes = (answers.probabilities[i], ranks[i], answers.subclass[i], of_subclass[i])
+        outlier = _number(answers.outlier[i])
         for name, probability, rank, subclass, chance in zip(classifier.classes, *of_classes, strict=True):
             among = (subclass, float(str(chance))) if subclass else (None, None)
-            yield PacketRow(*start, name, float(str(probability)), int(rank), *end, *among)
+            yield PacketRow(*start, name, float(str(probability)), int(rank), *end, *among, outlier)
+
+
+def _number(value: np.float32) -> float | None:
+    """As a table has it: the shortest decimal that is this float32, None for NaN."""
+    return None if np.isnan(value) else float(str(value))
 
 
 def unread_rows(classifier: Classifier, unread: Iterable[tuple[str, int | None, str]]) -> Iterator[PacketRow]:
     """One row for each packet, by object id and candid, that could not be read, with the reason."""
     for oid, candid, reason in unread:
         yield PacketRow(
-            oid, candid, 0, classifier.name, classifier.version, None, None, None, reason, 0, 0, None, None, None
+            oid, candid, 0, classifier.name, classifier.version, None, None, None, reason, 0, 0, None, None, None, None
         )
 
 
@@ -187,9 +196,8 @@ def trajectory_rows(classes: Sequence[str], trajectories: Trajectories) -> Itera
     """A row for each row of packets: the alert whose packet tells it, when and what it is, and the probabilities."""
     row_of = namedtuple("TrajectoryRow", trajectory_columns(classes))
     for oid, candid, jd, kind, fid, magnitude, chances in zip(*trajectories, strict=True):
-        known = None if np.isnan(magnitude) else float(str(magnitude))
-        numbers = (None if np.isnan(chance) else float(str(chance)) for chance in chances)
-        yield row_of(str(oid), int(candid), float(jd), KIND_NAMES[kind], int(fid) or None, known, *numbers)
+        numbers = map(_number, (magnitude, *chances))
+        yield row_of(str(oid), int(candid), float(jd), KIND_NAMES[kind], int(fid) or None, *numbers)
 
 
 def rejected_rows(classifier: Classifier, reasons: Mapping[str, str]) -> Iterator[Row]:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jtss import schema
 from jtss.config.settings import ATTENTION_HEADS, Config
 from jtss.network.encoder import StampEncoder
-from jtss.network.parts import NO_ROW, Batch, Head, Rows, Variables, encode
+from jtss.network.parts import NO_ROW, Batch, Head, Output, Rows, Variables, encode
 from jtss.network.temporal import GLOROT, recurrent_gru
 
 FILTERS = (1, 2, 3)  # ZTF's fid
@@ -178,7 +178,7 @@ def init(config: Config, key: jax.Array) -> Variables:
     return {"params": params, "batch_stats": {}}
 
 
-def apply(
+def outputs(
     config: Config,
     variables: Variables,
     batch: Batch,
@@ -186,15 +186,16 @@ def apply(
     train: bool,
     key: jax.Array | None = None,
     rotation_range_deg: jax.Array | None = None,
-) -> tuple[jax.Array, dict]:
-    """Logits of a batch of packets after each of their rows.
+) -> tuple[Output, dict]:
+    """What the head puts out for a batch of packets after each of their rows.
 
     Args:
-        config, variables, batch, train, key, rotation_range_deg: as `network.apply` has them; but stamps may be given
+        config, variables, batch, train, key, rotation_range_deg: as `network.outputs` has them; but stamps may be given
             of the first packets alone, where the others have none.
 
     Returns:
-        [B, R, L + S] logits, of L classes and S subclasses, whatever where there is no row; and no batch statistics.
+        Logits [B, R, L + S], of L classes and S subclasses, and the hidden layer [B, R, U], whatever where there is no
+        row; and no batch statistics.
     """
     params = variables["params"]
     encoder_key = dropout_keys = None
@@ -221,7 +222,7 @@ def follow(
     stamps: jax.Array | None,
     static: jax.Array,
     key: jax.Array | None = None,
-) -> tuple[Seen, jax.Array]:
+) -> tuple[Seen, Output]:
     """Go on with one object by R more rows: of a recurrent model it is the same row by row as all at once.
 
     Of the rows of one packet: times count from any of them, since float32 resolves a JD no better than a quarter of a
@@ -237,14 +238,14 @@ def follow(
         key: of the dropout; None for evaluation.
 
     Returns:
-        What was seen now, and the logits [R, L + S] after each row.
+        What was seen now, and what the head puts out after each row: logits [R, L + S], hidden layer [R, U].
     """
     known, after = past(rows.kind, rows.days, seen)
     embedded = embed(config, params, rows, known, dynamic, stamps)
     begin = (seen.state,) if config.temporal.kind == "gru" else ()
     states = _temporal(config).apply({"params": params["temporal"]}, embedded, rows.kind != NO_ROW, *begin)
-    logits = answer(config, params, states, embedded, static, key)
-    return after._replace(state=states[-1][: len(seen.state)]), logits
+    output = answer(config, params, states, embedded, static, key)
+    return after._replace(state=states[-1][: len(seen.state)]), output
 
 
 def embed(
@@ -260,8 +261,8 @@ def embed(
 
 def answer(
     config: Config, params: dict, states: jax.Array, embedded: jax.Array, static: jax.Array, key: jax.Array | None
-) -> jax.Array:
-    """Logits [R, L + S] after each row of a packet, given what was seen until then and the row itself, [R, U] each."""
+) -> Output:
+    """What the head puts out after each row of a packet, given what was seen until then and the row, [R, …] each."""
     x = states
     if config.metadata.static:
         x = Film().apply({"params": params["film"]}, states, static)

@@ -1,4 +1,4 @@
-"""The temporal stamp classifier as a pair of pure functions, `init` and `apply`, which serve `causal` as well.
+"""The temporal stamp classifier as pure functions, `init` and `outputs` or `apply`, which serve `causal` as well.
 
 Flax modules hold the weights of one thing each (one stamp's encoder, one sequence's temporal model, one head); what
 composes them is plain functions under `jax.vmap`: over rotated copies, detections and objects.
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jtss.config.settings import Config
 from jtss.network import causal
 from jtss.network.encoder import StampEncoder
-from jtss.network.parts import Batch, Head, Variables, encode, norm
+from jtss.network.parts import Batch, Head, Output, Variables, encode, norm
 from jtss.network.temporal import temporal_model
 
 
@@ -50,7 +50,22 @@ def apply(
     key: jax.Array | None = None,
     rotation_range_deg: jax.Array | None = None,
 ) -> tuple[jax.Array, dict]:
-    """Logits of a batch.
+    """Logits of a batch and new batch statistics: of what `outputs` gives, all that training needs."""
+    drawn = {"key": key, "rotation_range_deg": rotation_range_deg}
+    output, batch_stats = outputs(config, variables, batch, train=train, **drawn)
+    return output.logits, batch_stats
+
+
+def outputs(
+    config: Config,
+    variables: Variables,
+    batch: Batch,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    rotation_range_deg: jax.Array | None = None,
+) -> tuple[Output, dict]:
+    """What the head puts out for a batch.
 
     Args:
         config: the configuration that `variables` were made for.
@@ -61,12 +76,13 @@ def apply(
         rotation_range_deg: scalar [deg]; as `encode` has it.
 
     Returns:
-        [B, L] logits and the new batch statistics (the old ones where not `train`). Of packets [B, R, L + S], after
-        each row; those of S subclasses are last, see `subclasses`.
+        Logits [B, L] with the hidden layer [B, U] before them, and the new batch statistics (the old ones where not
+        `train`). Of packets [B, R, L + S] and [B, R, U], after each row; logits of S subclasses are last, see
+        `subclasses`.
     """
     if config.packet.rows:
         drawn = {"key": key, "rotation_range_deg": rotation_range_deg}
-        return causal.apply(config, variables, batch, train=train, **drawn)
+        return causal.outputs(config, variables, batch, train=train, **drawn)
     params, batch_stats = variables["params"], dict(variables["batch_stats"])
     encoder_key = head_keys = None
     if train:
@@ -90,7 +106,7 @@ def apply(
     summary = with_metadata(summary, "static_norm", batch.static)
     head = Head(config.head, len(config.classes))
 
-    def classify(x: jax.Array, key: jax.Array | None) -> jax.Array:
+    def classify(x: jax.Array, key: jax.Array | None) -> Output:
         return head.apply({"params": params["head"]}, x, train=train, rngs={"dropout": key} if train else None)
 
     return jax.vmap(classify)(summary, head_keys), batch_stats

@@ -61,10 +61,20 @@ def take(batch: Batch, which: np.ndarray | slice) -> Batch:
     return jax.tree.map(lambda values: values[which], batch)
 
 
-class Head(nn.Module):
-    """[…, F] → […, L] logits: dense layers, each with its dropout, then the classes; Glorot-uniform kernels.
+class Output(NamedTuple):
+    """What a head puts out.
 
-    Of packets L + S, the subclasses after the classes.
+    Attributes:
+        logits: […, L]; of packets L + S, the subclasses after the classes.
+        hidden: […, U]; what the logits are a linear function of: the activations of the last hidden layer.
+    """
+
+    logits: jax.Array
+    hidden: jax.Array
+
+
+class Head(nn.Module):
+    """[…, F] → logits […, L]: dense layers, each with its dropout, then the classes; Glorot-uniform kernels.
 
     TSC Table 4.
     """
@@ -73,12 +83,12 @@ class Head(nn.Module):
     n_classes: int
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool) -> Output:
         dense = partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
         for layer, (units, rate) in enumerate(zip(self.config.units, self.config.dropout, strict=True), start=1):
             x = nn.relu(dense(units, name=f"dense_{layer}")(x))
             x = nn.Dropout(rate, deterministic=not train)(x)
-        return dense(self.n_classes, name="logits")(x)
+        return Output(dense(self.n_classes, name="logits")(x), x)
 
 
 def encode(

@@ -2,6 +2,7 @@
 
 /0/params/…, /0/batch_stats/…   variables, float32, by their path in the tree of `jtss.network.network.init`
 /1/…                            of a second training, whose probabilities are averaged with the first one's, and so on
+/reference/…                    of a model of packets, the arrays of `jtss.inference.reference.Reference`
 attributes                      format_version, jtss_version, schema_version; and as JSON class_names, config,
                                 statistics, provenance, results; where one was fitted, temperature
 
@@ -24,12 +25,16 @@ from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.files import SUMS, file_fault, listed_sums
+from jtss.inference import reference as references
+from jtss.inference.reference import Reference
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.parts import Variables
 from jtss.version import __version__
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+READABLE_FORMATS = (2, FORMAT_VERSION)  # 2 has no reference
+REFERENCE = "reference"  # the group
 SCHEMA_VERSIONS = (2, 3, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
 PROVENANCE = {
     "command": str,
@@ -61,6 +66,7 @@ class TrainedModel:
         results: scores on labelled objects, see `jtss.reports.export`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
+        reference: of a model of packets, what alerts that it knows look like to it; None: unknown.
     """
 
     config: Config
@@ -70,6 +76,7 @@ class TrainedModel:
     results: list[dict]
     jtss_version: str = __version__
     temperature: float | None = None
+    reference: Reference | None = None
 
 
 def to_bytes(trained: TrainedModel) -> bytes:
@@ -93,8 +100,9 @@ def to_bytes(trained: TrainedModel) -> bytes:
             file.attrs[name] = json.dumps(values, allow_nan=False, ensure_ascii=False)
         if trained.temperature is not None:
             file.attrs["temperature"] = json.dumps(trained.temperature, allow_nan=False)
-        for name, leaf in _named(trained.members).items():
-            file.create_dataset(name, data=np.asarray(leaf, np.float32), track_times=False)
+        members = {name: np.asarray(leaf, np.float32) for name, leaf in _named(trained.members).items()}
+        for name, values in (members | _named_reference(trained.reference)).items():
+            file.create_dataset(name, data=values, track_times=False)
     return buffer.getvalue()
 
 
@@ -123,7 +131,7 @@ def _open(path: Path) -> h5py.File:
 
 
 def _checked(path: Path, file: h5py.File) -> TrainedModel:
-    for name, readable in (("format_version", (FORMAT_VERSION,)), ("schema_version", SCHEMA_VERSIONS)):
+    for name, readable in (("format_version", READABLE_FORMATS), ("schema_version", SCHEMA_VERSIONS)):
         there = file.attrs.get(name)
         if np.ndim(there) or there not in readable:
             raise ModelError(f"{path}: {name} {there}, this program reads {' or '.join(map(str, readable))}")
@@ -131,14 +139,16 @@ def _checked(path: Path, file: h5py.File) -> TrainedModel:
     statistics = _attribute(path, file, "statistics", partial(_statistics, config))
     _attribute(path, file, "class_names", partial(_check_classes, config))
     provenance = _attribute(path, file, "provenance", partial(check_provenance, config.classes))
+    members, reference = _arrays(path, file, config, len(provenance["training"]))
     return TrainedModel(
         config,
         statistics,
-        _members(path, file, config, len(provenance["training"])),
+        members,
         provenance,
         _attribute(path, file, "results", _results),
         str(file.attrs.get("jtss_version")),
         _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
+        reference,
     )
 
 
@@ -205,11 +215,33 @@ def _check_classes(config: Config, names: list[str]) -> None:
         raise ValueError(f"{', '.join(names)}, its config has {', '.join(config.classes)}")
 
 
-def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tuple[Variables, ...]:
+def _arrays(
+    path: Path, file: h5py.File, config: Config, n_members: int
+) -> tuple[tuple[Variables, ...], Reference | None]:
+    """The members and, where there is one, the reference, once their arrays fit the configuration."""
     if str(n_members - 1) not in file:  # looked at first: what is expected of many that are not there takes memory
         raise ModelError(f"{path}: {n_members - 1}: no such group, expected the arrays of {n_members} trainings")
     expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
-    shapes = _named(expected)
+    n_units = len(expected[0]["params"]["head"]["logits"]["kernel"])
+    has_reference = REFERENCE in file and config.packet.rows > 0
+    like = references.like(n_members, len(config.classes), n_units) if has_reference else None
+    _check_arrays(path, file, _named(expected) | _named_reference(like))
+    arrays = jax.device_put([file[name][()] for name in _named(expected)])  # at once: nothing is compiled for it
+    members = jax.tree.unflatten(jax.tree.structure(expected), arrays)
+    return members, _reference(path, file) if has_reference else None
+
+
+def _reference(path: Path, file: h5py.File) -> Reference:
+    found = Reference(*(file[REFERENCE][name][()] for name in Reference._fields))
+    try:
+        references.check(found)
+    except ValueError as error:
+        raise ModelError(f"{path}: {REFERENCE}/{error}") from None
+    return found
+
+
+def _check_arrays(path: Path, file: h5py.File, shapes: dict) -> None:
+    """Make sure that the file has these arrays, by their place, and no others."""
     stored: dict[str, h5py.Dataset] = {}
     file.visititems(lambda name, item: stored.update({name: item}) if isinstance(item, h5py.Dataset) else None)
     for name in sorted({*shapes, *stored}):
@@ -218,14 +250,16 @@ def _members(path: Path, file: h5py.File, config: Config, n_members: int) -> tup
             raise ModelError(f"{path}: {name}: {theirs}, expected {ours}")
         if stored[name].external or stored[name].is_virtual:  # the sum of this file would not vouch for it
             raise ModelError(f"{path}: {name}: its values are in another file, expected them in this one")
-    arrays = jax.device_put([stored[name][()] for name in shapes])  # at once: nothing is compiled for it
-    return jax.tree.unflatten(jax.tree.structure(expected), arrays)
 
 
 def _named(members: tuple) -> dict:
     """The arrays of all members, by their place in the file; in the order of the tree's leaves."""
     leaves = jax.tree_util.tree_leaves_with_path(members)
     return {jax.tree_util.keystr(keys, simple=True, separator="/"): leaf for keys, leaf in leaves}
+
+
+def _named_reference(reference: Reference | None) -> dict:
+    return {} if reference is None else {f"{REFERENCE}/{name}": array for name, array in reference._asdict().items()}
 
 
 FOLDER = Path(__file__).parent / "files"

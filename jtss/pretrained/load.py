@@ -38,7 +38,8 @@ def pretrained(name: str, stored: TrainedModel) -> Model:
         Member(training["seed"], variables, Outcome(**{field: training[field] for field in Outcome._fields}))
         for training, variables in zip(stored.provenance["training"], stored.members, strict=True)
     )
-    return Model(name, stored.config, stored.statistics, members, stored.provenance, temperature=stored.temperature)
+    fitted = {"temperature": stored.temperature, "reference": stored.reference}
+    return Model(name, stored.config, stored.statistics, members, stored.provenance, **fitted)
 
 
 def load_screener(path: str | Path) -> Model:

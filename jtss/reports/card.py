@@ -13,6 +13,7 @@ from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
 from jtss.inference.model import reads, simulated_sky
+from jtss.inference.reference import abstention
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import ablations
@@ -67,6 +68,12 @@ BOGUS_ONCE = (
     " those alone that are told beside a single alert."
 )
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
+NOT_WHY = (
+    "A high score says that an alert looks unlike those that the model knows, and not why: it may be of something new,"
+    " of something rare in a known class, or spoilt by a damaged stamp or a missing value. It is no discovery, and an"
+    " alert of an unknown kind may look usual."
+)
+COVERAGES = (0.99, 0.95, 0.9, 0.8, 0.5)
 INTENDED_USE = (
     "To sort ZTF alerts for people and programs that look further: candidates for follow-up, a first class while a"
     " light curve grows. Not as labels for population statistics, and not without your own check where a wrong class"
@@ -89,6 +96,7 @@ def text(name: str, trained: TrainedModel, sha256: str) -> str:
         _section("Recipe", _recipe(trained)),
         _section("Results", sections(trained)),
         *_calibration(name, trained),
+        *_unusual_and_uncertain(name, trained),
         _section("Limits", _limits(trained)),
         _section("Intended use", _intended_use(name)),
         _section("Cite", [f"- {CITATION}."]),
@@ -400,6 +408,34 @@ def _fitted_to(trained: TrainedModel) -> str:
     if calibrated is None or calibrated["content_hash"] == trained.provenance["data_hash"]:
         return "the validation split of the training data"
     return f"the validation split of another data set (made by `{calibrated['made_by']}`)"
+
+
+def _unusual_and_uncertain(name: str, trained: TrainedModel) -> list[str]:
+    """A section on the outlier score and on abstention; none for a model without a reference."""
+    reference = trained.reference
+    if reference is None:
+        return []
+    simulated = "simulated " * trained.provenance["training_data"]["survey"].endswith(SIMULATED)
+    levels = ", ".join(f"{abstention(reference, share).level:.4f} for {100 * share:g} %" for share in COVERAGES)
+    outlier = (
+        f"The column `outlier` is the share of {reference.held_out.sum():,} held-out {simulated}alerts"
+        f" ({_by_class(reference.held_out, trained)}), one of each object, that look less unusual to the model. They"
+        " are of the validation split of the training data. How unusual an alert looks is the Mahalanobis distance of"
+        " the activations of the last hidden layer from the nearest class mean, with one covariance for all classes"
+        " (Lee et al. 2018, arXiv:1807.03888); of several networks the squares are averaged. Means and covariance are"
+        f" of {reference.fitted.sum():,} training alerts ({_by_class(reference.fitted, trained)})."
+    )
+    coverage = (
+        f"`jtss classify ALERTS -m {name} --coverage 0.9` notes from which alerts the model abstains: those whose"
+        " largest probability, neither calibrated nor for other class priors, is below the level that leaves 90 % of"
+        f" the same held-out {simulated}alerts answered. Of other alerts, whose classes may be as common as they are on"
+        f" the sky, it answers another share. Levels by coverage: {levels}."
+    )
+    return [_section("Unusual and uncertain alerts", [f"- {text}" for text in (outlier, NOT_WHY, coverage)])]
+
+
+def _by_class(counts: Iterable[int], trained: TrainedModel) -> str:
+    return ", ".join(f"{count:,} {name}" for count, name in zip(counts, trained.config.classes, strict=True))
 
 
 def _limits(trained: TrainedModel) -> list[str]:

@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from jtss import files
 from jtss.config import named
 from jtss.files import file_fault, write_sums
-from jtss.inference import model
+from jtss.inference import held_out, model
 from jtss.inference.model import Model
+from jtss.inference.reference import Reference
+from jtss.invocation import option
 from jtss.pretrained import file, load
 from jtss.pretrained.file import ModelError, TrainedModel
 from jtss.reports import card
@@ -33,7 +35,15 @@ NAME = re.compile(r"[a-z0-9_]+")
 OUTSIDE = ("/", "..", "~")  # what a path that leads out of the current folder begins with
 
 
-def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = (), beside: Sequence[Path] = ()) -> Path:
+def export(
+    run: Path,
+    name: str,
+    folder: Path,
+    *,
+    reports: Sequence[Path] = (),
+    beside: Sequence[Path] = (),
+    data: Path | None = None,
+) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
     Args:
@@ -43,12 +53,13 @@ def export(run: Path, name: str, folder: Path, *, reports: Sequence[Path] = (), 
         reports: report.json files of evaluations of this run.
         beside: report.json files of other models that learnt from the same data, as that of metadata or of images
             alone, on what `reports` are on; their scores stand on the card.
+        data: of a model of packets, where the data set that it was trained on is now; None: where it was then.
 
     Raises:
-        ValueError: the run, a report or the name does not fit.
+        ValueError: the run, a report, the name or the data set does not fit.
         OSError: a file cannot be read or written.
     """
-    trained = from_run(run, reports)
+    trained = from_run(run, reports, data)
     trained = replace(trained, results=with_others(trained.results, beside, trained.provenance["data_hash"]))
     _check_name(name, trained)
     return _write(name, folder, trained)
@@ -81,7 +92,7 @@ def _check_others(name: str, folder: Path) -> None:
             raise ModelError(f"{path}: {fault}; repair or remove it first")
 
 
-def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
+def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None) -> TrainedModel:
     """The best model of a run directory, or those of an ensemble's seeds, with all that a reader must know of them.
 
     Raises:
@@ -100,8 +111,23 @@ def from_run(path: Path, reports: Sequence[Path] = ()) -> TrainedModel:
     seeds = [member.seed for member in run.members]
     scores = [from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
-    fitted = temperature(reports)
-    return TrainedModel(run.config, run.statistics, variables, provenance, scores, temperature=fitted)
+    fitted = {"temperature": temperature(reports), "reference": _reference(run, data)}
+    return TrainedModel(run.config, run.statistics, variables, provenance, scores, **fitted)
+
+
+def _reference(run: Model, data: Path | None) -> Reference | None:
+    """Of a model of packets, by the data set that it was trained on; None of a model of sequences."""
+    if not run.config.packet.rows:
+        if data is not None:
+            raise ModelError(f"{option('data', data)}: {run.folder} is a model of sequences, expected one of packets")
+        return None
+    there = Path(data or run.provenance["data"])
+    if not there.is_file():
+        raise ModelError(
+            f"{there}: no such file, expected the data set that {run.folder} was trained on"
+            f" ({run.provenance['training_data']['command']}): name it by {option('data', 'F.h5')}"
+        )
+    return held_out.reference(run, there)
 
 
 def _provenance(run: Model) -> dict:

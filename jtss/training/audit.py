@@ -51,11 +51,7 @@ def check(path: Path, data_path: Path | None = None) -> list[Verdict]:
 
 def _check_run(run: RunDirectory, data_path: Path | None) -> Verdict:
     data_path = Path(data_path or run.provenance["data"])
-    there, expected = str(dataset.attributes(data_path)["content_hash"]), run.provenance["data_hash"]
-    if there != expected:
-        raise dataset.DataError(
-            f"{data_path}: content hash {there}, expected {expected}, of the data that {run.path} was trained on"
-        )
+    dataset.require_content(data_path, run.provenance["data_hash"], str(run.path))
     return judge(run.path / STATISTICS, run.statistics, labelled(data_path, run.config), run.config)
 
 

@@ -182,3 +182,14 @@ def test_a_write_that_fails_is_named_and_leaves_nothing(tmp_path):
     assert "a.h5: writing failed" in done.stdout, done
     assert done.returncode == 0, done
     assert os.listdir(tmp_path) == []
+
+
+def test_an_outline_is_what_the_objects_are(tmp_path):
+    content_hash = write(tmp_path / "made.h5", [with_histories(some_sequences([2, 1, 5, 3]))], SPLIT)
+    (whole,) = dataset.read(tmp_path / "made.h5")
+    outline = dataset.outline(tmp_path / "made.h5")
+    for name, values in outline._asdict().items():
+        np.testing.assert_array_equal(values, getattr(whole, name))
+    dataset.require_content(tmp_path / "made.h5", content_hash, "a model")
+    with pytest.raises(dataset.DataError, match=r"made.h5: content hash .*, expected 77, of the data that a model"):
+        dataset.require_content(tmp_path / "made.h5", "77", "a model")

@@ -30,7 +30,8 @@ def html(document: dict, explained: ExplainedPacket) -> str:
         document["object_id"],
         page.paragraph(f"{why['class']} {percent(why['probability'])}", "headline"),
         page.paragraph(
-            f"Alert {document['candid']} with {told}.{lacking} {truth} Explained: {why['run']}. {NOT_THE_TRUTH}",
+            f"Alert {document['candid']} with {told}.{lacking}{_unusual(why)} {truth} Explained: {why['run']}."
+            f" {NOT_THE_TRUTH}",
             "muted",
         ),
         _course(document, explained),
@@ -38,6 +39,12 @@ def html(document: dict, explained: ExplainedPacket) -> str:
         *_images(document, explained),
         _origin(document),
     )
+
+
+def _unusual(why: dict) -> str:
+    """The outlier score in words; nothing where the model has none, or an older document does not tell it."""
+    score = why.get("outlier")
+    return "" if score is None else f" More unusual than {percent(score)} of held-out alerts."
 
 
 def _course(document: dict, explained: ExplainedPacket) -> str:

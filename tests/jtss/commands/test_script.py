@@ -51,6 +51,7 @@ def test_objects_are_explained_of_alerts_as_well(ran):
         (["--explain", "X", "--ablations"], "--ablations: only without --explain"),
         (["--picture", "p.png"], "--picture: only with --alerts"),
         (["--calibrated"], "--calibrated: only with --alerts"),
+        (["--coverage", "0.9"], "--coverage: only with --alerts"),
         (["two", "--alerts", "."], "--ckpt: 2 models, expected one with --alerts"),
         (["--explain", "X", "--split", "test", "--purity", "0.9"], "--split, --purity: only without --explain"),
         (["--split", "tset"], "invalid choice: 'tset'"),

@@ -1,7 +1,9 @@
 """Every alert is answered as its packet alone would be, and what was there to go by is counted."""
 
 from dataclasses import replace
+from functools import partial
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,7 +12,12 @@ from helpers.made_sequences import COLUMN, sequences, with_histories
 from jtss import schema, views
 from jtss.config import named
 from jtss.config.settings import override
-from jtss.inference import packets, predict
+from jtss.inference import packets, predict, reference
+from jtss.inference.model import Member
+from jtss.inference.reference import Seen
+from jtss.network import network
+from jtss.network.inputs import standardised
+from jtss.network.packets import of_alerts
 from jtss.schema import ALERT, LIMIT
 from jtss.training import trained
 
@@ -122,6 +129,24 @@ def test_probabilities_are_adjusted_in_both(model):
     for found in (packets.answers(model, MADE, flat), packets.trajectories(model, MADE, flat)):
         assert (found.probabilities == np.float32(0.2)).all()
         assert found.probabilities.shape[1] == 5
+
+
+def test_how_unusual_an_alert_is_comes_from_its_last_row(model):
+    """By the layer after all its rows, of each member; whatever is done to the probabilities."""
+    (one,) = model.members
+    both = replace(model, members=(one, Member(7, jax.tree.map(lambda leaf: 0.9 * leaf, one.variables), one.outcome)))
+    config, plain = model.config, packets.answers(both, MADE)
+    batch = standardised(of_alerts(MADE, config, plain.object, plain.which), model.statistics)
+    apply = jax.jit(partial(network.outputs, config, train=False))
+    of_members = [np.asarray(apply(member.variables, batch)[0].hidden[:, -1]) for member in both.members]
+    hidden, label = np.stack(of_members, axis=1), np.arange(10) % 5
+    known = Seen(hidden, np.linspace(0.2, 0.9, 10), label)
+    fitted = reference.fit(known, known, 5)
+    found = packets.answers(replace(both, reference=fitted), MADE, np.sqrt)
+    assert np.isnan(plain.outlier).all()
+    np.testing.assert_allclose(found.outlier, reference.outlier_scores(fitted, hidden), atol=0.01)
+    assert len(np.unique(found.outlier.round(2))) >= 5
+    np.testing.assert_array_equal(found.confidence, plain.probabilities.max(axis=1))
 
 
 def test_two_detections_of_one_exposure_are_one_row(model):

@@ -55,6 +55,18 @@ def test_an_object_gets_the_same_in_a_batch_of_any_size(model):
     assert len(np.unique(p.round(7), axis=0)) == n  # and everybody an own answer
 
 
+def test_the_hidden_layer_is_that_of_each_member(model):
+    batch = standardised(examples(sequences([3] * 5), model.config), model.statistics)
+    (one,) = model.members
+    other = Member(7, jax.tree.map(lambda leaf: 2 * leaf, one.variables), one.outcome)
+    p, hidden = predict.with_hidden(replace(model, members=(one, other)), batch)
+    assert hidden.shape == (5, 2, model.config.head.units[-1])
+    for m, member in enumerate((one, other)):
+        _, alone = predict.with_hidden(replace(model, members=(member,)), batch)
+        np.testing.assert_array_equal(hidden[:, m], alone[:, 0])
+    np.testing.assert_array_equal(p.classes, predict.probabilities(replace(model, members=(one, other)), batch))
+
+
 def test_an_ensemble_is_the_mean_of_its_members(model):
     (one,) = model.members
     other = Member(7, jax.tree.map(lambda leaf: 2 * leaf, one.variables), one.outcome)

@@ -64,6 +64,17 @@ def packets(n=3, *, n_rows=N_ROWS, seed=0, empty=2) -> Batch:
 
 
 @each
+def test_the_logits_are_a_linear_function_of_the_hidden_layer(kind):
+    """Of the activations after the relu, which nothing drops."""
+    weights, batch = variables(kind), packets()
+    output, _ = jax.jit(partial(causal.outputs, train=False), static_argnums=0)(CONFIGS[kind], weights, batch)
+    last = jax.device_get(weights["params"]["head"]["logits"])
+    assert output.hidden.shape == (3, N_ROWS, 8)
+    assert 0 == output.hidden.min() < output.hidden.max()
+    np.testing.assert_allclose(output.hidden @ last["kernel"] + last["bias"], logits(kind, batch), rtol=1e-5, atol=1e-5)
+
+
+@each
 @pytest.mark.parametrize("t", [2, 3, 5])
 def test_what_comes_later_changes_no_bit(kind, t):
     """Other values, kinds, filters, times and stamps after row t."""
@@ -203,8 +214,8 @@ def test_row_by_row_is_all_at_once(cuts):
         stamp_at = batch.rows.stamp_at - begin
         here = np.where((stamp_at >= 0) & (stamp_at < end - begin), stamp_at, NO_STAMP)
         rows = Rows(*(values[begin:end] for values in batch.rows[:-1]), here)
-        seen, logits = _follow(config, params, seen, rows, batch.dynamic[begin:end], stamps, batch.static)
-        found.append(logits)
+        seen, output = _follow(config, params, seen, rows, batch.dynamic[begin:end], stamps, batch.static)
+        found.append(output.logits)
         assert sum(leaf.nbytes for leaf in seen) == size
     expected = logits_of(batch)
     there = batch.rows.kind != NO_ROW

@@ -1,0 +1,92 @@
+"""From the data set that a model of packets learnt from to its `Reference`: what it makes of known alerts.
+
+Of each object one alert is drawn, for those of one object are alike, and of each class equally many objects as far as
+there are so many, as a model that is trained on equally many learns them. Training objects say what is usual, those of
+the validation split, which it did not learn from, how usual. Alerts are read as they came, with nothing hidden.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jtss import dataset, schema
+from jtss.config.settings import Config
+from jtss.dataset import DataError, Outline
+from jtss.inference import predict
+from jtss.inference import reference as references
+from jtss.inference.model import Model
+from jtss.inference.reference import Reference, Seen
+from jtss.network.inputs import labels_of, standardised
+from jtss.network.packets import of_alerts
+from jtss.schema import Sequences
+
+MOST_OBJECTS = 2000  # of a class and split: they give its mean to a fortieth of the scatter
+SEED = 0
+TRAINING, HELD_OUT = "train", "validation"  # splits
+
+
+class Drawn(NamedTuple):
+    """K alerts of a data set, of as many objects, in the order of these.
+
+    Attributes:
+        objects: [K] int64. which: [K] int64; number of the alert among those of its object, from 0.
+        label: [K] int32; index into the classes of the config.
+        is_held_out: [K] bool.
+    """
+
+    objects: np.ndarray
+    which: np.ndarray
+    label: np.ndarray
+    is_held_out: np.ndarray
+
+
+def reference(model: Model, path: Path) -> Reference:
+    """What a model of packets makes of alerts of the data set at `path`, which must be the one that it learnt from.
+
+    Memory stays flat: the file is read once, some objects at a time.
+
+    Raises:
+        DataError: another data set, a damaged one, or one without an alert of a class in a split.
+    """
+    dataset.require_content(path, model.provenance["data_hash"], model.label)
+    drawn = draw(path, dataset.outline(path), model.config)
+    parts, first = [], 0
+    for sequences in dataset.read(path):
+        begin, end = np.searchsorted(drawn.objects, (first, first + sequences.n_objects))
+        if begin < end:
+            parts += _seen(model, sequences, drawn.objects[begin:end] - first, drawn.which[begin:end])
+        first += sequences.n_objects
+    hidden, confidence = map(np.concatenate, zip(*parts, strict=True))
+    of_training, of_held_out = (
+        Seen(hidden[mine], confidence[mine], drawn.label[mine]) for mine in (~drawn.is_held_out, drawn.is_held_out)
+    )
+    return references.fit(of_training, of_held_out, len(model.config.classes))
+
+
+def draw(path: Path, outline: Outline, config: Config) -> Drawn:
+    """Which alerts of a data set a reference is of; always the same of the same data.
+
+    Raises:
+        DataError: a class has no object in one of the two splits; names the file.
+    """
+    rng, label, chosen = np.random.default_rng(SEED), labels_of(outline.label, config), []
+    for split in (TRAINING, HELD_OUT):
+        of_split = outline.split == schema.SPLIT_NAMES.index(split)
+        for which, name in enumerate(config.classes):
+            mine = np.flatnonzero(of_split & (label == which))
+            if not mine.size:
+                raise DataError(f"{path}: no {split} object of class {name}, expected one or more")
+            chosen.append(rng.choice(mine, min(len(mine), MOST_OBJECTS), replace=False))
+    objects = np.sort(np.concatenate(chosen))
+    is_held_out = outline.split[objects] == schema.SPLIT_NAMES.index(HELD_OUT)
+    return Drawn(objects, rng.integers(outline.n_alerts[objects]), label[objects], is_held_out)
+
+
+def _seen(
+    model: Model, sequences: Sequences, objects: np.ndarray, which: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Hidden layer [B, M, U] and largest class probability [B] of some alerts, a part at a time."""
+    batch = standardised(of_alerts(sequences, model.config, objects, which), model.statistics)
+    answered = (predict.with_hidden(model, part) for part in predict.in_parts(batch))
+    return [(hidden, after.classes[:, -1].max(axis=1)) for after, hidden in answered]
