@@ -71,24 +71,50 @@ class Trajectories(NamedTuple):
     probabilities: np.ndarray
 
 
+class Chosen(NamedTuple):
+    """K alerts of N objects, one at the least.
+
+    Attributes:
+        object: [K] int64. which: [K] int64, number among the alerts of this object, from 0.
+    """
+
+    object: np.ndarray
+    which: np.ndarray
+
+
 Adjust = Callable[[np.ndarray], np.ndarray]  # probabilities [B, L] → others [B, L]
 
 
-def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Answers:
-    """The answer to every alert of N objects, one at the least, object by object in time order.
+def every_alert(sequences: Sequences) -> Chosen:
+    """All alerts, object by object in time order."""
+    n_alerts = sequences.n_alerts
+    objects = np.repeat(np.arange(sequences.n_objects), n_alerts)
+    return Chosen(objects, np.arange(len(objects)) - np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts))
+
+
+def latest_alerts(sequences: Sequences) -> Chosen:
+    """The latest alert of each object."""
+    return Chosen(np.arange(sequences.n_objects), sequences.n_alerts - 1)
+
+
+def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None) -> Answers:
+    """The answer to alerts of N objects.
 
     Args:
         model: of packets.
         adjust: calibrates the probabilities, or turns them to other class priors.
+        chosen: which alerts, in this order; None: `every_alert`.
     """
-    parts = [_answers(model.config, sequences, *part) for part in _in_parts(model, sequences)]
+    parts = [_answers(model.config, sequences, *part) for part in _in_parts(model, sequences, chosen)]
     joined = Answers(*map(np.concatenate, zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
 
 
-def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Trajectories:
-    """The answers after every row of the packet of every alert; arguments as `answers` has them."""
-    parts = [_trajectories(sequences, *part) for part in _in_parts(model, sequences)]
+def trajectories(
+    model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None
+) -> Trajectories:
+    """The answers after every row of the packet of every chosen alert; arguments as `answers` has them."""
+    parts = [_trajectories(sequences, *part) for part in _in_parts(model, sequences, chosen)]
     joined = Trajectories(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
 
@@ -99,11 +125,11 @@ def no_trajectories(n_classes: int) -> Trajectories:
     return Trajectories(*(np.zeros(0, kind) for kind in kinds), np.zeros((0, n_classes), np.float32))
 
 
-def _in_parts(model: Model, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, Probabilities]]:
+def _in_parts(
+    model: Model, sequences: Sequences, chosen: Chosen | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, Examples, Probabilities]]:
     """Some alerts at a time: of which object and its how many, what is read of them, what is said after each row."""
-    objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
-    began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
-    which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
+    objects, which = chosen or every_alert(sequences)
     for first in range(0, len(objects), AT_ONCE):
         some = slice(first, first + AT_ONCE)
         read = packets.of_alerts(sequences, model.config, objects[some], which[some])
