@@ -1,5 +1,6 @@
 """What a report says of the answers of a model of packets over time: what another alert, day or row changes in them."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -291,15 +292,9 @@ def figure(scores: dict) -> bytes:
     if same["n_alerts"] > 1:
         label = f"the same {same['objects']:,} objects"
         _draw(axes, 0, same["by_alerts"], color=BLUE, fmt="o-", label=label)
-    for i, of in enumerate(scores["against"]):
-        n, label = of["n_detections"], {} if i else {"label": "another model"}
-        _draw(axes, 0.1, [of["accuracy_than"] | {"n": n}], color=VERMILION, fmt="s", **label)
-        label = {} if i else {"label": "this model, on the same objects and classes as the other"}
-        _draw(axes, 0.18, [of["accuracy_run"] | {"n": n}], color=GREEN, fmt="D", **label)
-        top = 100 * of["accuracy_than"]["wilson_interval"][1]
-        name = of["than"].split("/")[-1]
-        axes.annotate(name, (n + 0.1, top), (0, 4), textcoords="offset points", ha="center", color=VERMILION)
+    _draw_others(axes, scores["against"])
     axes.set_xticks([row["n"] for row in scores["by_alerts"]])
+    axes.margins(y=0.1)  # for the names
     axes.set_xlim(0.6, len(scores["by_alerts"]) + 0.4)
     axes.set_xlabel("alerts so far", fontsize=12)
     axes.set_ylabel("accuracy [%]", fontsize=12)
@@ -307,6 +302,22 @@ def figure(scores: dict) -> bytes:
     tidy(axes)
     picture.legend(frameon=False, fontsize=10, loc="outside lower center")
     return png(picture)
+
+
+def _draw_others(axes: Axes, against: Sequence[dict]) -> None:
+    """Each other model and this one beside it, several of one number of alerts side by side."""
+    seen: Counter[int] = Counter()
+    for i, of in enumerate(against):
+        n, aside = of["n_detections"], 0.1 + 0.16 * seen[of["n_detections"]]
+        seen[n] += 1
+        theirs, label = of["accuracy_than"], {} if i else {"label": "another model"}
+        _draw(axes, aside, [theirs | {"n": n}], color=VERMILION, fmt="s", **label)
+        label = {} if i else {"label": "this model, on the same objects and classes as the other"}
+        _draw(axes, aside + 0.08, [of["accuracy_run"] | {"n": n}], color=GREEN, fmt="D", **label)
+        below = theirs["accuracy"] < of["accuracy_run"]["accuracy"]
+        place = (n + aside, 100 * theirs["wilson_interval"][0 if below else 1])
+        text = {"textcoords": "offset points", "ha": "center", "va": "top" if below else "bottom", "color": VERMILION}
+        axes.annotate(of["than"].split("/")[-1], place, (0, -4 if below else 4), **text)
 
 
 def _draw(axes: Axes, aside: float, rows: Sequence[dict], **style: str) -> None:

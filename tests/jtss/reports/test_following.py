@@ -84,3 +84,19 @@ def test_batches_change_nothing(model, followed):
     for whole, joined in zip(followed, following.join(parts), strict=True):
         np.testing.assert_allclose(joined, whole, rtol=1e-4, atol=1e-6)
     assert following.join([]) is None
+
+
+def test_the_first_and_the_latest_subclass_are_not_taken_for_each_other(model, monkeypatch):
+    """Of every SN it says SN Ia at the first alert, and another SN at the later ones; object 1 has no later one."""
+    answers, column = packets.answers, model.config.classes.index("SN")
+
+    def changing(*given, **chosen):
+        answered = answers(*given, **chosen)
+        answered.subclass[:, column] = np.where(answered.which == 0, "SN Ia", "other SN")
+        return answered
+
+    monkeypatch.setattr(packets, "answers", changing)
+    found = following.follow(model, MADE)
+    first, other = SUBCLASSES.index("SN Ia"), SUBCLASSES.index("other SN")
+    assert found.subclass_first[[1, 3]].tolist() == [first, first]
+    assert found.subclass_latest[[1, 3]].tolist() == [first, other]
