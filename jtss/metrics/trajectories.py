@@ -63,7 +63,7 @@ def wasserstein(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     Returns:
         [...] float64, 0 (the same) to 1 (no class in common).
 
-    Villani 2009, Optimal Transport, p. 22 and Theorem 6.15.
+    Villani 2009, Optimal Transport: Old and New, chapter 6.
     """
     return np.abs(np.asarray(after, np.float64) - before).sum(axis=-1) / 2
 
