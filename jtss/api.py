@@ -687,6 +687,12 @@ def evaluate(
         selective: accuracy of the most confident part; of each class the threshold that reaches a purity.
         ranking: curves of each class against all others, and the areas under them.
         calibration: the temperature that fits these data, and the scores before and after.
+        over_time: in reports of models of packets alone. by_alerts: accuracy by number of alerts; same_objects: the
+            same of the objects that have n_alerts; by_days: accuracy by days since the first detection told;
+            stability: of each class how often the predicted class flips and how far the probabilities move; against:
+            other models, of `jtss evaluate` with more than one.
+        subclasses: in the same reports; of each class the accuracy of the subclass, given the class, by the first and
+            by the latest packet; None where no subclass is known.
         inference: median_s_per_object and what it was measured with.
         learning_curve: of the training, by step.
         confident_errors: the wrong predictions with the highest probability.

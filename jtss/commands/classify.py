@@ -208,19 +208,21 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstent
             write_rows = tables.enter_context(table.open_table(out, table.PACKET_COLUMNS))
             write_beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
 
-            def beside(sequences) -> None:
-                found = packets.trajectories(model, sequences, adjust)
-                write_beside(table.trajectory_rows(classifier.classes, found))
+            def answer(sequences):
+                if not options.trajectory:
+                    return packets.answers(model, sequences, adjust)
+                answered, followed = packets.followed(model, sequences, adjust)
+                write_beside(table.trajectory_rows(classifier.classes, followed))
+                return answered
 
             return classify.classify_packets(
-                lambda sequences: packets.answers(model, sequences, adjust),
+                answer,
                 batches,
                 classifier,
                 write_rows,
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
                 abstention=abstention,
-                **({"beside": beside} if options.trajectory else {}),
             )
 
     return classifier, write

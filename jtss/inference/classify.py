@@ -104,7 +104,6 @@ def classify_packets(
     notes: Mapping[tuple[str, int], str],
     unread: Iterable[tuple[str, int | None, str]],
     abstention: Abstention | None = None,
-    beside: Callable[[Sequences], object] = lambda sequences: None,
 ) -> Tally:
     """Write the rows of every packet: of the alerts in `batches`, then of those that could not be read.
 
@@ -118,7 +117,6 @@ def classify_packets(
         notes: remark by object id and candid, for alerts that have one.
         unread: object id, candid and reason of each alert that could not be used.
         abstention: when the model abstains, which a note says; its probabilities stay. None: never.
-        beside: is given each batch as well, to tell how its answers came about.
     """
     tally, seen = Tally(Counter(), Counter(), [], Counter()), set()
     for sequences in batches:
@@ -132,7 +130,6 @@ def classify_packets(
             for key, abstaining, lack in zip(keys, abstains, lacking, strict=True)
         }
         write(packet_rows(classifier, answered, remarks))
-        beside(sequences)
         seen.update(keys)
         _count_packets(tally, alone, answered, classifier, remarks)
     lost = ((oid, candid, reason) for oid, candid, reason in unread if (oid, candid) not in seen)

@@ -4,7 +4,7 @@ An answer is of one alert: its packet, with the detections and limits of 30 days
 change it by what their packets tell of the time before this one, and by nothing that is later.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +77,17 @@ class Trajectories(NamedTuple):
     probabilities: np.ndarray
 
 
+class Chosen(NamedTuple):
+    """K alerts of N objects, one at the least.
+
+    Attributes:
+        object: [K] int64. which: [K] int64, number among the alerts of this object, from 0.
+    """
+
+    object: np.ndarray
+    which: np.ndarray
+
+
 class Part(NamedTuple):
     """B alerts on their way: of which object and its how many, what is read of them, and what the network puts out."""
 
@@ -90,22 +101,52 @@ class Part(NamedTuple):
 Adjust = Callable[[np.ndarray], np.ndarray]  # probabilities [B, L] → others [B, L]
 
 
-def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Answers:
-    """The answer to every alert of N objects, one at the least, object by object in time order.
+def every_alert(sequences: Sequences) -> Chosen:
+    """All alerts, object by object in time order."""
+    n_alerts = sequences.n_alerts
+    objects = np.repeat(np.arange(sequences.n_objects), n_alerts)
+    return Chosen(objects, np.arange(len(objects)) - np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts))
+
+
+def latest_alerts(sequences: Sequences) -> Chosen:
+    """The latest alert of each object."""
+    return Chosen(np.arange(sequences.n_objects), sequences.n_alerts - 1)
+
+
+def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None) -> Answers:
+    """The answer to alerts of N objects.
 
     Args:
         model: of packets.
         adjust: calibrates the probabilities, or turns them to other class priors.
+        chosen: which alerts, in this order; None: `every_alert`.
     """
-    parts = [_answers(model, sequences, part) for part in _in_parts(model, sequences)]
-    joined = Answers(*map(np.concatenate, zip(*parts, strict=True)))
-    return joined._replace(probabilities=adjust(joined.probabilities))
+    parts = [_answers(model, sequences, part) for part in _in_parts(model, sequences, chosen)]
+    return _joined(Answers, parts, adjust)
 
 
-def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Trajectories:
-    """The answers after every row of the packet of every alert; arguments as `answers` has them."""
-    parts = [_trajectories(sequences, part) for part in _in_parts(model, sequences)]
-    joined = Trajectories(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+def followed(
+    model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None
+) -> tuple[Answers, Trajectories]:
+    """`answers` and `trajectories`, read once."""
+    both = [
+        (_answers(model, sequences, part), _trajectories(sequences, part))
+        for part in _in_parts(model, sequences, chosen)
+    ]
+    said, along = zip(*both, strict=True)
+    return _joined(Answers, said, adjust), _joined(Trajectories, along, adjust)
+
+
+def trajectories(
+    model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None
+) -> Trajectories:
+    """The answers after every row of the packet of every chosen alert; arguments as `answers` has them."""
+    parts = [_trajectories(sequences, part) for part in _in_parts(model, sequences, chosen)]
+    return _joined(Trajectories, parts, adjust)
+
+
+def _joined(kind: type[NamedTuple], parts: Sequence[NamedTuple], adjust: Adjust) -> NamedTuple:
+    joined = kind(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     return joined._replace(probabilities=adjust(joined.probabilities))
 
 
@@ -115,11 +156,9 @@ def no_trajectories(n_classes: int) -> Trajectories:
     return Trajectories(*(np.zeros(0, kind) for kind in kinds), np.zeros((0, n_classes), np.float32))
 
 
-def _in_parts(model: Model, sequences: Sequences) -> Iterator[Part]:
-    """All alerts, some at a time."""
-    objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
-    began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
-    which = np.arange(len(objects)) - np.repeat(began, sequences.n_alerts)
+def _in_parts(model: Model, sequences: Sequences, chosen: Chosen | None) -> Iterator[Part]:
+    """Some alerts at a time."""
+    objects, which = chosen or every_alert(sequences)
     for first in range(0, len(objects), AT_ONCE):
         some = slice(first, first + AT_ONCE)
         read = packets.of_alerts(sequences, model.config, objects[some], which[some])

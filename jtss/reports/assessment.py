@@ -16,9 +16,9 @@ from jtss.inference.model import Model, reads, refuse_own_sky, version
 from jtss.invocation import option
 from jtss.metrics import priors
 from jtss.pretrained import load
-from jtss.reports import evaluation, report
+from jtss.reports import evaluation, following, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
-from jtss.reports.sections import ablations, models, seeds, selective
+from jtss.reports.sections import ablations, models, over_time, seeds, selective, subclasses
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import provenance
@@ -98,9 +98,12 @@ def assess(
         theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
         warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
     curve = learning_curve(run)  # read here: a damaged record must not show only after hours
-    evaluated = _evaluate(run, data_path, request, keep=ablations.MOST_OBJECTS if request.ablations else 0)
+    keep = ablations.MOST_OBJECTS if request.ablations else 0
+    own = _contender(run, data_path, request, keep, follow=bool(run.config.packet.rows))
+    contenders = [_contender(other, data_path, request) for other in others]
+    evaluated = own.evaluation
     warnings += class_warnings(evaluated)
-    comparison = _compare(run, evaluated, others, data_path, request) if others else None
+    comparison = models.scores(sorted([own, *contenders], key=lambda one: one.n_detections)) if others else None
     for warning in warnings:
         warn(warning)
     time = evaluation.inference_time(partial(predict.predict, run), evaluated.sample)
@@ -118,6 +121,8 @@ def assess(
         comparison=comparison,
         ensemble=ensemble,
         rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
+        in_time=evaluated.followed and over_time.scores(own, contenders),
+        of_subclasses=evaluated.followed and subclasses.scores(evaluated.followed),
     )
     return document, report.write(folder, document, evaluated)
 
@@ -228,21 +233,15 @@ def own_folder(run: Model, name: str) -> Path:
     return run.folder / name if run.folder else Path(f"{run.label}-{name}")
 
 
-def _compare(run: Model, evaluated: Evaluation, others: list[Model], path: Path, request: Request) -> dict:
-    """The scores of all models on the objects that all of them can read, in the order of their detections."""
-    contenders = [Contender(run.label, run.config.n_detections, evaluated)]
-    contenders += [Contender(one.label, one.config.n_detections, _evaluate(one, path, request)) for one in others]
-    return models.scores(sorted(contenders, key=lambda one: one.n_detections))
-
-
-def _evaluate(run: Model, path: Path, request: Request, keep: int = 0) -> Evaluation:
+def _contender(run: Model, path: Path, request: Request, keep: int = 0, follow: bool = False) -> Contender:
     screen = request.screener and predict.screen_with(request.screener)
     classes, n = run.config.classes, run.config.n_detections
+    follows = partial(following.follow, run) if follow else None
     evaluated = evaluation.evaluate(
-        partial(predict.predict, run), dataset.read(path), classes, n, request.split, screen, keep
+        partial(predict.predict, run), dataset.read(path), classes, n, request.split, screen, keep, follows
     )
     _require_objects(evaluated, path, request.split, run.config)
-    return evaluated
+    return Contender(run.label, n, evaluated)
 
 
 def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Config) -> None:

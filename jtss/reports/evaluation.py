@@ -14,6 +14,8 @@ from jtss.inference.predict import Predict
 from jtss.inference.screening import Screen, Screened
 from jtss.metrics import properties
 from jtss.metrics.properties import Properties
+from jtss.reports import following
+from jtss.reports.following import Follow, Followed
 from jtss.schema import Sequences, join, take
 
 N_ERRORS_SHOWN = 12
@@ -56,6 +58,7 @@ class Evaluation(NamedTuple):
             are among those evaluated, or there are none.
         kept: some of the B objects, drawn at random, with all their rows; None where none were asked for, or there are
             none.
+        followed: how the answers to the B objects change in time; None where that was not asked, or there are none.
     """
 
     classes: tuple[str, ...]
@@ -70,6 +73,7 @@ class Evaluation(NamedTuple):
     properties: Properties
     validation: Predictions | None = None
     kept: Sequences | None = None
+    followed: Followed | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -105,6 +109,7 @@ def evaluate(
     split: str,
     screen: Screen | None = None,
     keep: int = 0,
+    follow: Follow | None = None,
 ) -> Evaluation:
     """Classify the labelled objects of a split, batch by batch.
 
@@ -117,13 +122,14 @@ def evaluate(
         screen: says which objects are bogus; those are not classified. It sees all labelled objects of the split, also
             those of which the classifier knows nothing.
         keep: how many of the objects evaluated to give back.
+        follow: says of objects how the answers to them change in time; for models of packets.
 
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
     predictions = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
     counts, errors, sample, longest, screened = Counter(), [], None, 0, []
-    known, held_out, kept = [], [], _Kept(keep)
+    known, held_out, kept, followed = [], [], _Kept(keep), []
     for whole in batches:
         longest = max(longest, int(whole.n_alerts.max()))
         what = fate(whole, classes, n_detections, split)
@@ -142,6 +148,8 @@ def evaluate(
         errors = _worst(errors, part, label, probabilities, classes, n_detections)
         sample = _for_timing(part) if sample is None else sample
         kept.add(part)
+        if follow is not None:
+            followed.append(follow(part))
     columns = map(np.concatenate, zip(*predictions, strict=True))
     return Evaluation(
         classes,
@@ -154,6 +162,7 @@ def evaluate(
         properties.join(known),
         _join(held_out),
         kept.sequences(),
+        following.join(followed),
     )
 
 

@@ -21,18 +21,20 @@ from jtss.reports.sections import (
     accuracy,
     calibration,
     models,
+    over_time,
     priors,
     ranking,
     screening,
     seeds,
     selective,
     slices,
+    subclasses,
 )
 from jtss.reports.sections.selective import PURITY
 from jtss.reports.stamps import portrait_picture
 from jtss.runs import provenance
 
-REPORT_VERSION = 4
+REPORT_VERSION = 4  # another where a key goes or its meaning changes, not where one is added
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 NAMES = {
     "is_training_file": "model trained on this file",
@@ -61,6 +63,8 @@ def make_document(
     comparison: dict | None = None,
     ensemble: dict | None = None,
     rests_on: dict | None = None,
+    in_time: dict | None = None,
+    of_subclasses: dict | None = None,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -79,6 +83,8 @@ def make_document(
         ensemble: what the seeds of an ensemble say by themselves, see `sections.seeds.summarise`; None where that was
             not asked.
         rests_on: see `sections.ablations.scores`; None where that was not asked.
+        in_time: see `sections.over_time.scores`; None for a model of sequences, whose document has no such key.
+        of_subclasses: see `sections.subclasses.scores`; None where no subclass is known.
     """
     screened, proportions = evaluation.screened, class_priors and class_priors.proportions
     predictions = Predictions(evaluation.label, evaluation.probabilities)
@@ -96,6 +102,7 @@ def make_document(
         "by_detections": comparison,
         "seeds": ensemble,
         "ablations": rests_on,
+        **({"over_time": in_time, "subclasses": of_subclasses} if in_time else {}),
         "slices": slices.scores(evaluation, model["n_detections"]),
         "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
         "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),
@@ -148,6 +155,10 @@ def html(document: dict, evaluation: Evaluation) -> str:
         parts.append(models.section(document["by_detections"]))
     if document["ablations"]:
         parts.append(ablations.section(document["ablations"]))
+    if document.get("over_time"):
+        parts.append(over_time.section(document["over_time"]))
+    if document.get("subclasses"):
+        parts.append(subclasses.section(document["subclasses"]))
     parts += [
         slices.section(document["slices"], evaluation.classes, document["model"]["n_detections"]),
         selective.section(document["selective"]),
@@ -278,6 +289,9 @@ def text(document: dict) -> str:
         lines += ["", priors.text(document["sky"]), ""]
     if document["by_detections"]:
         lines += ["", models.text(document["by_detections"]), ""]
+    if document.get("over_time"):
+        told = document["subclasses"] and subclasses.text(document["subclasses"])
+        lines += ["", over_time.text(document["over_time"]), *filter(None, [told]), ""]
     if document["bogus_screening"]:
         lines += ["", screening.text(document["bogus_screening"]), ""]
     if document["ablations"]:

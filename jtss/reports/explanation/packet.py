@@ -56,7 +56,7 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
     batch = standardised(read, run.statistics)
     after = predict.after_rows(run, batch).classes[0]
     best, ask = int(after[-1].argmax()), partial(predict.probabilities, run)
-    seen, answered = packets.trajectories(run, one), packets.answers(run, one)
+    answered, seen = packets.followed(run, one)
     mine = seen.candid == answered.candid[-1]
     places = np.flatnonzero(read.rows.kind[0] != NO_ROW)
     label = int(one.label[0])

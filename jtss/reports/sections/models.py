@@ -27,6 +27,7 @@ DIFFERENCES = (
     " exact test (corrected by Holm's method for the number of rows). The test compares these trained"
     " networks; another training of the same network would give another accuracy."
 )
+DIFFERENCE_HEAD = ("difference", "right alone: model / the other", "p", "p, corrected")
 BY_DAYS = "Accuracy by the time from the first detection to the last one read, for the same objects:"
 
 
@@ -42,6 +43,15 @@ class Contender(NamedTuple):
     run: str
     n_detections: int
     evaluation: Evaluation
+
+
+class Pair(NamedTuple):
+    """Two models on the same N objects: their paths or names, and which objects [N] bool each classifies correctly."""
+
+    run: str
+    than: str
+    hits_run: np.ndarray
+    hits_than: np.ndarray
 
 
 def common(evaluations: Sequence[Evaluation]) -> list[np.ndarray]:
@@ -98,19 +108,26 @@ def _scores(one: Contender, rows: np.ndarray) -> dict:
 
 
 def _differences(contenders: Sequence[Contender], rows: Sequence[np.ndarray]) -> list[dict]:
-    """Each model against the one before it, on the common objects; `p_holm` is corrected for how many these are."""
+    """Each model against the one before it, on the common objects."""
     hits = [
         (one.evaluation.predicted == one.evaluation.label)[chosen] for one, chosen in zip(contenders, rows, strict=True)
     ]
-    tests = [mcnemar(later, earlier) for earlier, later in pairwise(hits)]
+    return differences(
+        [Pair(after.run, before.run, hits[i + 1], hits[i]) for i, (before, after) in enumerate(pairwise(contenders))]
+    )
+
+
+def differences(pairs: Sequence[Pair]) -> list[dict]:
+    """Paired differences of accuracies, as plain values; `p_holm` is corrected for how many these are."""
+    tests = [mcnemar(pair.hits_run, pair.hits_than) for pair in pairs]
     corrected = holm(np.array([test.p_value for test in tests]))
     differences = []
-    for i, ((before, after), test) in enumerate(zip(pairwise(contenders), tests, strict=True)):
-        difference, interval = paired_difference(hits[i + 1], hits[i])
+    for i, (pair, test) in enumerate(zip(pairs, tests, strict=True)):
+        difference, interval = paired_difference(pair.hits_run, pair.hits_than)
         differences.append(
             {
-                "run": after.run,
-                "than": before.run,
+                "run": pair.run,
+                "than": pair.than,
                 "difference": float(difference),
                 "interval": [float(limit) for limit in interval],
                 "only_run": test.only_a,
@@ -137,7 +154,7 @@ def text(comparison: dict) -> str:
     ]
     lines += [
         f"  {of['run']} against {of['than']}: {gain(of['difference'], of['interval'])},"
-        f" p {_p(of['p_holm'], '= ')} (corrected)"
+        f" p {p_value(of['p_holm'], '= ')} (corrected)"
         for of in comparison["differences"]
     ]
     return "\n".join(lines)
@@ -176,21 +193,21 @@ def _recall(of: dict, name: str) -> str:
 
 
 def _differences_table(differences: Sequence[dict]) -> str:
-    rows = [
-        [
-            (of["run"], f"against {of['than']}"),
-            (gain(of["difference"], of["interval"]), ""),
-            (f"{of['only_run']:,} / {of['only_than']:,}", ""),
-            (_p(of["p_mcnemar"]), ""),
-            (_p(of["p_holm"]), ""),
-        ]
-        for of in differences
+    rows = [[(of["run"], f"against {of['than']}"), *difference_cells(of)] for of in differences]
+    return page.table(["model", *DIFFERENCE_HEAD], rows) + page.paragraph(DIFFERENCES, "muted")
+
+
+def difference_cells(of: dict) -> list[tuple[str, str]]:
+    """Cells of one of `differences`, under `DIFFERENCE_HEAD`."""
+    return [
+        (gain(of["difference"], of["interval"]), ""),
+        (f"{of['only_run']:,} / {of['only_than']:,}", ""),
+        (p_value(of["p_mcnemar"]), ""),
+        (p_value(of["p_holm"]), ""),
     ]
-    head = ["model", "difference", "right alone: model / the other", "p", "p, corrected"]
-    return page.table(head, rows) + page.paragraph(DIFFERENCES, "muted")
 
 
-def _p(value: float, equals: str = "") -> str:
+def p_value(value: float, equals: str = "") -> str:
     return f"{equals}{value:.2g}" if value >= 0.001 else "< 0.001"
 
 

@@ -167,3 +167,15 @@ def test_there_is_nothing_to_tell_of_no_packets():
     nothing = packets.no_trajectories(5)
     assert nothing.probabilities.shape == (0, 5)
     assert all(len(column) == 0 for column in nothing)
+
+
+def test_chosen_alerts_are_answered_as_among_all(model):
+    chosen = packets.Chosen(np.array([3, 0, 2]), np.array([3, 1, 0]))
+    every, found = packets.answers(model, MADE), packets.answers(model, MADE, chosen=chosen)
+    rows = [9, 1, 4]
+    np.testing.assert_array_equal(found.candid, every.candid[rows])
+    np.testing.assert_allclose(found.probabilities, every.probabilities[rows], rtol=1e-5)
+    latest = packets.trajectories(model, MADE, chosen=packets.latest_alerts(MADE))
+    ends = np.flatnonzero(latest.kind == ALERT)
+    np.testing.assert_array_equal(latest.candid[ends], every.candid[[2, 3, 5, 9]])
+    np.testing.assert_allclose(latest.probabilities[ends], every.probabilities[[2, 3, 5, 9]], rtol=1e-5)

@@ -1,14 +1,17 @@
 """What an evaluation is about is told plainly: which data, what to beware of, and where its report goes."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from helpers.made_explained import run_of_packets
 from helpers.made_models import made_model
+from helpers.made_runs import write_data
 from jtss.pretrained import load
-from jtss.reports import assessment
+from jtss.reports import assessment, evaluation, figures, report
 from jtss.reports.assessment import Request
 
 ATTRIBUTES = {"content_hash": "77", "survey": "ZTF", "command": "build"}
@@ -82,3 +85,38 @@ def test_what_is_true_of_every_seed_is_said_once():
     for line in ("a", "b", "a"):
         warn(line)
     assert said == ["a", "b"]
+
+
+IN_TIME = {"over_time", "subclasses"}
+
+
+def test_a_model_of_sequences_has_no_answers_over_time(run):
+    """Its report has no key of that, and its page no such section."""
+    document = json.loads((run.folder / "evaluation" / "report.json").read_text())
+    assert not IN_TIME & set(document)
+    assert "Answers over time" not in (run.folder / "evaluation" / "report.html").read_text()
+
+
+def test_a_model_of_packets_is_followed_and_compared(run, tmp_path, monkeypatch):
+    """From the data file to the three forms of the report, with a model of three detections beside it."""
+    monkeypatch.setattr(evaluation, "N_ERRORS_SHOWN", 0)  # to draw one takes a while
+    monkeypatch.setattr(figures, "png", lambda figure: b"not drawn")
+    model = run_of_packets(tmp_path)
+    counts, label = [5, 3, 1, 2] * 9, [0, 1, 2, 1] * 9
+    data_path = tmp_path / "own.h5"
+    write_data(data_path, counts, label=label, split=[2] * 36, subclass=[9, 0, 2, 1] * 9)
+    request = Request(data_path, "test", None, "a test", others=(run.folder,))
+    returned, (json_path, html_path) = assessment.assess(model.folder, request, tmp_path / "out", lambda _: None)
+    document = json.loads(json_path.read_text())
+    assert set(document) >= IN_TIME
+    assert [row["objects"] for row in document["over_time"]["by_alerts"]] == [36, 27, 18, 9, 9]
+    assert document["over_time"]["by_alerts"][0]["correct"] == np.trace(document["results"]["confusion_matrix"])
+    (against,) = document["over_time"]["against"]
+    assert (against["than"], against["n_detections"], against["accuracy_run"]["objects"]) == (run.label, 3, 18)
+    own = {of["run"]: of["own"] for of in document["by_detections"]["models"]}
+    assert against["accuracy_than"] == own[run.label]
+    assert {name: of["objects"] for name, of in document["subclasses"].items()} == {"SN": 18, "VS": 9, "AGN": 9}
+    page = html_path.read_text()
+    assert page.index("Answers over time") < page.index("Subclasses given the class") < page.index("Accuracy in slices")
+    assert f"against {run.label} at alert 3 (18 of AGN, SN, VS)" in report.text(returned)
+    assert "subclass given the class, latest packet: SN" in report.text(returned)
