@@ -287,7 +287,7 @@ def _temporal_faults(config: Config) -> Iterator[str | bool]:
     yield rows < 0 and f"packet.rows={rows}: expected 0 (a model of sequences) or more"
     stamps = config.packet.stamps
     yield stamps not in STAMPS_READ and (
-        f"packet.stamps={stamps}: expected {', '.join(map(str, STAMPS_READ))}: few programs serve packets of all lengths"
+        f"packet.stamps={stamps}: expected {', '.join(map(str, STAMPS_READ))}, so that few programs serve all packets"
     )
     if rows:
         yield (

@@ -53,7 +53,8 @@ class PacketRow(NamedTuple):
         n_detections: that its packet tells, the alert among them.
         note, and the others between: as `Row` has them.
         n_limits: upper limits that its packet tells.
-        n_stamps: 1, or 0 where its crop has no pixel or the model reads none.
+        n_stamps: that were seen: its own, and those of alerts before that it tells, where these were given and the
+            model reads several; without those whose crop has no pixel.
         missing: groups of what the model reads that are not there, as "counters, history"; None where not classified.
         subclass: the most probable subclass of the class, None where it has none or nothing is classified.
         subclass_probability: of that subclass; at most that of the class.

@@ -23,7 +23,7 @@ from jtss.reports.explanation import occlusion
 from jtss.reports.explanation.occlusion import Occlusion
 from jtss.reports.stamps import FILTERS
 from jtss.runs import provenance
-from jtss.schema import KIND_NAMES, Sequences
+from jtss.schema import KIND_NAMES, NO_STAMP, Sequences
 from jtss.training import hiding
 
 EXPLAIN_VERSION = 1
@@ -34,12 +34,14 @@ class ExplainedPacket(NamedTuple):
 
     Attributes:
         alert: the alert that is explained, as an object of one row.
-        stamps: [1, S, S, C]; as the model reads them.
+        stamps: [P, S, S, C]; as the model reads them, the alert's own first.
+        stamp_rows: [P]; of which entry of the document's rows each is.
         occlusion: of these; None for a model without images, or an alert without a stamp.
     """
 
     alert: Sequences
     stamps: np.ndarray
+    stamp_rows: np.ndarray
     occlusion: Occlusion | None
 
 
@@ -53,7 +55,7 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
         command: the command line.
     """
     read = of_alerts(one, run.config, np.zeros(1, np.int64), one.n_alerts - 1)
-    batch = standardised(read, run.statistics)
+    batch = _with_its_stamps(standardised(read, run.statistics))
     after = predict.after_rows(run, batch).classes[0]
     best, ask = int(after[-1].argmax()), partial(predict.probabilities, run)
     answered, seen = packets.followed(run, one)
@@ -81,6 +83,7 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
             "log_odds": float(occlusion.log_odds(after[-1:], best)[0]),
             "n_detections": int(answered.n_detections[-1]),
             "n_limits": int(answered.n_limits[-1]),
+            "n_stamps": int(answered.n_stamps[-1]),
             "missing": str(answered.missing[-1]),
             "outlier": None if run.reference is None else float(answered.outlier[-1]),
             "groups": _groups(run, ask, batch, best, answered.missing[-1].split(", ")),
@@ -88,7 +91,16 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
         },
         "versions": provenance.versions(),
     }
-    return document, ExplainedPacket(_alone(one), batch.stamps[0].astype(np.float32), occluded)
+    stamps, stamp_rows = batch.stamps[0].astype(np.float32), np.searchsorted(places, batch.rows.stamp_at[0])
+    return document, ExplainedPacket(_alone(one), stamps, stamp_rows, occluded)
+
+
+def _with_its_stamps(batch: Batch) -> Batch:
+    """A packet without the stamps that fill up a batch; one that has none keeps the first."""
+    there = np.flatnonzero(np.asarray(batch.rows.stamp_at[0]) != NO_STAMP)
+    kept = there if there.size else np.zeros(1, np.int64)
+    rows = batch.rows._replace(stamp_at=batch.rows.stamp_at[:, kept])
+    return batch._replace(stamps=batch.stamps[:, kept], rows=rows)
 
 
 def _alone(one: Sequences) -> Sequences:

@@ -157,7 +157,8 @@ def _images(document: dict, explained: ExplainedPacket) -> list[str]:
     if explained.occlusion is None:
         return []
     why = document["explained"]
-    times = [document["rows"][-1]["filter"]]
+    of_stamps = [document["rows"][row] for row in explained.stamp_rows]
+    times = [row["filter"] if row["days"] == 0 else f"{row['filter']}, {row['days']:.1f} d" for row in of_stamps]
     picture = occlusion_figure(explained.occlusion, explained.stamps, why["occlusion"]["channels"], times)
     text = HIDDEN.format(side=explained.occlusion.side, name=why["class"])
     parts = [page.pictures([("What hiding a part of a stamp does", picture)]), page.paragraph(text, "muted")]

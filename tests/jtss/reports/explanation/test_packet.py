@@ -44,6 +44,16 @@ def test_every_row_is_there_with_what_was_said_after_it(run, explained):
     assert [row["changes_the_class"] for row in rows] == [False, *changes]
 
 
+def test_every_stamp_has_its_row(run, explained):
+    document, drawn = explained
+    alerts = np.flatnonzero(ONE.kind == schema.ALERT)
+    last = ONE.jd[alerts[-1]]
+    days = [ONE.jd[row] - last for row in alerts[::-1] if ONE.jd[row] > last - schema.TOLD_DAYS]
+    assert document["explained"]["n_stamps"] == len(days) > 1
+    np.testing.assert_allclose([document["rows"][row]["days"] for row in drawn.stamp_rows], days, atol=1e-6)
+    assert drawn.stamps.shape[0] == drawn.occlusion.drop.shape[0] == len(days)
+
+
 def test_a_row_is_worth_what_is_lost_without_it(run, explained):
     """By another road: the object without the row is answered."""
     document, _ = explained
