@@ -186,14 +186,16 @@ def training_loss(config: Config, logits: jax.Array, label: jax.Array) -> jax.Ar
 def blurred(config: Config, key: jax.Array, batch: Batch) -> Batch:
     """A batch with normal noise of `training.metadata_noise` on all metadata but the bits of availability.
 
-    A network that reads values exactly rests on relations between them that hold in its training set alone. Missing
-    values, which are the mean, get noise as well, but not in the rows of packets, whose limits lack nearly all; what
-    `hiding.hide` hides does not, since it is hidden afterwards.
+    A network that reads values exactly rests on relations between them that hold in its training set alone. The noise
+    of a value is that of all detections of an object, so that what changes from one to the next is seen as it is.
+    Missing values, which are the mean, get noise as well, but not in the rows of packets, whose limits lack nearly all;
+    what `hiding.hide` hides does not, since it is hidden afterwards.
     """
 
     def noisy(key: jax.Array, values: jax.Array, names: tuple[str, ...]) -> jax.Array:
         scatter = [0.0 if name in AVAILABILITY_NAMES else config.training.metadata_noise for name in names]
-        noise = jnp.array(scatter, values.dtype) * jax.random.normal(key, values.shape, values.dtype)
+        shape = (len(values), *[1] * (values.ndim - 2), values.shape[-1])  # of dynamic metadata one for all detections
+        noise = jnp.array(scatter, values.dtype) * jax.random.normal(key, shape, values.dtype)
         return values + (jnp.where(values == 0, 0, noise) if config.packet.rows else noise)
 
     dynamic_key, static_key = jax.random.split(key)
