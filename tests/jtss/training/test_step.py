@@ -265,6 +265,7 @@ def test_noise_is_of_every_value_but_the_bits_and_is_there_in_training_alone():
     for values in (noisy.dynamic, noisy.static[:, 1:]):
         np.testing.assert_allclose(np.std(values, axis=0), 0.3, rtol=0.1)
         np.testing.assert_allclose(np.mean(values, axis=0), 1, atol=0.03)
+    np.testing.assert_array_equal(np.ptp(noisy.dynamic, axis=1), 0)  # what changes from one detection to the next stays
     chunk = jax.tree.map(lambda leaf: leaf[0], chunks_of(TINY, size=8))
     variables = training.init_state(TINY).variables
     validate = jax.jit(training.validation_sums, static_argnums=0)
