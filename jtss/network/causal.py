@@ -25,7 +25,8 @@ FILTERS = (1, 2, 3)  # ZTF's fid
 LEAST_GAP_DAYS, LEAST_AGE_DAYS = 0.01, 0.03  # below, times look the same in their logarithm
 FREQUENCIES = (0.25, 0.5, 1.0, 2.0)  # per factor e of time
 UNROLL = 4  # rows compiled as one
-N_TOLD = 9  # values that `_told` makes of a row
+LEAST_SCATTER_MAG = 0.02  # below, detections scatter by their errors
+N_TOLD = 12 + 2 * len(FILTERS)  # values that `_told` makes of a row
 
 
 class Seen(NamedTuple):
@@ -34,7 +35,8 @@ class Seen(NamedTuple):
     Attributes:
         state: [U] of the recurrence; empty for attention, which carries nothing.
         began_days, latest_days: time of the first and of the latest row, on any scale; -inf: there was none.
-        detections, limits: how many there were.
+        detections, limits: how many there were. fainter: detections fainter than the reference.
+        moments: [F, 3] how many changes were known in each filter, their sum [mag] and that of their squares.
     """
 
     state: jax.Array
@@ -42,23 +44,27 @@ class Seen(NamedTuple):
     latest_days: jax.Array
     detections: jax.Array
     limits: jax.Array
+    fainter: jax.Array
+    moments: jax.Array
 
 
 def nothing_seen(config: Config) -> Seen:
     """What is carried before the first row."""
     never, none = jnp.float32(-jnp.inf), jnp.float32(0)
     units = config.temporal.units if config.temporal.kind == "gru" else 0
-    return Seen(jnp.zeros(units), never, never, none, none)
+    return Seen(jnp.zeros(units), never, never, none, none, none, jnp.zeros((len(FILTERS), 3)))
 
 
 class Past(NamedTuple):
-    """What is known of the times and kinds of a packet's rows after each of them; [R] each, of one packet.
+    """What is known of the times, kinds and changes of a packet's rows after each of them; [R] each, of one packet.
 
     Attributes:
         gap_days: since the row before; 0 for the first.
         age_days: since the first row.
         is_first: 1 for the first.
-        detections, limits: how many so far.
+        detections, limits: how many so far. fainter: how many detections fainter than the reference.
+        n_changes: [R, F] in how many detections in each filter the change from the reference was known.
+        scatter_mag: [R, F] standard deviation of these changes.
     """
 
     gap_days: jax.Array
@@ -66,32 +72,52 @@ class Past(NamedTuple):
     is_first: jax.Array
     detections: jax.Array
     limits: jax.Array
+    fainter: jax.Array
+    n_changes: jax.Array
+    scatter_mag: jax.Array
 
 
-def past(kind: jax.Array, days: jax.Array, seen: Seen) -> tuple[Past, Seen]:
+def past(rows: Rows, seen: Seen) -> tuple[Past, Seen]:
     """What is known after each of the rows [R] that follow, in time order; rows that are none are passed over.
 
     Args:
-        kind, days: [R], as `Rows` has them.
+        rows: without the axis of packets.
         seen: before these rows.
 
     Returns:
         What is known, and what is carried on; its state is as it was.
     """
+    kind, days = rows.kind, rows.days
     there = kind != NO_ROW
     latest = jnp.maximum(seen.latest_days, jax.lax.cummax(jnp.where(there, days, -jnp.inf)))
     before = jnp.concatenate([seen.latest_days[None], latest[:-1]])
     is_first = there & ~jnp.isfinite(before)
     began = jnp.maximum(seen.began_days, jax.lax.cummax(jnp.where(is_first, days, -jnp.inf)))
     is_limit = kind == schema.LIMIT
+    is_known = there & jnp.isfinite(rows.change)
+    change = jnp.where(is_known, rows.change, 0.0)
+    of_filter = is_known[:, None] & (rows.fid[:, None] == jnp.array(FILTERS))
+    powers = jnp.stack([jnp.ones_like(change), change, change**2], axis=-1)
+    moments = seen.moments + jnp.cumsum(of_filter[..., None] * powers[:, None], axis=0)
     known = Past(
         gap_days=jnp.where(there & ~is_first, jnp.maximum(days - before, 0), 0.0),
         age_days=jnp.where(there, jnp.maximum(days - began, 0), 0.0),
         is_first=is_first.astype(jnp.float32),
         detections=seen.detections + jnp.cumsum(there & ~is_limit).astype(jnp.float32),
         limits=seen.limits + jnp.cumsum(is_limit).astype(jnp.float32),
+        fainter=seen.fainter + jnp.cumsum(is_known & (change < 0)).astype(jnp.float32),
+        n_changes=moments[..., 0],
+        scatter_mag=_scatter(moments),
     )
-    return known, Seen(seen.state, began[-1], latest[-1], known.detections[-1], known.limits[-1])
+    counts = (known.detections[-1], known.limits[-1], known.fainter[-1])
+    return known, Seen(seen.state, began[-1], latest[-1], *counts, moments[-1])
+
+
+def _scatter(moments: jax.Array) -> jax.Array:
+    """Standard deviation of values by their number, sum and sum of squares, [..., 3] → [...]; 0 of none."""
+    n, total, squares = jnp.moveaxis(moments, -1, 0)
+    n = jnp.maximum(n, 1)
+    return jnp.sqrt(jnp.maximum(squares / n - (total / n) ** 2, 0))
 
 
 class RowEncoder(nn.Module):
@@ -240,7 +266,7 @@ def follow(
     Returns:
         What was seen now, and what the head puts out after each row: logits [R, L + S], hidden layer [R, U].
     """
-    known, after = past(rows.kind, rows.days, seen)
+    known, after = past(rows, seen)
     embedded = embed(config, params, rows, known, dynamic, stamps)
     begin = (seen.state,) if config.temporal.kind == "gru" else ()
     states = _temporal(config).apply({"params": params["temporal"]}, embedded, rows.kind != NO_ROW, *begin)
@@ -280,8 +306,9 @@ def _temporal(config: Config) -> nn.Module:
 
 
 def _told(rows: Rows, known: Past) -> jax.Array:
-    """[R, …]: what a row is, in which filter, and when, on scales of about one."""
+    """[R, …]: what a row is, in which filter, when, and how its light changes, on scales of about one."""
     filters = rows.fid[:, None] == jnp.array(FILTERS)
+    is_known = jnp.isfinite(rows.change)
     columns = [
         rows.kind == schema.LIMIT,
         jnp.log10(known.gap_days + LEAST_GAP_DAYS),
@@ -289,8 +316,14 @@ def _told(rows: Rows, known: Past) -> jax.Array:
         known.is_first,
         jnp.log10(1 + known.detections),
         jnp.log10(1 + known.limits),
+        jnp.log10(1 + known.fainter),
+        is_known,
+        jnp.where(is_known, rows.change, 0.0),
     ]
-    return jnp.concatenate([filters, jnp.stack(columns, axis=-1)], axis=-1, dtype=jnp.float32)
+    scatter = jnp.log10(known.scatter_mag + LEAST_SCATTER_MAG)
+    several = known.n_changes > 1
+    of_filters = [filters, several, jnp.where(several, scatter, 0.0)]
+    return jnp.concatenate([*of_filters, jnp.stack(columns, axis=-1)], axis=-1, dtype=jnp.float32)
 
 
 def _beside_rows(no_stamp: jax.Array, stamp_at: jax.Array, stamps: jax.Array, n_rows: int) -> jax.Array:

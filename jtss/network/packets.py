@@ -13,6 +13,9 @@ from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, Seque
 
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 LEAST_ROWS = 16  # that are read of a packet, most of them none where it is short
+SAME_SOURCE_ARCSEC = 1.5  # from the nearest source of the reference image
+TOO_FAINT_MAG = 23.0
+LEAST_LEFT = 0.05  # of the light of a source that fades: what is measured as less is noise
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
@@ -169,9 +172,23 @@ def _examples(
             kind=np.where(there, kind, NO_ROW).astype(np.int8),
             fid=np.where(there, sequences.fid[row], 0).astype(np.int8),
             days=np.where(there, jd - jd[:, -1:], 0).astype(np.float32),
+            change=_change(metadata),
             stamp_at=np.where(no_stamp, NO_STAMP, shown).astype(np.int32),
         ),
     )
+
+
+def _change(metadata: np.ndarray) -> np.ndarray:
+    """[...] float32: by how much detections [..., 26] are brighter than the reference image shows [mag].
+
+    Of a source that the reference does not show, as if it showed one too faint for it. NaN where a value is missing.
+    """
+    values = (metadata[..., schema.METADATA_NAMES.index(name)] for name in ("magpsf", "isdiffpos", "distnr", "magnr"))
+    magpsf, is_positive, distance, reference = values
+    of_source = np.where(distance < SAME_SOURCE_ARCSEC, reference, TOO_FAINT_MAG)
+    added = (2 * is_positive - 1) * 10 ** (0.4 * (of_source - magpsf))
+    change = 2.5 * np.log10(np.maximum(1 + added, LEAST_LEFT))
+    return np.where(np.isnan(distance) | np.isnan(reference), np.nan, change).astype(np.float32)
 
 
 def _detected_again(sequences: Sequences, row: np.ndarray) -> np.ndarray:

@@ -29,12 +29,15 @@ class Rows(NamedTuple):
         kind: [B, R] int8; index into `schema.KIND_NAMES`, -1 = no row.
         fid: [B, R] int8; 1 = g, 2 = r, 3 = i, 0 = not given.
         days: [B, R] float32; since the last row of the packet, negative.
+        change: [B, R] float32; by how much a detection is brighter than the reference image shows [mag], NaN where that
+            is not known, and of limits.
         stamp_at: [B, P] int32; the row of each stamp, -1 = no stamp.
     """
 
     kind: jax.Array
     fid: jax.Array
     days: jax.Array
+    change: jax.Array
     stamp_at: jax.Array
 
 

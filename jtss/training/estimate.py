@@ -84,7 +84,7 @@ def _step_seconds(config: Config) -> float:
         rows = np.zeros((*shape, config.packet.rows), np.int8)
         dynamic = np.zeros((*rows.shape, len(metadata.dynamic)), np.float32)
         at = np.full((*shape, 1), NO_STAMP, np.int32)
-        batch = batch._replace(dynamic=dynamic, rows=Rows(rows, rows, rows.astype(np.float32), at))
+        batch = batch._replace(dynamic=dynamic, rows=Rows(rows, rows, *[rows.astype(np.float32)] * 2, at))
     label = np.zeros(shape, np.int32)
     examples, states = Labelled(batch, label, label), step.join([step.init_state(config)])
     return _seconds(lambda: loop.advance(config, states, examples)) / STEPS

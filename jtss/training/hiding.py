@@ -86,7 +86,10 @@ def hide(config: Config, batch: Batch, hidden: jax.Array) -> Batch:
         return (of_metadata[:, :, None] & _belongs(names)[None]).any(axis=1)
 
     dynamic = jnp.where(lost(config.metadata.dynamic)[:, None], 0, batch.dynamic)
-    rows = batch.rows if batch.rows is None else _lacking(batch.rows, *of_packets.T)
+    rows = batch.rows
+    if rows is not None:
+        no_reference = objects[:, [*METADATA_GROUPS].index("reference_source"), None]
+        rows = _lacking(rows._replace(change=jnp.where(no_reference, jnp.nan, rows.change)), *of_packets.T)
     return Batch(batch.stamps, dynamic, jnp.where(lost(config.metadata.static), 0, batch.static), rows)
 
 

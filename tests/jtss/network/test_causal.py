@@ -58,6 +58,7 @@ def packets(n=3, *, n_rows=N_ROWS, seed=0, empty=2) -> Batch:
             kind=kind,
             fid=rng.integers(1, 4, (n, n_rows)).astype(np.int8),
             days=np.sort(rng.uniform(-30, 0, (n, n_rows))).astype(np.float32),
+            change=np.where(rng.random((n, n_rows)) < 0.2, np.nan, rng.normal(size=(n, n_rows))).astype(np.float32),
             stamp_at=np.tile(np.array([n_rows - 1, n_rows - 3], np.int32), (n, 1)),
         ),
     )
@@ -177,11 +178,35 @@ _past = jax.jit(causal.past)
 NOTHING = causal.nothing_seen(CONFIGS["gru"])
 
 
+CHANGES = st.lists(st.sampled_from([np.nan, -0.3, 0.1, 0.25, 2.0]), min_size=9, max_size=9)
+
+
+def rows_of(kind, days, change) -> Rows:
+    """Nine rows in g, r, i, g and so on."""
+    fid = np.arange(9, dtype=np.int8) % 3 + 1
+    return Rows(np.array(kind, np.int8), fid, days.astype(np.float32), np.array(change, np.float32), np.array([-1]))
+
+
+@given(KINDS, CHANGES)
+def test_what_is_known_of_changes(kind, change):
+    """By what numpy makes of the changes so far in each filter."""
+    rows = rows_of(kind, np.arange(9.0), change)
+    known, after = jax.device_get(_past(rows, NOTHING))
+    for t in range(9):
+        there = (np.array(kind) != NO_ROW) & np.isfinite(rows.change) & (np.arange(9) <= t)
+        assert known.fainter[t] == np.sum(rows.change[there] < 0)
+        for fid in (1, 2, 3):
+            mine = rows.change[there & (rows.fid == fid)].astype(float)
+            assert known.n_changes[t, fid - 1] == len(mine)
+            np.testing.assert_allclose(known.scatter_mag[t, fid - 1], mine.std() if len(mine) else 0, atol=1e-3)
+    np.testing.assert_array_equal(after.moments[:, 0], known.n_changes[-1])
+
+
 @given(KINDS, STEPS)
 def test_what_is_known_of_the_past(kind, steps):
     """By walking along the rows."""
     days = np.cumsum(steps) - 20
-    known, _ = jax.device_get(_past(np.array(kind, np.int8), days.astype(np.float32), NOTHING))
+    known, _ = jax.device_get(_past(rows_of(kind, days, np.zeros(9)), NOTHING))
     began = before = None
     n_detections = n_limits = 0
     for t, (which, day) in enumerate(zip(kind, days, strict=True)):

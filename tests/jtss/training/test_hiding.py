@@ -73,7 +73,7 @@ def packets(*kinds: list[int]) -> Batch:
     config = PACKETS.metadata
     numbers = np.ones((n, 5, len(config.dynamic)), np.float32), np.ones((n, len(config.static)), np.float32)
     days, fid = np.tile(np.arange(-4.0, 1), (n, 1)), np.ones((n, 5), np.int8)
-    return Batch(np.ones((n, 2, 5, 5, 3)), *numbers, Rows(kind, fid, days, np.tile([4, 1], (n, 1))))
+    return Batch(np.ones((n, 2, 5, 5, 3)), *numbers, Rows(kind, fid, days, 0.5 * fid, np.tile([4, 1], (n, 1))))
 
 
 def hidden_from_packets(*lost: str) -> Batch:

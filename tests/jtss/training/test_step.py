@@ -137,7 +137,11 @@ def test_validation_is_of_the_classes_alone():
     """Whatever the subclasses say, however surely, and whichever they are."""
     rng, n = np.random.default_rng(0), 6
     rows = parts.Rows(
-        np.tile(KIND[2], (n, 1)), np.ones((n, 5), np.int8), np.tile(np.arange(-4.0, 1), (n, 1)), -np.ones((n, 1), int)
+        np.tile(KIND[2], (n, 1)),
+        np.ones((n, 5), np.int8),
+        np.tile(np.arange(-4.0, 1), (n, 1)),
+        np.ones((n, 5)),
+        -np.ones((n, 1), int),
     )
     dynamic = rng.normal(size=(n, 5, len(PACKETS.metadata.dynamic))).astype(np.float32)
     static = rng.normal(size=(n, len(PACKETS.metadata.static))).astype(np.float32)
