@@ -79,7 +79,7 @@ def variable_stars(rng: np.random.Generator, plan: Schedule, sky_name: str) -> P
     amplitude = median * np.exp(amplitude_scatter * rng.standard_normal(n))
     models = (_rr_lyrae, _eclipsing, _contact, _long_period, _pulsating, _rotating, _young, _nova_like, _dwarf_nova)
     change = np.zeros(seen.jd.shape)
-    for index, model in enumerate(models):
+    for index, (model, _) in enumerate(zip(models, KINDS, strict=True)):
         rows = np.flatnonzero(kind == index)
         if len(rows):
             change[rows] = amplitude[rows, None] * model(rng, seen.jd[rows])

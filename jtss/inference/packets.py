@@ -188,7 +188,7 @@ def _answers(model: Model, sequences: Sequences, part: Part) -> Answers:
         n_detections=((kind != NO_ROW) & (kind != LIMIT)).sum(axis=1),
         n_limits=(kind == LIMIT).sum(axis=1),
         n_stamps=n_stamps,
-        missing=_missing(config, part.read, n_stamps > 0),
+        missing=_missing(config, part.read, (rows.stamp_at[:, 0] != NO_STAMP) & bool(config.stamp.channels)),
         confidence=classes.max(axis=1),
         outlier=_outlier(model, part.hidden),
     )

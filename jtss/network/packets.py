@@ -9,7 +9,7 @@ from jtss.config.settings import Config
 from jtss.network.inputs import Examples, assemble, counts_of, examples, labels_of, source_crops, subclasses_of
 from jtss.network.parts import NO_ROW, Rows
 from jtss.scaling import centre_crop
-from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, Sequences
+from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, ZTF_MISSING, Sequences
 
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 LEAST_ROWS = 16  # that are read of a packet, most of them none where it is short
@@ -20,7 +20,7 @@ MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
 class Watched(NamedTuple):
-    """How a survey has watched the places of K alerts.
+    """How a survey has watched the places of K alerts, and which of its stamps are shown.
 
     Attributes:
         days: [K] for how long when the alert comes; infinite: as it came.
@@ -62,11 +62,11 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
 
 
 def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, watched: Watched) -> Examples:
-    """A packet for each alert of each object, of its latest `config.packet.rows` rows, with one stamp.
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows, with the stamp that is `shown`.
 
     Args:
         since_jd: [K] rows before it are left out.
-        watched: where the place was, all detections but the alert are left out of those that are `lone`.
+        watched: all detections but the alert are left out of those that are `lone`.
     """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
@@ -185,10 +185,12 @@ def _change(metadata: np.ndarray) -> np.ndarray:
     """
     values = (metadata[..., schema.METADATA_NAMES.index(name)] for name in ("magpsf", "isdiffpos", "distnr", "magnr"))
     magpsf, is_positive, distance, reference = values
-    of_source = np.where(distance < SAME_SOURCE_ARCSEC, reference, TOO_FAINT_MAG)
-    added = (2 * is_positive - 1) * 10 ** (0.4 * (of_source - magpsf))
-    change = 2.5 * np.log10(np.maximum(1 + added, LEAST_LEFT))
-    return np.where(np.isnan(distance) | np.isnan(reference), np.nan, change).astype(np.float32)
+    is_there = (distance < SAME_SOURCE_ARCSEC) & (distance != ZTF_MISSING)  # -999: no source within reach
+    unknown = np.isnan(distance) | np.isnan(reference) | (is_there & (reference == ZTF_MISSING))
+    exponent = 0.4 * (np.where(is_there, reference, TOO_FAINT_MAG) - magpsf)
+    with np.errstate(over="ignore"):  # where magpsf is no magnitude
+        change = 2.5 * np.log10(np.maximum(1 + (2 * is_positive - 1) * 10**exponent, LEAST_LEFT))
+    return np.where(unknown | ~np.isfinite(change), np.nan, change).astype(np.float32)
 
 
 def _detected_again(sequences: Sequences, row: np.ndarray) -> np.ndarray:

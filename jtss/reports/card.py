@@ -64,8 +64,8 @@ BY_COUNTERS_ABOVE = (
     " Results, above, say how well it does then."
 )
 BOGUS_ONCE = (
-    "Bogus that is detected again at its place is rare and was kept out of the training: of the pasts of bogus it knows"
-    " those alone that are told beside a single alert."
+    "Bogus that is detected again at its place is rare, and half of it was kept out of the training: of the pasts of"
+    " bogus it knows few."
 )
 HISTORY = {"ndethist", "non_detections", "log_ndethist", "log_non_detections"}
 NOT_WHY = (
@@ -276,7 +276,7 @@ def _kind(config: Config) -> str:
 
 def _of_subclasses(trained: TrainedModel) -> str:
     subclasses = trained.config.subclasses
-    return f" Within a class it tells apart: {', '.join(subclasses)}. How well has not been measured." * bool(
+    return f" Within a class it tells apart: {', '.join(subclasses)}. How well was measured on no real alert." * bool(
         subclasses
     )
 
@@ -293,7 +293,9 @@ def _inputs(config: Config) -> list[str]:
     if of_packets:
         lines.append(
             "- Rows: every detection and upper limit that the packet tells, with its filter, its time since the row"
-            " before and since the first; an answer depends on no later row."
+            " before and since the first, by how much it is brighter than the reference image, how often it was fainter"
+            " so far and how much that scattered; an answer depends on no later row. Where packets of earlier alerts"
+            f" are given, too, the latest {config.packet.stamps} stamps."
         )
     if config.metadata.dynamic:
         what = "row, as far as a packet tells it" if of_packets else "alert"

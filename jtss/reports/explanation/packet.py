@@ -34,7 +34,7 @@ class ExplainedPacket(NamedTuple):
 
     Attributes:
         alert: the alert that is explained, as an object of one row.
-        stamps: [P, S, S, C]; as the model reads them, the alert's own first.
+        stamps: [P, S, S, C]; as the model reads them, the latest first.
         stamp_rows: [P]; of which entry of the document's rows each is.
         occlusion: of these; None for a model without images, or an alert without a stamp.
     """

@@ -35,7 +35,8 @@ AGAINST = (
 BY_DAYS = (
     "The answer after the last row (a detection or an upper limit) of each span of time since the first detection that"
     " the object's latest packet tells. Each span has other objects, those with a row in it: the difference is to the"
-    " answers after the first detection of the same objects. Earlier detections are told without stamps."
+    " answers after the first detection of the same objects. Earlier alerts have their"
+    " stamps where the model reads several."
 )
 STABILITY = (
     "The answers after each row of the object's latest packet, from its first detection on. Flips: how often the most"

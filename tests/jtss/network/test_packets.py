@@ -146,14 +146,15 @@ def test_a_model_without_images_reads_no_pixels():
 
 def test_a_change_is_that_of_the_light_at_the_place():
     """Of a source of magnitude 18 by a tenth up and down, of a new one from nothing, and what is not known."""
-    values = {name: np.full(6, np.nan, np.float32) for name in schema.METADATA_NAMES}
-    values["magpsf"] = np.array([20.5, 20.5, 19.0, 17.0, 20.5, 20.5], np.float32)
-    values["isdiffpos"] = np.array([1, 0, 1, 0, 1, np.nan], np.float32)
-    values["distnr"] = np.array([0.2, 0.2, 4.0, 0.2, np.nan, 0.2], np.float32)
-    values["magnr"] = np.array([18, 18, 20, 18, 18, 18], np.float32)
+    values = {name: np.full(9, np.nan, np.float32) for name in schema.METADATA_NAMES}
+    values["magpsf"] = np.array([20.5, 20.5, 19.0, 17.0, 20.5, 20.5, 19.0, 19.0, -999], np.float32)
+    values["isdiffpos"] = np.array([1, 0, 1, 0, 1, np.nan, 1, 1, 1], np.float32)
+    values["distnr"] = np.array([0.2, 0.2, 4.0, 0.2, np.nan, 0.2, -999, 0.2, 0.2], np.float32)
+    values["magnr"] = np.array([18, 18, 20, 18, 18, 18, -999, -999, 18], np.float32)
     change = packets._change(np.stack([*values.values()], axis=-1))
     new = 2.5 * np.log10(1 + 10 ** (0.4 * (packets.TOO_FAINT_MAG - 19)))
-    expected = [2.5 * np.log10(1.1), 2.5 * np.log10(0.9), new, 2.5 * np.log10(packets.LEAST_LEFT), np.nan, np.nan]
+    faded, unknown = 2.5 * np.log10(packets.LEAST_LEFT), np.nan
+    expected = [2.5 * np.log10(1.1), 2.5 * np.log10(0.9), new, faded, unknown, unknown, new, unknown, unknown]
     np.testing.assert_allclose(change, expected, atol=1e-4)
 
 
