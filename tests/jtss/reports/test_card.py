@@ -52,7 +52,7 @@ def test_the_card_of_a_model_of_packets_says_that_it_reads_whole_packets(folder)
     assert "from a single alert" not in text
     assert ", recurrent (not in the paper" in text
     assert "Within a class it tells apart: SN Ia, other SN, RR Lyrae," in text
-    assert "How well has not been measured." in text
+    assert "How well was measured on no real alert." in text
     assert "an answer depends on no later row" in text
     assert "tells apart" not in made_card(folder)
 
