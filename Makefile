@@ -13,7 +13,7 @@ SETTINGS :=
 # What they read differs from TSC Table 3: counts, distances and chinr as logarithms, the nearest source of the reference
 # image, of the place only what classes depend on, and whether each group of values is there. First-alert models also
 # read rb, as the original stamp classifier does, and their head is wider, with less dropout, than the paper's, which is
-# too small to learn from the metadata. A third of their examples are as young surveys send them.
+# too small to learn from the metadata. Three in ten of their examples are as young surveys send them.
 COUNTS := log_ndethist,log_ncovhist,log_non_detections
 SEEN := isdiffpos,magpsf,sigmapsf,diffmaglim,classtar
 PLACE := sgscore1,log_distpsnr1,sgscore2,log_distpsnr2,sgscore3,log_distpsnr3,log_chinr,sharpnr,log_distnr,magnr,abs_gal_b,ecl_lat
