@@ -1,4 +1,4 @@
-"""From the data set that a model of packets learnt from to its `Reference`: what it makes of known alerts.
+"""From the data set that a model of packets learnt from to its `KnownAlerts`: what these look like to it.
 
 Of each object one alert is drawn, for those of one object are alike, and of each class equally many objects as far as
 there are so many, as a model that is trained on equally many learns them. Training objects say what is usual, those of
@@ -13,10 +13,9 @@ import numpy as np
 from jtss import dataset, schema
 from jtss.config.settings import Config
 from jtss.dataset import DataError, Outline
-from jtss.inference import predict
-from jtss.inference import reference as references
+from jtss.inference import known, predict
+from jtss.inference.known import Activations, KnownAlerts
 from jtss.inference.model import Model
-from jtss.inference.reference import Reference, Seen
 from jtss.network.inputs import labels_of, standardised
 from jtss.network.packets import of_alerts
 from jtss.schema import Sequences
@@ -41,7 +40,7 @@ class Drawn(NamedTuple):
     is_held_out: np.ndarray
 
 
-def reference(model: Model, path: Path) -> Reference:
+def known_alerts(model: Model, path: Path) -> KnownAlerts:
     """What a model of packets makes of alerts of the data set at `path`, which must be the one that it learnt from.
 
     Memory stays flat: the file is read once, some objects at a time.
@@ -55,17 +54,18 @@ def reference(model: Model, path: Path) -> Reference:
     for sequences in dataset.read(path):
         begin, end = np.searchsorted(drawn.objects, (first, first + sequences.n_objects))
         if begin < end:
-            parts += _seen(model, sequences, drawn.objects[begin:end] - first, drawn.which[begin:end])
+            parts += _activations(model, sequences, drawn.objects[begin:end] - first, drawn.which[begin:end])
         first += sequences.n_objects
     hidden, confidence = map(np.concatenate, zip(*parts, strict=True))
     of_training, of_held_out = (
-        Seen(hidden[mine], confidence[mine], drawn.label[mine]) for mine in (~drawn.is_held_out, drawn.is_held_out)
+        Activations(hidden[mine], confidence[mine], drawn.label[mine])
+        for mine in (~drawn.is_held_out, drawn.is_held_out)
     )
-    return references.fit(of_training, of_held_out, len(model.config.classes))
+    return known.fit(of_training, of_held_out, len(model.config.classes))
 
 
 def draw(path: Path, outline: Outline, config: Config) -> Drawn:
-    """Which alerts of a data set a reference is of; always the same of the same data.
+    """Which alerts of a data set `KnownAlerts` are of; always the same of the same data.
 
     Raises:
         DataError: a class has no object in one of the two splits; names the file.
@@ -83,7 +83,7 @@ def draw(path: Path, outline: Outline, config: Config) -> Drawn:
     return Drawn(objects, rng.integers(outline.n_alerts[objects]), label[objects], is_held_out)
 
 
-def _seen(
+def _activations(
     model: Model, sequences: Sequences, objects: np.ndarray, which: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Hidden layer [B, M, U] and largest class probability [B] of some alerts, a part at a time."""

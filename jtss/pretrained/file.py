@@ -2,7 +2,7 @@
 
 /0/params/…, /0/batch_stats/…   variables, float32, by their path in the tree of `jtss.network.network.init`
 /1/…                            of a second training, whose probabilities are averaged with the first one's, and so on
-/reference/…                    of a model of packets, the arrays of `jtss.inference.reference.Reference`
+/known/…                        of a model of packets, the arrays of `jtss.inference.known.KnownAlerts`
 attributes                      format_version, jtss_version, schema_version; and as JSON class_names, config,
                                 statistics, provenance, results; where one was fitted, temperature
 
@@ -25,16 +25,16 @@ from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.files import SUMS, file_fault, listed_sums
-from jtss.inference import reference as references
-from jtss.inference.reference import Reference
+from jtss.inference import known
+from jtss.inference.known import KnownAlerts
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.parts import Variables
 from jtss.version import __version__
 
 FORMAT_VERSION = 3
-READABLE_FORMATS = (2, FORMAT_VERSION)  # 2 has no reference
-REFERENCE = "reference"  # the group
+READABLE_FORMATS = (2, FORMAT_VERSION)  # 2 has no known alerts
+KNOWN = "known"  # the group
 SCHEMA_VERSIONS = (2, 3, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
 PROVENANCE = {
     "command": str,
@@ -66,7 +66,7 @@ class TrainedModel:
         results: scores on labelled objects, see `jtss.reports.export`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
-        reference: of a model of packets, what alerts that it knows look like to it; None: unknown.
+        known: of a model of packets, what alerts that it knows look like to it; None: unknown.
     """
 
     config: Config
@@ -76,7 +76,7 @@ class TrainedModel:
     results: list[dict]
     jtss_version: str = __version__
     temperature: float | None = None
-    reference: Reference | None = None
+    known: KnownAlerts | None = None
 
 
 def to_bytes(trained: TrainedModel) -> bytes:
@@ -101,7 +101,7 @@ def to_bytes(trained: TrainedModel) -> bytes:
         if trained.temperature is not None:
             file.attrs["temperature"] = json.dumps(trained.temperature, allow_nan=False)
         members = {name: np.asarray(leaf, np.float32) for name, leaf in _named(trained.members).items()}
-        for name, values in (members | _named_reference(trained.reference)).items():
+        for name, values in (members | _named_known(trained.known)).items():
             file.create_dataset(name, data=values, track_times=False)
     return buffer.getvalue()
 
@@ -139,7 +139,7 @@ def _checked(path: Path, file: h5py.File) -> TrainedModel:
     statistics = _attribute(path, file, "statistics", partial(_statistics, config))
     _attribute(path, file, "class_names", partial(_check_classes, config))
     provenance = _attribute(path, file, "provenance", partial(check_provenance, config.classes))
-    members, reference = _arrays(path, file, config, len(provenance["training"]))
+    members, known_alerts = _arrays(path, file, config, len(provenance["training"]))
     return TrainedModel(
         config,
         statistics,
@@ -148,7 +148,7 @@ def _checked(path: Path, file: h5py.File) -> TrainedModel:
         _attribute(path, file, "results", _results),
         str(file.attrs.get("jtss_version")),
         _attribute(path, file, "temperature", _temperature) if "temperature" in file.attrs else None,
-        reference,
+        known_alerts,
     )
 
 
@@ -217,26 +217,26 @@ def _check_classes(config: Config, names: list[str]) -> None:
 
 def _arrays(
     path: Path, file: h5py.File, config: Config, n_members: int
-) -> tuple[tuple[Variables, ...], Reference | None]:
-    """The members and, where there is one, the reference, once their arrays fit the configuration."""
+) -> tuple[tuple[Variables, ...], KnownAlerts | None]:
+    """The members and, where there are such, the known alerts, once their arrays fit the configuration."""
     if str(n_members - 1) not in file:  # looked at first: what is expected of many that are not there takes memory
         raise ModelError(f"{path}: {n_members - 1}: no such group, expected the arrays of {n_members} trainings")
     expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
     n_units = len(expected[0]["params"]["head"]["logits"]["kernel"])
-    has_reference = REFERENCE in file and config.packet.rows > 0
-    like = references.like(n_members, len(config.classes), n_units) if has_reference else None
-    _check_arrays(path, file, _named(expected) | _named_reference(like))
+    has_known = KNOWN in file and config.packet.rows > 0
+    like = known.like(n_members, len(config.classes), n_units) if has_known else None
+    _check_arrays(path, file, _named(expected) | _named_known(like))
     arrays = jax.device_put([file[name][()] for name in _named(expected)])  # at once: nothing is compiled for it
     members = jax.tree.unflatten(jax.tree.structure(expected), arrays)
-    return members, _reference(path, file) if has_reference else None
+    return members, _known_alerts(path, file) if has_known else None
 
 
-def _reference(path: Path, file: h5py.File) -> Reference:
-    found = Reference(*(file[REFERENCE][name][()] for name in Reference._fields))
+def _known_alerts(path: Path, file: h5py.File) -> KnownAlerts:
+    found = KnownAlerts(*(file[KNOWN][name][()] for name in KnownAlerts._fields))
     try:
-        references.check(found)
+        known.check(found)
     except ValueError as error:
-        raise ModelError(f"{path}: {REFERENCE}/{error}") from None
+        raise ModelError(f"{path}: {KNOWN}/{error}") from None
     return found
 
 
@@ -258,8 +258,8 @@ def _named(members: tuple) -> dict:
     return {jax.tree_util.keystr(keys, simple=True, separator="/"): leaf for keys, leaf in leaves}
 
 
-def _named_reference(reference: Reference | None) -> dict:
-    return {} if reference is None else {f"{REFERENCE}/{name}": array for name, array in reference._asdict().items()}
+def _named_known(alerts: KnownAlerts | None) -> dict:
+    return {} if alerts is None else {f"{KNOWN}/{name}": array for name, array in alerts._asdict().items()}
 
 
 FOLDER = Path(__file__).parent / "files"

@@ -12,8 +12,8 @@ from jtss import schema
 from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
+from jtss.inference.known import abstention
 from jtss.inference.model import reads, simulated_sky
-from jtss.inference.reference import abstention
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import ablations
@@ -413,19 +413,19 @@ def _fitted_to(trained: TrainedModel) -> str:
 
 
 def _unusual_and_uncertain(name: str, trained: TrainedModel) -> list[str]:
-    """A section on the outlier score and on abstention; none for a model without a reference."""
-    reference = trained.reference
-    if reference is None:
+    """A section on the outlier score and on abstention; none for a model without `KnownAlerts`."""
+    known = trained.known
+    if known is None:
         return []
     simulated = "simulated " * trained.provenance["training_data"]["survey"].endswith(SIMULATED)
-    levels = ", ".join(f"{abstention(reference, share).level:.4f} for {100 * share:g} %" for share in COVERAGES)
+    levels = ", ".join(f"{abstention(known, share).level:.4f} for {100 * share:g} %" for share in COVERAGES)
     outlier = (
-        f"The column `outlier` is the share of {reference.held_out.sum():,} held-out {simulated}alerts"
-        f" ({_by_class(reference.held_out, trained)}), one of each object, that look less unusual to the model. They"
+        f"The column `outlier` is the share of {known.held_out.sum():,} held-out {simulated}alerts"
+        f" ({_by_class(known.held_out, trained)}), one of each object, that look less unusual to the model. They"
         " are of the validation split of the training data. How unusual an alert looks is the Mahalanobis distance of"
         " the activations of the last hidden layer from the nearest class mean, with one covariance for all classes"
         " (Lee et al. 2018, arXiv:1807.03888); of several networks the squares are averaged. Means and covariance are"
-        f" of {reference.fitted.sum():,} training alerts ({_by_class(reference.fitted, trained)})."
+        f" of {known.fitted.sum():,} training alerts ({_by_class(known.fitted, trained)})."
     )
     coverage = (
         f"`jtss classify ALERTS -m {name} --coverage 0.9` notes from which alerts the model abstains: those whose"

@@ -12,9 +12,9 @@ from helpers.made_sequences import COLUMN, sequences, with_histories
 from jtss import schema, views
 from jtss.config import named
 from jtss.config.settings import override
-from jtss.inference import packets, predict, reference
+from jtss.inference import known, packets, predict
+from jtss.inference.known import Activations
 from jtss.inference.model import Member
-from jtss.inference.reference import Seen
 from jtss.network import network
 from jtss.network.inputs import standardised
 from jtss.network.packets import of_alerts
@@ -140,11 +140,11 @@ def test_how_unusual_an_alert_is_comes_from_its_last_row(model):
     apply = jax.jit(partial(network.outputs, config, train=False))
     of_members = [np.asarray(apply(member.variables, batch)[0].hidden[:, -1]) for member in both.members]
     hidden, label = np.stack(of_members, axis=1), np.arange(10) % 5
-    known = Seen(hidden, np.linspace(0.2, 0.9, 10), label)
-    fitted = reference.fit(known, known, 5)
-    found = packets.answers(replace(both, reference=fitted), MADE, np.sqrt)
+    made = Activations(hidden, np.linspace(0.2, 0.9, 10), label)
+    fitted = known.fit(made, made, 5)
+    found = packets.answers(replace(both, known=fitted), MADE, np.sqrt)
     assert np.isnan(plain.outlier).all()
-    np.testing.assert_allclose(found.outlier, reference.outlier_scores(fitted, hidden), atol=0.01)
+    np.testing.assert_allclose(found.outlier, known.outlier_scores(fitted, hidden), atol=0.01)
     assert len(np.unique(found.outlier.round(2))) >= 5
     np.testing.assert_array_equal(found.confidence, plain.probabilities.max(axis=1))
 

@@ -32,8 +32,8 @@ def test_data_that_have_moved_are_named(folder, capsys):
     assert "(a test): name it by --data F.h5" in said
     assert not (folder / "files").exists()
     assert jtss(*words, "--data", where) == 0
-    reference = file.load(NAME, folder / "files").reference
-    assert (reference.fitted.sum(), reference.held_out.sum()) == (30, 30)
+    known = file.load(NAME, folder / "files").known
+    assert (known.fitted.sum(), known.held_out.sum()) == (30, 30)
     card = (folder / "files" / f"{NAME}.md").read_text()
     for text in (
         "## Unusual and uncertain alerts",

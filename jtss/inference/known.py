@@ -20,7 +20,7 @@ SHARES = np.linspace(0, 1, N_QUANTILES)  # of alerts below each quantile
 RIDGE = 1e-3
 
 
-class Reference(NamedTuple):
+class KnownAlerts(NamedTuple):
     """Known alerts as the M members of a model see them, with L classes and U units of the last hidden layer.
 
     Attributes:
@@ -40,8 +40,8 @@ class Reference(NamedTuple):
     held_out: np.ndarray
 
 
-class Seen(NamedTuple):
-    """B alerts of known classes as a model sees them.
+class Activations(NamedTuple):
+    """What the M members of a model make of B alerts whose classes are known.
 
     Attributes:
         hidden: [B, M, U]; activations of the last hidden layer of each member.
@@ -54,13 +54,13 @@ class Seen(NamedTuple):
     label: np.ndarray
 
 
-def fit(training: Seen, held_out: Seen, n_classes: int) -> Reference:
-    """The reference of training alerts, and of others that the model has not learnt from."""
+def fit(training: Activations, held_out: Activations, n_classes: int) -> KnownAlerts:
+    """What training alerts look like to a model, and others that it has not learnt from."""
     members = [_fit_member(hidden, training.label, n_classes) for hidden in np.moveaxis(training.hidden, 1, 0)]
     means, whitening = (np.stack(parts).astype(np.float32) for parts in zip(*members, strict=True))
     none = np.zeros(N_QUANTILES)
-    counts = (np.bincount(seen.label, minlength=n_classes).astype(np.int64) for seen in (training, held_out))
-    fitted = Reference(means, whitening, none, none, *counts)
+    counts = (np.bincount(each.label, minlength=n_classes).astype(np.int64) for each in (training, held_out))
+    fitted = KnownAlerts(means, whitening, none, none, *counts)
     return fitted._replace(
         distances=np.quantile(distances(fitted, held_out.hidden), SHARES),
         confidences=np.quantile(held_out.confidence.astype(np.float64), SHARES),
@@ -77,9 +77,9 @@ def _fit_member(hidden: np.ndarray, label: np.ndarray, n_classes: int) -> tuple[
     return means, np.linalg.inv(np.linalg.cholesky(covariance + ridge * np.eye(len(covariance))))
 
 
-def distances(reference: Reference, hidden: np.ndarray) -> np.ndarray:
+def distances(known: KnownAlerts, hidden: np.ndarray) -> np.ndarray:
     """[B] float64: the root of the members' mean square of the smallest Mahalanobis distance, of [B, M, U]."""
-    each = zip(reference.means, reference.whitening, np.moveaxis(hidden, 1, 0), strict=True)
+    each = zip(known.means, known.whitening, np.moveaxis(hidden, 1, 0), strict=True)
     return np.sqrt(np.mean([_nearest_squared(*member) for member in each], axis=0))
 
 
@@ -89,9 +89,9 @@ def _nearest_squared(means: np.ndarray, whitening: np.ndarray, hidden: np.ndarra
     return np.square(away @ whitening.astype(np.float64).T).sum(axis=-1).min(axis=1)
 
 
-def outlier_scores(reference: Reference, hidden: np.ndarray) -> np.ndarray:
+def outlier_scores(known: KnownAlerts, hidden: np.ndarray) -> np.ndarray:
     """[B] float32 from 0 to 1: the share of held-out alerts that are less unusual than [B, M, U]."""
-    return np.interp(distances(reference, hidden), reference.distances, SHARES).astype(np.float32)
+    return np.interp(distances(known, hidden), known.distances, SHARES).astype(np.float32)
 
 
 class Abstention(NamedTuple):
@@ -118,13 +118,13 @@ class Abstention(NamedTuple):
         return f"abstains: the model's largest probability is {own}, below {level}, the level {self.name}"
 
 
-def abstention(reference: Reference, coverage: float) -> Abstention:
+def abstention(known: KnownAlerts, coverage: float) -> Abstention:
     """When to abstain, so that a share `coverage` of held-out alerts, above 0 and at most 1, is answered."""
-    return Abstention(coverage, float(np.interp(1 - coverage, SHARES, reference.confidences)))
+    return Abstention(coverage, float(np.interp(1 - coverage, SHARES, known.confidences)))
 
 
-def like(n_members: int, n_classes: int, n_units: int) -> Reference:
-    """A reference of the right shapes and types, which takes no memory."""
+def like(n_members: int, n_classes: int, n_units: int) -> KnownAlerts:
+    """Known alerts of the right shapes and types, which takes no memory."""
     shapes = {
         "means": (np.float32, (n_members, n_classes, n_units)),
         "whitening": (np.float32, (n_members, n_units, n_units)),
@@ -133,19 +133,19 @@ def like(n_members: int, n_classes: int, n_units: int) -> Reference:
         "fitted": (np.int64, (n_classes,)),
         "held_out": (np.int64, (n_classes,)),
     }
-    return Reference(**{name: np.broadcast_to(kind(0), shape) for name, (kind, shape) in shapes.items()})
+    return KnownAlerts(**{name: np.broadcast_to(kind(0), shape) for name, (kind, shape) in shapes.items()})
 
 
-def check(reference: Reference) -> None:
-    """Raise ValueError, naming the array, where a reference of the right shapes holds what none can."""
-    for name, values in reference._asdict().items():
+def check(known: KnownAlerts) -> None:
+    """Raise ValueError, naming the array, where known alerts of the right shapes hold what none can."""
+    for name, values in known._asdict().items():
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: {values[~np.isfinite(values)][0]}, expected numbers")
     for name, most in (("distances", np.inf), ("confidences", 1.0)):
-        values = getattr(reference, name)
+        values = getattr(known, name)
         if np.any(np.diff(values) < 0) or not 0 <= values[0] <= values[-1] <= most:
             raise ValueError(f"{name}: expected quantiles, which do not fall, from 0 to {most:g} at the most")
     for name in ("fitted", "held_out"):
-        least = getattr(reference, name).min()
+        least = getattr(known, name).min()
         if least < 1:
             raise ValueError(f"{name}: {least}, expected one alert of each class at the least")
