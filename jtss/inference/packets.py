@@ -108,11 +108,6 @@ def every_alert(sequences: Sequences) -> Chosen:
     return Chosen(objects, np.arange(len(objects)) - np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts))
 
 
-def latest_alerts(sequences: Sequences) -> Chosen:
-    """The latest alert of each object."""
-    return Chosen(np.arange(sequences.n_objects), sequences.n_alerts - 1)
-
-
 def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None) -> Answers:
     """The answer to alerts of N objects.
 
@@ -137,11 +132,9 @@ def followed(
     return _joined(Answers, said, adjust), _joined(Trajectories, along, adjust)
 
 
-def trajectories(
-    model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None
-) -> Trajectories:
-    """The answers after every row of the packet of every chosen alert; arguments as `answers` has them."""
-    parts = [_trajectories(sequences, part) for part in _in_parts(model, sequences, chosen)]
+def trajectories(model: Model, sequences: Sequences, adjust: Adjust = np.asarray) -> Trajectories:
+    """The answers after every row of the packet of every alert; arguments as `answers` has them."""
+    parts = [_trajectories(sequences, part) for part in _in_parts(model, sequences, None)]
     return _joined(Trajectories, parts, adjust)
 
 

@@ -9,7 +9,7 @@ from jtss import schema
 from jtss.config.settings import Config
 from jtss.inference import packets
 from jtss.inference.model import Model
-from jtss.inference.packets import Answers, Chosen
+from jtss.inference.packets import Answers, Chosen, Trajectories
 from jtss.metrics import trajectories
 from jtss.metrics.trajectories import NO_ANSWER
 from jtss.schema import MAX_DETECTIONS, NO_SUBCLASS, SUBCLASSES, Sequences
@@ -45,13 +45,13 @@ Follow = Callable[[Sequences], Followed]
 
 def follow(model: Model, sequences: Sequences) -> Followed:
     """Follow N objects of classes that a model of packets knows."""
-    answered = packets.answers(model, sequences, chosen=_first_and_latest(sequences))
+    answered, rows = packets.followed(model, sequences, chosen=_first_and_latest(sequences))
     is_latest = answered.which == sequences.n_alerts[answered.object] - 1
     label = np.array([model.config.classes.index(schema.CLASS_NAMES[i]) for i in sequences.label])
     said = _subclass_given(answered, label)
     return Followed(
         _at_alert(answered, sequences.n_objects),
-        *_along_latest(model, sequences, (answered.n_detections + answered.n_limits)[is_latest]),
+        *_along(answered, rows, is_latest, sequences.n_objects),
         _known(sequences.subclass, model.config),
         said[answered.which == 0],
         said[is_latest],
@@ -77,11 +77,17 @@ def _at_alert(answered: Answers, n_objects: int) -> np.ndarray:
     return at_alert
 
 
-def _along_latest(model: Model, sequences: Sequences, n_rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """`by_days`, `new_rows`, `flips` and `path` of the latest packets, which tell `n_rows` [N] rows."""
-    rows = packets.trajectories(model, sequences, chosen=packets.latest_alerts(sequences))
-    n_objects = sequences.n_objects
-    packet, answered = np.repeat(np.arange(n_objects), n_rows), np.isfinite(rows.probabilities).all(axis=1)
+def _along(answers: Answers, rows: Trajectories, is_latest: np.ndarray, n_objects: int) -> tuple[np.ndarray, ...]:
+    """`by_days`, `new_rows`, `flips` and `path`, by those of K packets that are the latest of their N objects.
+
+    Args:
+        answers: to the packets, whose objects ascend. rows: their trajectories.
+        is_latest: [K] bool, True for one packet of each object. n_objects: N.
+    """
+    of_answer = np.repeat(np.arange(len(is_latest)), answers.n_detections + answers.n_limits)
+    mine = is_latest[of_answer]
+    packet, rows = answers.object[of_answer[mine]], Trajectories(*(column[mine] for column in rows))
+    answered = np.isfinite(rows.probabilities).all(axis=1)
     days = trajectories.days_since_first(rows.jd, answered, packet, n_objects)
     last = trajectories.last_by_days(days, packet, n_objects)
     by_days = np.where(last == NO_ANSWER, NO_ANSWER, rows.probabilities.argmax(axis=1)[last])

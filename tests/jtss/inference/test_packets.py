@@ -172,10 +172,9 @@ def test_there_is_nothing_to_tell_of_no_packets():
 def test_chosen_alerts_are_answered_as_among_all(model):
     chosen = packets.Chosen(np.array([3, 0, 2]), np.array([3, 1, 0]))
     every, found = packets.answers(model, MADE), packets.answers(model, MADE, chosen=chosen)
-    rows = [9, 1, 4]
-    np.testing.assert_array_equal(found.candid, every.candid[rows])
-    np.testing.assert_allclose(found.probabilities, every.probabilities[rows], rtol=1e-5)
-    latest = packets.trajectories(model, MADE, chosen=packets.latest_alerts(MADE))
-    ends = np.flatnonzero(latest.kind == ALERT)
-    np.testing.assert_array_equal(latest.candid[ends], every.candid[[2, 3, 5, 9]])
-    np.testing.assert_allclose(latest.probabilities[ends], every.probabilities[[2, 3, 5, 9]], rtol=1e-5)
+    np.testing.assert_array_equal(found.candid, every.candid[[9, 1, 4]])
+    np.testing.assert_allclose(found.probabilities, every.probabilities[[9, 1, 4]], rtol=1e-5)
+    _, rows = packets.followed(model, MADE, chosen=chosen)
+    ends = np.flatnonzero(rows.kind == ALERT)
+    np.testing.assert_array_equal(rows.candid[ends], found.candid)
+    np.testing.assert_array_equal(rows.probabilities[ends], found.probabilities)

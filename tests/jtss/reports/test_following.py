@@ -8,7 +8,7 @@ import pytest
 
 from helpers.made_explained import run_of_packets
 from helpers.made_sequences import sequences, with_histories
-from jtss.inference import packets
+from jtss.inference import packets, predict
 from jtss.metrics.trajectories import DAYS_NAMES
 from jtss.reports import following
 from jtss.schema import ALERT, CLASS_NAMES, SUBCLASSES, take
@@ -88,15 +88,28 @@ def test_batches_change_nothing(model, followed):
 
 def test_the_first_and_the_latest_subclass_are_not_taken_for_each_other(model, monkeypatch):
     """Of every SN it says SN Ia at the first alert, and another SN at the later ones; object 1 has no later one."""
-    answers, column = packets.answers, model.config.classes.index("SN")
+    follow, column = packets.followed, model.config.classes.index("SN")
 
     def changing(*given, **chosen):
-        answered = answers(*given, **chosen)
+        answered, rows = follow(*given, **chosen)
         answered.subclass[:, column] = np.where(answered.which == 0, "SN Ia", "other SN")
-        return answered
+        return answered, rows
 
-    monkeypatch.setattr(packets, "answers", changing)
+    monkeypatch.setattr(packets, "followed", changing)
     found = following.follow(model, MADE)
     first, other = SUBCLASSES.index("SN Ia"), SUBCLASSES.index("other SN")
     assert found.subclass_first[[1, 3]].tolist() == [first, first]
     assert found.subclass_latest[[1, 3]].tolist() == [first, other]
+
+
+def test_each_packet_is_asked_once(model, monkeypatch):
+    """The first five and the latest of each object, and no packet twice for its answer and for its trajectory."""
+    asked, with_hidden = [], predict.with_hidden
+
+    def counting(model, batch):
+        asked.append(len(batch.static))
+        return with_hidden(model, batch)
+
+    monkeypatch.setattr(predict, "with_hidden", counting)
+    following.follow(model, MADE)
+    assert sum(asked) == sum(min(count, 6) for count in COUNTS)
