@@ -127,9 +127,8 @@ def evaluate(
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
-    predictions = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
-    counts, errors, sample, longest, screened = Counter(), [], None, 0, []
-    known, held_out, kept, followed = [], [], _Kept(keep), []
+    counts, longest, screened, held_out = Counter(), 0, [], []
+    gathered = _Gathered(predict, classes, n_detections, keep, follow)
     for whole in batches:
         longest = max(longest, int(whole.n_alerts.max()))
         what = fate(whole, classes, n_detections, split)
@@ -139,31 +138,55 @@ def evaluate(
         if split not in (VALIDATION, ALL_SPLITS):
             held_out.append(_predictions(predict, whole, fate(whole, classes, n_detections, VALIDATION), classes))
         chosen = np.flatnonzero(what == EVALUATED)
-        if not chosen.size:
-            continue
-        part = take(whole, chosen)
-        label, probabilities = _labels(part, classes), _probabilities(predict, part)
-        predictions.append((part.object_id, label, probabilities))
-        known.append(properties.properties(part, n_detections))
-        errors = _worst(errors, part, label, probabilities, classes, n_detections)
-        sample = _for_timing(part) if sample is None else sample
-        kept.add(part)
-        if follow is not None:
-            followed.append(follow(part))
-    columns = map(np.concatenate, zip(*predictions, strict=True))
+        if chosen.size:
+            gathered.add(take(whole, chosen))
+    object_id, label, probabilities = map(np.concatenate, zip(*gathered.predictions, strict=True))
     return Evaluation(
         classes,
-        *columns,
-        dict(counts),
-        errors,
-        sample,
-        longest,
-        screening.join(screened),
-        properties.join(known),
-        _join(held_out),
-        kept.sequences(),
-        following.join(followed),
+        object_id,
+        label,
+        probabilities,
+        counts=dict(counts),
+        errors=gathered.errors,
+        sample=gathered.sample,
+        longest=longest,
+        screened=screening.join(screened),
+        properties=properties.join(gathered.properties),
+        validation=_join(held_out),
+        kept=gathered.kept.sequences(),
+        followed=following.join(gathered.followed),
     )
+
+
+class _Gathered:
+    """What is said of the objects evaluated, batch by batch; arguments as `evaluate` has them.
+
+    Attributes:
+        predictions: of each batch names, true classes and probabilities, after those of no object.
+        properties, followed: of each batch. errors, sample: see `Evaluation`. kept: some of the objects.
+    """
+
+    def __init__(
+        self, predict: Predict, classes: tuple[str, ...], n_detections: int, keep: int, follow: Follow | None
+    ) -> None:
+        self._predict, self._classes, self._n_detections, self._follow = predict, classes, n_detections, follow
+        self.predictions = [(np.empty(0, object), np.empty(0, np.int64), np.empty((0, len(classes)), np.float32))]
+        self.properties: list[Properties] = []
+        self.errors: list[Portrait] = []
+        self.sample: Sequences | None = None
+        self.kept = _Kept(keep)
+        self.followed: list[Followed] = []
+
+    def add(self, part: Sequences) -> None:
+        """What is said of the objects of one more batch."""
+        label, probabilities = _labels(part, self._classes), _probabilities(self._predict, part)
+        self.predictions.append((part.object_id, label, probabilities))
+        self.properties.append(properties.properties(part, self._n_detections))
+        self.errors = _worst(self.errors, part, label, probabilities, self._classes, self._n_detections)
+        self.sample = _for_timing(part) if self.sample is None else self.sample
+        self.kept.add(part)
+        if self._follow is not None:
+            self.followed.append(self._follow(part))
 
 
 class _Kept:
