@@ -18,6 +18,7 @@ from jtss.metrics import priors
 from jtss.pretrained import load
 from jtss.reports import evaluation, following, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
+from jtss.reports.report import Further
 from jtss.reports.sections import ablations, models, over_time, seeds, selective, subclasses
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
@@ -80,29 +81,16 @@ def assess(
     run, screener, others = load.load_model(path), request.screener, [*map(load.load_model, request.others)]
     balanced = run.config.training.class_balance != "natural"
     class_priors = priors.class_priors(request.priors, run.config.classes, balanced)
-    selective.check_purity(request.purity)
-    if request.split not in (*SPLIT_NAMES, ALL_SPLITS):
-        raise InputError(f"split {request.split!r}, expected one of {', '.join((*SPLIT_NAMES, ALL_SPLITS))}")
-    data_path = request.data or training_data(run)
-    if not data_path.exists():
-        raise FileNotFoundError(
-            f"{data_path}: no such file; if the data set of {path} moved, say where by {option('data')}"
-        )
-    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
-    for one in (run, *others):
-        refuse_own_sky(one, data_path, described["made_by"])
+    _check(request)
+    data_path, described = _data(path, run, others, request)
     folder = out or _folder(run, described, request)
     files.require_writable(folder)
-    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *split_warnings(described)]
-    for other in others:
-        theirs = describe_data(data_path, dataset.attributes(data_path), request.split, other.provenance["data_hash"])
-        warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
     curve = learning_curve(run)  # read here: a damaged record must not show only after hours
     keep = ablations.MOST_OBJECTS if request.ablations else 0
     own = _contender(run, data_path, request, keep, follow=bool(run.config.packet.rows))
     contenders = [_contender(other, data_path, request) for other in others]
     evaluated = own.evaluation
-    warnings += class_warnings(evaluated)
+    warnings = [*_model_warnings(run, others, described), *class_warnings(evaluated)]
     comparison = models.scores(sorted([own, *contenders], key=lambda one: one.n_detections)) if others else None
     for warning in warnings:
         warn(warning)
@@ -118,13 +106,48 @@ def assess(
         screener=screener and describe_model(screener),
         class_priors=class_priors,
         purity=request.purity,
-        comparison=comparison,
-        ensemble=ensemble,
-        rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
-        in_time=evaluated.followed and over_time.scores(own, contenders),
-        of_subclasses=evaluated.followed and subclasses.scores(evaluated.followed),
+        further=Further(
+            comparison,
+            ensemble,
+            rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
+            in_time=evaluated.followed and over_time.scores(own, contenders),
+            of_subclasses=evaluated.followed and subclasses.scores(evaluated.followed),
+        ),
     )
     return document, report.write(folder, document, evaluated)
+
+
+def _check(request: Request) -> None:
+    """Raise ValueError where the purity is none, or there is no such split."""
+    selective.check_purity(request.purity)
+    if request.split not in (*SPLIT_NAMES, ALL_SPLITS):
+        raise InputError(f"split {request.split!r}, expected one of {', '.join((*SPLIT_NAMES, ALL_SPLITS))}")
+
+
+def _data(path: Path, run: Model, others: list[Model], request: Request) -> tuple[Path, dict]:
+    """The data set asked for, or that of the model at `path`, with what it is to that model.
+
+    Raises:
+        ValueError, FileNotFoundError: there is none, or `refuse_own_sky` refuses it.
+    """
+    data_path = request.data or training_data(run)
+    if not data_path.exists():
+        raise FileNotFoundError(
+            f"{data_path}: no such file; if the data set of {path} moved, say where by {option('data')}"
+        )
+    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
+    for one in (run, *others):
+        refuse_own_sky(one, data_path, described["made_by"])
+    return data_path, described
+
+
+def _model_warnings(run: Model, others: list[Model], data: dict) -> list[str]:
+    """Warnings of what the models were trained on, and of their states; `data` is described for `run`."""
+    warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *split_warnings(data)]
+    for other in others:
+        theirs = data | {"is_training_file": data["content_hash"] == other.provenance["data_hash"]}
+        warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
+    return warnings
 
 
 def assess_ensemble(

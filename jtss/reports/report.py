@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,6 +49,28 @@ NAMES = {
 CURVE = ("step", "train_loss", "validation_loss", "validation_accuracy")
 
 
+class Further(NamedTuple):
+    """Scores that not every report has, each as its section has it.
+
+    Attributes:
+        comparison: of several models, see `sections.models.scores`; None where there is only one.
+        ensemble: what the seeds of an ensemble say by themselves, see `sections.seeds.summarise`; None where that was
+            not asked.
+        rests_on: see `sections.ablations.scores`; None where that was not asked.
+        in_time: see `sections.over_time.scores`; None for a model of sequences, whose document has no such key.
+        of_subclasses: see `sections.subclasses.scores`; None where no subclass is known.
+    """
+
+    comparison: dict | None = None
+    ensemble: dict | None = None
+    rests_on: dict | None = None
+    in_time: dict | None = None
+    of_subclasses: dict | None = None
+
+
+NOTHING_FURTHER = Further()
+
+
 def make_document(
     evaluation: Evaluation,
     *,
@@ -60,11 +83,7 @@ def make_document(
     screener: dict | None = None,
     class_priors: ClassPriors | None = None,
     purity: float = PURITY,
-    comparison: dict | None = None,
-    ensemble: dict | None = None,
-    rests_on: dict | None = None,
-    in_time: dict | None = None,
-    of_subclasses: dict | None = None,
+    further: Further = NOTHING_FURTHER,
 ) -> dict:
     """Everything that the report says, as plain values; undefined numbers are NaN.
 
@@ -79,12 +98,7 @@ def make_document(
         screener: the first-detection model that screened for bogus, described as `model`; None where none did.
         class_priors: None where not known.
         purity: to choose thresholds for.
-        comparison: scores of several models, see `sections.models.scores`; None where there is only one.
-        ensemble: what the seeds of an ensemble say by themselves, see `sections.seeds.summarise`; None where that was
-            not asked.
-        rests_on: see `sections.ablations.scores`; None where that was not asked.
-        in_time: see `sections.over_time.scores`; None for a model of sequences, whose document has no such key.
-        of_subclasses: see `sections.subclasses.scores`; None where no subclass is known.
+        further: what else was measured.
     """
     screened, proportions = evaluation.screened, class_priors and class_priors.proportions
     predictions = Predictions(evaluation.label, evaluation.probabilities)
@@ -99,10 +113,10 @@ def make_document(
         "bogus_screening": screened and screening.scores(evaluation, screened, screener),
         "sky": class_priors
         and priors.scores(predictions.probabilities, predictions.label, evaluation.classes, class_priors),
-        "by_detections": comparison,
-        "seeds": ensemble,
-        "ablations": rests_on,
-        **({"over_time": in_time, "subclasses": of_subclasses} if in_time else {}),
+        "by_detections": further.comparison,
+        "seeds": further.ensemble,
+        "ablations": further.rests_on,
+        **({"over_time": further.in_time, "subclasses": further.of_subclasses} if further.in_time else {}),
         "slices": slices.scores(evaluation, model["n_detections"]),
         "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
         "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),

@@ -79,8 +79,7 @@ def report_page():
         command="python evaluate.py --ckpt " + "x" * 200,
         warnings=["beware"],
         class_priors=priors.class_priors(None, CLASSES, True),
-        comparison=models.scores(contenders),
-        ensemble=seeds.summarise(dict.fromkeys(range(3), alone)),
+        further=report.Further(models.scores(contenders), seeds.summarise(dict.fromkeys(range(3), alone))),
     )
     return report.html(document, evaluated).replace("<details>", "<details open>")
 
