@@ -220,8 +220,8 @@ def outputs(
             of the first packets alone, where the others have none.
 
     Returns:
-        Logits [B, R, L + S], of L classes and S subclasses, and the hidden layer [B, R, U], whatever where there is no
-        row; and no batch statistics.
+        Logits [B, R, L + S] of L classes and, last, S subclasses, see `subclasses`, and the hidden layer [B, R, U],
+        whatever where there is no row; and no batch statistics.
     """
     params = variables["params"]
     encoder_key = dropout_keys = None

@@ -51,8 +51,7 @@ def apply(
     rotation_range_deg: jax.Array | None = None,
 ) -> tuple[jax.Array, dict]:
     """Logits of a batch and new batch statistics: of what `outputs` gives, all that training needs."""
-    drawn = {"key": key, "rotation_range_deg": rotation_range_deg}
-    output, batch_stats = outputs(config, variables, batch, train=train, **drawn)
+    output, batch_stats = outputs(config, variables, batch, train=train, key=key, rotation_range_deg=rotation_range_deg)
     return output.logits, batch_stats
 
 
@@ -77,12 +76,10 @@ def outputs(
 
     Returns:
         Logits [B, L] with the hidden layer [B, U] before them, and the new batch statistics (the old ones where not
-        `train`). Of packets [B, R, L + S] and [B, R, U], after each row; logits of S subclasses are last, see
-        `subclasses`.
+        `train`); of packets as `causal.outputs` has them.
     """
     if config.packet.rows:
-        drawn = {"key": key, "rotation_range_deg": rotation_range_deg}
-        return causal.outputs(config, variables, batch, train=train, **drawn)
+        return causal.outputs(config, variables, batch, train=train, key=key, rotation_range_deg=rotation_range_deg)
     params, batch_stats = variables["params"], dict(variables["batch_stats"])
     encoder_key = head_keys = None
     if train:
