@@ -20,38 +20,40 @@ MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
 
 class Watched(NamedTuple):
-    """How a survey has watched the places of K alerts, and which of its stamps are shown.
+    """How a survey has watched the places of K alerts.
 
     Attributes:
         days: [K] for how long when the alert comes; infinite: as it came.
         lone: [K] bool; whether nothing was detected before the alert.
-        shown: [K] int64; whose stamp is shown: that of the alert (0), of the alert before (1) and so on, where the
-            packet tells so many, and its own where not.
     """
 
     days: np.ndarray
     lone: np.ndarray
-    shown: np.ndarray
 
 
 def as_it_came(n_alerts: int) -> Watched:
     """K alerts as they came."""
-    return Watched(np.full(n_alerts, np.inf), np.zeros(n_alerts, bool), np.zeros(n_alerts, np.int64))
+    return Watched(np.full(n_alerts, np.inf), np.zeros(n_alerts, bool))
 
 
-def to_train(sequences: Sequences, config: Config, watched: Watched | None = None) -> Examples:
+def to_train(
+    sequences: Sequences, config: Config, watched: Watched | None = None, shown: np.ndarray | None = None
+) -> Examples:
     """What a model of any configuration learns from: the first n alerts of each object, or every packet.
 
     Args:
         sequences: N objects with K alerts.
         config: what reads them.
         watched: how a survey has watched their places, of a sequence that of its first alert; None: as they came.
+        shown: [K] int64; whose stamp a packet shows: that of its alert (0), of the alert before (1) and so on, where
+            it tells so many, and its own where not; None: its own. A sequence shows them all.
     """
     n_alerts = sequences.n_alerts
     watched = watched or as_it_came(n_alerts.sum())
     since_jd = sequences.jd[sequences.kind == ALERT] - watched.days
     if config.packet.rows:
-        return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched)
+        shown = np.zeros(len(since_jd), np.int64) if shown is None else shown
+        return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone, shown)
     first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
     return examples(views.recounted(sequences, since_jd[first], watched.lone[first]), config)
 
@@ -61,12 +63,13 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
     return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
 
 
-def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, watched: Watched) -> Examples:
-    """A packet for each alert of each object, of its latest `config.packet.rows` rows, with the stamp that is `shown`.
+def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.ndarray, shown: np.ndarray) -> Examples:
+    """A packet for each alert of each object, of its latest `config.packet.rows` rows.
 
     Args:
         since_jd: [K] rows before it are left out.
-        watched: all detections but the alert are left out of those that are `lone`.
+        lone: [K] bool; of these all detections but the alert are left out.
+        shown: [K] int64; as `to_train` has it.
     """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
@@ -74,8 +77,8 @@ def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, watched: 
     rows = _rows(sequences, objects, which, config.packet.rows)
     told = rows.at[:, :-1]
     rows.there[:, :-1] &= sequences.jd[told] >= since_jd[:, None]
-    rows.there[:, :-1] &= ~watched.lone[:, None] | (sequences.kind[told] == LIMIT)
-    return _examples(sequences, objects, rows, config, _shown(sequences, rows, watched.shown[:, None]))
+    rows.there[:, :-1] &= ~lone[:, None] | (sequences.kind[told] == LIMIT)
+    return _examples(sequences, objects, rows, config, _shown(sequences, rows, shown[:, None]))
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:

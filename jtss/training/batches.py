@@ -17,8 +17,9 @@ from jtss.config.settings import Config
 from jtss.dataset import DataError, read
 from jtss.network import inputs, packets
 from jtss.network.inputs import Examples, Statistics, standardised
+from jtss.network.packets import Watched
 from jtss.network.parts import Batch
-from jtss.training import strata, young
+from jtss.training import earlier, strata, young
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
@@ -112,12 +113,10 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
     for sequences in read(path):
-        watched = young.watched(config, int(sequences.n_alerts.sum()), n_objects)
+        watched, shown = drawn(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
-        seen = packets.Watched(
-            np.where(of_training, watched.days, np.inf), watched.lone & of_training, watched.shown * of_training
-        )
-        batch = packets.to_train(sequences, config, seen)
+        watched = Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
+        batch = packets.to_train(sequences, config, watched, shown * of_training)
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
@@ -134,6 +133,16 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
                 f" (config {config.name} needs every one of {', '.join(config.classes)})"
             )
     return splits
+
+
+def drawn(config: Config, n_alerts: int, n_before: int) -> tuple[Watched, np.ndarray]:
+    """How K training alerts were watched, and whose stamp their packets show: one stream, in this order.
+
+    Args:
+        n_alerts: K. n_before: objects of the data set before these, so that no draw is that of other alerts.
+    """
+    rng = np.random.default_rng((n_before, n_alerts))
+    return young.watched(config, n_alerts, rng), earlier.stamps(config, n_alerts, rng)
 
 
 class ValidationChunks(NamedTuple):

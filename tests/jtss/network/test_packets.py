@@ -124,7 +124,7 @@ def test_the_stamps_of_earlier_alerts_are_beside_their_rows():
 
 def test_training_shows_the_stamp_that_is_asked_for_and_its_own_where_there_is_none():
     shown = np.arange(11) % 3
-    found = packets.to_train(MADE, CONFIG, packets.as_it_came(11)._replace(shown=shown))
+    found = packets.to_train(MADE, CONFIG, shown=shown)
     assert found.rows.stamp_at.shape == (11, 1)
     pairs = zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)
     earlier = 0
@@ -186,7 +186,7 @@ def test_a_young_survey_tells_what_it_has_seen():
     alert_jd = MADE.jd[MADE.kind == ALERT]
     days = np.array([0, 2, TOLD_DAYS, np.inf] * 3)[: len(alert_jd)]
     lone = np.arange(len(days)) % 3 == 2
-    found = packets.to_train(MADE, CONFIG, packets.Watched(days, lone, np.zeros(len(days), int)))
+    found = packets.to_train(MADE, CONFIG, packets.Watched(days, lone))
     as_they_came = packets.to_train(MADE, CONFIG)
     counter = CONFIG.metadata.dynamic.index("log_ncovhist")
     is_last = np.arange(6) == 5

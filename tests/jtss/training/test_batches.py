@@ -32,6 +32,25 @@ def test_validation_keeps_subclasses_with_their_objects():
     np.testing.assert_array_equal(examples.subclass.ravel()[:40], np.arange(40))
 
 
+SHOWN = override(named.get("any_gru"), ["packet.stamps=4", "training.young=0.3", "training.lone=0.2"])
+
+
+def test_what_is_drawn_for_training_alerts_stays():
+    """Another order of draws would make another training of the same seed."""
+    watched, shown = batches.drawn(SHOWN, 8, 2)
+    inf = np.inf
+    assert watched.days.tolist() == [30, inf, 0, 30, inf, 23.293960813163665, 13.636424021102433, 30]
+    assert np.flatnonzero(watched.lone).tolist() == [0, 7]
+    assert shown.tolist() == [0, 0, 2, 2, 0, 0, 0, 3]
+
+
+def test_the_same_is_drawn_for_the_same_alerts_and_other_for_the_next():
+    first, again, following = (batches.drawn(SHOWN, 50, n_before) for n_before in (0, 0, 50))
+    assert_equal_trees(first, again)
+    assert not np.array_equal(first[0].days, following[0].days)
+    assert not np.array_equal(first[1], following[1])
+
+
 def test_prepared_data_of_other_subclasses_are_others():
     whole = named.get("any_gru")
     assert batches.view(whole) != batches.view(override(whole, ["subclasses=blazar"]))
