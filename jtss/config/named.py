@@ -125,8 +125,8 @@ def _any(kind: str) -> Config:
         training=TrainingConfig(
             learning_rate=7e-4,
             decay="cosine",
-            batch_size=64,  # half of them without stamps, which cost most
-            iterations=6_000,
+            batch_size=64,  # five in eight of them without stamps, which cost most
+            iterations=5_000,
             patience=0,
             validate_every=500,
             class_balance="counts",
@@ -134,7 +134,7 @@ def _any(kind: str) -> Config:
             young=0.3,
             lone=0.1,
         ),
-        hide=HideConfig(**hidden, allwise=0.5, stamps=0.5, history=0.25, limits=0.25, older=0.15),
+        hide=HideConfig(**hidden, allwise=0.5, stamps=0.625, history=0.25, limits=0.25, older=0.15),
         packet=PacketConfig(rows=40, stamps=4),
         subclasses=schema.SUBCLASSES,
     )

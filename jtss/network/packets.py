@@ -45,14 +45,14 @@ def to_train(
         sequences: N objects with K alerts.
         config: what reads them.
         watched: how a survey has watched their places, of a sequence that of its first alert; None: as they came.
-        shown: [K] int64; whose stamp a packet shows: that of its alert (0), of the alert before (1) and so on, where
-            it tells so many, and its own where not; None: its own. A sequence shows them all.
+        shown: [K, P] int64; whose stamps a packet shows: that of its alert (0), of the alert before (1) and so on,
+            where it tells so many, and its own where not, each once; None: its own. A sequence shows them all.
     """
     n_alerts = sequences.n_alerts
     watched = watched or as_it_came(n_alerts.sum())
     since_jd = sequences.jd[sequences.kind == ALERT] - watched.days
     if config.packet.rows:
-        shown = np.zeros(len(since_jd), np.int64) if shown is None else shown
+        shown = np.zeros((len(since_jd), 1), np.int64) if shown is None else shown
         return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone, shown)
     first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
     return examples(views.recounted(sequences, since_jd[first], watched.lone[first]), config)
@@ -69,7 +69,7 @@ def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.
     Args:
         since_jd: [K] rows before it are left out.
         lone: [K] bool; of these all detections but the alert are left out.
-        shown: [K] int64; as `to_train` has it.
+        shown: [K, P] int64; as `to_train` has it.
     """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
@@ -78,7 +78,7 @@ def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.
     told = rows.at[:, :-1]
     rows.there[:, :-1] &= sequences.jd[told] >= since_jd[:, None]
     rows.there[:, :-1] &= ~lone[:, None] | (sequences.kind[told] == LIMIT)
-    return _examples(sequences, objects, rows, config, _shown(sequences, rows, shown[:, None]))
+    return _examples(sequences, objects, rows, config, _shown(sequences, rows, shown))
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
@@ -100,9 +100,7 @@ def of_alerts(sequences: Sequences, config: Config, objects: np.ndarray, which: 
     most = (rows.there & (sequences.kind[rows.at] == ALERT)).sum(axis=1).max(initial=1)
     n_stamps = min(_padded(int(most), 1), config.packet.stamps)
     every_one = np.broadcast_to(np.arange(n_stamps), (len(objects), n_stamps))
-    shown = _shown(sequences, rows, every_one)
-    shown[:, 1:][shown[:, 1:] == shown[:, :1]] = NO_STAMP  # where there are fewer, all the others are its own
-    return _examples(sequences, objects, rows, config, shown)
+    return _examples(sequences, objects, rows, config, _shown(sequences, rows, every_one))
 
 
 def _padded(n: int, least: int) -> int:
@@ -132,11 +130,16 @@ def _rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n_rows: 
 
 
 def _shown(sequences: Sequences, rows: _PacketRows, wanted: np.ndarray) -> np.ndarray:
-    """[B, P] int64: the places in packets of alerts, counted back from the packet's own as `wanted` [B, P] says."""
+    """[B, P] int64: the places in packets of alerts, counted back from the packet's own as `wanted` [B, P] says.
+
+    A packet that tells fewer has its own there; what is the same as the first is none, -1.
+    """
     is_alert = rows.there & (sequences.kind[rows.at] == ALERT)
     back = np.cumsum(is_alert[:, ::-1], axis=1)[:, ::-1] - 1
     found = is_alert[:, None] & (back[:, None] == wanted[:, :, None])
-    return np.where(found.any(axis=2), found.argmax(axis=2), rows.at.shape[1] - 1)
+    shown = np.where(found.any(axis=2), found.argmax(axis=2), rows.at.shape[1] - 1)
+    shown[:, 1:][shown[:, 1:] == shown[:, :1]] = NO_STAMP
+    return shown
 
 
 def _examples(

@@ -97,7 +97,8 @@ Source = Resident | Streamed
 def fits(n_objects: int, config: Config) -> bool:
     """Whether the stamps of so many training objects can be loaded, and fit on a device beside the training itself."""
     side, channels = config.stamp.source_side, len(config.stamp.channels)
-    size = n_objects * config.n_detections * side * side * channels * np.dtype(np.float16).itemsize
+    n_stamps = earlier.count(config) if config.packet.rows else config.n_detections
+    size = n_objects * n_stamps * side * side * channels * np.dtype(np.float16).itemsize
     size += n_objects * config.packet.rows * len(config.metadata.dynamic) * np.dtype(np.float32).itemsize
     return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
 
@@ -116,7 +117,7 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
         watched, shown = drawn(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
         watched = Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
-        batch = packets.to_train(sequences, config, watched, shown * of_training)
+        batch = packets.to_train(sequences, config, watched, shown * of_training[:, None])
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
@@ -136,7 +137,7 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
 
 
 def drawn(config: Config, n_alerts: int, n_before: int) -> tuple[Watched, np.ndarray]:
-    """How K training alerts were watched, and whose stamp their packets show: one stream, in this order.
+    """How K training alerts were watched, and whose stamps their packets show: one stream, in this order.
 
     Args:
         n_alerts: K. n_before: objects of the data set before these, so that no draw is that of other alerts.

@@ -122,21 +122,25 @@ def test_the_stamps_of_earlier_alerts_are_beside_their_rows():
     assert one.rows.stamp_at.tolist() == [[n_rows - 1]] * 4
 
 
-def test_training_shows_the_stamp_that_is_asked_for_and_its_own_where_there_is_none():
-    shown = np.arange(11) % 3
+def test_training_shows_the_stamps_that_are_asked_for_and_its_own_where_there_are_none():
+    shown = np.stack([np.arange(11) % 3, np.arange(11) % 2], axis=1)
     found = packets.to_train(MADE, CONFIG, shown=shown)
-    assert found.rows.stamp_at.shape == (11, 1)
+    assert found.rows.stamp_at.shape == (11, 2)
     pairs = zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)
-    earlier = 0
+    earlier = two = 0
     for i, (index, alert) in enumerate(pairs):
         told, rows = month_of(MADE, index, alert)[-6:], alerts_of(MADE, index, alert)
         rows = [row for row in rows if row in told]
-        row = rows[shown[i]] if shown[i] < len(rows) else rows[0]
-        earlier += row != rows[0]
-        assert found.rows.stamp_at[i, 0] == 6 - len(told) + told.index(row)
-        expected = source_crops(MADE.stamps[MADE.stamp_row[row]], CONFIG.stamp).astype(np.float16)
-        np.testing.assert_array_equal(found.stamps[i, 0], expected)
+        first, second = (rows[back] if back < len(rows) else rows[0] for back in shown[i])
+        earlier += first != rows[0]
+        two += first != second
+        places = [6 - len(told) + told.index(row) for row in (first, second)]
+        assert found.rows.stamp_at[i].tolist() == (places if first != second else [places[0], NO_STAMP])
+        for stamp, row in zip(found.stamps[i], (first, second), strict=True):
+            expected = source_crops(MADE.stamps[MADE.stamp_row[row]], CONFIG.stamp).astype(np.float16)
+            assert np.array_equal(stamp, expected) or first == second
     assert earlier >= 2
+    assert two >= 2
 
 
 def test_a_model_without_images_reads_no_pixels():

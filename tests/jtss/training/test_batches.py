@@ -41,7 +41,7 @@ def test_what_is_drawn_for_training_alerts_stays():
     inf = np.inf
     assert watched.days.tolist() == [30, inf, 0, 30, inf, 23.293960813163665, 13.636424021102433, 30]
     assert np.flatnonzero(watched.lone).tolist() == [0, 7]
-    assert shown.tolist() == [0, 0, 2, 2, 0, 0, 0, 3]
+    assert shown.tolist() == [[0, 1], [0, 1], [2, 2], [2, 2], [0, 3], [0, 0], [0, 0], [3, 3]]
 
 
 def test_the_same_is_drawn_for_the_same_alerts_and_other_for_the_next():
