@@ -19,7 +19,7 @@ from jtss.pretrained import load
 from jtss.reports import evaluation, following, report
 from jtss.reports.evaluation import ALL_SPLITS, Evaluation
 from jtss.reports.report import Further
-from jtss.reports.sections import ablations, models, over_time, seeds, selective, subclasses
+from jtss.reports.sections import ablations, models, over_time, seeds, selective, subclasses, unusual
 from jtss.reports.sections.models import Contender
 from jtss.reports.sections.selective import PURITY
 from jtss.runs import provenance
@@ -112,6 +112,7 @@ def assess(
             rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
             in_time=evaluated.followed and over_time.scores(own, contenders),
             of_subclasses=evaluated.followed and subclasses.scores(evaluated.followed),
+            found_unusual=run.known and evaluated.kept and unusual.scores(run, evaluated.kept, evaluated.unknown),
         ),
     )
     return document, report.write(folder, document, evaluated)

@@ -30,6 +30,7 @@ from jtss.reports.sections import (
     selective,
     slices,
     subclasses,
+    unusual,
 )
 from jtss.reports.sections.selective import PURITY
 from jtss.reports.stamps import portrait_picture
@@ -59,6 +60,7 @@ class Further(NamedTuple):
         rests_on: see `sections.ablations.scores`; None where that was not asked.
         in_time: see `sections.over_time.scores`; None for a model of sequences, whose document has no such key.
         of_subclasses: see `sections.subclasses.scores`; None where no subclass is known.
+        found_unusual: see `sections.unusual.scores`; None where that was not asked, or the model has no outlier score.
     """
 
     comparison: dict | None = None
@@ -66,6 +68,7 @@ class Further(NamedTuple):
     rests_on: dict | None = None
     in_time: dict | None = None
     of_subclasses: dict | None = None
+    found_unusual: dict | None = None
 
 
 NOTHING_FURTHER = Further()
@@ -117,6 +120,7 @@ def make_document(
         "seeds": further.ensemble,
         "ablations": further.rests_on,
         **({"over_time": further.in_time, "subclasses": further.of_subclasses} if further.in_time else {}),
+        **({"unusual": further.found_unusual} if further.found_unusual else {}),
         "slices": slices.scores(evaluation, model["n_detections"]),
         "selective": selective.scores(predictions, evaluation.validation, evaluation.classes, proportions, purity),
         "ranking": ranking.scores(predictions.probabilities, predictions.label, evaluation.classes, proportions),
@@ -173,6 +177,8 @@ def html(document: dict, evaluation: Evaluation) -> str:
         parts.append(over_time.section(document["over_time"]))
     if document.get("subclasses"):
         parts.append(subclasses.section(document["subclasses"]))
+    if document.get("unusual"):
+        parts.append(unusual.section(document["unusual"]))
     parts += [
         slices.section(document["slices"], evaluation.classes, document["model"]["n_detections"]),
         selective.section(document["selective"]),
@@ -310,4 +316,6 @@ def text(document: dict) -> str:
         lines += ["", screening.text(document["bogus_screening"]), ""]
     if document["ablations"]:
         lines += ["", ablations.text(document["ablations"]), ""]
+    if document.get("unusual"):
+        lines += ["", unusual.text(document["unusual"]), ""]
     return "\n".join([*lines, inference_text(document["inference"])])

@@ -1,7 +1,7 @@
 """Training packets that show the stamp of an earlier alert, beside their own or in its place.
 
-So a model that may be given several packets of an object knows stamps beside any of its rows. Two teach what more would,
-and are what costs.
+So a model that may be given several packets of an object knows stamps beside any of its rows. Two are enough to teach
+that, and stamps are what costs.
 """
 
 import numpy as np

@@ -216,7 +216,7 @@ ANY = named.get("any_gru")
         ("metadata.static=sgscore1,has_rb", "metadata.static=has_rb: of the alert"),
         ("metadata.dynamic=time_gap,magpsf", "metadata.dynamic=time_gap: packets have their times by themselves"),
         ("training.class_balance=natural", "training.class_balance=natural does not fit packet.rows=40"),
-        ("stamp.channels=", "hide.stamps=0.5: there is nothing to hide, the model reads no stamps"),
+        ("stamp.channels=", "hide.stamps=0.625: there is nothing to hide, the model reads no stamps"),
         ("n_detections=2", "n_detections=2 does not fit packet.rows=40"),
         ("temporal.layers=2", "temporal.layers=2 does not fit packet.rows=40"),
         ("temporal.units=0", "temporal.units=0 does not fit packet.rows=40"),

@@ -1,5 +1,6 @@
 """The export of a model of packets needs the data set that it was trained on, wherever that is now."""
 
+import json
 import re
 import shutil
 
@@ -60,3 +61,16 @@ def test_a_model_of_sequences_needs_none(tmp_path):
     assert "## Unusual" not in (folder / "again" / "tiny.md").read_text()
     with pytest.raises(ModelError, match=r"--data .*gone.h5: .*run is a model of sequences, expected one of packets"):
         export.export(folder / "run", "tiny", folder / "again", data=folder / "gone.h5")
+
+
+def test_what_the_outlier_score_finds_is_measured_of_a_model_that_has_one(folder, capsys):
+    words = ("--data", folder / "made.h5", "--split", "validation", "--ablations", "--out", folder / "report")
+    assert jtss("evaluate", folder / "run", *words) == 0
+    assert "unusual" not in json.loads((folder / "report" / "report.json").read_text())
+    export.export(folder / "run", NAME, folder / "files", data=folder / "made.h5")
+    assert jtss("evaluate", folder / "files" / f"{NAME}.h5", *words) == 0
+    assert "what the outlier score finds, among 30 known objects" in capsys.readouterr().out
+    unusual = json.loads((folder / "report" / "report.json").read_text())["unusual"]
+    assert unusual["known"]["objects"] == 30
+    assert len(unusual["unusual"]) == 5
+    assert "What the outlier score finds" in (folder / "report" / "report.html").read_text()
