@@ -1,0 +1,180 @@
+"""`jtss serve kafka | produce`: a stream of alert packets in, answers out; and a stream to try it with."""
+
+import argparse
+from contextlib import nullcontext
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from jtss import exits
+from jtss.commands import common
+from jtss.errors import InputError
+from jtss.invocation import option
+
+HELP = "answer the packets of a stream"
+DESCRIPTION = "Answer the alert packets of a Kafka stream as they come."
+KAFKA = (
+    "Answer every alert packet of a Kafka topic by a model of packets: one object of JSON for each, to another topic or"
+    " to files. What cannot be read or classified goes to NAME-dead or FOLDER/dead with the reason. Offsets are"
+    " committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
+)
+PRODUCE = "Send Avro files to a Kafka topic, one message each: to try `serve kafka` with simulated or archived alerts."
+TOPIC, FOLDER = "topic:", "dir:"
+ROTATE_SECONDS = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, add, work, text, description in (
+        ("kafka", _add_kafka, _kafka, "answer the packets of a Kafka topic", KAFKA),
+        ("produce", _add_produce, _produce, "send files of packets to a Kafka topic", PRODUCE),
+    ):
+        sub = verbs.add_parser(name, help=text, description=description)
+        add(sub)
+        sub.add_argument(
+            "--bootstrap", metavar="HOST:PORT", required=True, help="address of the cluster, or several, a,b"
+        )
+        sub.add_argument(
+            "--set-kafka",
+            metavar="KEY=VALUE",
+            action="append",
+            default=[],
+            help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
+        )
+        sub.set_defaults(action=work)
+
+
+def _add_kafka(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--topic", metavar="NAME", required=True, help="topic to read; one that begins with ^ is a regular expression")
+    add("--group", metavar="GROUP", required=True, help="consumer group: its processes share the partitions")
+    add(
+        "-m",
+        "--model",
+        metavar=common.MODEL,
+        type=Path,
+        default=Path("any"),
+        help="model of packets: a name, a model file or a run directory (default: %(default)s)",
+    )
+    add("--out", metavar="topic:NAME|dir:FOLDER", required=True, help="where the answers go")
+    add(
+        "--schema",
+        metavar="PATH",
+        type=Path,
+        help="schema of packets that do not bring theirs (an .avsc file), or folder of schemas named by their number in"
+        " the registry (701.avsc) for messages with Confluent's framing",
+    )
+    add(
+        "--rotate",
+        metavar="SECONDS",
+        type=_positive,
+        default=ROTATE_SECONDS,
+        help="with dir: begin new files after so long (default: %(default)g)",
+    )
+    add(
+        "--metrics",
+        metavar="PORT",
+        type=int,
+        help="serve /metrics for Prometheus, /healthz and /readyz on this port, of all interfaces",
+    )
+
+
+def _add_produce(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("packets", metavar="PATH", type=Path, nargs="+", help="folders of Avro files, or Avro files")
+    add("--topic", metavar="NAME", required=True, help="topic to write to")
+    add("--rate", metavar="N", type=_positive, help="packets per second (default: as fast as it goes)")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}, expected a positive number")
+    return value
+
+
+def run(options: argparse.Namespace) -> int | None:
+    if find_spec("confluent_kafka") is None:
+        raise InputError(
+            "serve needs the package confluent-kafka, which is not installed: pip install 'jtss[serve]', or in a"
+            " checkout pip install '.[serve]'"
+        )
+    return options.action(options)
+
+
+def _kafka(options: argparse.Namespace) -> int:
+    from jtss.commands import cache
+    from jtss.inference.model import version
+    from jtss.pretrained import load
+    from jtss.serving import answering, clients, framing, messages
+    from jtss.serving.endpoint import endpoint
+    from jtss.serving.log import Log
+    from jtss.serving.metrics import Metrics
+    from jtss.serving.stream import Stream
+    from jtss.training.signals import StopSignals
+
+    kind, place = _sink_of(options.out)
+    given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
+    _refuse_circle(options, kind, place)
+    cache.enable()
+    model = load.load_model(options.model)
+    by = answering.answerer(model)
+    log, metrics = Log(), Metrics()
+    for warning in model.warnings:
+        log.warn("model", warning=warning)
+    connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
+    sink = _sink(options, kind, place, given, log)
+    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log)
+    clients.require_topic(stream.consumer, options.topic)
+    signals = StopSignals()
+    with nullcontext() if options.metrics is None else endpoint(metrics, options.metrics) as port:
+        log.say(
+            "started", topic=options.topic, group=options.group, out=options.out, model=model.label,
+            classifier_version=version(model), metrics_port=port,
+        )  # fmt: skip
+        stream.run(options.topic, lambda: signals.number)
+    log.say("stopped", signal=signals.number, **metrics.totals())
+    return exits.status_of(signals.number)
+
+
+def _sink_of(out: str) -> tuple[str, str]:
+    """TOPIC or FOLDER, and its name."""
+    for kind in (TOPIC, FOLDER):
+        if out.startswith(kind) and out != kind:
+            return kind, out.removeprefix(kind)
+    raise InputError(f"{option('out', out)}: expected {TOPIC}NAME or {FOLDER}FOLDER")
+
+
+def _refuse_circle(options: argparse.Namespace, kind: str, place: str) -> None:
+    """Answers to a topic that is read would be read."""
+    from jtss.serving import clients, sinks
+
+    if kind != TOPIC:
+        return
+    for name in (place, f"{place}-{sinks.DEAD}"):
+        if clients.matches(options.topic, name):
+            raise InputError(f"{option('out', options.out)}: {name} is among the topics that are read; choose another")
+
+
+def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], log):
+    from jtss.serving import clients, sinks
+
+    if kind == FOLDER:
+        return sinks.FolderSink(Path(place), options.rotate)
+    make = partial(clients.producer, options.bootstrap, given, log.logger)
+    probe = make()
+    for name in (place, f"{place}-{sinks.DEAD}"):
+        clients.require_topic(probe, name)
+    return sinks.TopicSink(make, place)
+
+
+def _produce(options: argparse.Namespace) -> None:
+    from jtss.serving import clients, producing
+    from jtss.serving.log import Log
+
+    given = clients.settings(options.set_kafka)
+    files = [*producing.packets(options.packets)]
+    producer = clients.producer(options.bootstrap, given, Log().logger)
+    clients.require_topic(producer, options.topic)
+    n_sent = producing.produce(producer, options.topic, files, options.rate)
+    print(f"{n_sent} packets to the topic {options.topic}")

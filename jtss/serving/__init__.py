@@ -1,0 +1,1 @@
+"""Streams of alert packets in, an answer to each of them out, none lost."""

@@ -1,0 +1,114 @@
+"""Clients of a Kafka cluster: their settings, and what is wrong with an address or a topic said at once."""
+
+import re
+import time
+from collections.abc import Iterable
+from logging import Logger
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from jtss.errors import InputError
+from jtss.invocation import option
+
+PATTERN = "^"  # how a topic begins that stands for all whose names match it
+TIMEOUT_SECONDS = 10.0  # for a cluster to answer, and for a topic to be made on demand
+OURS = (  # on these it depends that nothing is lost
+    *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence", "acks"),
+)
+
+
+def settings(words: Iterable[str]) -> dict[str, str]:
+    """Settings of librdkafka, given as KEY=VALUE.
+
+    Raises:
+        InputError: one is not of this form, or is ours to choose.
+    """
+    given = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or not key:
+            raise InputError(f"{option('set-kafka', word)}: expected KEY=VALUE, as security.protocol=SASL_SSL")
+        if key in OURS:
+            raise InputError(f"{option('set-kafka', word)}: {key} is not free to choose")
+        given[key] = value
+    return given
+
+
+def consumer(bootstrap: str, group: str, given: dict[str, str], logger: Logger, on_commit) -> Consumer:
+    """A member of a group, that commits what it is told to, and begins with the earliest messages.
+
+    Raises:
+        InputError: a setting that librdkafka does not know or take.
+    """
+    ours = {
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+    return _client(Consumer, {"auto.offset.reset": "earliest"} | given | ours | {"on_commit": on_commit}, logger)
+
+
+def producer(bootstrap: str, given: dict[str, str], logger: Logger) -> Producer:
+    """A producer that neither loses nor, while it lives, doubles a message; its deliveries fail after 30 s.
+
+    Raises:
+        InputError: as `consumer`.
+    """
+    ours = {"bootstrap.servers": bootstrap, "enable.idempotence": True}
+    return _client(Producer, {"message.timeout.ms": "30000", "linger.ms": "5"} | given | ours, logger)
+
+
+def _client(kind: type, configuration: dict, logger: Logger):
+    try:
+        return kind(configuration, logger=logger)
+    except KafkaException as error:
+        raise InputError(f"{option('set-kafka')}: {_words(error)}") from error
+
+
+def require_topic(client: Consumer | Producer, topic: str) -> None:
+    """Make sure that the cluster answers and a topic, unless it is a ^pattern, is there.
+
+    A producer's question makes it where the cluster makes topics on demand.
+
+    Raises:
+        InputError: there is no such topic, or it is not for us.
+        OSError: the cluster does not answer.
+    """
+    if topic.startswith(PATTERN):
+        _metadata(client, None)
+        return
+    end = time.monotonic() + TIMEOUT_SECONDS * isinstance(client, Producer)
+    while (error := _metadata(client, topic).topics[topic].error) is not None:
+        on_its_way = error.code() in (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
+        if not on_its_way or time.monotonic() > end:
+            raise InputError(f"topic {topic}: {error.str()}; expected one that is there, or create it")
+        time.sleep(0.2)
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a subscription to a name or a ^pattern is one to this topic.
+
+    Raises:
+        InputError: the pattern is none.
+    """
+    if not pattern.startswith(PATTERN):
+        return pattern == topic
+    try:
+        return re.match(pattern, topic) is not None
+    except re.error as error:
+        raise InputError(f"{option('topic', pattern)}: {error}; expected a regular expression") from error
+
+
+def _metadata(client: Consumer | Producer, topic: str | None):
+    try:
+        return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise OSError(
+            f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')}) and what"
+            f" it asks for ({option('set-kafka')}), as security.protocol"
+        ) from error
+
+
+def _words(error: KafkaException) -> str:
+    return error.args[0].str()

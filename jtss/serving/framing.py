@@ -1,0 +1,129 @@
+"""A message of a stream to the alert in it: the framing is told by its first bytes.
+
+    b"Obj\x01"   an Avro container file, which brings its schema
+    b"\x00"      Confluent's: four bytes for the number of a schema, then the record
+    any other    the record alone
+
+One message is one packet. Whatever a message holds, it comes to an alert or to a `Rejection`, never to an exception.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep.ledger import Rejection
+from data_prep.packets.alerts import Alert, decode_block
+from data_prep.packets.avro import MAGIC, SCHEMA_ID_BYTES, Block, SchemaError, project_schema, read_avro
+from jtss.errors import InputError
+
+CONFLUENT = b"\0"
+SUFFIX = ".avsc"
+TRAILING = "trailing_bytes"  # of a record alone: it was read by a schema that is not its own
+
+
+class Schemas:
+    """What records are read by that do not bring their schema.
+
+    Attributes:
+        alone: the schema of records alone; None: none is known.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Read the schemas that are there.
+
+        Args:
+            path: the schema of records alone; or a folder of schemas named by their number in the registry, 701.avsc.
+
+        Raises:
+            InputError: it is no schema of alerts, or the folder has none; names the file.
+            OSError: it cannot be read.
+        """
+        self.alone: bytes | None = None
+        self._folder = path if path is not None and path.is_dir() else None
+        self._by_number: dict[int, bytes] = {}
+        if path is None:
+            return
+        if self._folder is None:
+            self.alone = _schema(path)
+            return
+        for file in self._folder.glob(f"*{SUFFIX}"):
+            if file.stem.isdecimal():
+                self._by_number[int(file.stem)] = _schema(file)
+        if not self._by_number:
+            raise InputError(
+                f"{path}: no schema in it that is named by its number, expected one file for each, as 701{SUFFIX}"
+            )
+
+    def numbered(self, number: int) -> bytes | None:
+        """The schema of this number, which may have come into the folder meanwhile; None where there is none."""
+        if number not in self._by_number and self._folder is not None:
+            try:
+                self._by_number[number] = _schema(self._folder / f"{number}{SUFFIX}")
+            except (OSError, InputError):
+                return None
+        return self._by_number.get(number)
+
+
+def _schema(path: Path) -> bytes:
+    schema = path.read_bytes()
+    if isinstance(error := project_schema(schema), SchemaError):
+        raise InputError(f"{path}: {error}; expected the Avro schema of alert packets, as JSON")
+    return schema
+
+
+def read_message(value: bytes | None, source: str, schemas: Schemas) -> Alert | Rejection:
+    """The alert in a message.
+
+    Args:
+        value: of the message; None: it has none.
+        source: what to call it.
+
+    Returns:
+        An Alert, or a Rejection: no_value, empty_value, no_schema (none was given), unknown_schema, trailing_bytes (the
+        schema is not its own), several_packets, or those of `avro.read_avro` and `alerts.decode_block`.
+    """
+    if value is None:
+        return Rejection("no_value", "a message without a value", source)
+    if not value:
+        return Rejection("empty_value", "0 bytes", source)
+    alert, other = None, None
+    for outcome in _outcomes(value, source, schemas):
+        if isinstance(outcome, Rejection):
+            if outcome.n_alerts or (outcome.reason == TRAILING and not value.startswith(MAGIC)):
+                return outcome
+            other = outcome
+        elif alert is not None:
+            return Rejection("several_packets", "more than one packet in a message, expected one", source)
+        else:
+            alert = outcome
+    return alert or other or Rejection("no_records", "no packet in the message", source)
+
+
+def _outcomes(value: bytes, source: str, schemas: Schemas) -> Iterator[Alert | Rejection]:
+    for block in _blocks(value, source, schemas):
+        if isinstance(block, Rejection):
+            yield block
+        else:
+            yield from decode_block(block)
+
+
+def _blocks(value: bytes, source: str, schemas: Schemas) -> Iterator[Block | Rejection]:
+    if value.startswith(MAGIC):
+        yield from read_avro(io.BytesIO(value), source)
+    elif value.startswith(CONFLUENT):
+        yield _numbered(value, source, schemas)
+    elif schemas.alone is not None:
+        yield Block(source, 0, schemas.alone, "null", 1, value)
+    else:
+        yield Rejection("no_schema", f"starts with {value[:4]!r}: a record alone, whose schema is not given", source)
+
+
+def _numbered(value: bytes, source: str, schemas: Schemas) -> Block | Rejection:
+    start = len(CONFLUENT) + SCHEMA_ID_BYTES
+    if len(value) <= start:
+        return Rejection("corrupt_record", f"{len(value)} bytes, of which {start} are the framing", source)
+    number = int.from_bytes(value[len(CONFLUENT) : start], "big")
+    schema = schemas.numbered(number)
+    if schema is None:
+        return Rejection("unknown_schema", f"schema {number} of a registry, expected a file {number}{SUFFIX}", source)
+    return Block(source, 0, schema, "null", 1, value[start:])

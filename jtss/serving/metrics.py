@@ -1,0 +1,108 @@
+"""Numbers of a service, counted by its threads and told in Prometheus's text format."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from jtss.serving.messages import Outcome, Partition
+
+REMEMBERED = 2048  # the latest answers, of whose times the quantiles are
+QUANTILES = (0.5, 0.9, 0.99)
+ALIVE_SECONDS = 60  # without a turn of the loop that polls, a service is not well
+
+
+class Metrics:
+    """What a service has done, and how it is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers, self._dead = Counter(), Counter()
+        self._seconds: deque[float] = deque(maxlen=REMEMBERED)
+        self._sum_seconds = 0.0
+        self._lag: dict[Partition, int] = {}
+        self._sink_failures = 0
+        self._sink_fails = self._joined = False
+        self._turned = time.monotonic()
+
+    def delivered(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """Count what is in the sink since `now`, of `time.monotonic`."""
+        with self._lock:
+            self._sink_fails = False
+            for outcome in outcomes:
+                (self._dead if outcome.is_dead else self._answers)[outcome.name] += 1
+                self._seconds.append(now - outcome.message.seconds)
+                self._sum_seconds += now - outcome.message.seconds
+
+    def sink_failed(self) -> None:
+        with self._lock:
+            self._sink_failures += 1
+            self._sink_fails = True
+
+    def turned(self, lag: Mapping[Partition, int]) -> None:
+        """The loop that polls has made a turn; messages behind the end, of each assigned partition."""
+        with self._lock:
+            self._turned, self._lag = time.monotonic(), dict(lag)
+
+    def joined(self) -> None:
+        """The service has its share of the partitions, be it none."""
+        with self._lock:
+            self._joined = True
+
+    def is_alive(self) -> bool:
+        with self._lock:
+            return time.monotonic() - self._turned < ALIVE_SECONDS
+
+    def is_ready(self) -> bool:
+        """It is a member of its group and its sink takes answers."""
+        with self._lock:
+            return self._joined and not self._sink_fails
+
+    def totals(self) -> dict[str, int]:
+        """Answers and dead letters so far."""
+        with self._lock:
+            return {"answers": self._answers.total(), "dead_letters": self._dead.total()}
+
+    def text(self) -> str:
+        """All numbers; Prometheus text format 0.0.4."""
+        with self._lock:
+            quantiles = np.quantile(self._seconds, QUANTILES) if self._seconds else [float("nan")] * len(QUANTILES)
+            n_timed = self._answers.total() + self._dead.total()
+            lines = [
+                "# HELP jtss_answers_total Packets answered, by predicted class.",
+                "# TYPE jtss_answers_total counter",
+                *(_line("jtss_answers_total", n, {"class": name}) for name, n in sorted(self._answers.items())),
+                "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
+                "# TYPE jtss_dead_letters_total counter",
+                *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in sorted(self._dead.items())),
+                "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
+                "# TYPE jtss_lag_messages gauge",
+                *(
+                    _line("jtss_lag_messages", n, {"topic": partition.topic, "partition": partition.number})
+                    for partition, n in sorted(self._lag.items())
+                ),
+                f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
+                "# TYPE jtss_latency_seconds summary",
+                *(
+                    _line("jtss_latency_seconds", value, {"quantile": quantile})
+                    for quantile, value in zip(QUANTILES, quantiles, strict=True)
+                ),
+                _line("jtss_latency_seconds_sum", self._sum_seconds),
+                _line("jtss_latency_seconds_count", n_timed),
+                "# HELP jtss_sink_failures_total Deliveries that failed and were tried again.",
+                "# TYPE jtss_sink_failures_total counter",
+                _line("jtss_sink_failures_total", self._sink_failures),
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: float, labels: Mapping[str, object] | None = None) -> str:
+    said = ",".join(f'{label}="{_escaped(text)}"' for label, text in (labels or {}).items())
+    number = "NaN" if np.isnan(value) else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{name}{{{said}}} {number}" if said else f"{name} {number}"
+
+
+def _escaped(text: object) -> str:
+    return str(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

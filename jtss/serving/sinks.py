@@ -1,0 +1,192 @@
+"""Where answers and dead letters go: a topic, or files in a folder.
+
+A replay of messages puts out the same again. In a topic that is a second message of the same key and candid; in a
+folder the files of a partition are named by the first offset in them, so that they take the place of the old ones.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from jtss import files
+from jtss.serving.messages import Outcome, Partition, without_value
+
+DEAD = "dead"
+MOST_BYTES = 32 << 20  # of lines in memory, until they become files
+FLUSH_SECONDS = 1.0
+
+
+class SinkError(Exception):
+    """It does not take everything now; nothing of what was added is dropped."""
+
+
+class Sink(Protocol):
+    """Takes outcomes, and brings them to safety."""
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take outcomes, of each partition in order."""
+
+    def is_due(self) -> bool:
+        """Whether it is time to deliver what was added."""
+
+    def first_offsets(self) -> dict[Partition, int]:
+        """The first offset of each partition that waits here, where its file would replace that of a new owner."""
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Drop what was added of these: somebody else answers them now."""
+
+    def deliver(self) -> list[Outcome]:
+        """Bring all that was added to safety, and return it.
+
+        Raises:
+            SinkError: some of it is not safe; to be tried again.
+        """
+
+
+class TopicSink:
+    """Answers to one topic, dead letters to another.
+
+    A dead letter that the cluster finds too large goes without the bytes of its message, which are in the topic that
+    it names.
+    """
+
+    def __init__(self, make: Callable[[], Producer], topic: str) -> None:
+        """`make` connects a producer; another one where the first has failed for good."""
+        self._make, self._producer, self._topic = make, make(), topic
+        self._waiting: list[Outcome] = []
+        self._safe: list[Outcome] = []
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        self._waiting.extend(outcomes)
+
+    def is_due(self) -> bool:
+        return bool(self._waiting or self._safe)
+
+    def first_offsets(self) -> dict[Partition, int]:
+        return {}
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        gone = {*partitions}
+        self._waiting, self._safe = (
+            [outcome for outcome in outcomes if outcome.message.partition not in gone]
+            for outcomes in (self._waiting, self._safe)
+        )
+
+    def deliver(self) -> list[Outcome]:
+        errors = self._send()
+        self._safe += [outcome for place, outcome in enumerate(self._waiting) if place not in errors]
+        self._waiting = [_shortened(self._waiting[place], error) for place, error in errors.items()]
+        if errors:
+            if any(error.fatal() or error.code() == KafkaError._FATAL for error in errors.values()):
+                self._producer = self._make()
+            raise SinkError(next(iter(errors.values())).str())
+        delivered, self._safe = self._safe, []
+        return delivered
+
+    def _send(self) -> dict[int, KafkaError]:
+        """The error of each that waits and is not safe, by its place."""
+        errors = dict.fromkeys(range(len(self._waiting)), KafkaError(KafkaError._TIMED_OUT))
+
+        def tell(place: int, error: KafkaError | None) -> None:
+            if error is None:
+                del errors[place]
+            else:
+                errors[place] = error
+
+        for place, outcome in enumerate(self._waiting):
+            topic = f"{self._topic}-{DEAD}" if outcome.is_dead else self._topic
+            report = lambda error, _message, place=place: tell(place, error)  # noqa: E731
+            try:
+                self._producer.produce(topic, outcome.line.encode(), outcome.key, on_delivery=report)
+            except KafkaException as error:
+                tell(place, error.args[0])
+            except BufferError:  # its queue is full: this one is for the next time
+                self._producer.poll(0)
+        while self._producer.flush(FLUSH_SECONDS):
+            pass  # each is delivered or fails in the end
+        return errors
+
+
+def _shortened(outcome: Outcome, error: KafkaError) -> Outcome:
+    is_too_large = error.code() == KafkaError.MSG_SIZE_TOO_LARGE and outcome.is_dead
+    return outcome._replace(line=without_value(outcome.line)) if is_too_large else outcome
+
+
+@dataclass
+class _Round:
+    """What waits of one partition, since the last delivery."""
+
+    first: int
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+class FolderSink:
+    """Files of lines of JSON, one for each partition and delivery, TOPIC-PARTITION-OFFSET.jsonl; dead letters in dead/.
+
+    A file is whole or not there. After a crash, the messages since the last commit come again, from the same offset on,
+    and so replace what was written of them.
+    """
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        """Make the folder.
+
+        Args:
+            seconds: after so long, or MOST_BYTES, what was added is due.
+
+        Raises:
+            OSError: it cannot be made or written.
+        """
+        files.require_writable(folder)
+        (folder / DEAD).mkdir(parents=True, exist_ok=True)
+        self._folder, self._seconds = folder, seconds
+        self._rounds: dict[Partition, _Round] = {}
+        self._since, self._n_bytes = 0.0, 0
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            if not self._rounds:
+                self._since, self._n_bytes = time.monotonic(), 0
+            message = outcome.message
+            self._rounds.setdefault(message.partition, _Round(message.offset)).outcomes.append(outcome)
+            self._n_bytes += len(outcome.line)
+
+    def is_due(self) -> bool:
+        is_old = time.monotonic() - self._since >= self._seconds
+        return bool(self._rounds) and (is_old or self._n_bytes >= MOST_BYTES)
+
+    def first_offsets(self) -> dict[Partition, int]:
+        return {partition: waiting.first for partition, waiting in self._rounds.items()}
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            self._rounds.pop(partition, None)
+
+    def deliver(self) -> list[Outcome]:
+        try:
+            for partition, waiting in self._rounds.items():
+                name = f"{partition.topic}-{partition.number}-{waiting.first:020d}.jsonl"
+                for folder, is_dead in ((self._folder, False), (self._folder / DEAD, True)):
+                    lines = [f"{outcome.line}\n" for outcome in waiting.outcomes if outcome.is_dead is is_dead]
+                    _replace(folder / name, "".join(lines))
+            for folder in (self._folder, self._folder / DEAD):
+                files.flush(folder)
+        except OSError as error:
+            raise SinkError(str(error)) from error
+        delivered = [outcome for waiting in self._rounds.values() for outcome in waiting.outcomes]
+        self._rounds = {}
+        return delivered
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file in place of what was there; one that would be empty is not there."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        if files.is_partial(left, path.name):  # of a process that was killed
+            left.unlink(missing_ok=True)
+    if text:
+        files.write(path, text)
+    else:
+        path.unlink(missing_ok=True)

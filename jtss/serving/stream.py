@@ -1,0 +1,343 @@
+"""The loop of a service: messages in, their outcomes to the sink, and only then the offsets committed.
+
+One thread polls, so that the group counts on this member however long a batch or the sink takes; the other decodes,
+classifies and delivers, one batch at a time. While as many messages wait as may, the partitions are paused.
+
+    received ─▶ waiting ─▶ outcomes ─▶ sink ─▶ delivered ─▶ committed
+
+Offsets are committed of what is delivered, never of more. A partition that goes to another member takes what is not
+committed with it: what waits is dropped here, for it comes again there.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from jtss.serving.log import Log
+from jtss.serving.messages import Outcome, Partition, Received
+from jtss.serving.metrics import Metrics
+from jtss.serving.sinks import Sink, SinkError
+
+AT_ONCE = 256  # messages in a batch
+MOST_WAITING = 2 * AT_ONCE
+MOST_BYTES = 64 << 20  # of waiting messages
+POLL_SECONDS = 0.05
+LEAVING_SECONDS = 7.0  # to finish what is at work, when the service is to end or a partition goes to another member
+COMMIT_SECONDS = 1.5
+ANSWER_SECONDS = 5.0  # for the cluster to say what is committed
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0  # between attempts to deliver; each is twice the one before
+LOST = (  # errors of a commit that say that the partition is not ours any more
+    *(KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID),
+    KafkaError._ASSIGNMENT_LOST,
+)
+
+Offsets = dict[Partition, int]  # the next to be read of each partition
+
+
+class _LeavingError(Exception):
+    """There is no time left for a sink that fails."""
+
+
+class Stream:
+    """A member of a consumer group that answers messages."""
+
+    def __init__(
+        self,
+        connect: Callable[[Callable], Consumer],
+        answer: Callable[[Sequence[Received]], list[Outcome]],
+        sink: Sink,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        """Connect.
+
+        Args:
+            connect: makes the consumer, which is to call its argument after each commit.
+            answer: the outcome of each message, in order; from a thread of its own.
+        """
+        self.consumer = connect(self._after_commit)
+        # Of the worker, for a call to the other can wait for as long as that one polls. It joins no group.
+        self._observer = connect(lambda *_: None)
+        self._answer, self._sink, self._metrics, self._log = answer, sink, metrics, log
+        self._waiting: deque[Received] = deque()
+        self._n_bytes = 0
+        self._is_paused = False
+        self._shift: dict[Partition, int] = {}  # counts how often a partition came; only of those that are ours
+        self._shifts = 0
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
+        self._job: Future | None = None
+        self._shift_of_job: dict[Partition, int] = {}
+        self._to_commit: Offsets = {}
+        self._done: Offsets = {}
+        self._commit_since: float | None = None  # of the commit on its way
+        self._commit_next = 0.0
+        self._is_leaving = threading.Event()
+        self._must_stop: Callable[[], object] = lambda: False
+        self._stop_seen: float | None = None
+
+    def run(self, topic: str, must_stop: Callable[[], object]) -> None:
+        """Answer the messages of a topic, or of those that match a ^pattern, until told to stop; then leave the group.
+
+        Raises:
+            RuntimeError: the group or the cluster refuses this client for good.
+            Exception: of the machine, as a full disk under temporary files; what is not delivered is not committed.
+        """
+        self._must_stop = must_stop
+        self.consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        try:
+            while not self._is_to_stop():
+                self._receive()
+                self._work()
+                self._commit()
+                self._metrics.turned(self._lag())
+            self._finish()
+        except _LeavingError:
+            self._log.warn(
+                "left_unfinished", why="the sink fails: what it lacks is answered again after the next start"
+            )
+        finally:
+            self._is_leaving.set()
+            self._worker.shutdown(wait=False, cancel_futures=True)
+            self.consumer.close()
+            if self._job is None:
+                self._observer.close()
+
+    def _is_to_stop(self) -> bool:
+        if self._stop_seen is None and self._must_stop():
+            self._stop_seen = time.monotonic()
+        return self._stop_seen is not None
+
+    # Messages
+
+    def _receive(self) -> None:
+        """Take what has come; none is lost while the partitions are paused, they only wait elsewhere."""
+        seconds = POLL_SECONDS
+        while (message := self.consumer.poll(seconds)) is not None:
+            seconds = 0
+            self._take(message)
+            if self._is_full() or (self._job is None and len(self._waiting) >= AT_ONCE):
+                break
+        if self._is_full() and not self._is_paused:
+            self.consumer.pause(self.consumer.assignment())
+            self._is_paused = True
+        elif self._is_paused and len(self._waiting) <= AT_ONCE and self._n_bytes <= MOST_BYTES / 2:
+            self.consumer.resume(self.consumer.assignment())
+            self._is_paused = False
+
+    def _take(self, message: Message) -> None:
+        if (error := message.error()) is not None:
+            if error.fatal():
+                raise RuntimeError(f"the Kafka client has failed for good: {error.str()}")
+            self._log.warn("kafka_error", error=error.str(), code=error.name())
+            return
+        partition = Partition(message.topic(), message.partition())
+        received = Received(partition, message.offset(), message.key(), message.value(), time.monotonic())
+        self._waiting.append(received)
+        self._n_bytes += _size(received)
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= MOST_WAITING or self._n_bytes >= MOST_BYTES
+
+    # Work
+
+    def _work(self) -> None:
+        """Take the result of a batch, and give the next one to the worker."""
+        if self._job is not None and self._job.done():
+            self._collect()
+        if self._job is not None:
+            return
+        if self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+            self._n_bytes -= sum(map(_size, batch))
+            self._start(self._answer_and_deliver, batch)
+        elif self._sink.is_due():
+            self._start(self._deliver)
+
+    def _start(self, function: Callable, *arguments: object) -> None:
+        self._shift_of_job = dict(self._shift)
+        self._job = self._worker.submit(function, *arguments)
+
+    def _collect(self) -> None:
+        """What the worker has delivered is to be committed, of partitions that have stayed ours all the time."""
+        job, self._job = self._job, None
+        delivered: Offsets = job.result()
+        for partition, offset in delivered.items():
+            if self._shift.get(partition) == self._shift_of_job.get(partition, 0):
+                self._to_commit[partition] = offset
+
+    def _answer_and_deliver(self, batch: Sequence[Received]) -> Offsets:
+        self._sink.add(self._answer(batch))
+        return self._deliver() if self._sink.is_due() else {}
+
+    def _deliver(self) -> Offsets:
+        """Deliver, however often it takes."""
+        seconds = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self._forget_what_others_answered()
+                delivered = self._sink.deliver()
+                break
+            except (SinkError, KafkaException) as error:
+                self._metrics.sink_failed()
+                self._log.warn("sink_failed", error=str(error), again_in_seconds=seconds)
+                if self._is_leaving.wait(seconds):
+                    raise _LeavingError from error
+                seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
+        self._metrics.delivered(delivered, time.monotonic())
+        offsets: Offsets = {}
+        for outcome in delivered:
+            partition, offset = outcome.message.partition, outcome.message.offset + 1
+            offsets[partition] = max(offset, offsets.get(partition, 0))
+        return offsets
+
+    def _forget_what_others_answered(self) -> None:
+        """A member that was away so long that its partitions went to others must not replace their files."""
+        waiting = self._sink.first_offsets()
+        if not waiting:
+            return
+        asked = [TopicPartition(*partition) for partition in waiting]
+        found = self._observer.committed(asked, timeout=ANSWER_SECONDS)
+        known = {Partition(one.topic, one.partition): one.offset for one in found}
+        gone = [partition for partition, first in waiting.items() if known[partition] > first]
+        if gone:
+            self._log.warn("partitions_answered_by_others", partitions=_names(gone))
+            self._sink.forget(gone)
+
+    # Offsets
+
+    def _commit(self) -> None:
+        """Ask for the commit of what is delivered, one at a time."""
+        now = time.monotonic()
+        if not self._to_commit or self._commit_since is not None or now < self._commit_next:
+            return
+        self._commit_since = now
+        try:
+            self.consumer.commit(offsets=_as_kafka(self._to_commit), asynchronous=True)
+        except KafkaException as error:
+            self._after_commit(error.args[0], _as_kafka(self._to_commit))
+
+    def _after_commit(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
+        self._commit_since = None
+        for one in partitions:
+            partition, failure = Partition(one.topic, one.partition), error or one.error
+            if failure is None:
+                self._done[partition] = one.offset
+            elif failure.code() not in LOST:
+                self._commit_next = time.monotonic() + FIRST_PAUSE_SECONDS
+                self._log.warn("commit_failed", partition=_name(partition), offset=one.offset, error=failure.str())
+                continue  # it stays to be committed
+            if self._to_commit.get(partition) == one.offset:
+                del self._to_commit[partition]
+
+    def _lag(self) -> Mapping[Partition, int]:
+        """Messages between the last one committed and the end of each partition, where both are known."""
+        lag = {}
+        for partition in self._shift:
+            with suppress(KafkaException):
+                low, high = self.consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+                if high >= 0:
+                    lag[partition] = max(high - max(self._done.get(partition, low), low, 0), 0)
+        return lag
+
+    # Members come and go; these are called while the consumer polls
+
+    def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._is_paused = False  # the new ones are not; if too much waits, all are paused in this turn
+        self._shifts += 1
+        ours = [Partition(one.topic, one.partition) for one in partitions]
+        self._shift |= dict.fromkeys(ours, self._shifts)
+        with suppress(KafkaException):  # for the lag alone
+            known = consumer.committed(list(partitions), timeout=COMMIT_SECONDS)
+            self._done |= {Partition(one.topic, one.partition): one.offset for one in known if one.offset >= 0}
+        self._metrics.joined()
+        self._log.say("assigned", partitions=_names(ours))
+
+    def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        """Finish what is at work, for it is not far from its end, and commit it before another member begins."""
+        gone = self._drop(partitions)
+        if not self._is_leaving.is_set():
+            self._finish_work(time.monotonic() + LEAVING_SECONDS)
+        offsets = {partition: self._to_commit[partition] for partition in gone & {*self._to_commit}}
+        if offsets:
+            try:
+                done = consumer.commit(offsets=_as_kafka(offsets), asynchronous=False)
+                self._after_commit(None, done)
+            except KafkaException as error:  # they are answered again by their new member
+                self._log.warn("commit_failed", partitions=_names(gone), error=error.args[0].str())
+        self._give_away(gone)
+        self._log.say("revoked", partitions=_names(gone))
+
+    def _lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        """They have another member already."""
+        gone = self._drop(partitions)
+        self._give_away(gone)
+        self._log.warn("lost", partitions=_names(gone))
+
+    def _drop(self, partitions: Iterable[TopicPartition]) -> set[Partition]:
+        """Drop what waits of partitions."""
+        gone = {Partition(one.topic, one.partition) for one in partitions}
+        self._waiting = deque(message for message in self._waiting if message.partition not in gone)
+        self._n_bytes = sum(map(_size, self._waiting))
+        return gone
+
+    def _give_away(self, gone: set[Partition]) -> None:
+        for partition in gone:
+            for known in (self._shift, self._to_commit, self._done):
+                known.pop(partition, None)
+        if not self._is_leaving.is_set():
+            self._worker.submit(self._sink.forget, gone)  # after what is at work
+
+    def _finish_work(self, end: float) -> None:
+        """Wait for the batch at work and deliver what the sink holds, but no longer than until `end`."""
+        for _ in range(2):
+            if self._job is not None:
+                if not self._is_done_before(end):
+                    return
+                self._collect()
+            if not self._sink.first_offsets():
+                return
+            self._start(self._deliver)
+
+    def _is_done_before(self, end: float) -> bool:
+        while not self._job.done() and time.monotonic() < end:
+            if self._is_to_stop():
+                end = min(end, self._stop_seen + LEAVING_SECONDS)
+            wait([self._job], timeout=POLL_SECONDS)
+        return self._job.done()
+
+    # The end
+
+    def _finish(self) -> None:
+        """Deliver and commit what is at work; what only waits is for the next member."""
+        self.consumer.pause(self.consumer.assignment())
+        self._waiting.clear()
+        self._is_leaving.set()
+        self._finish_work(self._stop_seen + LEAVING_SECONDS)
+        end = time.monotonic() + COMMIT_SECONDS
+        self._commit_next = 0.0
+        while (self._to_commit or self._commit_since is not None) and time.monotonic() < end:
+            self._commit()
+            self.consumer.poll(POLL_SECONDS)
+        if self._job is not None or self._to_commit:
+            self._log.warn("left_unfinished", why="no time left: the rest is answered again after the next start")
+
+
+def _size(message: Received) -> int:
+    return len(message.value or b"") + len(message.key or b"")
+
+
+def _as_kafka(offsets: Offsets) -> list[TopicPartition]:
+    return [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.topic}[{partition.number}]"
+
+
+def _names(partitions: Iterable[Partition]) -> list[str]:
+    return [_name(partition) for partition in sorted(partitions)]

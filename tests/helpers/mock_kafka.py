@@ -1,0 +1,127 @@
+"""A Kafka cluster within this process, by librdkafka's mock broker, for tests.
+
+It knows topics, partitions, groups and committed offsets, and forgets the first messages of a partition beyond 5 MiB.
+Others reach it by TCP, as they would a real one. Its functions are C's, in the wheel of confluent-kafka.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import confluent_kafka
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+PRODUCE = 0  # numbers of requests in Kafka's protocol
+PATIENCE_SECONDS = 60  # for a state that must come; on an idle machine it takes parts of a second
+# For groups whose members change: the broker waits about a session for those that may still come, and members learn of
+# a rebalance by heartbeats.
+SOON = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "100"}
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    (path,) = (Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs").glob("librdkafka-*.so*")
+    library = ctypes.CDLL(str(path))
+    for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
+        getattr(library, name).restype = ctypes.c_void_p
+    library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+    return library
+
+
+class MockKafka:
+    """One broker.
+
+    Attributes:
+        bootstrap: its address, HOST:PORT.
+    """
+
+    def __init__(self) -> None:
+        self._library, error = _library(), ctypes.create_string_buffer(512)
+        conf = ctypes.c_void_p(self._library.rd_kafka_conf_new())
+        self._owner = ctypes.c_void_p(self._library.rd_kafka_new(0, conf, error, ctypes.c_size_t(512)))
+        self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._owner, 1))
+        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, ctypes.c_int32(0))
+        self.bootstrap = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+
+    def close(self) -> None:
+        self._library.rd_kafka_mock_cluster_destroy(self._cluster)
+        self._library.rd_kafka_destroy(self._owner)
+
+    def create(self, topic: str, partitions: int) -> None:
+        self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
+
+    def refuse(self, request: int, error: int, times: int) -> None:
+        """Answer the next requests of a kind with an error, see `confluent_kafka.KafkaError`."""
+        errors = (ctypes.c_int * times)(*[error] * times)
+        self._library.rd_kafka_mock_push_request_errors_array(
+            self._cluster, ctypes.c_int16(request), ctypes.c_size_t(times), errors
+        )
+
+    def forget_refusals(self, request: int) -> None:
+        self._library.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(request))
+
+    def produce(self, topic: str, values: list[bytes | None], partition: int | None = None) -> None:
+        """Messages without keys; partition None: one after the other on all partitions of the topic."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        n = len(producer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic].partitions)
+        for index, value in enumerate(values):
+            producer.produce(topic, value, partition=index % n if partition is None else partition)
+        assert producer.flush(PATIENCE_SECONDS) == 0
+
+    def messages(self, topic: str) -> list[confluent_kafka.Message]:
+        """All messages that are there, partition by partition."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False})
+        try:
+            found = []
+            for partition, end in self._ends(consumer, topic).items():
+                consumer.assign([TopicPartition(topic, partition, 0)])
+                while end and (not found or (found[-1].partition(), found[-1].offset()) != (partition, end - 1)):
+                    if (message := consumer.poll(0.1)) is not None:
+                        assert message.error() is None, message.error()
+                        found.append(message)
+            return found
+        finally:
+            consumer.close()
+
+    def n_messages(self, topic: str) -> int:
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader"})
+        try:
+            return sum(self._ends(consumer, topic).values())
+        finally:
+            consumer.close()
+
+    def _ends(self, consumer: Consumer, topic: str) -> dict[int, int]:
+        partitions = sorted(consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic].partitions)
+        return {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_SECONDS)[1]
+            for partition in partitions
+        }
+
+    def committed(self, group: str, topic: str, partitions: int) -> list[int]:
+        """The offset that a group has committed in each partition, 0 where none."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        try:
+            asked = [TopicPartition(topic, partition) for partition in range(partitions)]
+            return [max(found.offset, 0) for found in consumer.committed(asked, timeout=PATIENCE_SECONDS)]
+        finally:
+            consumer.close()
+
+
+@contextmanager
+def mock_kafka() -> Iterator[MockKafka]:
+    kafka = MockKafka()
+    try:
+        yield kafka
+    finally:
+        kafka.close()
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Wait for a state, however slow the machine is."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(0.02)

@@ -1,0 +1,284 @@
+"""The loop of a service on a mock broker: nothing lost, whatever stops it; in files nothing doubled."""
+
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+
+from confluent_kafka import KafkaError
+
+from helpers import made_messages
+from helpers.made_messages import TOPIC, places
+from helpers.mock_kafka import PRODUCE, SOON, mock_kafka, wait_until
+from helpers.places import ROOT
+from jtss.serving import clients, stream
+from jtss.serving.log import Log
+from jtss.serving.metrics import Metrics
+from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink
+from jtss.serving.stream import Stream
+
+PARTITIONS, GROUP, OUT = 3, "service", "answers"
+VALUES = [b"bad" if number % 10 == 3 else (b"SN", b"AGN", b"VS")[number % 3] for number in range(60)]
+VALUES[7], VALUES[8] = b"", None
+N_DEAD = sum(value in (None, b"", b"bad") for value in VALUES)
+
+
+@pytest.fixture
+def kafka():
+    with mock_kafka() as cluster:
+        cluster.create(TOPIC, PARTITIONS)
+        yield cluster
+
+
+def everything(n=len(VALUES)):
+    return sorted((number % PARTITIONS, number // PARTITIONS) for number in range(n))
+
+
+class Member:
+    """A service in a thread."""
+
+    def __init__(self, kafka, sink, answer=made_messages.outcomes, **settings):
+        log, self.metrics, self._stop = Log(), Metrics(), threading.Event()
+        self.error, self.answered = None, []
+
+        def connect(on_commit):
+            return clients.consumer(kafka.bootstrap, GROUP, settings, log.logger, on_commit)
+
+        def note(batch):
+            found = answer(batch)
+            self.answered += [(message.partition.number, message.offset) for message in batch]
+            return found
+
+        self.stream = Stream(connect, note, sink, self.metrics, log)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            self.stream.run(TOPIC, self._stop.is_set)
+        except Exception as error:
+            self.error = error
+
+    def stop(self):
+        self._stop.set()
+        self.join()
+
+    def join(self):
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def member(*arguments, **keywords):
+    one = Member(*arguments, **keywords)
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def all_committed(kafka, n=len(VALUES)):
+    return sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == n
+
+
+def topic_sink(kafka):
+    for topic in (OUT, f"{OUT}-{DEAD}"):
+        kafka.create(topic, PARTITIONS)
+    return TopicSink(lambda: clients.producer(kafka.bootstrap, {}, Log().logger), OUT)
+
+
+def lines_in(folder):
+    """Lines of the answers and of the dead letters."""
+    return [
+        [line for path in sorted(where.glob("*.jsonl")) for line in path.read_text().splitlines()]
+        for where in (folder, folder / DEAD)
+    ]
+
+
+def test_every_message_has_one_outcome_in_a_topic(kafka):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, topic_sink(kafka)) as one:
+        wait_until(lambda: one.metrics.totals()["answers"] + one.metrics.totals()["dead_letters"] == 60, "all answered")
+    assert one.error is None
+    assert all_committed(kafka)
+    answers, dead = kafka.messages(OUT), kafka.messages(f"{OUT}-{DEAD}")
+    assert len(dead) == N_DEAD
+    assert places(message.value() for message in answers + dead) == everything()
+    assert answers[0].key().startswith(b"object ")
+
+
+def test_every_message_has_one_outcome_in_files(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0.2)):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    answers, dead = lines_in(tmp_path)
+    assert len(dead) == N_DEAD
+    assert places(answers + dead) == everything()
+
+
+def test_what_is_at_work_is_finished_before_it_leaves(kafka, tmp_path):
+    """The files are not due for long, so that nothing is committed before the end."""
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 1e6)) as one:
+        wait_until(lambda: len(one.answered) == 60, "all answered")
+        assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+        assert lines_in(tmp_path) == [[], []]
+    assert all_committed(kafka)
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+from helpers import made_messages
+from helpers.mock_kafka import SOON
+from jtss.serving import clients, stream
+from jtss.serving.log import Log
+from jtss.serving.metrics import Metrics
+from jtss.serving.sinks import FolderSink
+
+class Crashes(FolderSink):
+    def deliver(self):
+        super().deliver()
+        os._exit(9)
+
+stream.AT_ONCE = 25
+log = Log()
+connect = lambda done: clients.consumer(sys.argv[1], "service", SOON, log.logger, done)
+sink = Crashes(Path(sys.argv[2]), 0)
+stream.Stream(connect, made_messages.outcomes, sink, Metrics(), log).run("alerts", lambda: False)
+"""
+
+
+def test_a_crash_between_sink_and_commit_neither_loses_nor_doubles(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    done = subprocess.run([sys.executable, "-c", CRASH, kafka.bootstrap, str(tmp_path)], cwd=ROOT, timeout=120)
+    assert done.returncode == 9
+    assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+    written = places(sum(lines_in(tmp_path), []))
+    assert written
+    assert {*written} < {*everything()}
+    with member(kafka, FolderSink(tmp_path, 0.2), **SOON):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+def test_a_failing_machine_commits_nothing_of_what_it_lacks(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+
+    def fail(batch):
+        raise OSError("no space left")
+
+    one = Member(kafka, FolderSink(tmp_path, 0), fail, **SOON)
+    one.join()
+    assert str(one.error) == "no space left"
+    assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+    with member(kafka, FolderSink(tmp_path, 0), **SOON):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+def test_two_members_share_the_partitions(kafka, tmp_path):
+    sinks = FolderSink(tmp_path, 0.1), FolderSink(tmp_path, 0.1)
+    with member(kafka, sinks[0], **SOON) as first, member(kafka, sinks[1], **SOON) as second:
+        members = (first, second)
+        wait_until(lambda: sorted(len(one.stream._shift) for one in members) == [1, 2], "each has its share")
+        kafka.produce(TOPIC, VALUES)
+        wait_until(lambda: all_committed(kafka), "all committed")
+        assert all(one.answered for one in members)
+        first.stop()  # hands its partitions over
+        wait_until(lambda: len(second.stream._shift) == PARTITIONS, "the other has them all")
+        kafka.produce(TOPIC, VALUES)
+        wait_until(lambda: all_committed(kafka, 2 * len(VALUES)), "all committed")
+    assert places(sum(lines_in(tmp_path), [])) == everything(2 * len(VALUES))
+
+
+class DownSink(FolderSink):
+    """Fails until told otherwise."""
+
+    is_down, n_tried = True, 0
+
+    def deliver(self):
+        self.n_tried += 1
+        if self.is_down:
+            raise SinkError("away")
+        return super().deliver()
+
+
+def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "AT_ONCE", 10)
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    sink = DownSink(tmp_path, 0)
+    settings = {"max.poll.interval.ms": "6000"}
+    with member(kafka, sink, **settings) as one:
+        wait_until(lambda: one.stream._shift, "a member")
+        kafka.produce(TOPIC, VALUES)
+        wait_until(lambda: one.stream._is_paused, "paused")
+        wait_until(lambda: sink.n_tried > 5, "tried again and again")
+        assert not one.metrics.is_ready()
+        assert one.metrics.is_alive()
+        assert len(one.stream._waiting) <= 20 + 1
+        assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+        sink.is_down = False
+        wait_until(lambda: all_committed(kafka), "all committed")
+        wait_until(one.metrics.is_ready, "well again")
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+def test_it_leaves_a_sink_that_stays_down(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, DownSink(tmp_path, 0), **SOON) as one:
+        wait_until(lambda: "jtss_sink_failures_total 0" not in one.metrics.text(), "a failure")
+    assert one.error is None
+    assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+    with member(kafka, FolderSink(tmp_path, 0), **SOON):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+def test_a_refused_delivery_is_made_again(kafka, monkeypatch):
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    sink = topic_sink(kafka)
+    kafka.produce(TOPIC, VALUES)
+    kafka.refuse(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED, 4)
+    with member(kafka, sink) as one:
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert "jtss_sink_failures_total 0" not in one.metrics.text()
+    found = places(message.value() for topic in (OUT, f"{OUT}-{DEAD}") for message in kafka.messages(topic))
+    assert found == everything()
+
+
+def test_a_member_that_was_away_replaces_no_files(kafka, tmp_path):
+    """Others have committed beyond its files meanwhile."""
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0), **SOON):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    late = FolderSink(tmp_path, 0)
+    late.add(made_messages.outcomes([made_messages.received(0), made_messages.received(1)]))
+    with member(kafka, late, **SOON) as one:
+        wait_until(lambda: not late.first_offsets(), "forgotten")
+        wait_until(lambda: one.stream._shift, "a member")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == files
+
+
+def test_a_commit_that_fails_is_made_again(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    kafka.refuse(8, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, 3)
+    with member(kafka, FolderSink(tmp_path, 0), **SOON):
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert places(sum(lines_in(tmp_path), [])) == everything()
+
+
+def test_the_lag_is_what_is_not_committed(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 1e6)) as one:
+        wait_until(lambda: len(one.answered) == 60, "all answered")
+        lags = {f'jtss_lag_messages{{topic="{TOPIC}",partition="{number}"}} 20' for number in range(PARTITIONS)}
+        wait_until(lambda: lags <= {*one.metrics.text().splitlines()}, "the lag is known")
