@@ -1,0 +1,64 @@
+"""Clients of a cluster: settings, addresses and topics that are wrong."""
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+
+from helpers.mock_kafka import mock_kafka
+from jtss.errors import InputError
+from jtss.serving import clients
+from jtss.serving.log import Log
+
+NOWHERE = "127.0.0.1:1"
+
+
+def test_settings_are_pairs():
+    assert clients.settings(["security.protocol=SASL_SSL", "sasl.password=a=b"]) == {
+        "security.protocol": "SASL_SSL",
+        "sasl.password": "a=b",
+    }
+    for word in ("nonsense", "=value"):
+        with pytest.raises(InputError, match="expected KEY=VALUE, as security.protocol=SASL_SSL"):
+            clients.settings([word])
+    with pytest.raises(InputError, match="enable.auto.commit is not free to choose"):
+        clients.settings(["enable.auto.commit=true"])
+
+
+def test_a_setting_that_librdkafka_does_not_know_is_named():
+    for make in (
+        lambda given: clients.consumer(NOWHERE, "group", given, Log().logger, print),
+        lambda given: clients.producer(NOWHERE, given, Log().logger),
+    ):
+        with pytest.raises(InputError, match='--set-kafka: No such configuration property: "no.such"'):
+            make({"no.such": "1"})
+
+
+def test_a_topic_must_be_there(monkeypatch):
+    monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 10.0)
+    with mock_kafka() as kafka:
+        kafka.create("alerts", 2)
+        consumer = clients.consumer(kafka.bootstrap, "group", {}, Log().logger, print)
+        clients.require_topic(consumer, "alerts")
+        clients.require_topic(consumer, "^night_.*")  # may come later
+        with pytest.raises(InputError, match="topic nights: .*[Uu]nknown topic.*; expected one that is there"):
+            clients.require_topic(consumer, "nights")
+        consumer.close()
+        clients.require_topic(clients.producer(kafka.bootstrap, {}, Log().logger), "made_on_demand")
+
+
+def test_a_cluster_that_does_not_answer_is_said(monkeypatch):
+    monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 0.2)
+    consumer = clients.consumer(NOWHERE, "group", {}, Log().logger, print)
+    for topic in ("alerts", "^alerts"):
+        with pytest.raises(OSError, match=r"the Kafka cluster does not answer .*; check the address \(--bootstrap\)"):
+            clients.require_topic(consumer, topic)
+    consumer.close()
+
+
+def test_patterns():
+    assert clients.matches("alerts", "alerts")
+    assert not clients.matches("alerts", "alerts-dead")
+    assert clients.matches("^alert", "alerts-dead")
+    assert not clients.matches("^ztf_.*_programid1", "ztf_answers")
+    with pytest.raises(InputError, match=r"--topic '\^\(': .*; expected a regular expression"):
+        clients.matches("^(", "alerts")

@@ -1,0 +1,91 @@
+"""The framings of a message, and messages that hold no packet."""
+
+import io
+import json
+
+import fastavro
+import pytest
+
+from data_prep.packets.alerts import Alert
+from data_prep.simulate.packets import PARSED_SCHEMA, encode_file
+from helpers.make_packets import alert, small
+from jtss.errors import InputError
+from jtss.serving.framing import Schemas, read_message
+
+NONE = Schemas(None)
+OTHER = {"type": "record", "name": "other", "fields": [{"name": "x", "type": "double"}]}
+
+
+def bare(record):
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, PARSED_SCHEMA, record)
+    return stream.getvalue()
+
+
+def numbered(record, number):
+    return b"\0" + number.to_bytes(4, "big") + bare(record)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "701.avsc").write_text(json.dumps(PARSED_SCHEMA))
+    (tmp_path / "notes.txt").write_text("no schema")
+    return tmp_path
+
+
+def reason(value, schemas=NONE):
+    return read_message(value, "a message", schemas).reason
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+def test_a_container_brings_its_schema(codec, folder):
+    for schemas in (NONE, Schemas(folder), Schemas(folder / "701.avsc")):
+        found = read_message(encode_file([alert(candid=7)], codec), "a message", schemas)
+        assert isinstance(found, Alert)
+        assert (found.object_id, found.candid, found.source) == ("ZTF18aaaaaaa", 7, "a message")
+
+
+def test_all_framings_tell_the_same(folder):
+    record = alert()
+    in_container = read_message(encode_file([record]), "", NONE)
+    assert read_message(bare(record), "", Schemas(folder / "701.avsc")) == in_container
+    assert read_message(numbered(record, 701), "", Schemas(folder)) == in_container
+
+
+def test_a_schema_may_come_later(folder):
+    schemas = Schemas(folder)
+    message = numbered(alert(), 702)
+    assert reason(message, schemas) == "unknown_schema"
+    (folder / "702.avsc").write_text(json.dumps(PARSED_SCHEMA))
+    assert isinstance(read_message(message, "", schemas), Alert)
+
+
+def test_messages_without_a_packet_have_their_reason(folder):
+    record = alert()
+    assert reason(None) == "no_value"
+    assert reason(b"") == "empty_value"
+    assert reason(encode_file([record])[:-100]) == "bad_block"
+    assert reason(encode_file([])) == "no_records"
+    assert reason(encode_file([record, alert(candid=2)])) == "several_packets"
+    assert reason(encode_file([small(0)])) == "bad_candid"
+    assert reason(encode_file([alert("LSST1")])) == "other_survey"
+    assert reason(b"nonsense") == "no_schema"
+    assert reason(numbered(record, 701)) == "unknown_schema"
+    assert reason(numbered(record, 9), Schemas(folder)) == "unknown_schema"
+    assert reason(b"\0\0\0\2\xbd", Schemas(folder)) == "corrupt_record"
+    assert reason(numbered(record, 701)[:-50], Schemas(folder)) == "corrupt_record"
+    assert reason(bare(record) + b"more", Schemas(folder / "701.avsc")) == "trailing_bytes"
+    assert reason(bare(record)[:-50], Schemas(folder / "701.avsc")) == "corrupt_record"
+
+
+def test_schemas_that_are_none_are_refused_at_once(folder, tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match=r"no schema in it that is named by its number, .* as 701\.avsc"):
+        Schemas(tmp_path / "other")
+    for text in ("{", json.dumps(OTHER)):
+        (folder / "5.avsc").write_text(text)
+        for path in (folder, folder / "5.avsc"):
+            with pytest.raises(InputError, match=r"5\.avsc: .*; expected the Avro schema of alert packets"):
+                Schemas(path)
+    with pytest.raises(FileNotFoundError):
+        Schemas(tmp_path / "nowhere.avsc")

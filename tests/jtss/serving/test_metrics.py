@@ -1,0 +1,62 @@
+"""Numbers of a service as Prometheus reads them."""
+
+import re
+
+import pytest
+
+from helpers.made_messages import outcome, received
+from jtss.serving import metrics
+from jtss.serving.messages import Partition
+from jtss.serving.metrics import Metrics
+
+SAMPLE = re.compile(r'[a-z_]+(\{([a-z]+="(\\.|[^"\\])*",?)+\})? (\d+(\.\d+)?(e[+-]\d+)?|NaN)')
+
+
+def counted():
+    done = Metrics()
+    done.delivered([outcome(received(0, b"SN", seconds=1)), outcome(received(1, b"bad", seconds=2))], now=5.0)
+    done.delivered([outcome(received(2, b"SN", seconds=4))], now=5.0)
+    done.turned({Partition("alerts", 0): 7})
+    return done
+
+
+def test_what_was_done_is_counted():
+    lines = counted().text().splitlines()
+    for line in (
+        'jtss_answers_total{class="SN"} 2',
+        'jtss_dead_letters_total{reason="bad"} 1',
+        'jtss_lag_messages{topic="alerts",partition="0"} 7',
+        'jtss_latency_seconds{quantile="0.5"} 3',
+        "jtss_latency_seconds_sum 8",
+        "jtss_latency_seconds_count 3",
+        "jtss_sink_failures_total 0",
+    ):
+        assert line in lines
+    assert counted().totals() == {"answers": 2, "dead_letters": 1}
+
+
+def test_every_line_is_of_the_format():
+    odd = Metrics()
+    odd.delivered([outcome(received(0, b'a "reason"\n\\'), is_dead=True)], now=1.0)
+    for numbers in (counted(), odd, Metrics()):
+        assert numbers.text().endswith("\n")
+        for line in numbers.text().splitlines():
+            assert line.startswith("# ") or SAMPLE.fullmatch(line), line
+
+
+def test_health(monkeypatch):
+    new = Metrics()
+    assert new.is_alive()
+    assert not new.is_ready()
+    new.joined()
+    assert new.is_ready()
+    new.sink_failed()
+    assert not new.is_ready()
+    new.delivered([], now=0.0)
+    assert new.is_ready()
+    monkeypatch.setattr(metrics, "ALIVE_SECONDS", -1)
+    assert not new.is_alive()
+    new.turned({})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "ALIVE_SECONDS", 1000)
+        assert new.is_alive()
