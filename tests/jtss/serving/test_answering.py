@@ -23,7 +23,7 @@ PAST = [detection(20, 3), limit(8), detection(4, 4, fid=2), limit(2, fid=2)]
 RECORDS = [
     alert("ZTF18a", 10, images(1), jd=JD - 3),
     alert("ZTF18a", 11, images(2), history=PAST),  # of the same object: alone, it knows no more than it tells
-    alert("ZTF18b", 20, images(3, (63, 40)), ndethist=None, ncovhist=None),  # at the edge
+    alert("ZTF18b", 20, images(3, (63, 40)), xpos=9.0),  # at the edge
     alert("ZTF18c", 30, jd=JD + 1),
 ]
 
@@ -35,7 +35,8 @@ def by(tmp_path_factory):
 
 
 def alerts_of(records):
-    return [read_message(encode_file([record]), f"message {place}", Schemas(None)) for place, record in enumerate(records)]
+    packets = (encode_file([record]) for record in records)
+    return [read_message(packet, f"message {place}", Schemas(None)) for place, packet in enumerate(packets)]
 
 
 @pytest.fixture
