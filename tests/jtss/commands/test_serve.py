@@ -1,0 +1,171 @@
+"""`jtss serve`: as a process on a mock broker, and what it says of options that are wrong."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+pytest.importorskip("confluent_kafka")
+
+import jtss as python
+from data_prep import ingest
+from data_prep.simulate.packets import encode_file
+from helpers.made_explained import run_of_packets
+from helpers.make_packets import CANDIDATE, alert, detection, images, limit, save
+from helpers.mock_kafka import mock_kafka, wait_until
+from helpers.places import ROOT
+from helpers.programs import HASTY, jtss
+from jtss import exits
+
+TOPIC, GROUP, PARTITIONS = "ztf_20261130_programid1", "jtss", 2
+NOWHERE = ("--bootstrap", "127.0.0.1:1", "--topic", TOPIC, "--group", GROUP)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    run_of_packets(folder)
+    return folder / "run"
+
+
+@pytest.fixture
+def kafka():
+    with mock_kafka() as cluster:
+        cluster.create(TOPIC, PARTITIONS)
+        yield cluster
+
+
+def packets(n):
+    """Of as many objects, with a past."""
+    past = [detection(20, 3), limit(8)]
+    return [alert(f"ZTF18{chr(97 + i)}", 100 + i, images(i), history=past[: i % 3]) for i in range(n)]
+
+
+class Served:
+    """A server as a process of its own; what it said is in `log`."""
+
+    def __init__(self, kafka, run, *words):
+        command = [sys.executable, "-m", "jtss", "serve", "kafka", "--bootstrap", kafka.bootstrap, "--group", GROUP]
+        self.process = subprocess.Popen(
+            [*command, "-m", str(run), *map(str, words)],
+            cwd=ROOT, env=HASTY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def stop(self, number):
+        """Exit status, and what it said, line by line."""
+        self.process.send_signal(number)
+        said, errors = self.process.communicate(timeout=600)
+        assert said == ""
+        return self.process.returncode, [json.loads(line) for line in errors.splitlines()]
+
+
+@contextmanager
+def served(*arguments):
+    server = Served(*arguments)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def committed(kafka):
+    return sum(kafka.committed(GROUP, TOPIC, PARTITIONS))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_answers_as_python_does_and_ends_when_told(kafka, run, tmp_path, number, monkeypatch):
+    monkeypatch.setattr(ingest, "available_cores", lambda: 1)
+    records = packets(5)
+    values = [*(encode_file([record]) for record in records), b"poison", b"", None]
+    kafka.produce(TOPIC, values)
+    out = tmp_path / "answers"
+    with served(kafka, run, "--topic", "^ztf_.*_programid1", "--out", f"dir:{out}", "--rotate", "0.1") as server:
+        wait_until(lambda: committed(kafka) == len(values) or server.process.poll() is not None, "all committed")
+        status, log = server.stop(number)
+    assert status == exits.status_of(number)
+    assert [line["event"] for line in log if line["event"] in ("started", "stopped")] == ["started", "stopped"]
+    assert (log[-1]["answers"], log[-1]["dead_letters"]) == (5, 3)
+    lines = [json.loads(line) for path in out.glob("*.jsonl") for line in path.read_text().splitlines()]
+    letters = [json.loads(line) for path in (out / "dead").glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert sorted(letter["reason"] for letter in letters) == ["empty_value", "no_schema", "no_value"]
+    model = python.load_model(run)
+    table = model.classify(save(tmp_path / "packets", records))
+    assert sorted(line["candid"] for line in lines) == sorted(table["candid"])
+    for line in lines:
+        (row,) = table[table["candid"] == line["candid"]]
+        assert (line["objectId"], line["class"]) == (row["object_id"], row["class"])
+        ours = [line["probabilities"][name] for name in model.classes]
+        np.testing.assert_allclose(ours, [row[f"P_{name}"] for name in model.classes], rtol=1e-5, atol=1e-7)
+
+
+def test_it_answers_to_a_topic_and_tells_monitors(kafka, run, tmp_path):
+    folder = save(tmp_path, packets(3))
+    words = ("--bootstrap", kafka.bootstrap, "--topic", TOPIC)
+    with served(kafka, run, "--topic", TOPIC, "--out", "topic:answers", "--metrics", "0") as server:
+        started = json.loads(server.process.stderr.readline())
+        assert started["event"] == "started"
+        assert jtss("serve", "produce", folder, *words) == 0
+        wait_until(lambda: committed(kafka) == 3 or server.process.poll() is not None, "all committed")
+
+        def page(name):
+            with urlopen(f"http://127.0.0.1:{started['metrics_port']}/{name}", timeout=60) as answer:
+                return answer.read().decode()
+
+        assert page("readyz") == page("healthz") == "ok\n"
+        counts = re.findall(r'jtss_answers_total\{class="\w+"\} (\d+)', page("metrics"))
+        assert sum(map(int, counts)) == 3
+        assert server.stop(signal.SIGTERM)[0] == exits.status_of(signal.SIGTERM)
+    answers = kafka.messages("answers")
+    assert sorted(message.key().decode() for message in answers) == ["ZTF18a", "ZTF18b", "ZTF18c"]
+    assert all(json.loads(message.value())["jd"] == CANDIDATE["jd"] for message in answers)
+
+
+def error(capsys, *words):
+    """The one line on stderr of a command that fails."""
+    assert jtss("serve", *words) == exits.FAILED
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = [line for line in said.err.splitlines() if not line.startswith("{")]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--out", "answers"), r"--out answers: expected topic:NAME or dir:FOLDER"),
+        (("--out", "dir:"), r"--out dir:: expected topic:NAME or dir:FOLDER"),
+        (("--out", f"topic:{TOPIC}"), f"{TOPIC} is among the topics that are read; choose another"),
+        (("--topic", "^a", "--out", "topic:answers"), "answers is among the topics that are read; choose another"),
+        (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
+        (("--out", "dir:x", "--schema", "nowhere.avsc"), "nowhere.avsc"),
+        (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),
+    ],
+)
+def test_options_that_are_wrong_are_named(words, expected, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(expected, error(capsys, "kafka", *NOWHERE, *words))
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_cluster_that_does_not_answer_is_named(run, capsys, tmp_path, monkeypatch):
+    from jtss.serving import clients
+
+    monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 0.2)
+    assert "the Kafka cluster does not answer" in error(
+        capsys, "kafka", *NOWHERE, "-m", run, "--out", f"dir:{tmp_path / 'out'}"
+    )
+    save(tmp_path / "packets", packets(1))
+    assert "the Kafka cluster does not answer" in error(capsys, "produce", tmp_path / "packets", *NOWHERE[:4])
+
+
+def test_without_the_package_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    for words in (("kafka", *NOWHERE, "--out", "dir:x"), ("produce", "x", *NOWHERE[:4])):
+        assert "pip install 'jtss[serve]'" in error(capsys, *words)
