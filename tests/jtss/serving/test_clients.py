@@ -18,9 +18,9 @@ def test_settings_are_pairs():
         "sasl.password": "a=b",
     }
     for word in ("nonsense", "=value"):
-        with pytest.raises(InputError, match="expected KEY=VALUE, as security.protocol=SASL_SSL"):
+        with pytest.raises(InputError, match=r"expected KEY=VALUE, as security\.protocol=SASL_SSL"):
             clients.settings([word])
-    with pytest.raises(InputError, match="enable.auto.commit is not free to choose"):
+    with pytest.raises(InputError, match=r"enable\.auto\.commit is not free to choose"):
         clients.settings(["enable.auto.commit=true"])
 
 
@@ -29,7 +29,7 @@ def test_a_setting_that_librdkafka_does_not_know_is_named():
         lambda given: clients.consumer(NOWHERE, "group", given, Log().logger, print),
         lambda given: clients.producer(NOWHERE, given, Log().logger),
     ):
-        with pytest.raises(InputError, match='--set-kafka: No such configuration property: "no.such"'):
+        with pytest.raises(InputError, match=r'--set-kafka: No such configuration property: "no\.such"'):
             make({"no.such": "1"})
 
 
@@ -40,7 +40,7 @@ def test_a_topic_must_be_there(monkeypatch):
         consumer = clients.consumer(kafka.bootstrap, "group", {}, Log().logger, print)
         clients.require_topic(consumer, "alerts")
         clients.require_topic(consumer, "^night_.*")  # may come later
-        with pytest.raises(InputError, match="topic nights: .*[Uu]nknown topic.*; expected one that is there"):
+        with pytest.raises(InputError, match=r"topic nights: .*[Uu]nknown topic.*; expected one that is there"):
             clients.require_topic(consumer, "nights")
         consumer.close()
         clients.require_topic(clients.producer(kafka.bootstrap, {}, Log().logger), "made_on_demand")

@@ -28,10 +28,8 @@ def test_it_answers():
         assert get(port, "/../etc/passwd")[0] == 404
 
 
-def test_a_port_that_is_taken_is_named():
-    with endpoint(Metrics(), 0) as port:
-        with pytest.raises(OSError, match=rf"--metrics {port}: .*; choose another port"), endpoint(Metrics(), port):
-            pass
-    for wrong in (-1, 70_000):
-        with pytest.raises(OSError, match=f"--metrics {wrong}: .*; choose another port"), endpoint(Metrics(), wrong):
-            pass
+def test_a_port_that_is_taken_or_none_is_named():
+    with endpoint(Metrics(), 0) as taken:
+        for port in (taken, -1, 70_000):
+            with pytest.raises(OSError, match=rf"--metrics {port}: .*; choose another port"):
+                endpoint(Metrics(), port).__enter__()

@@ -49,5 +49,5 @@ def test_what_is_not_delivered_is_an_error(kafka, tmp_path):
         produce(producer(kafka), "night", packets([tmp_path]))
     large = clients.producer(kafka.bootstrap, {"message.max.bytes": "1000"}, Log().logger)
     (tmp_path / "large.avro").write_bytes(bytes(2000))
-    with pytest.raises(OSError, match="topic night: .*too large"):
+    with pytest.raises(OSError, match=r"topic night: .*too large"):
         produce(large, "night", [tmp_path / "large.avro"])

@@ -24,7 +24,7 @@ from jtss.serving.stream import Stream
 PARTITIONS, GROUP, OUT = 3, "service", "answers"
 VALUES = [b"bad" if number % 10 == 3 else (b"SN", b"AGN", b"VS")[number % 3] for number in range(60)]
 VALUES[7], VALUES[8] = b"", None
-N_DEAD = sum(value in (None, b"", b"bad") for value in VALUES)
+N, N_DEAD = len(VALUES), sum(value in (None, b"", b"bad") for value in VALUES)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def kafka():
         yield cluster
 
 
-def everything(n=len(VALUES)):
+def everything(n=N):
     return sorted((number % PARTITIONS, number // PARTITIONS) for number in range(n))
 
 
@@ -81,7 +81,7 @@ def member(*arguments, **keywords):
         one.stop()
 
 
-def all_committed(kafka, n=len(VALUES)):
+def all_committed(kafka, n=N):
     return sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == n
 
 
@@ -97,6 +97,12 @@ def lines_in(folder):
         [line for path in sorted(where.glob("*.jsonl")) for line in path.read_text().splitlines()]
         for where in (folder, folder / DEAD)
     ]
+
+
+def places_in(folder):
+    """Partition and offset of all that is in files."""
+    answers, dead = lines_in(folder)
+    return places(answers + dead)
 
 
 def test_every_message_has_one_outcome_in_a_topic(kafka):
@@ -128,7 +134,7 @@ def test_what_is_at_work_is_finished_before_it_leaves(kafka, tmp_path):
         assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
         assert lines_in(tmp_path) == [[], []]
     assert all_committed(kafka)
-    assert places(sum(lines_in(tmp_path), [])) == everything()
+    assert places_in(tmp_path) == everything()
 
 
 CRASH = """
@@ -175,12 +181,12 @@ def test_a_failure_between_sink_and_commit_neither_loses_nor_doubles(kafka, tmp_
 def check_replay(kafka, folder):
     """Something is written and nothing committed; another member makes it whole."""
     assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
-    written = places(sum(lines_in(folder), []))
+    written = places_in(folder)
     assert written
     assert {*written} <= {*everything()}
     with member(kafka, FolderSink(folder, 0.2), **SOON):
         wait_until(lambda: all_committed(kafka), "all committed")
-    assert places(sum(lines_in(folder), [])) == everything()
+    assert places_in(folder) == everything()
 
 
 @pytest.mark.slow
@@ -203,7 +209,7 @@ def test_a_failing_machine_commits_nothing_of_what_it_lacks(kafka, tmp_path):
     assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
     with member(kafka, FolderSink(tmp_path, 0), **SOON):
         wait_until(lambda: all_committed(kafka), "all committed")
-    assert places(sum(lines_in(tmp_path), [])) == everything()
+    assert places_in(tmp_path) == everything()
 
 
 def test_two_members_share_the_partitions(kafka, tmp_path):
@@ -217,8 +223,8 @@ def test_two_members_share_the_partitions(kafka, tmp_path):
         first.stop()  # hands its partitions over
         wait_until(lambda: len(second.stream._shift) == PARTITIONS, "the other has them all")
         kafka.produce(TOPIC, VALUES)
-        wait_until(lambda: all_committed(kafka, 2 * len(VALUES)), "all committed")
-    assert places(sum(lines_in(tmp_path), [])) == everything(2 * len(VALUES))
+        wait_until(lambda: all_committed(kafka, 2 * N), "all committed")
+    assert places_in(tmp_path) == everything(2 * N)
 
 
 class DownSink(FolderSink):
@@ -251,7 +257,7 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
         wait_until(lambda: all_committed(kafka), "all committed")
         wait_until(one.metrics.is_ready, "well again")
         assert one.stream._shifts == 1  # it never lost its partitions
-    assert places(sum(lines_in(tmp_path), [])) == everything()
+    assert places_in(tmp_path) == everything()
 
 
 def test_it_leaves_a_sink_that_stays_down(kafka, tmp_path):
@@ -262,7 +268,7 @@ def test_it_leaves_a_sink_that_stays_down(kafka, tmp_path):
     assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
     with member(kafka, FolderSink(tmp_path, 0), **SOON):
         wait_until(lambda: all_committed(kafka), "all committed")
-    assert places(sum(lines_in(tmp_path), [])) == everything()
+    assert places_in(tmp_path) == everything()
 
 
 def test_a_refused_delivery_is_made_again(kafka, monkeypatch):
@@ -296,7 +302,7 @@ def test_a_commit_that_fails_is_made_again(kafka, tmp_path):
     kafka.refuse(8, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, 3)
     with member(kafka, FolderSink(tmp_path, 0), **SOON):
         wait_until(lambda: all_committed(kafka), "all committed")
-    assert places(sum(lines_in(tmp_path), [])) == everything()
+    assert places_in(tmp_path) == everything()
 
 
 def test_the_lag_is_what_is_not_committed(kafka, tmp_path):
