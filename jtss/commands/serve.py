@@ -18,7 +18,9 @@ KAFKA = (
     " to files. What cannot be read or classified goes to NAME-dead or FOLDER/dead with the reason. Offsets are"
     " committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
 )
-PRODUCE = "Send Avro files to a Kafka topic, one message each: to try `serve kafka` with simulated or archived alerts."
+PRODUCE = (
+    "Send packets of files to a Kafka topic, one a message: to try `serve kafka` with simulated or archived alerts."
+)
 TOPIC, FOLDER = "topic:", "dir:"
 ROTATE_SECONDS = 30.0
 
@@ -81,7 +83,7 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
 
 def _add_produce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("packets", metavar="PATH", type=Path, nargs="+", help="folders of Avro files, or Avro files")
+    add("packets", metavar="PATH", type=Path, nargs="+", help="folders, Avro files, tar archives")
     add("--topic", metavar="NAME", required=True, help="topic to write to")
     add("--rate", metavar="N", type=_positive, help="packets per second (default: as fast as it goes)")
 
@@ -173,8 +175,7 @@ def _produce(options: argparse.Namespace) -> None:
     from jtss.serving.log import Log
 
     given = clients.settings(options.set_kafka)
-    files = [*producing.packets(options.packets)]
     producer = clients.producer(options.bootstrap, given, Log().logger)
     clients.require_topic(producer, options.topic)
-    n_sent = producing.produce(producer, options.topic, files, options.rate)
+    n_sent = producing.produce(producer, options.topic, producing.packets(options.packets), options.rate)
     print(f"{n_sent} packets to the topic {options.topic}")

@@ -1,45 +1,90 @@
-"""Files of packets into a topic, as a survey would send them."""
+"""Packets of files into a topic, one a message, as a survey would send them."""
 
+import io
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import fastavro
 from confluent_kafka import KafkaException, Producer
 
-from data_prep.packets.containers import AVRO_SUFFIX, files_below
+from data_prep.packets.avro import MAGIC, SYNC_BYTES, Block
+from data_prep.packets.containers import read_blocks
 from jtss.errors import InputError
 
 FLUSH_SECONDS = 1.0
+SYNC = bytes(range(SYNC_BYTES))
 
 
-def packets(paths: Iterable[Path]) -> Iterator[Path]:
-    """The Avro files below paths, in the order of their names.
+def packets(paths: Iterable[Path]) -> Iterator[bytes]:
+    """Every packet below paths as an Avro file of its own, in the order of the files' names.
+
+    Args:
+        paths: folders, Avro files of one packet or many, tar archives of these.
 
     Raises:
         FileNotFoundError: a path is not there.
-        InputError: a path holds none.
+        InputError: a file cannot be read as alert packets, or a path holds none; names it.
     """
     for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or folder (expected alert packets, an Avro file each)")
-        below = files_below(path) if path.is_dir() else [path]
-        found = [file for file in below if file.name.lower().endswith(AVRO_SUFFIX)]
-        if not found:
-            raise InputError(f"{path}: no {AVRO_SUFFIX} file in it, expected alert packets, an Avro file each")
-        yield from found
+        n_packets = 0
+        for block in read_blocks(path):
+            if isinstance(block, Block):
+                for packet in _single(block):
+                    n_packets += 1
+                    yield packet
+            elif block.n_alerts:
+                raise InputError(f"{block.source}: {block.reason} ({block.detail}), expected alert packets")
+        if not n_packets:
+            raise InputError(f"{path}: no alert packet in it, expected Avro files or archives of them")
 
 
-def produce(producer: Producer, topic: str, paths: Iterable[Path], rate: float | None = None) -> int:
-    """Send each file as a message.
+def _single(block: Block) -> Iterator[bytes]:
+    """The records of a block, each as a file with the schema of their writer."""
+    try:
+        reader = fastavro.reader(io.BytesIO(_file(block)))
+        schema = reader.writer_schema
+        for record in reader:
+            file = io.BytesIO()
+            fastavro.writer(file, schema, [record], sync_marker=SYNC)
+            yield file.getvalue()
+    except Exception as error:  # on damaged bytes: ValueError, EOFError, zlib.error and others
+        raise InputError(f"{block.source}: {type(error).__name__}: {error}; expected alert packets") from error
+
+
+def _file(block: Block) -> bytes:
+    """A block as an Avro file; Apache Avro 1.11 specification, object container files."""
+    header = {"avro.schema": block.schema_json, "avro.codec": block.codec.encode()}
+    pairs = b"".join(_bytes(name.encode()) + _bytes(value) for name, value in header.items())
+    return MAGIC + _long(len(header)) + pairs + _long(0) + SYNC + _long(block.n_records) + _bytes(block.payload) + SYNC
+
+
+def _bytes(value: bytes) -> bytes:
+    return _long(len(value)) + value
+
+
+def _long(value: int) -> bytes:
+    """A number that is not negative, as a zigzag varint."""
+    value <<= 1
+    digits = []
+    while value > 0x7F:
+        digits.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*digits, value])
+
+
+def produce(producer: Producer, topic: str, values: Iterable[bytes], rate: float | None = None) -> int:
+    """Send messages.
 
     Args:
+        values: of the messages.
         rate: messages per second; None: as fast as it goes.
 
     Returns:
         How many.
 
     Raises:
-        OSError: a file cannot be read, or some messages were not delivered.
+        OSError: some were not delivered.
     """
     n_sent, failures = 0, []
 
@@ -48,10 +93,10 @@ def produce(producer: Producer, topic: str, paths: Iterable[Path], rate: float |
             failures.append(error)
 
     start = time.monotonic()
-    for path in paths:
+    for value in values:
         if rate is not None:
             time.sleep(max(start + n_sent / rate - time.monotonic(), 0))
-        _send(producer, topic, path.read_bytes(), report)
+        _send(producer, topic, value, report)
         n_sent += 1
         producer.poll(0)
         if failures:
@@ -59,7 +104,7 @@ def produce(producer: Producer, topic: str, paths: Iterable[Path], rate: float |
     while producer.flush(FLUSH_SECONDS):
         pass  # each is delivered or fails in the end
     if failures:
-        raise OSError(f"topic {topic}: {len(failures)} of {n_sent} packets were not delivered: {failures[0].str()}")
+        raise OSError(f"topic {topic}: {len(failures)} of {n_sent} messages were not delivered: {failures[0].str()}")
     return n_sent
 
 

@@ -1,4 +1,4 @@
-"""Files of packets into a topic."""
+"""Packets of files into a topic."""
 
 import pytest
 
@@ -6,10 +6,12 @@ pytest.importorskip("confluent_kafka")
 
 from confluent_kafka import KafkaError
 
-from helpers.make_packets import night, save, small
+from data_prep.simulate.packets import encode_file
+from helpers.make_packets import night, save, save_tar, small
 from helpers.mock_kafka import PRODUCE, mock_kafka
 from jtss.errors import InputError
 from jtss.serving import clients
+from jtss.serving.framing import Schemas, read_message
 from jtss.serving.log import Log
 from jtss.serving.producing import packets, produce
 
@@ -25,29 +27,37 @@ def producer(kafka):
     return clients.producer(kafka.bootstrap, {}, Log().logger)
 
 
-def test_a_file_is_a_message(kafka, tmp_path):
-    save(tmp_path / "b", [small(number) for number in range(3)])
-    save(tmp_path / "a", night()[:1])
-    (tmp_path / "a" / "labels.csv").touch()
-    files = [*packets([tmp_path])]
-    assert [file.parent.name for file in files] == ["a", "b", "b", "b"]
-    assert produce(producer(kafka), "night", files, rate=1e6) == 4
-    assert [message.value() for message in kafka.messages("night")] == [file.read_bytes() for file in files]
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+def test_a_packet_is_a_message(kafka, tmp_path, codec):
+    """Of a file with many, of one in a folder, of one in an archive."""
+    records = [*night()[:3], small(7)]
+    (tmp_path / "a.avro").write_bytes(encode_file(records, codec))
+    save(tmp_path / "b", [small(8)])
+    save_tar(tmp_path / "c.tar.gz", {"9.avro": encode_file([small(9)], codec)})
+    assert produce(producer(kafka), "night", packets([tmp_path]), rate=1e6) == 6
+    found = [read_message(message.value(), "", Schemas(None)) for message in kafka.messages("night")]
+    assert found[:4] == [read_message(encode_file([record]), "", Schemas(None)) for record in records]
+    assert [alert.candid for alert in found[3:]] == [7, 8, 9]
 
 
-def test_folders_without_packets_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"no \.avro file in it"):
+def test_what_is_no_packet_is_refused(tmp_path):
+    (tmp_path / "labels.csv").touch()
+    with pytest.raises(InputError, match="no alert packet in it"):
         [*packets([tmp_path])]
-    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+    with pytest.raises(FileNotFoundError, match="no such file or directory"):
         [*packets([tmp_path / "nowhere"])]
+    (tmp_path / "cut.avro").write_bytes(encode_file([small(1)])[:-9])
+    with pytest.raises(InputError, match=r"cut\.avro: bad_block"):
+        [*packets([tmp_path])]
+    (tmp_path / "cut.avro").write_bytes(encode_file([small(1)], "deflate").replace(b"deflate", b"snappy\0", 1))
+    with pytest.raises(InputError, match=r"cut\.avro: "):
+        [*packets([tmp_path])]
 
 
-def test_what_is_not_delivered_is_an_error(kafka, tmp_path):
-    save(tmp_path, [small(1)])
+def test_what_is_not_delivered_is_an_error(kafka):
     kafka.refuse(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED, 1)
-    with pytest.raises(OSError, match="topic night: 1 of 1 packets were not delivered: Broker: Topic authorization"):
-        produce(producer(kafka), "night", packets([tmp_path]))
+    with pytest.raises(OSError, match="topic night: 1 of 1 messages were not delivered: Broker: Topic authorization"):
+        produce(producer(kafka), "night", [b"one"])
     large = clients.producer(kafka.bootstrap, {"message.max.bytes": "1000"}, Log().logger)
-    (tmp_path / "large.avro").write_bytes(bytes(2000))
     with pytest.raises(OSError, match=r"topic night: .*too large"):
-        produce(large, "night", [tmp_path / "large.avro"])
+        produce(large, "night", [bytes(2000)])
