@@ -18,9 +18,7 @@ KAFKA = (
     " to files. What cannot be read or classified goes to NAME-dead or FOLDER/dead with the reason. Offsets are"
     " committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
 )
-PRODUCE = (
-    "Send packets of files to a Kafka topic, one a message: to try `serve kafka` with simulated or archived alerts."
-)
+PRODUCE = "Send the packets of files to a Kafka topic, one a message: to try `serve kafka` with alerts that are there."
 TOPIC, FOLDER = "topic:", "dir:"
 ROTATE_SECONDS = 30.0
 

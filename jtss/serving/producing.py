@@ -17,7 +17,7 @@ SYNC = bytes(range(SYNC_BYTES))
 
 
 def packets(paths: Iterable[Path]) -> Iterator[bytes]:
-    """Every packet below paths as an Avro file of its own, in the order of the files' names.
+    """Every packet below paths as an Avro file of its own, in a fixed order.
 
     Args:
         paths: folders, Avro files of one packet or many, tar archives of these.
