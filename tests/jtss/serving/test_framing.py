@@ -5,7 +5,10 @@ import json
 
 import fastavro
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert
 from data_prep.simulate.packets import PARSED_SCHEMA, encode_file
 from helpers.make_packets import alert, small
@@ -76,6 +79,21 @@ def test_messages_without_a_packet_have_their_reason(folder):
     assert reason(numbered(record, 701)[:-50], Schemas(folder)) == "corrupt_record"
     assert reason(bare(record) + b"more", Schemas(folder / "701.avsc")) == "trailing_bytes"
     assert reason(bare(record)[:-50], Schemas(folder / "701.avsc")) == "corrupt_record"
+
+
+@given(st.data())
+def test_damaged_messages_come_to_an_alert_or_a_rejection(data):
+    record = small(1)
+    whole = data.draw(st.sampled_from([encode_file([record]), numbered(record, 701), bare(record), b""]))
+    cut = data.draw(st.integers(0, len(whole)))
+    value = whole[:cut] + data.draw(st.binary(max_size=20)) + whole[cut + data.draw(st.integers(0, 20)) :]
+    alone, folder = Schemas(None), Schemas(None)
+    alone.alone = json.dumps(PARSED_SCHEMA).encode()
+    folder._by_number[701] = alone.alone
+    for schemas in (NONE, alone, folder):
+        found = read_message(value, "a message", schemas)
+        assert isinstance(found, Alert | Rejection)
+        assert found.source == "a message"
 
 
 def test_schemas_that_are_none_are_refused_at_once(folder, tmp_path):

@@ -227,6 +227,27 @@ def test_two_members_share_the_partitions(kafka, tmp_path):
     assert places_in(tmp_path) == everything(2 * N)
 
 
+def test_work_that_ends_after_its_partitions_have_gone_is_not_committed(kafka, tmp_path, monkeypatch):
+    """It takes so long that another member begins meanwhile, or the same one again."""
+    monkeypatch.setattr(stream, "LEAVING_SECONDS", 0.0)
+    kafka.produce(TOPIC, VALUES)
+    may_end = threading.Event()
+
+    def slow(batch):
+        may_end.wait()
+        return made_messages.outcomes(batch)
+
+    sinks = FolderSink(tmp_path, 0), FolderSink(tmp_path, 0)
+    with member(kafka, sinks[0], slow, **SOON) as first:
+        wait_until(lambda: first.stream._job is not None, "at work")
+        with member(kafka, sinks[1], **SOON) as second:
+            wait_until(lambda: len(first.stream._shift) + len(second.stream._shift) == PARTITIONS, "shared anew")
+            wait_until(lambda: second.answered, "the other works")
+            may_end.set()
+            wait_until(lambda: all_committed(kafka), "all committed")
+    assert places_in(tmp_path) == everything()
+
+
 class DownSink(FolderSink):
     """Fails until told otherwise."""
 
