@@ -5,8 +5,9 @@ classifies and delivers, one batch at a time. While as many messages wait as may
 
     received ─▶ waiting ─▶ outcomes ─▶ sink ─▶ delivered ─▶ committed
 
-Offsets are committed of what is delivered, never of more. A partition that goes to another member takes what is not
-committed with it: what waits is dropped here, for it comes again there.
+Offsets are committed of what is delivered, never of more. Until they are, nothing else is delivered, so that after a
+crash one file of a partition comes again, and not two that would be cut elsewhere. A partition that goes to another member
+takes what is not committed with it: what waits is dropped here, for it comes again there.
 """
 
 import threading
@@ -60,15 +61,16 @@ class Stream:
             connect: makes the consumer, which is to call its argument after each commit.
             answer: the outcome of each message, in order; from a thread of its own.
         """
-        self.consumer = connect(self._after_commit)
-        # Of the worker, for a call to the other can wait for as long as that one polls. It joins no group.
-        self._observer = connect(lambda *_: None)
+        self._connect, self.consumer = connect, connect(self._after_commit)
+        # Of the worker, for a call to the other may wait for as long as that one polls. It does not join the group.
+        self._observer: Consumer | None = None
         self._answer, self._sink, self._metrics, self._log = answer, sink, metrics, log
         self._waiting: deque[Received] = deque()
         self._n_bytes = 0
         self._is_paused = False
         self._shift: dict[Partition, int] = {}  # counts how often a partition came; only of those that are ours
         self._shifts = 0
+        self._gone: set[Partition] = set()  # of which the sink may hold something, to be dropped by the next job
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
         self._job: Future | None = None
         self._shift_of_job: dict[Partition, int] = {}
@@ -96,16 +98,10 @@ class Stream:
                 self._commit()
                 self._metrics.turned(self._lag())
             self._finish()
-        except _LeavingError:
-            self._log.warn(
-                "left_unfinished", why="the sink fails: what it lacks is answered again after the next start"
-            )
         finally:
             self._is_leaving.set()
             self._worker.shutdown(wait=False, cancel_futures=True)
             self.consumer.close()
-            if self._job is None:
-                self._observer.close()
 
     def _is_to_stop(self) -> bool:
         if self._stop_seen is None and self._must_stop():
@@ -116,13 +112,13 @@ class Stream:
 
     def _receive(self) -> None:
         """Take what has come; none is lost while the partitions are paused, they only wait elsewhere."""
-        seconds = POLL_SECONDS
+        seconds, has_come = POLL_SECONDS, False
         while (message := self.consumer.poll(seconds)) is not None:
-            seconds = 0
+            seconds, has_come = 0, True
             self._take(message)
             if self._is_full() or (self._job is None and len(self._waiting) >= AT_ONCE):
                 break
-        if self._is_full() and not self._is_paused:
+        if self._is_full() and (has_come or not self._is_paused):  # the former: of a partition that is new
             self.consumer.pause(self.consumer.assignment())
             self._is_paused = True
         elif self._is_paused and len(self._waiting) <= AT_ONCE and self._n_bytes <= MOST_BYTES / 2:
@@ -149,7 +145,7 @@ class Stream:
         """Take the result of a batch, and give the next one to the worker."""
         if self._job is not None and self._job.done():
             self._collect()
-        if self._job is not None:
+        if self._job is not None or self._to_commit:
             return
         if self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
@@ -160,7 +156,12 @@ class Stream:
 
     def _start(self, function: Callable, *arguments: object) -> None:
         self._shift_of_job = dict(self._shift)
-        self._job = self._worker.submit(function, *arguments)
+        gone, self._gone = self._gone, set()
+        self._job = self._worker.submit(self._run_job, gone, function, *arguments)
+
+    def _run_job(self, gone: set[Partition], function: Callable[..., Offsets], *arguments: object) -> Offsets:
+        self._sink.forget(gone)
+        return function(*arguments)
 
     def _collect(self) -> None:
         """What the worker has delivered is to be committed, of partitions that have stayed ours all the time."""
@@ -201,6 +202,9 @@ class Stream:
         if not waiting:
             return
         asked = [TopicPartition(*partition) for partition in waiting]
+        if self._observer is None:
+            self._observer = self._connect(lambda *_: None)
+        self._observer.poll(0)  # hands over what it has to log
         found = self._observer.committed(asked, timeout=ANSWER_SECONDS)
         known = {Partition(one.topic, one.partition): one.offset for one in found}
         gone = [partition for partition, first in waiting.items() if known[partition] > first]
@@ -247,7 +251,6 @@ class Stream:
     # Members come and go; these are called while the consumer polls
 
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        self._is_paused = False  # the new ones are not; if too much waits, all are paused in this turn
         self._shifts += 1
         ours = [Partition(one.topic, one.partition) for one in partitions]
         self._shift |= dict.fromkeys(ours, self._shifts)
@@ -289,8 +292,7 @@ class Stream:
         for partition in gone:
             for known in (self._shift, self._to_commit, self._done):
                 known.pop(partition, None)
-        if not self._is_leaving.is_set():
-            self._worker.submit(self._sink.forget, gone)  # after what is at work
+        self._gone |= gone
 
     def _finish_work(self, end: float) -> None:
         """Wait for the batch at work and deliver what the sink holds, but no longer than until `end`."""
@@ -299,7 +301,7 @@ class Stream:
                 if not self._is_done_before(end):
                     return
                 self._collect()
-            if not self._sink.first_offsets():
+            if self._to_commit or not self._sink.first_offsets():
                 return
             self._start(self._deliver)
 
@@ -317,7 +319,10 @@ class Stream:
         self.consumer.pause(self.consumer.assignment())
         self._waiting.clear()
         self._is_leaving.set()
-        self._finish_work(self._stop_seen + LEAVING_SECONDS)
+        try:
+            self._finish_work(self._stop_seen + LEAVING_SECONDS)
+        except _LeavingError:
+            self._log.warn("left_unfinished", why="the sink fails: the rest is answered again after the next start")
         end = time.monotonic() + COMMIT_SECONDS
         self._commit_next = 0.0
         while (self._to_commit or self._commit_since is not None) and time.monotonic() < end:

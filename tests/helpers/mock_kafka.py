@@ -14,7 +14,7 @@ from pathlib import Path
 import confluent_kafka
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-PRODUCE = 0  # numbers of requests in Kafka's protocol
+PRODUCE, OFFSET_COMMIT = 0, 8  # numbers of requests in Kafka's protocol
 PATIENCE_SECONDS = 60  # for a state that must come; on an idle machine it takes parts of a second
 # For groups whose members change: the broker waits about a session for those that may still come, and members learn of
 # a rebalance by heartbeats.
