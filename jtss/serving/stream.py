@@ -6,8 +6,8 @@ classifies and delivers, one batch at a time. While as many messages wait as may
     received ─▶ waiting ─▶ outcomes ─▶ sink ─▶ delivered ─▶ committed
 
 Offsets are committed of what is delivered, never of more. Until they are, nothing else is delivered, so that after a
-crash one file of a partition comes again, and not two that would be cut elsewhere. A partition that goes to another member
-takes what is not committed with it: what waits is dropped here, for it comes again there.
+crash one file of a partition comes again, and not two that would be cut elsewhere. A partition that goes to another
+member takes what is not committed with it: what waits is dropped here, for it comes again there.
 """
 
 import threading

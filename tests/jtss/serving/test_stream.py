@@ -137,7 +137,7 @@ def test_what_is_at_work_is_finished_before_it_leaves(kafka, tmp_path):
     assert places_in(tmp_path) == everything()
 
 
-CRASH = """
+SERVE = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
@@ -148,15 +148,15 @@ from jtss.serving.log import Log
 from jtss.serving.metrics import Metrics
 from jtss.serving.sinks import FolderSink
 
-class Crashes(FolderSink):
+class CrashedSink(FolderSink):
     def deliver(self):
         super().deliver()
         os._exit(9)
 
-stream.AT_ONCE = 25
+stream.AT_ONCE = int(sys.argv[3])
 log = Log()
 connect = lambda done: clients.consumer(sys.argv[1], "service", SOON, log.logger, done)
-sink = Crashes(Path(sys.argv[2]), 0)
+sink = {"crashes": CrashedSink, "works": FolderSink}[sys.argv[4]](Path(sys.argv[2]), 0)
 stream.Stream(connect, made_messages.outcomes, sink, Metrics(), log).run("alerts", lambda: False)
 """
 
@@ -189,12 +189,33 @@ def check_replay(kafka, folder):
     assert places_in(folder) == everything()
 
 
+def process(kafka, folder, at_once, kind):
+    command = [sys.executable, "-c", SERVE, kafka.bootstrap, folder, at_once, kind]
+    return subprocess.Popen([*map(str, command)], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
 @pytest.mark.slow
-def test_a_killed_process_neither_loses_nor_doubles(kafka, tmp_path):
+def test_a_process_that_ends_between_sink_and_commit_neither_loses_nor_doubles(kafka, tmp_path):
     kafka.produce(TOPIC, VALUES)
-    done = subprocess.run([sys.executable, "-c", CRASH, kafka.bootstrap, str(tmp_path)], cwd=ROOT, timeout=600)
-    assert done.returncode == 9
+    assert process(kafka, tmp_path, 25, "crashes").wait(600) == 9
     check_replay(kafka, tmp_path)
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed_neither_lose_nor_double(kafka, tmp_path):
+    """Each at another moment, after it has committed a little more."""
+    kafka.produce(TOPIC, VALUES * 20)
+    n_killed = 0
+    for share in (0, 0.1, 0.3, 0.4, 0.6, 0.8):
+        server = process(kafka, tmp_path, 7, "works")
+        wait_until(lambda: sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) > share * 20 * N, "some more")  # noqa: B023
+        server.kill()
+        server.wait(600)
+        n_killed += not all_committed(kafka, 20 * N)
+    assert n_killed > 3
+    with member(kafka, FolderSink(tmp_path, 0.2), **SOON):
+        wait_until(lambda: all_committed(kafka, 20 * N), "all committed")
+    assert places_in(tmp_path) == everything(20 * N)
 
 
 def test_a_failing_machine_commits_nothing_of_what_it_lacks(kafka, tmp_path):
