@@ -16,9 +16,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 PRODUCE, OFFSET_COMMIT = 0, 8  # numbers of requests in Kafka's protocol
 PATIENCE_SECONDS = 60  # for a state that must come; on an idle machine it takes parts of a second
+QUICK = {"fetch.wait.max.ms": "10"}  # by default half a second passes where a partition has nothing more
 # For groups whose members change: the broker waits about a session for those that may still come, and members learn of
 # a rebalance by heartbeats.
-SOON = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "100"}
+SOON = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "100"}
 
 
 @cache
@@ -73,7 +74,8 @@ class MockKafka:
 
     def messages(self, topic: str) -> list[confluent_kafka.Message]:
         """All messages that are there, partition by partition."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False})
+        settings = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False}
+        consumer = Consumer(settings | QUICK)
         try:
             found = []
             for partition, end in self._ends(consumer, topic).items():

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError
 
 from helpers import made_messages
 from helpers.made_messages import TOPIC, places
-from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, SOON, mock_kafka, wait_until
+from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, QUICK, SOON, mock_kafka, wait_until
 from helpers.places import ROOT
 from jtss.serving import clients, stream
 from jtss.serving.log import Log
@@ -46,7 +46,7 @@ class Member:
         self.error, self.answered = None, []
 
         def connect(on_commit):
-            return clients.consumer(kafka.bootstrap, GROUP, settings, log.logger, on_commit)
+            return clients.consumer(kafka.bootstrap, GROUP, QUICK | settings, log.logger, on_commit)
 
         def note(batch):
             found = answer(batch)
