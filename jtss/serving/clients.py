@@ -11,7 +11,8 @@ from jtss.errors import InputError
 from jtss.invocation import option
 
 PATTERN = "^"  # how a topic begins that stands for all whose names match it
-TIMEOUT_SECONDS = 10.0  # for a cluster to answer, and for a topic to be made on demand
+TIMEOUT_SECONDS = 10.0  # for a cluster to answer
+APPEARING_SECONDS = 10.0  # for a topic to be made, by us on demand or by who writes to it
 OURS = (  # on these it depends that nothing is lost
     *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence", "acks"),
 )
@@ -69,7 +70,8 @@ def _client(kind: type, configuration: dict, logger: Logger):
 def require_topic(client: Consumer | Producer, topic: str) -> None:
     """Make sure that the cluster answers and a topic, unless it is a ^pattern, is there.
 
-    A producer's question makes it where the cluster makes topics on demand.
+    A producer's question makes it where the cluster makes topics on demand; one that is to be made by others may take a
+    while.
 
     Raises:
         InputError: there is no such topic, or it is not for us.
@@ -78,7 +80,7 @@ def require_topic(client: Consumer | Producer, topic: str) -> None:
     if topic.startswith(PATTERN):
         _metadata(client, None)
         return
-    end = time.monotonic() + TIMEOUT_SECONDS * isinstance(client, Producer)
+    end = time.monotonic() + APPEARING_SECONDS
     while (error := _metadata(client, topic).topics[topic].error) is not None:
         on_its_way = error.code() in (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
         if not on_its_way or time.monotonic() > end:
@@ -104,6 +106,7 @@ def _metadata(client: Consumer | Producer, topic: str | None):
     try:
         return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=TIMEOUT_SECONDS)
     except KafkaException as error:
+        client.poll(0.1)  # hands over what it has to log, which says more
         raise OSError(
             f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')}) and what"
             f" it asks for ({option('set-kafka')}), as security.protocol"

@@ -1,5 +1,7 @@
 """Clients of a cluster: settings, addresses and topics that are wrong."""
 
+import threading
+
 import pytest
 
 pytest.importorskip("confluent_kafka")
@@ -34,7 +36,7 @@ def test_a_setting_that_librdkafka_does_not_know_is_named():
 
 
 def test_a_topic_must_be_there(monkeypatch):
-    monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 10.0)
+    monkeypatch.setattr(clients, "APPEARING_SECONDS", 0.5)
     with mock_kafka() as kafka:
         kafka.create("alerts", 2)
         consumer = clients.consumer(kafka.bootstrap, "group", {}, Log().logger, print)
@@ -42,16 +44,23 @@ def test_a_topic_must_be_there(monkeypatch):
         clients.require_topic(consumer, "^night_.*")  # may come later
         with pytest.raises(InputError, match=r"topic nights: .*[Uu]nknown topic.*; expected one that is there"):
             clients.require_topic(consumer, "nights")
+        monkeypatch.setattr(clients, "APPEARING_SECONDS", 600.0)
+        timer = threading.Timer(0.3, kafka.create, ("later", 1))
+        timer.start()
+        clients.require_topic(consumer, "later")
+        timer.join()
         consumer.close()
         clients.require_topic(clients.producer(kafka.bootstrap, {}, Log().logger), "made_on_demand")
 
 
-def test_a_cluster_that_does_not_answer_is_said(monkeypatch):
+def test_a_cluster_that_does_not_answer_is_said(monkeypatch, capsys):
+    """And what the client has logged of the reason."""
     monkeypatch.setattr(clients, "TIMEOUT_SECONDS", 0.2)
     consumer = clients.consumer(NOWHERE, "group", {}, Log().logger, print)
     for topic in ("alerts", "^alerts"):
         with pytest.raises(OSError, match=r"the Kafka cluster does not answer .*; check the address \(--bootstrap\)"):
             clients.require_topic(consumer, topic)
+    assert "Connection refused" in capsys.readouterr().err
     consumer.close()
 
 
