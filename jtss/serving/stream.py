@@ -28,6 +28,7 @@ AT_ONCE = 256  # messages in a batch
 MOST_WAITING = 2 * AT_ONCE
 MOST_BYTES = 64 << 20  # of waiting messages
 POLL_SECONDS = 0.05
+FULL_SECONDS = 2.0  # without room, until the partitions are paused
 LEAVING_SECONDS = 7.0  # to finish what is at work, when the service is to end or a partition goes to another member
 COMMIT_SECONDS = 1.5
 ANSWER_SECONDS = 5.0  # for the cluster to say what is committed
@@ -68,6 +69,7 @@ class Stream:
         self._waiting: deque[Received] = deque()
         self._n_bytes = 0
         self._is_paused = False
+        self._full_since: float | None = None
         self._shift: dict[Partition, int] = {}  # counts how often a partition came; only of those that are ours
         self._shifts = 0
         self._gone: set[Partition] = set()  # of which the sink may hold something, to be dropped by the next job
@@ -111,14 +113,22 @@ class Stream:
     # Messages
 
     def _receive(self) -> None:
-        """Take what has come; none is lost while the partitions are paused, they only wait elsewhere."""
-        seconds, has_come = POLL_SECONDS, False
+        """Take what has come; none is lost while the partitions are paused, they only wait elsewhere.
+
+        To pause throws away what the client has fetched ahead, so that is for work that takes long.
+        """
+        is_full = self._is_full()
+        self._full_since = (self._full_since or time.monotonic()) if is_full else None
+        if is_full and not self._is_paused and self._job is not None and not self._is_full_for_long():
+            wait([self._job], timeout=POLL_SECONDS)
+            return
+        seconds, has_come = POLL_SECONDS if self._is_paused or not is_full else 0, False
         while (message := self.consumer.poll(seconds)) is not None:
             seconds, has_come = 0, True
             self._take(message)
             if self._is_full() or (self._job is None and len(self._waiting) >= AT_ONCE):
                 break
-        if self._is_full() and (has_come or not self._is_paused):  # the former: of a partition that is new
+        if self._is_full_for_long() and (has_come or not self._is_paused):  # the former: of a partition that is new
             self.consumer.pause(self.consumer.assignment())
             self._is_paused = True
         elif self._is_paused and len(self._waiting) <= AT_ONCE and self._n_bytes <= MOST_BYTES / 2:
@@ -138,6 +148,11 @@ class Stream:
 
     def _is_full(self) -> bool:
         return len(self._waiting) >= MOST_WAITING or self._n_bytes >= MOST_BYTES
+
+    def _is_full_for_long(self) -> bool:
+        if len(self._waiting) >= MOST_WAITING + AT_ONCE:
+            return True
+        return self._full_since is not None and time.monotonic() - self._full_since >= FULL_SECONDS
 
     # Work
 
