@@ -66,7 +66,8 @@ models/sky.h5: | .venv/ready
 	mkdir -p models
 	$(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --sky mixed --out $@
 
-# Of whole packets. It begins with the stamp encoder of n1_enhanced, as that is included.
+# Of whole packets. It begins with the stamp encoder of the included n1_enhanced, which must have learnt from the same sky:
+# of another one make model-n1_enhanced first.
 model-any: models/sky.h5
 	$(RUN) train.py --config any_gru --data $< --out models/any --encoder n1_enhanced --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations
