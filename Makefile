@@ -5,7 +5,7 @@ JTSS := .venv/bin/jtss
 DEMO := demo
 
 # The pretrained models: `make models` trains them all, each in 7 to 20 minutes of one core (AMD EPYC), n1_enhanced and
-# any in three times that; SETTINGS="--set …" changes it.
+# any in twice to three times that; SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 80000
