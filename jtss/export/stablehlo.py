@@ -7,7 +7,7 @@ whatever the setting of the program that loads the file.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from jtss.network.parts import Batch
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
 PLATFORMS = ("cpu", "cuda")
+FLOAT32_BITS = (8, 23)  # of exponent and mantissa
 
 
 def to_bytes(model: Model, layout: str = "NHWC") -> bytes:
@@ -59,7 +60,7 @@ def _answer(model: Model, names: tuple[str, ...], layout: str, *arrays: jax.Arra
         stamps = _crops(config, given[STAMPS], layout)
     with jax.enable_x64(False):  # the network's own constants are float32
         members = [_member(config, member.variables, Batch(stamps, dynamic, static)) for member in model.members]
-    mean = _divided(sum(members[1:], members[0]), jnp.float32(len(members)))
+    mean = _divided(reduce(_added, members), jnp.float32(len(members)))
     return _calibrated(mean, model.temperature or 1.0)
 
 
@@ -99,7 +100,17 @@ def _min_max(pixels: jax.Array, is_light: jax.Array) -> jax.Array:
 
 def _divided(values: jax.Array, by: jax.Array) -> jax.Array:
     """float32 / float32, rounded once: XLA may multiply by a reciprocal, which only in float64 comes to the same."""
-    return (values.astype(jnp.float64) / by.astype(jnp.float64)).astype(jnp.float32)
+    return _rounded(values.astype(jnp.float64) / by.astype(jnp.float64))
+
+
+def _added(one: jax.Array, other: jax.Array) -> jax.Array:
+    """float32 + float32, rounded at once: XLA may add several numbers in another order."""
+    return _rounded(one.astype(jnp.float64) + other.astype(jnp.float64))
+
+
+def _rounded(values: jax.Array) -> jax.Array:
+    """float64 to float32, in a way that XLA does not leave out."""
+    return jax.lax.reduce_precision(values, *FLOAT32_BITS).astype(jnp.float32)
 
 
 def _float16(values: jax.Array) -> jax.Array:
