@@ -22,6 +22,7 @@ class Columns:
 
     Attributes:
         source: [P] int64; which of the raw columns.
+        takes_999: [P] bool; ZTF's -999 is a value, see `schema.MISSING_FLOOR`; else it is a missing one.
         is_logarithm, is_count, is_neighbour, is_absolute: [P] bool; the decimal logarithm is taken, of one more; -999
             stands for the search radius; the sign is dropped.
         members: [P, Q] float32, 1 or 0.
@@ -30,6 +31,7 @@ class Columns:
     """
 
     source: np.ndarray
+    takes_999: np.ndarray
     is_logarithm: np.ndarray
     is_count: np.ndarray
     is_neighbour: np.ndarray
@@ -65,6 +67,7 @@ def _plan(group: GroupStatistics, read: set[str], sources: tuple[str, ...]) -> C
     places = [*plain, *bits]
     return Columns(
         source=np.array([sources.index(_source(name)) for name in plain], np.int64),
+        takes_999=np.array([takes_999(_source(name)) for name in plain], bool),
         is_logarithm=_among(plain, logarithms),
         is_count=_among(plain, counts),
         is_neighbour=_among(plain, neighbours),
@@ -73,6 +76,11 @@ def _plan(group: GroupStatistics, read: set[str], sources: tuple[str, ...]) -> C
         order=np.array([places.index(name) for name in group.names], np.int64),
         **{name: np.array(getattr(group, name), np.float64) for name in ("lower", "upper", "mean", "std")},
     )
+
+
+def takes_999(column: str) -> bool:
+    """Whether -999 of a raw column is a value: it is kept, then clipped."""
+    return schema.FEATURES[column].lower == schema.MISSING_FLOOR
 
 
 def _source(name: str) -> str:

@@ -144,9 +144,9 @@ def _standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int
 
 def _derived(graph: Graph, columns: Columns, x: str) -> str:
     """Raw columns [M, P] as the model reads them, NaN = missing; see `jtss.network.inputs.derived`."""
-    if columns.is_neighbour.any():
-        is_none = graph.add("And", graph.add("Equal", x, f32(schema.ZTF_MISSING)), columns.is_neighbour)
-        x = graph.add("Where", is_none, f32(schema.SEARCH_RADIUS_ARCSEC), x)
+    instead = np.where(columns.takes_999, f32(schema.ZTF_MISSING), f32(np.nan))
+    instead = np.where(columns.is_neighbour, f32(schema.SEARCH_RADIUS_ARCSEC), instead)
+    x = graph.add("Where", graph.add("Equal", x, f32(schema.ZTF_MISSING)), instead, x)
     if columns.is_logarithm.any():
         one_more, at_least = graph.add("Add", x, f32(1)), graph.add("Max", x, f32(LEAST_VALUE))
         argument = graph.add("Where", columns.is_count, one_more, at_least)

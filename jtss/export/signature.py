@@ -71,7 +71,7 @@ def inputs_of(config: Config, layout: str = LAYOUTS[0]) -> tuple[Input, ...]:
         METADATA: Input(
             METADATA,
             (*each, len(schema.METADATA)),
-            f"metadata{detections}, in the order of the columns; NaN = missing",
+            f"metadata{detections}, in the order of its columns; NaN = missing",
         ),
         TIME_GAP: Input(
             TIME_GAP,

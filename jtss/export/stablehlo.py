@@ -138,7 +138,9 @@ def _metadata(model: Model, given: dict[str, jax.Array], n_objects) -> tuple[jax
 def _standardised(columns: Columns, raw: jax.Array) -> jax.Array:
     """[…, raw columns] → […, F] float32; missing values are 0."""
     x = raw[..., columns.source]
-    x = jnp.where(columns.is_neighbour & (x == schema.ZTF_MISSING), np.float32(schema.SEARCH_RADIUS_ARCSEC), x)
+    instead = np.where(columns.takes_999, np.float32(schema.ZTF_MISSING), np.float32(np.nan))
+    instead = np.where(columns.is_neighbour, np.float32(schema.SEARCH_RADIUS_ARCSEC), instead)
+    x = jnp.where(x == schema.ZTF_MISSING, instead, x)
     has_logarithm = x >= 0
     argument = jnp.where(columns.is_count, np.float32(1) + x, jnp.maximum(x, np.float32(LEAST_VALUE)))
     logarithm = jnp.log10(jnp.where(has_logarithm, argument, 1).astype(jnp.float64)).astype(jnp.float32)
