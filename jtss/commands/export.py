@@ -12,8 +12,8 @@ from jtss.schema import SPLIT_NAMES
 
 HELP = "write a model as ONNX or StableHLO, for programs without jtss"
 DESCRIPTION = (
-    "Write a model as ONNX or StableHLO: raw stamps and raw metadata in, calibrated probabilities out. An ONNX file says"
-    " in its metadata properties what it takes and gives; beside one of StableHLO, FILE.json says so. The models of"
+    "Write a model as ONNX or StableHLO: raw stamps and raw metadata in, calibrated probabilities out. An ONNX file"
+    " says in its metadata properties what it takes and gives; beside one of StableHLO, FILE.json says so. Models of"
     " single alerts (n1_...) and of sequences (n2_best to n5_best) can be exported."
 )
 NEEDS = {"onnx": ("onnx",), "stablehlo": ("flatbuffers",)}

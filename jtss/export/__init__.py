@@ -1,1 +1,1 @@
-"""Models as files that programs without jtss load, ONNX and StableHLO: raw stamps and metadata in, probabilities out."""
+"""Models as files for programs without jtss, ONNX and StableHLO: raw stamps and metadata in, probabilities out."""

@@ -64,7 +64,7 @@ def _plan(group: GroupStatistics, read: set[str], sources: tuple[str, ...]) -> C
     neighbours = {f"log_{name}" for name in schema.NEIGHBOUR_DISTANCES}
     logarithms = {feature.name for feature in schema.LOGARITHMS}
     absolute = set(schema.DERIVED_NAMES) - logarithms
-    places = [*plain, *bits]
+    places, is_member = [*plain, *bits], [[name in members[bit] for bit in bits] for name in plain]
     return Columns(
         source=np.array([sources.index(_source(name)) for name in plain], np.int64),
         takes_999=np.array([takes_999(_source(name)) for name in plain], bool),
@@ -72,7 +72,7 @@ def _plan(group: GroupStatistics, read: set[str], sources: tuple[str, ...]) -> C
         is_count=_among(plain, counts),
         is_neighbour=_among(plain, neighbours),
         is_absolute=_among(plain, absolute),
-        members=np.array([[name in members[bit] for bit in bits] for name in plain], np.float32).reshape(len(plain), len(bits)),
+        members=np.array(is_member, np.float32).reshape(len(plain), len(bits)),
         order=np.array([places.index(name) for name in group.names], np.int64),
         **{name: np.array(getattr(group, name), np.float64) for name in ("lower", "upper", "mean", "std")},
     )

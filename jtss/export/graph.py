@@ -52,9 +52,7 @@ class Graph:
         metadata = about.pop("metadata")
         nodes = [*self.nodes, helper.make_node("Identity", [value], [output.name], name=output.name)]
         graph = helper.make_graph(nodes, name, [_info(each) for each in inputs], [_info(output)], self._initializers())
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, **about
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, **about)
         helper.set_model_props(model, metadata)
         checker.check_model(model, full_check=True)
         return model.SerializeToString(deterministic=True)

@@ -25,10 +25,8 @@ def classify(graph: Graph, model: Model, layout: str) -> str:
     stamps = ""
     if config.stamp.channels:
         stamps = onnx_inputs.copies(graph, config, onnx_inputs.crops(graph, config, layout))
-    members = [
-        graph.add("Softmax", _logits(graph, config, jax.tree.map(np.asarray, member.variables), stamps, dynamic, static))
-        for member in model.members
-    ]
+    every = [jax.tree.map(np.asarray, member.variables) for member in model.members]
+    members = [graph.add("Softmax", _logits(graph, config, one, stamps, dynamic, static)) for one in every]
     mean = graph.add("Mean", *members) if len(members) > 1 else members[0]
     return _calibrated(graph, mean, model.temperature or 1.0)
 
@@ -40,7 +38,7 @@ def _calibrated(graph: Graph, probabilities: str, temperature: float) -> str:
 
 
 def _logits(graph: Graph, config: Config, variables: dict, stamps: str, dynamic: str, static: str) -> str:
-    """Of one member, [B, L]. Args: copies [B * N * K, C, A, A], values [B * N, D] and [B, F]; "" for what is not read."""
+    """Of one member, [B, L], from copies [B * N * K, C, A, A] and values [B * N, D] and [B, F]; "": none are read."""
     params, parts = variables["params"], []
     if stamps:
         parts.append(_encoder(graph, config, params["encoder"], stamps))
@@ -64,7 +62,8 @@ def _dense(graph: Graph, params: dict, x: str) -> str:
 def _norm(graph: Graph, variables: dict, name: str, x: str) -> str:
     """Batch norm of an evaluation: a factor and a shift of each value."""
     params, stats = variables["params"][name], variables["batch_stats"][name]
-    factor = np.asarray(params["scale"], np.float64) / np.sqrt(np.asarray(stats["var"], np.float64) + norm(False).epsilon)
+    deviation = np.sqrt(np.asarray(stats["var"], np.float64) + norm(train=False).epsilon)
+    factor = params["scale"] / deviation
     shift = np.asarray(params["bias"], np.float64) - factor * stats["mean"]
     return graph.add("Add", graph.add("Mul", x, f32(factor)), f32(shift))
 

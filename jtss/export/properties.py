@@ -31,7 +31,9 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
         model, version, layout as they are; classes, members, temperature, inputs, output, normalisation and golden as
         JSON. The temperature is null where the model has none: its probabilities are not calibrated then.
     """
-    config = model.config
+    config, stamps = model.config, "none are read"
+    if config.stamp.channels:
+        stamps = STAMPS_SCALING.format(side=config.stamp.source_side)
     values = {
         "classes": config.classes,
         "members": len(model.members),
@@ -39,7 +41,7 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
         "inputs": [_input(each, config) for each in signature.inputs_of(config, layout)],
         "output": {"name": PROBABILITIES, "shape": [BATCH, len(config.classes)], "meaning": "of the classes"},
         "normalisation": {
-            "stamps": STAMPS_SCALING.format(side=config.stamp.source_side) if config.stamp.channels else "none are read",
+            "stamps": stamps,
             "metadata": METADATA_SCALING,
             "statistics": model.statistics.to_dict(),
         },

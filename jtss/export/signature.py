@@ -1,4 +1,4 @@
-"""What an exported model takes and gives: names, shapes, types, meaning; and the raw arrays of sequences in that form."""
+"""What an exported model takes and gives: names, shapes, meaning; and the raw arrays of sequences in that form."""
 
 from dataclasses import dataclass, replace
 
@@ -55,7 +55,7 @@ def exportable(model: Model) -> Model:
 
 
 def inputs_of(config: Config, layout: str = LAYOUTS[0]) -> tuple[Input, ...]:
-    """The inputs of a model: only those of which it reads something, in this order: stamps, metadata, time_gap, allwise.
+    """The inputs of which a model reads something, in this order: stamps, metadata, time_gap, allwise.
 
     Args:
         config: of a model of single alerts or of sequences.

@@ -61,7 +61,8 @@ def derived(name: str, values: np.ndarray) -> np.ndarray:
         values = np.where(values == schema.ZTF_MISSING, schema.SEARCH_RADIUS_ARCSEC, values)
     there = np.where(values >= 0, values, np.nan)
     argument = 1 + there if source in schema.COUNTS else np.maximum(there, 10.0**schema.LEAST_LOGARITHM)
-    return np.log10(argument.astype(np.float64)).astype(values.dtype)  # rounded once: NumPy's of float32 vary by machine
+    # In float64, then rounded: the logarithms that NumPy takes in float32 differ from machine to machine
+    return np.log10(argument.astype(np.float64)).astype(values.dtype)
 
 
 def _availability(values: dict[str, np.ndarray], read: set[str]) -> dict[str, np.ndarray]:
