@@ -18,10 +18,13 @@ from jtss.scaling import min_max
 DYNAMIC = "time_gap,magpsf,log_ndethist,isdiffpos,has_counters,has_shape,fwhm"
 STATIC = "ndethist,log_distpsnr1,log_distnr,sgscore1,log_chinr,abs_gal_b,W1-W2,W3-W4,has_allwise,has_reference_source"
 METADATA = [f"metadata.dynamic={DYNAMIC}", f"metadata.static={STATIC}"]
-OF_THREE = settings.override(named.get("demo"), [*SMALL, *METADATA, "stamp.copies=2"])  # alerts, science and template
+HIDDEN = [f"hide.{group}=0.1" for group in ("counters", "shape", "allwise", "reference_source")]
+OF_THREE = settings.override(
+    named.get("demo"), [*SMALL, *METADATA, *HIDDEN, "stamp.copies=2", "stamp.channels=science,template"]
+)
 OF_ONE = settings.override(
     named.get("n1_baseline"),
-    [*SMALL, "metadata.dynamic=", "metadata.static=magpsf,log_ncovhist,has_counters,distpsnr2", "stamp.copies=3"],
+    [*SMALL, "metadata.static=magpsf,log_ncovhist,has_counters,distpsnr2", "hide.counters=0.1", "stamp.copies=3"],
 )
 NUMBERS = settings.override(OF_THREE, ["stamp.channels=", "hide.stamps=0", "head.units=4", "head.dropout=0"])
 
