@@ -130,7 +130,7 @@ def _standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int
     raw = graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
     values = _derived(graph, columns, graph.add("Gather", raw, columns.source - skipped, axis=1))
     if columns.members.shape[1]:
-        is_there = graph.add("Cast", graph.add("Not", graph.add("IsNaN", values)), to=FLOAT)
+        is_there = graph.add("Cast", _is_number(graph, values), to=FLOAT)
         n_there = graph.add("MatMul", is_there, columns.members)
         bits = graph.add("Cast", graph.add("Greater", n_there, f32(0)), to=FLOAT)
         values = graph.add("Concat", values, bits, axis=1)
@@ -139,7 +139,12 @@ def _standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int
     mean = f32(columns.mean)
     centred = graph.add("Sub", graph.add("Sub", clipped, mean), f32(columns.mean - mean))
     scaled = graph.add("Div", centred, f32(columns.std))
-    return graph.add("Where", graph.add("IsNaN", values), f32(0), scaled)
+    return graph.add("Where", _is_number(graph, values), scaled, f32(0))
+
+
+def _is_number(graph: Graph, values: str) -> str:
+    """False for NaN, which is not equal to itself; `IsNaN` has no kernel in every runtime."""
+    return graph.add("Equal", values, values)
 
 
 def _derived(graph: Graph, columns: Columns, x: str) -> str:

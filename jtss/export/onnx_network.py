@@ -27,7 +27,9 @@ def classify(graph: Graph, model: Model, layout: str) -> str:
         stamps = onnx_inputs.copies(graph, config, onnx_inputs.crops(graph, config, layout))
     every = [jax.tree.map(np.asarray, member.variables) for member in model.members]
     members = [graph.add("Softmax", _logits(graph, config, one, stamps, dynamic, static)) for one in every]
-    mean = graph.add("Mean", *members) if len(members) > 1 else members[0]
+    mean = members[0]
+    if len(members) > 1:
+        mean = graph.add("Div", graph.add("Sum", *members), f32(len(members)))
     return _calibrated(graph, mean, model.temperature or 1.0)
 
 
