@@ -6,7 +6,6 @@ arranges them anew and adds in another order. And what NumPy does in float64 (me
 whatever the setting of the program that loads the file.
 """
 
-from collections.abc import Callable
 from functools import partial, reduce
 
 import jax
@@ -42,11 +41,6 @@ def to_bytes(model: Model, layout: str = "NHWC") -> bytes:
         shapes = [jax.ShapeDtypeStruct((batch, *each.shape), np.float32) for each in inputs]
         function = jax.jit(partial(_answer, model, tuple(each.name for each in inputs), layout))
         return bytes(export.export(function, platforms=PLATFORMS)(*shapes).serialize())
-
-
-def load(content: bytes) -> Callable[..., jax.Array]:
-    """The function that a file holds, as a program without jtss would load it."""
-    return export.deserialize(bytearray(content)).call
 
 
 def _answer(model: Model, names: tuple[str, ...], layout: str, *arrays: jax.Array) -> jax.Array:

@@ -19,7 +19,8 @@ from jtss.pretrained import load
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
     """A function that exports a small model to out.onnx or out.stablehlo; returns exit status, stdout and stderr."""
-    monkeypatch.setattr(load, "load_model", lambda path: {"one": model(OF_ONE), "three": model(OF_THREE)}[str(path)])
+    made = {"one": model(OF_ONE), "three": model(OF_THREE), "bare": model(OF_ONE, temperature=None)}
+    monkeypatch.setattr(load, "load_model", lambda path: made[str(path)])
     monkeypatch.setattr(export, "_simulated", lambda n_objects, seed: alerts([3] * 5, seed))
 
     def do(*words, name="one", kind="onnx"):
@@ -56,11 +57,17 @@ def test_beside_stablehlo_stands_what_it_takes(call, tmp_path):
 
 
 def test_a_fault_leaves_no_file(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_network, "LEAST_PROBABILITY", 0.05)
+    monkeypatch.setattr(onnx_network, "LEAST_PROBABILITY", 0.2)
     status, _, err = call("--verify")
     assert status == 2
     assert "no file was written" in err
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_a_model_without_a_temperature_is_not_called_calibrated(call):
+    status, _, err = call(name="bare")
+    assert status == 0
+    assert "WARNING: made has no temperature: the file gives its probabilities as they are" in err
 
 
 def test_what_export_needs_is_named_where_it_is_absent(call, monkeypatch):
