@@ -5,7 +5,7 @@ JTSS := .venv/bin/jtss
 DEMO := demo
 
 # The pretrained models: `make models` trains them all, each in 7 to 20 minutes of one core (AMD EPYC), n1_enhanced and
-# any in three times that; SETTINGS="--set …" changes it.
+# any in twice to three times that; SETTINGS="--set …" changes it.
 MODELS := n1_enhanced n1_baseline n2_best n3_best n4_best n5_best
 CLASSES := AGN,SN,VS,asteroid,bogus
 OBJECTS := 80000
@@ -66,7 +66,8 @@ models/sky.h5: | .venv/ready
 	mkdir -p models
 	$(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --sky mixed --out $@
 
-# Of whole packets. It begins with the stamp encoder of n1_enhanced, as that is included.
+# Of whole packets. It begins with the stamp encoder of the included n1_enhanced, which must have learnt from the same sky:
+# of another one make model-n1_enhanced first.
 model-any: models/sky.h5
 	$(RUN) train.py --config any_gru --data $< --out models/any --encoder n1_enhanced --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations

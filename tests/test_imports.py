@@ -31,7 +31,7 @@ FLOORS = (
     {"training", "pretrained"},
     {"reports", "realism"},
     {"paper"},
-    {"serving"},
+    {"serving", "export"},
     {"api", "commands"},
     {"__main__", "audit", "experiments", "models"},  # doors: python -m jtss.models
 )

@@ -41,7 +41,7 @@ def add_data_options(parser) -> None:
         default=None,
         help="measure what the accuracy rests on, too: the same objects (at most 1,000) with stamps zeroed or"
         " exchanged, metadata exchanged, counters hidden, without AllWISE, and in five versions of what a packet says"
-        " of the past; and what an outlier score finds: mangled stamps, classes that the model does not know",
+        " of the past; and of an exported model of packets what its outlier score finds",
     )
 
 

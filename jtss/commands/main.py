@@ -10,7 +10,7 @@ from jtss import exits, invocation
 from jtss.commands import common
 from jtss.version import __version__
 
-VERBS = ("classify", "serve", "evaluate", "explain", "train", "models", "data", "audit", "paper", "realism")
+VERBS = ("classify", "serve", "evaluate", "explain", "train", "models", "export", "data", "audit", "paper", "realism")
 BEGIN = """\
 Early classification of astronomical alerts. To begin with:
 

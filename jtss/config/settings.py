@@ -59,7 +59,7 @@ class PacketConfig:
     """What a model of packets reads of an object's past; no rows: a model of sequences of alerts, as the paper's."""
 
     rows: int = 0  # the latest that training reads, the alert among them; a model that is applied reads all
-    # The latest that are seen where several packets of an object are given; training shows one of them.
+    # The latest that are seen where several packets of an object are given; training shows two of them at most.
     stamps: int = field(default=1, metadata=LATER)
 
 

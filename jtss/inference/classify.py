@@ -10,8 +10,8 @@ import numpy as np
 
 from jtss import views
 from jtss.errors import InputError
-from jtss.inference import calibration, known
-from jtss.inference.known import Abstention
+from jtss.inference import calibration, known_alerts
+from jtss.inference.known_alerts import Abstention
 from jtss.inference.missing import NO_PIXELS, Missing, missing
 from jtss.inference.model import Model, version
 from jtss.inference.packets import Adjust, Answers
@@ -261,13 +261,13 @@ def abstaining(model: Model, coverage: float | None) -> Abstention | None:
         raise InputError(f"{asked}: expected a share of the alerts, above 0 and at most 1, as 0.9")
     if not model.config.packet.rows:
         raise InputError(f"{asked}: {model.label} is a model of sequences, expected a model of packets")
-    if model.known is None:
+    if model.known_alerts is None:
         export = spelled("models", "export", model.label if model.folder else "RUN", "--name", "NAME")
         raise InputError(
             f"{asked}: {model.label} does not know how sure it is of held-out alerts; expected an exported model of"
             f" this version: {export}"
         )
-    return known.abstention(model.known, coverage)
+    return known_alerts.abstention(model.known_alerts, coverage)
 
 
 def learnt_priors(model: Model) -> np.ndarray:

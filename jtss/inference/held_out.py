@@ -13,8 +13,8 @@ import numpy as np
 from jtss import dataset, schema
 from jtss.config.settings import Config
 from jtss.dataset import DataError, Outline
-from jtss.inference import known, predict
-from jtss.inference.known import Activations, KnownAlerts
+from jtss.inference import known_alerts, predict
+from jtss.inference.known_alerts import Activations, KnownAlerts
 from jtss.inference.model import Model
 from jtss.network.inputs import labels_of, standardised
 from jtss.network.packets import of_alerts
@@ -40,7 +40,7 @@ class Drawn(NamedTuple):
     is_held_out: np.ndarray
 
 
-def known_alerts(model: Model, path: Path) -> KnownAlerts:
+def fit(model: Model, path: Path) -> KnownAlerts:
     """What a model of packets makes of alerts of the data set at `path`, which must be the one that it learnt from.
 
     Memory stays flat: the file is read once, some objects at a time.
@@ -61,7 +61,7 @@ def known_alerts(model: Model, path: Path) -> KnownAlerts:
         Activations(hidden[mine], confidence[mine], drawn.label[mine])
         for mine in (~drawn.is_held_out, drawn.is_held_out)
     )
-    return known.fit(of_training, of_held_out, len(model.config.classes))
+    return known_alerts.fit(of_training, of_held_out, len(model.config.classes))
 
 
 def draw(path: Path, outline: Outline, config: Config) -> Drawn:

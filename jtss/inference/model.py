@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.inference.known import KnownAlerts
+from jtss.inference.known_alerts import KnownAlerts
 from jtss.invocation import option
 from jtss.network.inputs import Statistics
 from jtss.network.parts import Variables
@@ -47,7 +47,7 @@ class Model:
         warnings: what was wrong with later states.
         folder: what `label` names; None for a pretrained model.
         temperature: that calibrates its probabilities, which `predict` leaves as they are; None where not known.
-        known: what alerts that it knows look like to it, of an exported model of packets; None where not known.
+        known_alerts: what alerts that it knows look like to it, of an exported model of packets; None where not known.
     """
 
     label: str
@@ -58,7 +58,7 @@ class Model:
     warnings: list[str] = field(default_factory=list)
     folder: Path | None = None
     temperature: float | None = None
-    known: KnownAlerts | None = None
+    known_alerts: KnownAlerts | None = None
 
 
 def version(model: Model) -> str:

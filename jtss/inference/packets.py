@@ -12,7 +12,7 @@ import numpy as np
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.inference import predict
-from jtss.inference.known import outlier_scores
+from jtss.inference.known_alerts import outlier_scores
 from jtss.inference.model import Model
 from jtss.inference.predict import Probabilities
 from jtss.metrics.classification import LEAST_PROBABILITY
@@ -39,8 +39,8 @@ class Answers(NamedTuple):
         missing: [K] object array of str; groups of what the model reads that were not there: "counters, history", ""
             for none.
         confidence: [K] float32; the largest class probability before any calibration or other class priors.
-        outlier: [K] float32; the share of held-out alerts that are less unusual, see `known`; NaN where the model
-            has no `KnownAlerts`.
+        outlier: [K] float32; the share of held-out alerts that are less unusual; NaN where the model has no
+            `KnownAlerts`.
     """
 
     object_id: np.ndarray
@@ -188,9 +188,9 @@ def _answers(model: Model, sequences: Sequences, part: Part) -> Answers:
 
 
 def _outlier(model: Model, hidden: np.ndarray) -> np.ndarray:
-    if model.known is None:
+    if model.known_alerts is None:
         return np.full(len(hidden), np.nan, np.float32)
-    return outlier_scores(model.known, hidden)
+    return outlier_scores(model.known_alerts, hidden)
 
 
 def _subclasses(config: Config, classes: np.ndarray, subclasses: np.ndarray) -> dict[str, np.ndarray]:

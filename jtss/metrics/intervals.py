@@ -151,11 +151,14 @@ def auc(higher: np.ndarray, lower: np.ndarray) -> float:
     return float(_wins(higher, lower).mean())
 
 
-def auc_interval(higher: np.ndarray, lower: np.ndarray, n_resamples: int = AUC_RESAMPLES, seed: int = 0) -> Interval:
-    """Percentile bootstrap of `auc`, both samples resampled."""
+def auc_interval(
+    higher: np.ndarray, lower: np.ndarray, n_resamples: int = AUC_RESAMPLES, seed: int = 0, *, paired: bool = False
+) -> Interval:
+    """Percentile bootstrap of `auc`, both samples resampled; `paired`: together, where they are of the same objects."""
     rng = np.random.default_rng(seed)
     p, q = len(higher), len(lower)
-    often_p, often_q = (rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) for n in (p, q))
+    often_p = rng.multinomial(p, np.full(p, 1 / p), size=n_resamples)
+    often_q = often_p if paired else rng.multinomial(q, np.full(q, 1 / q), size=n_resamples)
     values = np.einsum("rq,rq->r", often_p @ _wins(higher, lower), often_q) / (p * q)
     return percentiles(values)
 

@@ -60,7 +60,9 @@ def derived(name: str, values: np.ndarray) -> np.ndarray:
     if source in schema.NEIGHBOUR_DISTANCES:
         values = np.where(values == schema.ZTF_MISSING, schema.SEARCH_RADIUS_ARCSEC, values)
     there = np.where(values >= 0, values, np.nan)
-    return np.log10(1 + there) if source in schema.COUNTS else np.log10(np.maximum(there, 10.0**schema.LEAST_LOGARITHM))
+    argument = 1 + there if source in schema.COUNTS else np.maximum(there, 10.0**schema.LEAST_LOGARITHM)
+    # In float64, then rounded: the logarithms that NumPy takes in float32 differ from machine to machine
+    return np.log10(argument.astype(np.float64)).astype(values.dtype)
 
 
 def _availability(values: dict[str, np.ndarray], read: set[str]) -> dict[str, np.ndarray]:

@@ -37,7 +37,7 @@ def as_it_came(n_alerts: int) -> Watched:
 
 
 def to_train(
-    sequences: Sequences, config: Config, watched: Watched | None = None, shown: np.ndarray | None = None
+    sequences: Sequences, config: Config, watched: Watched | None = None, back: np.ndarray | None = None
 ) -> Examples:
     """What a model of any configuration learns from: the first n alerts of each object, or every packet.
 
@@ -45,15 +45,16 @@ def to_train(
         sequences: N objects with K alerts.
         config: what reads them.
         watched: how a survey has watched their places, of a sequence that of its first alert; None: as they came.
-        shown: [K, P] int64; whose stamps a packet shows: that of its alert (0), of the alert before (1) and so on,
-            where it tells so many, and its own where not, each once; None: its own. A sequence shows them all.
+        back: [K, P] int64; whose stamps a packet shows: that of its alert (0), of the alert before (1) and so on,
+            where it tells so many, and its own where not; what is the same as its first is shown once; None: its own.
+            A sequence shows them all.
     """
     n_alerts = sequences.n_alerts
     watched = watched or as_it_came(n_alerts.sum())
     since_jd = sequences.jd[sequences.kind == ALERT] - watched.days
     if config.packet.rows:
-        shown = np.zeros((len(since_jd), 1), np.int64) if shown is None else shown
-        return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone, shown)
+        back = np.zeros((len(since_jd), 1), np.int64) if back is None else back
+        return _every(views.recounted(sequences, since_jd, watched.lone), config, since_jd, watched.lone, back)
     first = np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts)
     return examples(views.recounted(sequences, since_jd[first], watched.lone[first]), config)
 
@@ -63,13 +64,13 @@ def to_classify(sequences: Sequences, config: Config) -> Examples:
     return of_first_alerts(sequences, config) if config.packet.rows else examples(sequences, config)
 
 
-def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.ndarray, shown: np.ndarray) -> Examples:
+def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.ndarray, back: np.ndarray) -> Examples:
     """A packet for each alert of each object, of its latest `config.packet.rows` rows.
 
     Args:
         since_jd: [K] rows before it are left out.
         lone: [K] bool; of these all detections but the alert are left out.
-        shown: [K, P] int64; as `to_train` has it.
+        back: [K, P] int64; as `to_train` has it.
     """
     objects = np.repeat(np.arange(sequences.n_objects), sequences.n_alerts)
     began = np.cumsum(sequences.n_alerts) - sequences.n_alerts
@@ -78,7 +79,7 @@ def _every(sequences: Sequences, config: Config, since_jd: np.ndarray, lone: np.
     told = rows.at[:, :-1]
     rows.there[:, :-1] &= sequences.jd[told] >= since_jd[:, None]
     rows.there[:, :-1] &= ~lone[:, None] | (sequences.kind[told] == LIMIT)
-    return _examples(sequences, objects, rows, config, _shown(sequences, rows, shown))
+    return _examples(sequences, objects, rows, config, _shown(sequences, rows, back))
 
 
 def of_first_alerts(sequences: Sequences, config: Config) -> Examples:
@@ -129,14 +130,14 @@ def _rows(sequences: Sequences, objects: np.ndarray, which: np.ndarray, n_rows: 
     return _PacketRows(row, there)
 
 
-def _shown(sequences: Sequences, rows: _PacketRows, wanted: np.ndarray) -> np.ndarray:
-    """[B, P] int64: the places in packets of alerts, counted back from the packet's own as `wanted` [B, P] says.
+def _shown(sequences: Sequences, rows: _PacketRows, back: np.ndarray) -> np.ndarray:
+    """[B, P] int64: the places in packets of alerts that are `back` [B, P] alerts before the packets' own.
 
     A packet that tells fewer has its own there; what is the same as the first is none, -1.
     """
     is_alert = rows.there & (sequences.kind[rows.at] == ALERT)
-    back = np.cumsum(is_alert[:, ::-1], axis=1)[:, ::-1] - 1
-    found = is_alert[:, None] & (back[:, None] == wanted[:, :, None])
+    alerts_back = np.cumsum(is_alert[:, ::-1], axis=1)[:, ::-1] - 1
+    found = is_alert[:, None] & (alerts_back[:, None] == back[:, :, None])
     shown = np.where(found.any(axis=2), found.argmax(axis=2), rows.at.shape[1] - 1)
     shown[:, 1:][shown[:, 1:] == shown[:, :1]] = NO_STAMP
     return shown
@@ -161,7 +162,7 @@ def _examples(
     metadata[:, :-1, ~TOLD] = np.nan
     metadata[~there] = np.nan
     dynamic, static = assemble(metadata, jd, sequences.allwise[objects], config.metadata)
-    stamp = sequences.stamp_row[np.take_along_axis(row, shown, axis=1)]
+    stamp = sequences.stamp_row[np.take_along_axis(row, shown, axis=1)]  # of none the last one, which is not seen
     seen = centre_crop(sequences.stamps, config.stamp.source_side)  # a view: no pixel is copied in vain below
     seen = seen if config.stamp.channels else seen[..., :0]
     no_stamp = (shown == NO_STAMP) | _masked(sequences.stamps[stamp.ravel()], config).reshape(stamp.shape)

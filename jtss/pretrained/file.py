@@ -2,7 +2,7 @@
 
 /0/params/…, /0/batch_stats/…   variables, float32, by their path in the tree of `jtss.network.network.init`
 /1/…                            of a second training, whose probabilities are averaged with the first one's, and so on
-/known/…                        of a model of packets, the arrays of `jtss.inference.known.KnownAlerts`
+/known_alerts/…                 of a model of packets, the arrays of `jtss.inference.known_alerts.KnownAlerts`
 attributes                      format_version, jtss_version, schema_version; and as JSON class_names, config,
                                 statistics, provenance, results; where one was fitted, temperature
 
@@ -25,16 +25,16 @@ from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.files import SUMS, file_fault, listed_sums
-from jtss.inference import known
-from jtss.inference.known import KnownAlerts
+from jtss.inference import known_alerts
+from jtss.inference.known_alerts import KnownAlerts
 from jtss.network import network
 from jtss.network.inputs import Statistics
 from jtss.network.parts import Variables
 from jtss.version import __version__
 
-FORMAT_VERSION = 3
-READABLE_FORMATS = (2, FORMAT_VERSION)  # 2 has no known alerts
-KNOWN = "known"  # the group
+FORMAT_VERSION = 4
+READABLE_FORMATS = (2, FORMAT_VERSION)  # 2 has no known alerts, 3 had them under another name
+KNOWN = "known_alerts"  # the group
 SCHEMA_VERSIONS = (2, 3, schema.SCHEMA_VERSION)  # in which what a model reads of an alert means the same
 PROVENANCE = {
     "command": str,
@@ -66,7 +66,7 @@ class TrainedModel:
         results: scores on labelled objects, see `jtss.reports.export`.
         jtss_version: of the program that wrote the file.
         temperature: by which its logits are to be divided where calibrated probabilities are asked for; None: unknown.
-        known: of a model of packets, what alerts that it knows look like to it; None: unknown.
+        known_alerts: of a model of packets, what alerts that it knows look like to it; None: unknown.
     """
 
     config: Config
@@ -76,7 +76,7 @@ class TrainedModel:
     results: list[dict]
     jtss_version: str = __version__
     temperature: float | None = None
-    known: KnownAlerts | None = None
+    known_alerts: KnownAlerts | None = None
 
 
 def to_bytes(trained: TrainedModel) -> bytes:
@@ -101,7 +101,7 @@ def to_bytes(trained: TrainedModel) -> bytes:
         if trained.temperature is not None:
             file.attrs["temperature"] = json.dumps(trained.temperature, allow_nan=False)
         members = {name: np.asarray(leaf, np.float32) for name, leaf in _named(trained.members).items()}
-        for name, values in (members | _named_known(trained.known)).items():
+        for name, values in (members | _named_known(trained.known_alerts)).items():
             file.create_dataset(name, data=values, track_times=False)
     return buffer.getvalue()
 
@@ -224,7 +224,7 @@ def _arrays(
     expected = (jax.eval_shape(lambda: network.init(config, jax.random.key(0))),) * n_members
     n_units = len(expected[0]["params"]["head"]["logits"]["kernel"])
     has_known = KNOWN in file and config.packet.rows > 0
-    like = known.like(n_members, len(config.classes), n_units) if has_known else None
+    like = known_alerts.like(n_members, len(config.classes), n_units) if has_known else None
     _check_arrays(path, file, _named(expected) | _named_known(like))
     arrays = jax.device_put([file[name][()] for name in _named(expected)])  # at once: nothing is compiled for it
     members = jax.tree.unflatten(jax.tree.structure(expected), arrays)
@@ -234,7 +234,7 @@ def _arrays(
 def _known_alerts(path: Path, file: h5py.File) -> KnownAlerts:
     found = KnownAlerts(*(file[KNOWN][name][()] for name in KnownAlerts._fields))
     try:
-        known.check(found)
+        known_alerts.check(found)
     except ValueError as error:
         raise ModelError(f"{path}: {KNOWN}/{error}") from None
     return found

@@ -38,7 +38,7 @@ def pretrained(name: str, stored: TrainedModel) -> Model:
         Member(training["seed"], variables, Outcome(**{field: training[field] for field in Outcome._fields}))
         for training, variables in zip(stored.provenance["training"], stored.members, strict=True)
     )
-    fitted = {"temperature": stored.temperature, "known": stored.known}
+    fitted = {"temperature": stored.temperature, "known_alerts": stored.known_alerts}
     return Model(name, stored.config, stored.statistics, members, stored.provenance, **fitted)
 
 

@@ -112,14 +112,20 @@ def assess(
             rests_on=evaluated.kept and ablations.scores(run, evaluated.kept),
             in_time=evaluated.followed and over_time.scores(own, contenders),
             of_subclasses=evaluated.followed and subclasses.scores(evaluated.followed),
-            found_unusual=run.known and evaluated.kept and unusual.scores(run, evaluated.kept, evaluated.unknown),
+            found_unusual=_found_unusual(run, evaluated),
         ),
     )
     return document, report.write(folder, document, evaluated)
 
 
+def _found_unusual(run: Model, evaluated: Evaluation) -> dict | None:
+    if run.known_alerts is None or evaluated.kept is None:
+        return None
+    return unusual.scores(run, evaluated.kept, evaluated.of_other_classes)
+
+
 def _check(request: Request) -> None:
-    """Raise ValueError where the purity is none, or there is no such split."""
+    """Raise ValueError where the purity is not between 0 and 1, or there is no such split."""
     selective.check_purity(request.purity)
     if request.split not in (*SPLIT_NAMES, ALL_SPLITS):
         raise InputError(f"split {request.split!r}, expected one of {', '.join((*SPLIT_NAMES, ALL_SPLITS))}")

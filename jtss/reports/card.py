@@ -12,7 +12,7 @@ from jtss import schema
 from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
-from jtss.inference.known import abstention
+from jtss.inference.known_alerts import abstention
 from jtss.inference.model import reads, simulated_sky
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
@@ -414,7 +414,7 @@ def _fitted_to(trained: TrainedModel) -> str:
 
 def _unusual_and_uncertain(name: str, trained: TrainedModel) -> list[str]:
     """A section on the outlier score and on abstention; none for a model without `KnownAlerts`."""
-    known = trained.known
+    known = trained.known_alerts
     if known is None:
         return []
     simulated = "simulated " * trained.provenance["training_data"]["survey"].endswith(SIMULATED)

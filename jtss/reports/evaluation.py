@@ -59,7 +59,7 @@ class Evaluation(NamedTuple):
         kept: some of the B objects, drawn at random, with all their rows; None where none were asked for, or there are
             none.
         followed: how the answers to the B objects change in time; None where that was not asked, or there are none.
-        unknown: as `kept`, of the objects of classes that the classifier does not know, however few their detections.
+        of_other_classes: as `kept`, of the objects of classes that the classifier does not know.
     """
 
     classes: tuple[str, ...]
@@ -75,7 +75,7 @@ class Evaluation(NamedTuple):
     validation: Predictions | None = None
     kept: Sequences | None = None
     followed: Followed | None = None
-    unknown: Sequences | None = None
+    of_other_classes: Sequences | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -96,18 +96,18 @@ def fate(sequences: Sequences, classes: tuple[str, ...], n_detections: int, spli
     what[sequences.n_alerts < n_detections] = TOO_FEW
     for index, name in enumerate(schema.CLASS_NAMES):
         if name not in classes:
-            what[sequences.label == index] = _of_unknown_class(name)
+            what[sequences.label == index] = _of_other_class(name)
     if split != ALL_SPLITS:
         what[sequences.split != schema.SPLIT_NAMES.index(split)] = OTHER_SPLIT
     what[sequences.label == schema.UNLABELLED] = UNLABELLED
     return what
 
 
-def _of_unknown_class(name: str) -> str:
+def _of_other_class(name: str) -> str:
     return f"of class {name}, which the model does not know"
 
 
-OF_UNKNOWN_CLASS = tuple(map(_of_unknown_class, schema.CLASS_NAMES))
+OF_OTHER_CLASSES = tuple(map(_of_other_class, schema.CLASS_NAMES))
 
 
 def evaluate(
@@ -130,13 +130,13 @@ def evaluate(
         split: name of a split, or "all".
         screen: says which objects are bogus; those are not classified. It sees all labelled objects of the split, also
             those of which the classifier knows nothing.
-        keep: how many of the objects evaluated to give back, and how many of unknown classes.
+        keep: how many of the objects evaluated to give back, and how many of classes that the classifier does not know.
         follow: says of objects how the answers to them change in time; for models of packets.
 
     Raises:
         ValueError: the classifier leaves an object out, or gives a probability that is not finite.
     """
-    counts, longest, screened, held_out, unknown = Counter(), 0, [], [], _Kept(keep)
+    counts, longest, screened, held_out, others = Counter(), 0, [], [], _Kept(keep)
     gathered = _Gathered(predict, classes, n_detections, keep, follow)
     for whole in batches:
         longest = max(longest, int(whole.n_alerts.max()))
@@ -149,9 +149,9 @@ def evaluate(
         chosen = np.flatnonzero(what == EVALUATED)
         if chosen.size:
             gathered.add(take(whole, chosen))
-        strange = np.flatnonzero(np.isin(what, OF_UNKNOWN_CLASS))
-        if strange.size:
-            unknown.add(take(whole, strange))
+        strange = np.flatnonzero(np.isin(what, OF_OTHER_CLASSES))
+        if strange.size and keep:
+            others.add(take(whole, strange))
     object_id, label, probabilities = map(np.concatenate, zip(*gathered.predictions, strict=True))
     return Evaluation(
         classes,
@@ -167,7 +167,7 @@ def evaluate(
         validation=_join(held_out),
         kept=gathered.kept.sequences(),
         followed=following.join(gathered.followed),
-        unknown=unknown.sequences(),
+        of_other_classes=others.sequences(),
     )
 
 

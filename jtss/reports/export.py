@@ -17,7 +17,7 @@ from jtss import files
 from jtss.config import named
 from jtss.files import file_fault, write_sums
 from jtss.inference import held_out, model
-from jtss.inference.known import KnownAlerts
+from jtss.inference.known_alerts import KnownAlerts
 from jtss.inference.model import Model
 from jtss.invocation import option
 from jtss.pretrained import file, load
@@ -111,7 +111,7 @@ def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None)
     seeds = [member.seed for member in run.members]
     scores = [from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
-    fitted = {"temperature": temperature(reports), "known": _known_alerts(run, data)}
+    fitted = {"temperature": temperature(reports), "known_alerts": _known_alerts(run, data)}
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, **fitted)
 
 
@@ -127,7 +127,7 @@ def _known_alerts(run: Model, data: Path | None) -> KnownAlerts | None:
             f"{there}: no such file, expected the data set that {run.folder} was trained on"
             f" ({run.provenance['training_data']['command']}): name it by {option('data', 'F.h5')}"
         )
-    return held_out.known_alerts(run, there)
+    return held_out.fit(run, there)
 
 
 def _provenance(run: Model) -> dict:

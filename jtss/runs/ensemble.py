@@ -29,7 +29,7 @@ def seed_directories(path: Path) -> dict[int, Path]:
     """The run directory of each seed, in the order in which they were trained.
 
     Raises:
-        RepeatsError: repeats.json is damaged, or the folder of a seed is missing.
+        EnsembleError: repeats.json is damaged, or the folder of a seed is missing.
     """
     file = path / FILE
     try:
@@ -86,7 +86,7 @@ def seeds_at_once(path: Path) -> int:
     """How many seeds train as one program.
 
     Raises:
-        RepeatsError: repeats.json is damaged.
+        EnsembleError: repeats.json is damaged.
     """
     try:
         together = json.loads((path / FILE).read_text())["together"]

@@ -114,16 +114,17 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
     for sequences in read(path):
-        watched, shown = drawn(config, int(sequences.n_alerts.sum()), n_objects)
+        watched, back = drawn(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
         watched = Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
-        batch = packets.to_train(sequences, config, watched, shown * of_training[:, None])
+        batch = packets.to_train(sequences, config, watched, back * of_training[:, None])
         batch = batch._replace(index=batch.index + n_objects)
         n_objects += sequences.n_objects
         for name, taken in parts.items():
             chosen = batch.take(np.flatnonzero((batch.label >= 0) & (batch.split == schema.SPLIT_NAMES.index(name))))
-            lean = name == "train" and not train_stamps
-            taken.append(chosen._replace(stamps=chosen.stamps[:, :, :0, :0]) if lean else chosen)
+            if name == "train" and not train_stamps:
+                chosen = chosen._replace(stamps=chosen.stamps[:, :, :0, :0])
+            taken.append(_with_own_stamps(chosen) if name == "validation" and config.packet.rows else chosen)
     splits = {name: jax.tree.map(lambda *columns: np.concatenate(columns), *taken) for name, taken in parts.items()}
     for name, split in splits.items():
         counts = np.bincount(split.label, minlength=len(config.classes))
@@ -134,6 +135,12 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
                 f" (config {config.name} needs every one of {', '.join(config.classes)})"
             )
     return splits
+
+
+def _with_own_stamps(chosen: Examples) -> Examples:
+    """Packets without room for the stamps of earlier alerts, which they do not show."""
+    rows = chosen.rows._replace(stamp_at=chosen.rows.stamp_at[:, :1])
+    return chosen._replace(stamps=chosen.stamps[:, :1], rows=rows)
 
 
 def drawn(config: Config, n_alerts: int, n_before: int) -> tuple[Watched, np.ndarray]:
@@ -203,13 +210,13 @@ def prepare(
         statistics: of the metadata, where they were fitted before.
 
     Raises:
-        data.DataError: as `data.load`; or packets that do not fit.
+        DataError: as `load`; or packets that do not fit.
     """
     stream = stream or not fits(_n_to_learn_from(path, config), config)
     if stream and config.packet.rows:
         raise DataError(
             f"{path}: its packets do not fit in memory, or are to stay in the file, which sequences alone can: expected"
-            " fewer objects, or a smaller stamp.crop or packet.rows"
+            " fewer objects, packet.stamps=1, or a smaller stamp.crop or packet.rows"
         )
     splits = load(path, config, train_stamps=not stream)
     train, validation = splits["train"], splits["validation"]

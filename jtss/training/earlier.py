@@ -1,7 +1,7 @@
 """Training packets that show the stamp of an earlier alert, beside their own or in its place.
 
-So a model that may be given several packets of an object knows stamps beside any of its rows. Two are enough to teach
-that, and stamps are what costs.
+So a model that may be given several packets of an object knows stamps beside any of its rows. Two at most, because
+stamps are what costs.
 """
 
 import numpy as np
@@ -18,9 +18,9 @@ def count(config: Config) -> int:
 
 
 def stamps(config: Config, n_alerts: int, rng: np.random.Generator) -> np.ndarray:
-    """[K, P] int64: by how many alerts back are the stamps that each of K packets shows, 0: its own.
+    """[K, P] int64: by how many alerts back are the stamps that each of K packets is to show, 0: its own.
 
-    One number twice is one stamp.
+    One number twice is one stamp. A packet that does not tell so many alerts shows its own, see `packets.to_train`.
     """
     if count(config) == 1:
         return np.zeros((n_alerts, 1), np.int64)

@@ -13,7 +13,7 @@ from jtss.config.settings import Config, EncoderConfig
 from jtss.network.encoder import StampEncoder
 from jtss.network.parts import Batch, Rows
 from jtss.schema import NO_STAMP
-from jtss.training import loop, step
+from jtss.training import earlier, hiding, loop, step
 from jtss.training.batches import Labelled
 
 STAMPS = 64
@@ -35,8 +35,14 @@ def training_seconds(config: Config, iterations: int, n_validation: int) -> floa
     if not config.stamp.channels:
         return _step_seconds(step.shared(config)) * iterations
     seconds = _stamp_seconds(config.encoder, config.stamp.crop, len(config.stamp.channels))
-    per_step = config.training.batch_size + FORWARD_SHARE * n_validation / config.training.validate_every
-    return seconds * config.n_detections * config.stamp.copies * per_step * iterations
+    validated = FORWARD_SHARE * n_validation / config.training.validate_every
+    return seconds * config.stamp.copies * (_stamps_per_step(config) + config.n_detections * validated) * iterations
+
+
+def _stamps_per_step(config: Config) -> int:
+    if not config.packet.rows:
+        return config.training.batch_size * config.n_detections
+    return hiding.n_with_stamps(config, config.training.batch_size) * earlier.count(config)
 
 
 def grid_seconds(left: Sequence[tuple[Config, int]], n_validation: int) -> float:

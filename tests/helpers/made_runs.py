@@ -3,6 +3,7 @@
 import csv
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -95,3 +96,10 @@ def caller(folder, monkeypatch, capsys):
         return status, *capsys.readouterr()
 
     return call
+
+
+def untrained(folder: Path) -> Path:
+    """`folder` with a data set and the run directory of an untrained model."""
+    write_data(folder / "made.h5")
+    make_run(folder / "run", TINY, folder / "made.h5")
+    return folder

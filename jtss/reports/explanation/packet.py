@@ -85,7 +85,7 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
             "n_limits": int(answered.n_limits[-1]),
             "n_stamps": int(answered.n_stamps[-1]),
             "missing": str(answered.missing[-1]),
-            "outlier": None if run.known is None else float(answered.outlier[-1]),
+            "outlier": None if run.known_alerts is None else float(answered.outlier[-1]),
             "groups": _groups(run, ask, batch, best, answered.missing[-1].split(", ")),
             "occlusion": occluded and occlusion.as_dict(occluded, run.config.stamp.channels),
         },

@@ -60,7 +60,7 @@ def scores(model: Model, sequences: Sequences) -> dict:
 def changes(config: Config, n_objects: int) -> dict[str, Change]:
     """What to withhold from a model, by name; nothing that it does not read."""
     read = {*config.metadata.dynamic, *config.metadata.static}
-    other = _others(n_objects)
+    other = others(n_objects)
     every: dict[str, tuple[bool, Change]] = {
         "stamps zeroed": (
             bool(config.stamp.channels) and not config.packet.rows,
@@ -93,7 +93,7 @@ def _hiding(group: str, config: Config) -> Change:
     return lambda batch: hiding.hide(config, batch, hidden)
 
 
-def _others(n_objects: int, seed: int = 0) -> np.ndarray:
+def others(n_objects: int, seed: int = 0) -> np.ndarray:
     """[B] int64: for each object another one, each once."""
     order = np.random.default_rng(seed).permutation(n_objects)
     other = np.empty(n_objects, np.int64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import jtss
-from helpers.made_runs import SPLIT, TINY, make_run, write_data
+from helpers.made_runs import SPLIT, untrained, write_data
 from helpers.make_packets import alert, save
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
@@ -22,11 +22,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A data set and the run directory of an untrained model."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_data(folder / "made.h5")
-    make_run(folder / "run", TINY, folder / "made.h5")
-    return folder
+    return untrained(tmp_path_factory.mktemp("trained"))
 
 
 def python(code: str) -> str:

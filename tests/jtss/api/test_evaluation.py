@@ -6,16 +6,12 @@ import re
 import pytest
 
 import jtss
-from helpers.made_runs import TINY, make_run, write_data
+from helpers.made_runs import untrained
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A data set and the run directory of an untrained model."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_data(folder / "made.h5")
-    make_run(folder / "run", TINY, folder / "made.h5")
-    return folder
+    return untrained(tmp_path_factory.mktemp("trained"))
 
 
 def test_a_report(trained):

@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 
 import jtss
-from helpers.made_runs import SPLIT, TINY, make_run, write_data
+from helpers.made_runs import SPLIT, untrained
 from helpers.made_sequences import sequences
 from helpers.make_packets import alert, night, save
 from helpers.places import ROOT
@@ -26,11 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A data set and the run directory of an untrained model."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_data(folder / "made.h5")
-    make_run(folder / "run", TINY, folder / "made.h5")
-    return folder
+    return untrained(tmp_path_factory.mktemp("trained"))
 
 
 def test_the_first_example_runs_and_shows_the_class(tmp_path):

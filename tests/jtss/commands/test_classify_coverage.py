@@ -15,7 +15,7 @@ from helpers.make_packets import CANDIDATE, alert, detection, images, limit, sav
 from helpers.programs import jtss
 from jtss.errors import InputError
 from jtss.files import write_sums
-from jtss.inference.known import SHARES
+from jtss.inference.known_alerts import SHARES
 from jtss.pretrained import file
 from jtss.reports import export
 
@@ -40,7 +40,7 @@ def _know(path, alerts):
     trained = file.read(path)
 
     def write(**changes):
-        path.write_bytes(file.to_bytes(replace(trained, known=trained.known._replace(**changes))))
+        path.write_bytes(file.to_bytes(replace(trained, known_alerts=trained.known_alerts._replace(**changes))))
         write_sums(path.parent)
         return python.load_model(path).classify(alerts)[:-1]  # the last is broken
 
@@ -88,7 +88,7 @@ def test_a_table_says_how_unusual_an_alert_is(classify, folder):
 def test_it_abstains_from_the_least_certain_and_their_answers_stay(classify, folder):
     model, everything = python.load_model(folder / "files" / "packets.h5"), classify()[1]
     for coverage in (0.9, 0.3):
-        level = np.quantile(model.trained.known.confidences, 1 - coverage)
+        level = np.quantile(model.trained.known_alerts.confidences, 1 - coverage)
         first, rows, said = classify("--coverage", coverage)
         assert [row | {"note": ""} for row in rows] == [row | {"note": ""} for row in everything]
         first.pop("ZTF18z")

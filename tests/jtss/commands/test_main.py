@@ -48,7 +48,7 @@ def test_a_shell_that_completes_gets_the_verbs(tmp_path):
     assert answers.read_text().strip() == "classify"
 
 
-WRITE_FILES = ("classify", "data build", "data simulate", "data inspect")
+WRITE_FILES = ("classify", "export", "data build", "data simulate", "data inspect")
 WRITE_FOLDERS = ("evaluate", "explain", "realism", "data compare")
 
 

@@ -9,7 +9,7 @@ from helpers.made_models import N_OF_PACKETS, run_of_packets
 from helpers.made_runs import write_data
 from jtss import dataset
 from jtss.dataset import DataError
-from jtss.inference import held_out, known, packets
+from jtss.inference import held_out, known_alerts, packets
 from jtss.training import trained
 
 HALF = N_OF_PACKETS // 2
@@ -27,7 +27,7 @@ def model(folder):
 
 @pytest.fixture(scope="module")
 def fitted(folder, model):
-    return held_out.known_alerts(model, folder / "made.h5")
+    return held_out.fit(model, folder / "made.h5")
 
 
 def drawn(folder, model):
@@ -60,14 +60,14 @@ def test_of_each_class_and_split_no_more_than_so_many_objects_are_drawn(folder, 
 def test_held_out_alerts_are_answered_by_the_share_that_was_asked_for(folder, model, fitted):
     """As `classify` answers them: a score is uniform, and the coverage is what was promised."""
     (whole,) = dataset.read(folder / "made.h5")
-    answered = packets.answers(replace(model, known=fitted), whole)
+    answered = packets.answers(replace(model, known_alerts=fitted), whole)
     found = drawn(folder, model)
     keys = {*zip(found.objects[found.is_held_out], found.which[found.is_held_out], strict=True)}
     mine = [key in keys for key in zip(answered.object, answered.which, strict=True)]
     scores, confidence = np.sort(answered.outlier[mine]), answered.confidence[mine]
     np.testing.assert_allclose(scores, np.linspace(0, 1, HALF), atol=0.01)
     for coverage in (0.5, 0.8, 0.9):
-        level = known.abstention(fitted, coverage).level
+        level = known_alerts.abstention(fitted, coverage).level
         assert np.mean(confidence >= level) == pytest.approx(coverage, abs=1 / HALF)
     assert (fitted.fitted.tolist(), fitted.held_out.tolist()) == ([6] * 5, [6] * 5)
     assert not np.array_equal(np.sort(answered.outlier[~np.array(mine)])[:HALF], scores)
@@ -75,7 +75,7 @@ def test_held_out_alerts_are_answered_by_the_share_that_was_asked_for(folder, mo
 
 def test_read_in_parts_it_is_the_same(folder, model, fitted, monkeypatch):
     monkeypatch.setattr(dataset, "OBJECTS_PER_READ", 7)
-    again = held_out.known_alerts(model, folder / "made.h5")
+    again = held_out.fit(model, folder / "made.h5")
     for name, values in again._asdict().items():
         np.testing.assert_allclose(values, getattr(fitted, name), rtol=1e-3, atol=1e-4, err_msg=name)
 
@@ -83,7 +83,7 @@ def test_read_in_parts_it_is_the_same(folder, model, fitted, monkeypatch):
 def test_other_data_than_the_model_learnt_from_are_refused(model, tmp_path):
     write_data(tmp_path / "other.h5")
     with pytest.raises(DataError, match=r"other.h5: content hash .*, expected .*, of the data that .*run was trained"):
-        held_out.known_alerts(model, tmp_path / "other.h5")
+        held_out.fit(model, tmp_path / "other.h5")
 
 
 def test_a_class_without_held_out_objects_is_named(model):

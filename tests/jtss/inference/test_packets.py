@@ -12,8 +12,8 @@ from helpers.made_sequences import COLUMN, sequences, with_histories
 from jtss import schema, views
 from jtss.config import named
 from jtss.config.settings import override
-from jtss.inference import known, packets, predict
-from jtss.inference.known import Activations
+from jtss.inference import known_alerts, packets, predict
+from jtss.inference.known_alerts import Activations
 from jtss.inference.model import Member
 from jtss.network import network
 from jtss.network.inputs import standardised
@@ -141,10 +141,10 @@ def test_how_unusual_an_alert_is_comes_from_its_last_row(model):
     of_members = [np.asarray(apply(member.variables, batch)[0].hidden[:, -1]) for member in both.members]
     hidden, label = np.stack(of_members, axis=1), np.arange(10) % 5
     made = Activations(hidden, np.linspace(0.2, 0.9, 10), label)
-    fitted = known.fit(made, made, 5)
-    found = packets.answers(replace(both, known=fitted), MADE, np.sqrt)
+    fitted = known_alerts.fit(made, made, 5)
+    found = packets.answers(replace(both, known_alerts=fitted), MADE, np.sqrt)
     assert np.isnan(plain.outlier).all()
-    np.testing.assert_allclose(found.outlier, known.outlier_scores(fitted, hidden), atol=0.01)
+    np.testing.assert_allclose(found.outlier, known_alerts.outlier_scores(fitted, hidden), atol=0.01)
     assert len(np.unique(found.outlier.round(2))) >= 5
     np.testing.assert_array_equal(found.confidence, plain.probabilities.max(axis=1))
 

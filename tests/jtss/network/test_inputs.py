@@ -208,3 +208,10 @@ def test_counts_so_far_are_those_of_the_alert_read_last_whatever_stands_around_i
         rows = alone.object_start[:-1][alone.n_rows >= n] + n - 1
         for values, name in zip(found.T, ("ndethist", "ncovhist"), strict=True):
             np.testing.assert_array_equal(values, alone.metadata[rows, schema.METADATA_NAMES.index(name)])
+
+
+def test_logarithms_are_rounded_once():
+    """So they are the same on every machine and in an exported model."""
+    counts = np.arange(3000, dtype=np.float32)
+    expected = np.log10(1 + counts.astype(np.float64)).astype(np.float32)
+    np.testing.assert_array_equal(inputs.derived("log_ndethist", counts), expected)

@@ -123,22 +123,22 @@ def test_the_stamps_of_earlier_alerts_are_beside_their_rows():
 
 
 def test_training_shows_the_stamps_that_are_asked_for_and_its_own_where_there_are_none():
-    shown = np.stack([np.arange(11) % 3, np.arange(11) % 2], axis=1)
-    found = packets.to_train(MADE, CONFIG, shown=shown)
+    back = np.stack([np.arange(11) % 3, np.arange(11) % 2], axis=1)
+    found = packets.to_train(MADE, CONFIG, back=back)
     assert found.rows.stamp_at.shape == (11, 2)
     pairs = zip(found.index, [0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 4], strict=True)
     earlier = two = 0
     for i, (index, alert) in enumerate(pairs):
         told, rows = month_of(MADE, index, alert)[-6:], alerts_of(MADE, index, alert)
         rows = [row for row in rows if row in told]
-        first, second = (rows[back] if back < len(rows) else rows[0] for back in shown[i])
+        first, second = (rows[n] if n < len(rows) else rows[0] for n in back[i])
         earlier += first != rows[0]
         two += first != second
         places = [6 - len(told) + told.index(row) for row in (first, second)]
         assert found.rows.stamp_at[i].tolist() == (places if first != second else [places[0], NO_STAMP])
-        for stamp, row in zip(found.stamps[i], (first, second), strict=True):
+        for stamp, row in zip(found.stamps[i], (first, second) if first != second else (first,), strict=False):
             expected = source_crops(MADE.stamps[MADE.stamp_row[row]], CONFIG.stamp).astype(np.float16)
-            assert np.array_equal(stamp, expected) or first == second
+            np.testing.assert_array_equal(stamp, expected)
     assert earlier >= 2
     assert two >= 2
 

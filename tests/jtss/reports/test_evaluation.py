@@ -68,17 +68,17 @@ def test_objects_are_kept_at_random_and_only_those_evaluated(keep):
     np.testing.assert_array_equal(kept.metadata, rows.metadata)  # histories and all
 
 
-def test_objects_of_unknown_classes_are_kept_apart():
+def test_objects_of_other_classes_are_kept_apart():
     parts = [with_histories(sequences([1, 3], label=[3, 4], split=[2, 2])), data()]
-    unknown = evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=9).unknown
-    assert unknown.label.tolist() == [3, 4, 3]
-    assert evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=2).unknown.n_objects == 2
-    assert evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "train", keep=9).unknown is None
+    others = evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=9).of_other_classes
+    assert others.label.tolist() == [3, 4, 3]
+    assert evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "test", keep=2).of_other_classes.n_objects == 2
+    assert evaluation.evaluate(FakeClassifier(3), parts, CLASSES, 3, "train", keep=9).of_other_classes is None
 
 
 def test_nothing_is_kept_unless_asked_for():
     assert evaluate([data()]).kept is None
-    assert evaluate([data()]).unknown is None
+    assert evaluate([data()]).of_other_classes is None
 
 
 def test_batches_change_nothing():

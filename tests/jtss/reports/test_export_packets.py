@@ -33,7 +33,7 @@ def test_data_that_have_moved_are_named(folder, capsys):
     assert "(a test): name it by --data F.h5" in said
     assert not (folder / "files").exists()
     assert jtss(*words, "--data", where) == 0
-    known = file.load(NAME, folder / "files").known
+    known = file.load(NAME, folder / "files").known_alerts
     assert (known.fitted.sum(), known.held_out.sum()) == (30, 30)
     card = (folder / "files" / f"{NAME}.md").read_text()
     for text in (

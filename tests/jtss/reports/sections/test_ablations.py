@@ -72,13 +72,13 @@ THIRD = pytest.approx(1 / 3)
 
 def exchanged():
     """What is left of a perfect model that reads another object's input."""
-    other = ablations._others(N)
+    other = ablations.others(N)
     return float(np.mean(LABEL[other] == LABEL))
 
 
 def test_others_are_others_each_once():
     for n in (2, 3, 50):
-        other = ablations._others(n)
+        other = ablations.others(n)
         assert sorted(other) == list(range(n))
         assert not np.any(other == np.arange(n))
 

@@ -1,0 +1,36 @@
+"""A model as an ONNX file: the graph, and in its metadata properties all that is needed to use it."""
+
+from collections import Counter
+
+from jtss.export import onnx_network, signature
+from jtss.export.graph import Graph, Tensor
+from jtss.export.signature import BATCH, PROBABILITIES
+from jtss.inference.model import Model
+from jtss.version import __version__
+
+
+def to_bytes(model: Model, layout: str, properties: dict[str, str]) -> bytes:
+    """The content of the file.
+
+    Args:
+        model: to write.
+        layout: of the stamps, see `signature.inputs_of`.
+        properties: texts to keep in the file, see `properties.describe`.
+
+    Raises:
+        InputError: a model that cannot be exported, see `signature.exportable`.
+    """
+    model, graph = signature.exportable(model), Graph()
+    inputs = [Tensor(each.name, (BATCH, *each.shape)) for each in signature.inputs_of(model.config, layout)]
+    output = Tensor(PROBABILITIES, (BATCH, len(model.config.classes)))
+    value = onnx_network.classify(graph, model, layout)
+    operators = ", ".join(sorted(Counter(node.op_type for node in graph.nodes)))
+    return graph.to_model(
+        "jtss",
+        inputs,
+        value,
+        output,
+        producer_name="jtss",
+        producer_version=__version__,
+        metadata=properties | {"operators": operators},
+    )

@@ -1,0 +1,51 @@
+"""An exported file that is not its model is found out."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from helpers.made_exported import OF_ONE, alerts, model
+from jtss.errors import InputError
+from jtss.export import golden, onnx_file, signature, verification
+from jtss.inference.predict import BATCH_SIZE
+
+
+@pytest.fixture(scope="module")
+def made():
+    return signature.exportable(model(OF_ONE))
+
+
+def test_a_file_of_the_model_passes(made):
+    run = verification.of_onnx(onnx_file.to_bytes(made, "NHWC", {}))
+    comparison = verification.compare(run, made, [alerts([1] * (BATCH_SIZE + 3)), alerts([2])], "NHWC")
+    assert comparison.n_objects == BATCH_SIZE + 4
+    assert comparison.apart < 2e-6
+    verification.require_same(comparison, made, "here")
+
+
+def test_an_altered_constant_is_found(made):
+    """One bias among thousands of weights, by a thousandth."""
+    (member,) = made.members
+    variables = jax.tree.map(np.copy, member.variables)
+    variables["params"]["head"]["logits"]["bias"][2] += 1e-3
+    other = replace(made, members=(member._replace(variables=variables),))
+    run = verification.of_onnx(onnx_file.to_bytes(other, "NHWC", {}))
+    comparison = verification.compare(run, made, [alerts([1] * 5)], "NHWC")
+    assert 1e-5 < comparison.apart < 1e-3
+    with pytest.raises(InputError, match=r"here: probabilities of ZTF\d differ by .* from those of made"):
+        verification.require_same(comparison, made, "here")
+    with pytest.raises(InputError, match="golden vectors differ by"):
+        verification.require_golden(run, golden.make(made, alerts([1] * 3), "NHWC"))
+
+
+def test_no_number_is_no_answer(made):
+    comparison = verification.compare(lambda inputs: np.full((5, 5), np.nan), made, [alerts([1] * 5)], "NHWC")
+    assert comparison.apart == np.inf
+
+
+def test_nothing_to_compare_is_an_error(made):
+    comparison = verification.compare(lambda inputs: None, made, [], "NHWC")
+    with pytest.raises(InputError, match="there: no object has the 1 alerts that made reads"):
+        verification.require_same(comparison, made, "there")
