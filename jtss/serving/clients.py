@@ -15,6 +15,7 @@ TIMEOUT_SECONDS = 10.0  # for a cluster to answer
 APPEARING_SECONDS = 10.0  # for a topic to be made, by us on demand or by who writes to it
 OURS = (  # on these it depends that nothing is lost
     *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence", "acks"),
+    *("transactional.id", "delivery.report.only.error"),
 )
 
 
@@ -65,6 +66,8 @@ def _client(kind: type, configuration: dict, logger: Logger):
         return kind(configuration, logger=logger)
     except KafkaException as error:
         raise InputError(f"{option('set-kafka')}: {_words(error)}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{option('set-kafka')}: {error}; expected settings that are text to librdkafka") from error
 
 
 def require_topic(client: Consumer | Producer, topic: str) -> None:

@@ -22,6 +22,12 @@ def endpoint(metrics: Metrics, port: int) -> Iterator[int]:
         OSError: the port is taken or not allowed.
     """
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_about: object) -> None:
+            """A monitor that hangs up is no event."""
+
     class Handler(BaseHTTPRequestHandler):
         timeout = 10  # seconds for a request to come
 
@@ -38,10 +44,9 @@ def endpoint(metrics: Metrics, port: int) -> Iterator[int]:
             """Monitors ask every few seconds."""
 
     try:
-        server = ThreadingHTTPServer(("", port), Handler)
+        server = Server(("", port), Handler)
     except (OSError, OverflowError) as error:
         raise OSError(f"{option('metrics', port)}: {error}; choose another port") from error
-    server.daemon_threads = True
     with server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:

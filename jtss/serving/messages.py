@@ -87,4 +87,4 @@ def _text(data: bytes | None) -> str | None:
 
 def without_value(line: str) -> str:
     """A dead letter without the bytes, for a sink that does not take so much: they are in the topic that it names."""
-    return json.dumps(json.loads(line) | {"value": None})
+    return json.dumps(json.loads(line) | {"key": None, "value": None})

@@ -100,7 +100,7 @@ class Metrics:
 
 def _line(name: str, value: float, labels: Mapping[str, object] | None = None) -> str:
     said = ",".join(f'{label}="{_escaped(text)}"' for label, text in (labels or {}).items())
-    number = "NaN" if np.isnan(value) else f"{value:.6g}" if isinstance(value, float) else str(value)
+    number = "NaN" if np.isnan(value) else repr(float(value)) if isinstance(value, float) else str(value)
     return f"{name}{{{said}}} {number}" if said else f"{name} {number}"
 
 

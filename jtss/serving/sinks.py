@@ -39,6 +39,9 @@ class Sink(Protocol):
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Drop what was added of these: somebody else answers them now."""
 
+    def forget_before(self, offsets: dict[Partition, int]) -> None:
+        """Drop what was added of messages before these: somebody else has answered them."""
+
     def deliver(self) -> list[Outcome]:
         """Bring all that was added to safety, and return it.
 
@@ -75,6 +78,9 @@ class TopicSink:
             [outcome for outcome in outcomes if outcome.message.partition not in gone]
             for outcomes in (self._waiting, self._safe)
         )
+
+    def forget_before(self, offsets: dict[Partition, int]) -> None:
+        """Never asked: nothing of a topic is replaced."""
 
     def deliver(self) -> list[Outcome]:
         errors = self._send()
@@ -164,6 +170,12 @@ class FolderSink:
     def forget(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
             self._rounds.pop(partition, None)
+
+    def forget_before(self, offsets: dict[Partition, int]) -> None:
+        for partition, end in offsets.items():
+            kept = [outcome for outcome in self._rounds.pop(partition).outcomes if outcome.message.offset >= end]
+            if kept:
+                self._rounds[partition] = _Round(kept[0].message.offset, kept)
 
     def deliver(self) -> list[Outcome]:
         try:

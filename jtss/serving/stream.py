@@ -19,6 +19,8 @@ from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from jtss.errors import InputError
+from jtss.invocation import option
 from jtss.serving.log import Log
 from jtss.serving.messages import Outcome, Partition, Received
 from jtss.serving.metrics import Metrics
@@ -89,11 +91,12 @@ class Stream:
 
         Raises:
             RuntimeError: the group or the cluster refuses this client for good.
+            InputError: the pattern is none to the client.
             Exception: of the machine, as a full disk under temporary files; what is not delivered is not committed.
         """
         self._must_stop = must_stop
-        self.consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         try:
+            self._subscribe(topic)
             while not self._is_to_stop():
                 self._receive()
                 self._work()
@@ -104,6 +107,14 @@ class Stream:
             self._is_leaving.set()
             self._worker.shutdown(wait=False, cancel_futures=True)
             self.consumer.close()
+
+    def _subscribe(self, topic: str) -> None:
+        try:
+            self.consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        except KafkaException as error:
+            raise InputError(
+                f"{option('topic', topic)}: {error.args[0].str()}; expected a name, or ^pattern"
+            ) from error
 
     def _is_to_stop(self) -> bool:
         if self._stop_seen is None and self._must_stop():
@@ -195,6 +206,7 @@ class Stream:
         seconds = FIRST_PAUSE_SECONDS
         while True:
             try:
+                self._sink.forget({*self._gone})  # went while this was at work
                 self._forget_what_others_answered()
                 delivered = self._sink.deliver()
                 break
@@ -221,11 +233,13 @@ class Stream:
             self._observer = self._connect(lambda *_: None)
         self._observer.poll(0)  # hands over what it has to log
         found = self._observer.committed(asked, timeout=ANSWER_SECONDS)
+        if unknown := next((one.error for one in found if one.error), None):
+            raise KafkaException(unknown)
         known = {Partition(one.topic, one.partition): one.offset for one in found}
-        gone = [partition for partition, first in waiting.items() if known[partition] > first]
-        if gone:
-            self._log.warn("partitions_answered_by_others", partitions=_names(gone))
-            self._sink.forget(gone)
+        answered = {partition: known[partition] for partition, first in waiting.items() if known[partition] > first}
+        if answered:
+            self._log.warn("partitions_answered_by_others", partitions=_names(answered))
+            self._sink.forget_before(answered)
 
     # Offsets
 
@@ -281,7 +295,7 @@ class Stream:
         if not self._is_leaving.is_set():
             self._finish_work(time.monotonic() + LEAVING_SECONDS)
         offsets = {partition: self._to_commit[partition] for partition in gone & {*self._to_commit}}
-        if offsets:
+        if offsets and not self._is_leaving.is_set():  # then it was tried, and there is no time to wait for the cluster
             try:
                 done = consumer.commit(offsets=_as_kafka(offsets), asynchronous=False)
                 self._after_commit(None, done)

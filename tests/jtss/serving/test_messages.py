@@ -54,4 +54,4 @@ def test_no_alert_needs_no_model():
 def test_a_letter_can_go_without_the_bytes():
     (found,) = outcomes(None, Schemas(None), [received(0, b"nonsense")])
     shorter = json.loads(without_value(found.line))
-    assert shorter == json.loads(found.line) | {"value": None}
+    assert shorter == json.loads(found.line) | {"key": None, "value": None}

@@ -26,8 +26,8 @@ def test_what_was_done_is_counted():
         'jtss_answers_total{class="SN"} 2',
         'jtss_dead_letters_total{reason="bad"} 1',
         'jtss_lag_messages{topic="alerts",partition="0"} 7',
-        'jtss_latency_seconds{quantile="0.5"} 3',
-        "jtss_latency_seconds_sum 8",
+        'jtss_latency_seconds{quantile="0.5"} 3.0',
+        "jtss_latency_seconds_sum 8.0",
         "jtss_latency_seconds_count 3",
         "jtss_sink_failures_total 0",
     ):

@@ -83,6 +83,15 @@ def test_partitions_are_forgotten(tmp_path):
     assert [one.message.partition for one in sink.deliver()] == [SECOND]
 
 
+def test_what_others_have_answered_is_forgotten_and_the_rest_delivered(tmp_path):
+    sink = FolderSink(tmp_path, 0)
+    sink.add(outcomes([*map(received, range(10, 15)), received(0, number=1)]))
+    sink.forget_before({FIRST: 12, SECOND: 1})
+    assert sink.first_offsets() == {FIRST: 12}
+    assert [one.message.offset for one in sink.deliver()] == [12, 13, 14]
+    assert names(tmp_path) == [name(0, 12)]
+
+
 def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="is a file, expected a folder"):
