@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -13,7 +14,8 @@ from confluent_kafka import KafkaError
 
 from helpers import made_messages
 from helpers.made_messages import TOPIC, places
-from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, QUICK, SOON, mock_kafka, wait_until
+from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, QUICK, SOON, mock_kafka
+from helpers.mock_kafka import wait_until as wait_for
 from helpers.places import ROOT
 from jtss.serving import clients, stream
 from jtss.serving.log import Log
@@ -41,6 +43,8 @@ def everything(n=N):
 class Member:
     """A service in a thread."""
 
+    running: ClassVar = set()
+
     def __init__(self, kafka, sink, answer=made_messages.outcomes, **settings):
         log, self.metrics, self._stop = Log(), Metrics(), threading.Event()
         self.error, self.answered = None, []
@@ -55,6 +59,7 @@ class Member:
 
         self.stream = Stream(connect, note, sink, self.metrics, log)
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self.running.add(self)
         self._thread.start()
 
     def _run(self):
@@ -68,8 +73,13 @@ class Member:
         self.join()
 
     def join(self):
-        self._thread.join(60)
-        assert not self._thread.is_alive()
+        self._thread.join()
+        self.running.discard(self)
+
+
+def wait_until(holds, what):
+    """No state comes of a member that has failed."""
+    wait_for(holds, what, lambda: next((one.error for one in Member.running if one.error), None))
 
 
 @contextmanager
