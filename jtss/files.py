@@ -11,7 +11,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,7 +82,8 @@ def replaced(path: Path) -> Iterator[Path]:
             flush(unfinished)
             os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it would hide what went wrong
+            unfinished.unlink()
 
 
 def partial(path: Path) -> Path:

@@ -15,11 +15,12 @@ HELP = "answer the packets of a stream"
 DESCRIPTION = "Answer the alert packets of a Kafka stream as they come."
 KAFKA = (
     "Answer every alert packet of a Kafka topic by a model of packets: one object of JSON for each, to another topic or"
-    " to files. What cannot be read or classified goes to NAME-dead or FOLDER/dead with the reason. Offsets are"
-    " committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
+    " to files, or rows of a database. What cannot be read or classified goes to NAME-dead, FOLDER/dead or the table"
+    " jtss_dead_letter with the reason. Offsets are committed only of what is delivered. Several processes of one group"
+    " share the work; SIGTERM ends one."
 )
 PRODUCE = "Send the packets of files to a Kafka topic, one a message: to try `serve kafka` with alerts that are there."
-TOPIC, FOLDER = "topic:", "dir:"
+TOPIC, FOLDER, DATABASE = "topic:", "dir:", "postgresql://"
 ROTATE_SECONDS = 30.0
 
 
@@ -56,7 +57,17 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
         default=Path("any"),
         help="model of packets: a name, a model file or a run directory (default: %(default)s)",
     )
-    add("--out", metavar="topic:NAME|dir:FOLDER", required=True, help="where the answers go")
+    add(
+        "--out",
+        metavar="topic:NAME|dir:FOLDER|postgresql://USER@HOST/DB",
+        required=True,
+        help="where the answers go; for a database, the password is taken from PGPASSWORD or ~/.pgpass",
+    )
+    add(
+        "--form",
+        metavar="json|alerce|lasair:ANNOTATOR|kowalski|parquet",
+        help="form of answers in a topic, or in files (default: json); alerce is for topics, parquet for files",
+    )
     add(
         "--schema",
         metavar="PATH",
@@ -113,7 +124,7 @@ def _kafka(options: argparse.Namespace) -> int:
     from jtss.serving.stream import Stream
     from jtss.training.signals import StopSignals
 
-    kind, place = _sink_of(options.out)
+    kind, place = _sink_of(options)
     given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
     _refuse_circle(options, kind, place)
     cache.enable()
@@ -123,7 +134,7 @@ def _kafka(options: argparse.Namespace) -> int:
     for warning in model.warnings:
         log.warn("model", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
-    sink = _sink(options, kind, place, given, log)
+    sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log)
     clients.require_topic(stream.consumer, options.topic)
     signals = StopSignals()
@@ -137,12 +148,25 @@ def _kafka(options: argparse.Namespace) -> int:
     return exits.status_of(signals.number)
 
 
-def _sink_of(out: str) -> tuple[str, str]:
-    """TOPIC or FOLDER, and its name."""
-    for kind in (TOPIC, FOLDER):
+def _sink_of(options: argparse.Namespace) -> tuple[str, str]:
+    """TOPIC, FOLDER or DATABASE, and its name; of a database its address."""
+    from jtss.serving import forms
+
+    out = options.out
+    for kind, among in ((TOPIC, forms.OF_MESSAGES), (FOLDER, forms.OF_FILES)):
         if out.startswith(kind) and out != kind:
+            forms.check(options.form or forms.JSON, among)
             return kind, out.removeprefix(kind)
-    raise InputError(f"{option('out', out)}: expected {TOPIC}NAME or {FOLDER}FOLDER")
+    if not out.startswith(DATABASE):
+        raise InputError(f"{option('out', out)}: expected {TOPIC}NAME, {FOLDER}FOLDER or {DATABASE}USER@HOST/DB")
+    if options.form is not None:
+        raise InputError(f"{option('form', options.form)}: the rows of a database have one form; leave it out")
+    if find_spec("psycopg") is None:
+        raise InputError(
+            "a database needs the package psycopg, which is not installed: pip install 'jtss[postgresql]', or in a"
+            " checkout pip install '.[postgresql]'"
+        )
+    return DATABASE, out
 
 
 def _refuse_circle(options: argparse.Namespace, kind: str, place: str) -> None:
@@ -156,16 +180,31 @@ def _refuse_circle(options: argparse.Namespace, kind: str, place: str) -> None:
             raise InputError(f"{option('out', options.out)}: {name} is among the topics that are read; choose another")
 
 
-def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], log):
-    from jtss.serving import clients, sinks
+def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], classifier, log):
+    from jtss.serving import clients, forms, owners, sinks
 
-    if kind == FOLDER:
-        return sinks.FolderSink(Path(place), options.rotate)
+    if kind == DATABASE:
+        from jtss.serving.database import DatabaseSink
+
+        return DatabaseSink(place)
+    form = forms.form_of(options.form or forms.JSON, classifier)
     make = partial(clients.producer, options.bootstrap, given, log.logger)
+    if kind == FOLDER:
+        owner = owners.Owner(_cluster(make()), options.group, form.name)
+        owners.claim(Path(place), owner)
+        return sinks.FolderSink(Path(place), options.rotate, form)
     probe = make()
     for name in (place, f"{place}-{sinks.DEAD}"):
         clients.require_topic(probe, name)
-    return sinks.TopicSink(make, place)
+    return sinks.TopicSink(make, place, form.message)
+
+
+def _cluster(probe) -> str | None:
+    """Identity of the cluster; None: it is too old to have one."""
+    from jtss.serving import clients
+
+    clients.require_topic(probe, clients.PATTERN)  # that it answers
+    return probe.list_topics(timeout=clients.TIMEOUT_SECONDS).cluster_id
 
 
 def _produce(options: argparse.Namespace) -> None:

@@ -1,11 +1,15 @@
-"""Where answers and dead letters go: a topic, or files in a folder.
+"""Where answers and dead letters go: a topic, or files in a folder; see `database` for tables.
 
 A replay of messages puts out the same again. In a topic that is a second message of the same key and candid; in a
 folder the files of a partition are named by the first offset in them, so that they take the place of the old ones.
 """
 
+import errno
+import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +17,20 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from jtss import files
+from jtss.serving.forms import JSON_LINES, Form, Message
 from jtss.serving.messages import Outcome, Partition, without_value
 
 DEAD = "dead"
 MOST_BYTES = 32 << 20  # of lines in memory, until they become files
 FLUSH_SECONDS = 1.0
+MOST_OF_TOPIC = 180  # characters of a topic in the name of a file; a name may have 255, a topic 249
+LEFT_SECONDS = 3600.0  # after so long, nobody writes a partial file any more: it takes seconds
+LEFT = re.compile(r"\..+-\d+-\d{20}\.\w+\.\d+\.partial")
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "let this user write there"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "bring the folder back"),
+}
 
 
 class SinkError(Exception):
@@ -57,9 +70,14 @@ class TopicSink:
     it names.
     """
 
-    def __init__(self, make: Callable[[], Producer], topic: str) -> None:
-        """`make` connects a producer; another one where the first has failed for good."""
-        self._make, self._producer, self._topic = make, make(), topic
+    def __init__(self, make: Callable[[], Producer], topic: str, message: Message = str.encode) -> None:
+        """Connect.
+
+        Args:
+            make: connects a producer; another one where the first has failed for good.
+            message: of a line of JSON with an answer; dead letters stay lines of JSON.
+        """
+        self._make, self._producer, self._topic, self._message = make, make(), topic, message
         self._waiting: list[Outcome] = []
         self._safe: list[Outcome] = []
 
@@ -84,12 +102,14 @@ class TopicSink:
 
     def deliver(self) -> list[Outcome]:
         errors = self._send()
+        topics = [self._topic_of(outcome) for outcome in self._waiting]
         self._safe += [outcome for place, outcome in enumerate(self._waiting) if place not in errors]
         self._waiting = [_shortened(self._waiting[place], error) for place, error in errors.items()]
         if errors:
             if any(error.fatal() or error.code() == KafkaError._FATAL for error in errors.values()):
                 self._producer = self._make()
-            raise SinkError(next(iter(errors.values())).str())
+            place, error = next(iter(errors.items()))
+            raise SinkError(f"topic {topics[place]}: {error.str()}{_remedy(error)}")
         delivered, self._safe = self._safe, []
         return delivered
 
@@ -104,10 +124,10 @@ class TopicSink:
                 errors[place] = error
 
         for place, outcome in enumerate(self._waiting):
-            topic = f"{self._topic}-{DEAD}" if outcome.is_dead else self._topic
+            value = outcome.line.encode() if outcome.is_dead else self._message(outcome.line)
             report = lambda error, _message, place=place: tell(place, error)  # noqa: E731
             try:
-                self._producer.produce(topic, outcome.line.encode(), outcome.key, on_delivery=report)
+                self._producer.produce(self._topic_of(outcome), value, outcome.key, on_delivery=report)
             except KafkaException as error:
                 tell(place, error.args[0])
             except BufferError:  # its queue is full: this one is for the next time
@@ -115,6 +135,14 @@ class TopicSink:
         while self._producer.flush(FLUSH_SECONDS):
             pass  # each is delivered or fails in the end
         return errors
+
+    def _topic_of(self, outcome: Outcome) -> str:
+        return f"{self._topic}-{DEAD}" if outcome.is_dead else self._topic
+
+
+def _remedy(error: KafkaError) -> str:
+    is_refused = error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+    return "; let this client write to it" if is_refused else ""
 
 
 def _shortened(outcome: Outcome, error: KafkaError) -> Outcome:
@@ -131,26 +159,29 @@ class _Round:
 
 
 class FolderSink:
-    """Files of lines of JSON, one for each partition and delivery, TOPIC-PARTITION-OFFSET.jsonl; dead letters in dead/.
+    """Files of answers, one for each partition and delivery, TOPIC-PARTITION-OFFSET; dead letters in dead/.
 
     A file is whole or not there. After a crash, the messages since the last commit come again, from the same offset on,
-    and so replace what was written of them.
+    and so replace what was written of them. See `owners` for who may share a folder.
     """
 
-    def __init__(self, folder: Path, seconds: float) -> None:
-        """Make the folder.
+    def __init__(self, folder: Path, seconds: float, form: Form = JSON_LINES) -> None:
+        """Make the folder, and remove the parts of files that processes left there which were killed.
 
         Args:
             seconds: after so long, or MOST_BYTES, what was added is due.
+            form: of the files of answers; dead letters stay lines of JSON.
 
         Raises:
             OSError: it cannot be made or written.
         """
         files.require_writable(folder)
         (folder / DEAD).mkdir(parents=True, exist_ok=True)
-        self._folder, self._seconds = folder, seconds
+        self._folder, self._seconds, self._form = folder, seconds, form
         self._rounds: dict[Partition, _Round] = {}
         self._since, self._n_bytes = 0.0, 0
+        for where in (folder, folder / DEAD):
+            _remove_left(where)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
@@ -178,27 +209,45 @@ class FolderSink:
                 self._rounds[partition] = _Round(kept[0].message.offset, kept)
 
     def deliver(self) -> list[Outcome]:
+        dead = self._folder / DEAD
         try:
+            with files.naming(dead):
+                dead.mkdir(exist_ok=True)  # but not the folder itself: it may be that of a disk that is not there
             for partition, waiting in self._rounds.items():
-                name = f"{partition.topic}-{partition.number}-{waiting.first:020d}.jsonl"
-                for folder, is_dead in ((self._folder, False), (self._folder / DEAD, True)):
-                    lines = [f"{outcome.line}\n" for outcome in waiting.outcomes if outcome.is_dead is is_dead]
-                    _replace(folder / name, "".join(lines))
-            for folder in (self._folder, self._folder / DEAD):
-                files.flush(folder)
+                for folder, form, is_dead in ((self._folder, self._form, False), (dead, JSON_LINES, True)):
+                    lines = [outcome.line for outcome in waiting.outcomes if outcome.is_dead is is_dead]
+                    path = folder / file_name(partition, waiting.first, form.suffix)
+                    _replace(path, form.file(lines) if lines else None)
+            for folder in (self._folder, dead):
+                with files.naming(folder):
+                    files.flush(folder)
         except OSError as error:
-            raise SinkError(str(error)) from error
+            remedy = REMEDIES.get(error.errno)
+            raise SinkError(f"{error}; {remedy}" if remedy else str(error)) from error
         delivered = [outcome for waiting in self._rounds.values() for outcome in waiting.outcomes]
         self._rounds = {}
         return delivered
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file in place of what was there; one that would be empty is not there."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        if files.is_partial(left, path.name):  # of a process that was killed
-            left.unlink(missing_ok=True)
-    if text:
-        files.write(path, text)
-    else:
+def file_name(partition: Partition, offset: int, suffix: str) -> str:
+    """TOPIC-PARTITION-OFFSET; of a topic that is too long the end is a sum, after a character that no topic has."""
+    topic = partition.topic
+    if len(topic) > MOST_OF_TOPIC:
+        topic = f"{topic[:MOST_OF_TOPIC]}~{hashlib.sha256(topic.encode()).hexdigest()[:16]}"
+    return f"{topic}-{partition.number}-{offset:020d}{suffix}"
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove parts of files that are so old that whoever wrote them has ended, on whatever machine."""
+    for left in folder.iterdir():
+        with suppress(FileNotFoundError):  # another member begins at this moment
+            if LEFT.fullmatch(left.name) and time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
+
+
+def _replace(path: Path, content: bytes | None) -> None:
+    """Write a file in place of what was there; None: nothing is to be there."""
+    if content is None:
         path.unlink(missing_ok=True)
+    else:
+        files.write(path, content)

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import sys
 from contextlib import suppress
 
 import pytest
@@ -10,13 +12,16 @@ pytest.importorskip("confluent_kafka")
 
 from confluent_kafka import KafkaError
 
-from helpers.made_messages import outcome, outcomes, places, received
+from helpers import small_disk
+from helpers.made_messages import ANSWER, answered, outcome, outcomes, places, received
 from helpers.mock_kafka import PRODUCE, mock_kafka, wait_until
-from jtss.serving import clients, sinks
+from jtss.inference.table import Classifier
+from jtss.serving import clients, forms, sinks
 from jtss.serving.log import Log
 from jtss.serving.messages import Partition
-from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink
+from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink, file_name
 
+CLASSIFIER = Classifier(ANSWER["model"], ANSWER["classifier_version"], tuple(ANSWER["probabilities"]), 1)
 FIRST, SECOND = Partition("alerts", 0), Partition("alerts", 1)
 
 
@@ -44,11 +49,10 @@ def test_files_are_of_a_partition_and_its_first_offset(tmp_path):
 
 
 def test_a_replay_replaces_what_was_written(tmp_path):
-    """It may be cut elsewhere, before the dead letter; and a killed process leaves a part of a file."""
+    """It may be cut elsewhere, before the dead letter."""
     first, second = FolderSink(tmp_path, 0), FolderSink(tmp_path, 0)
     first.add(outcomes([received(0), received(1), received(2, b"bad")]))
     first.deliver()
-    (tmp_path / f".{name(0, 0)}.1.partial").touch()
     second.add(outcomes([received(0), received(1)]))
     second.deliver()
     assert names(tmp_path) == [name(0, 0)]
@@ -65,15 +69,100 @@ def test_files_are_due_by_time_or_size(tmp_path, monkeypatch):
     assert sink.is_due()
 
 
-def test_what_a_folder_does_not_take_is_kept(tmp_path):
-    sink = FolderSink(tmp_path, 0)
+def test_a_folder_that_vanishes_is_not_made_anew_and_nothing_is_lost(tmp_path):
+    """It may be that of a disk that is not mounted any more."""
+    folder = tmp_path / "out"
+    sink = FolderSink(folder, 0)
     sink.add(outcomes([received(0), received(1, b"bad")]))
-    (tmp_path / DEAD).rmdir()
-    with pytest.raises(SinkError, match=r"dead/.*\.jsonl cannot be written"):
+    (folder / DEAD).rmdir()
+    folder.rmdir()
+    with pytest.raises(
+        SinkError, match=r"out/dead cannot be written: No such file or directory; bring the folder back"
+    ):
         sink.deliver()
-    (tmp_path / DEAD).mkdir()
+    assert not folder.exists()
+    folder.mkdir()
     assert len(sink.deliver()) == 2
-    assert names(tmp_path) == [name(0, 0), f"{DEAD}/{name(0, 0)}"]
+    assert names(folder) == [name(0, 0), f"{DEAD}/{name(0, 0)}"]
+
+
+ON_A_SMALL_DISK = """
+import subprocess, sys
+from pathlib import Path
+from helpers.made_messages import outcome, received
+from jtss.serving.sinks import FolderSink, SinkError
+
+def attempt():
+    try:
+        print(len(sink.deliver()), "delivered")
+    except SinkError as error:
+        print(error)
+
+disk = Path(sys.argv[1])
+sink = FolderSink(disk / "out", 0)
+large = outcome(received(1))
+sink.add([outcome(received(0)), large._replace(line='{"much": "' + "m" * 300_000 + '"}')])
+(disk / "other").write_bytes(bytes(700_000))
+attempt()
+(disk / "other").unlink()
+subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+attempt()
+subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+attempt()
+print([path.name for path in sorted((disk / "out").iterdir())])
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_or_read_only_is_said_and_nothing_is_lost(tmp_path):
+    done = small_disk.run(800_000, tmp_path, sys.executable, "-c", ON_A_SMALL_DISK, tmp_path)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "out" / name(0, 0)
+    assert done.stdout.splitlines() == [
+        f"{path} cannot be written: No space left on device; make room there",
+        f"{path} cannot be written: Read-only file system; let this user write there",
+        "2 delivered",
+        str([name(0, 0), DEAD]),
+    ]
+
+
+def test_only_old_parts_of_answers_are_removed_at_the_start(tmp_path):
+    (tmp_path / DEAD).mkdir()
+    old = [
+        tmp_path / f".{name(0, 0)}.1.partial",
+        tmp_path / DEAD / f".{name(1, 7)}.12345.partial",
+        tmp_path / f".a.b-c-12-{5:020d}.parquet.77.partial",
+    ]
+    young, others = tmp_path / f".{name(0, 5)}.2.partial", [tmp_path / name(0, 0), tmp_path / ".report.json.5.partial"]
+    for path in (*old, young, *others):
+        path.touch()
+    for path in (*old, *others):
+        os.utime(path, (0, 0))
+    FolderSink(tmp_path, 0)
+    assert names(tmp_path) == sorted(path.name for path in (young, *others))
+
+
+@pytest.mark.parametrize("form", [forms.JSON_LINES, forms.Form("parquet", None, lambda lines: b"", ".parquet")])
+def test_the_longest_names_of_topics_can_be_written(tmp_path, form):
+    """Two that differ in the last of 249 characters have files of their own."""
+    for last in "ab":
+        sink = FolderSink(tmp_path, 0, form)
+        message = received(0)._replace(partition=Partition("t" * 248 + last, 2**31 - 1), offset=2**63 - 1)
+        sink.add([outcome(message), outcome(message._replace(value=b"bad"))])
+        sink.deliver()
+    assert len(names(tmp_path)) == 4
+    longest = file_name(message.partition, message.offset, ".parquet")
+    assert len(f".{longest}.{2**22}.partial") <= 255
+    assert file_name(Partition("t" * 180, 0), 0, ".jsonl") == "t" * 180 + f"-0-{0:020d}.jsonl"
+
+
+def test_files_have_the_form_that_is_asked_for_and_dead_letters_theirs(tmp_path):
+    sink = FolderSink(tmp_path, 0, forms.form_of("kowalski", CLASSIFIER))
+    sink.add([answered(0), outcome(received(1, b"bad"))])
+    sink.deliver()
+    found = json.loads((tmp_path / name(0, 0)).read_text())
+    assert found == forms.kowalski(ANSWER)
+    assert places((tmp_path / DEAD / name(0, 0)).read_text().splitlines()) == [(0, 1)]
 
 
 def test_partitions_are_forgotten(tmp_path):
@@ -106,8 +195,8 @@ def kafka():
         yield cluster
 
 
-def topic_sink(kafka, **settings):
-    return TopicSink(lambda: clients.producer(kafka.bootstrap, settings, Log().logger), "out")
+def topic_sink(kafka, message=str.encode, **settings):
+    return TopicSink(lambda: clients.producer(kafka.bootstrap, settings, Log().logger), "out", message)
 
 
 def values(kafka, topic):
@@ -127,12 +216,22 @@ def test_answers_and_dead_letters_have_their_topics(kafka):
     assert not sink.is_due()
 
 
+def test_messages_have_the_form_that_is_asked_for_and_dead_letters_theirs(kafka):
+    sink = topic_sink(kafka, forms.form_of("lasair:us", CLASSIFIER).message)
+    sink.add([answered(0), outcome(received(1, b"bad"))])
+    sink.deliver()
+    assert [found["topic"] for found in values(kafka, "out")] == ["us"]
+    assert [letter["offset"] for letter in values(kafka, f"out-{DEAD}")] == [1]
+
+
 def test_what_a_cluster_refuses_is_sent_again_and_nothing_else(kafka):
     """Of two requests, one for each topic, one fails."""
     sink = topic_sink(kafka)
     sink.add(outcomes([received(0), received(1, b"bad")]))
     kafka.refuse(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED, 1)
-    with pytest.raises(SinkError, match="Topic authorization failed"):
+    with pytest.raises(
+        SinkError, match=r"topic out(-dead)?: .*Topic authorization failed; let this client write to it"
+    ):
         sink.deliver()
     assert sink.is_due()
     delivered = []

@@ -1,0 +1,89 @@
+"""Whose a folder is: the first that asks, also of many at one moment, and nobody else."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from helpers.places import ROOT
+from jtss.errors import InputError
+from jtss.serving import owners
+from jtss.serving.owners import FILE, Owner, claim
+
+OURS = Owner("cluster", "group", "json")
+
+
+def test_an_owner_may_come_again_and_others_not(tmp_path):
+    folder = tmp_path / "new" / "out"
+    claim(folder, OURS)
+    claim(folder, OURS)
+    assert [path.name for path in folder.iterdir()] == [FILE]
+    for change, said in (
+        ({"group": "b"}, "answers of the group group, not b; choose another"),
+        ({"cluster": "c", "form": "parquet"}, "of the cluster cluster, not c, the form json, not parquet; choose"),
+        ({"cluster": None}, "of the cluster cluster, not None; choose another"),
+    ):
+        with pytest.raises(InputError, match=f"--out: {folder} holds .*{said}"):
+            claim(folder, OURS._replace(**change))
+    assert json.loads((folder / FILE).read_text()) == OURS._asdict()
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from jtss.errors import InputError
+from jtss.serving.owners import Owner, claim
+sys.stdin.readline()
+try:
+    claim(Path(sys.argv[1]), Owner("cluster", sys.argv[2], "json"))
+    print("ours")
+except InputError:
+    print("not ours")
+"""
+
+
+def test_of_many_that_start_at_once_one_group_gets_the_folder(tmp_path):
+    groups = ["a", "b"] * 4
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, tmp_path / "out", group],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for group in groups
+    ]  # fmt: skip
+    for process in started:  # all are waiting to be let go
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=600)[0].strip() for process in started]
+    owner = json.loads((tmp_path / "out" / FILE).read_text())["group"]
+    assert said == ["ours" if group == owner else "not ours" for group in groups]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [FILE]
+
+
+def test_who_is_late_by_a_moment_sees_the_other(tmp_path, monkeypatch):
+    """Between the question whether somebody is there and the claim, somebody comes."""
+    first = owners.files.partial
+
+    def partial(path):
+        monkeypatch.setattr(owners.files, "partial", first)
+        claim(tmp_path, OURS)
+        return path.with_name("late")
+
+    monkeypatch.setattr(owners.files, "partial", partial)
+    with pytest.raises(InputError, match="group group, not b"):
+        claim(tmp_path, OURS._replace(group="b"))
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"cluster": null}'])
+def test_a_file_that_is_damaged_is_named(tmp_path, text):
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(InputError, match=rf"{FILE}: .*expected the cluster, group and form"):
+        claim(tmp_path, OURS)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is a file, expected a folder"):
+        claim(tmp_path / "file" / "out", OURS)
