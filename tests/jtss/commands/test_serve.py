@@ -1,5 +1,6 @@
 """`jtss serve`: as a process on a mock broker, and what it says of options that are wrong."""
 
+import io
 import json
 import re
 import signal
@@ -8,7 +9,10 @@ import sys
 from contextlib import contextmanager
 from urllib.request import urlopen
 
+import fastavro
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("confluent_kafka")
@@ -20,6 +24,7 @@ from helpers.made_explained import run_of_packets
 from helpers.make_packets import CANDIDATE, alert, detection, images, limit, save
 from helpers.mock_kafka import mock_kafka, wait_until
 from helpers.places import ROOT
+from helpers.postgres import PASSWORD, postgres
 from helpers.programs import HASTY, jtss
 from jtss import exits
 
@@ -127,6 +132,74 @@ def test_it_answers_to_a_topic_and_tells_monitors(kafka, run, tmp_path):
     assert all(json.loads(message.value())["jd"] == CANDIDATE["jd"] for message in answers)
 
 
+def finish(server, kafka, n):
+    """Wait until so many are committed, and end the server."""
+    wait_until(lambda: committed(kafka) == n or server.process.poll() is not None, "all committed")
+    assert server.stop(signal.SIGTERM)[0] == exits.status_of(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_files_of_parquet_are_of_one_group_and_form(kafka, run, tmp_path, capsys):
+    kafka.produce(TOPIC, [*(encode_file([record]) for record in packets(4)), b"poison"])
+    out = f"dir:{tmp_path / 'answers'}"
+    words = ("--topic", TOPIC, "--out", out)
+    with served(kafka, run, *words, "--form", "parquet", "--rotate", "0.1") as server:
+        finish(server, kafka, 5)
+    table = pa.concat_tables(map(pq.read_table, (tmp_path / "answers").glob("*.parquet")))
+    assert sorted(table["objectId"].to_pylist()) == ["ZTF18a", "ZTF18b", "ZTF18c", "ZTF18d"]
+    chances = [table[name].to_numpy() for name in table.column_names if name.startswith("P_")]
+    np.testing.assert_allclose(sum(chances), 1, rtol=1e-6)
+    (letter,) = [json.loads(path.read_text()) for path in (tmp_path / "answers" / "dead").glob("*.jsonl")]
+    assert letter["reason"] == "no_schema"
+    said = error(capsys, "kafka", "--bootstrap", kafka.bootstrap, "-m", run, *words, "--group", "b")
+    expected = f"holds answers of the group {GROUP}, not b, the form parquet, not json; choose another"
+    assert f"--out: {tmp_path / 'answers'} {expected}" in said
+
+
+@pytest.mark.slow
+def test_alerces_consumers_can_read_the_messages(kafka, run):
+    kafka.produce(TOPIC, [encode_file([record]) for record in packets(2)])
+    with served(kafka, run, "--topic", TOPIC, "--out", "topic:answers", "--form", "alerce") as server:
+        finish(server, kafka, 2)
+    found = [record for message in kafka.messages("answers") for record in fastavro.reader(io.BytesIO(message.value()))]
+    assert sorted((record["objectId"], record["candid"]) for record in found) == [("ZTF18a", 100), ("ZTF18b", 101)]
+    for record in found:
+        assert {"SN", "satellite"} <= record["probabilities"].keys()
+        assert "." not in record["classifier_version"]
+
+
+@pytest.mark.slow
+def test_a_database_that_is_away_for_a_while_gets_everything_once(kafka, run, monkeypatch):
+    psycopg = pytest.importorskip("psycopg")
+    from jtss.serving.database import PROBABILITY
+
+    monkeypatch.setitem(HASTY, "PGPASSWORD", PASSWORD)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    records = packets(6)
+    kafka.produce(TOPIC, [encode_file([record]) for record in records[:3]])
+    with postgres() as database:
+        url = database.url("postgres")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(PROBABILITY)
+        with served(kafka, run, "--topic", TOPIC, "--out", url) as server:
+            wait_until(lambda: committed(kafka) == 3 or server.process.poll() is not None, "the first are committed")
+            database.stop()
+            kafka.produce(TOPIC, [*(encode_file([record]) for record in records[3:]), b"poison"])
+            events = iter(lambda: json.loads(server.process.stderr.readline()), None)
+            failed = next(event for event in events if event["event"] == "sink_failed")
+            assert committed(kafka) == 3
+            database.start()
+            finish(server, kafka, 7)
+        with psycopg.connect(url) as connection:
+            objects = connection.execute("SELECT oid, sum(probability), min(ranking) FROM probability GROUP BY oid")
+            found = {oid: (total, first) for oid, total, first in objects.fetchall()}
+            assert connection.execute("SELECT reason FROM jtss_dead_letter").fetchall() == [("no_schema",)]
+    assert failed["error"].startswith("the database: ")
+    assert PASSWORD not in str(failed)
+    assert found.keys() == {record["objectId"] for record in records}
+    assert all(total == pytest.approx(1, rel=1e-6) and first == 1 for total, first in found.values())
+
+
 def error(capsys, *words):
     """The one line on stderr of a command that fails."""
     assert jtss("serve", *words) == exits.FAILED
@@ -139,8 +212,11 @@ def error(capsys, *words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--out", "answers"), r"--out answers: expected topic:NAME or dir:FOLDER"),
-        (("--out", "dir:"), r"--out dir:: expected topic:NAME or dir:FOLDER"),
+        (("--out", "answers"), r"--out answers: expected topic:NAME, dir:FOLDER or postgresql://USER@HOST/DB"),
+        (("--out", "dir:"), r"--out dir:: expected topic:NAME, dir:FOLDER or postgresql://USER@HOST/DB"),
+        (("--out", "dir:x", "--form", "alerce"), "--form alerce: expected here one of json, lasair:ANN.*, parquet"),
+        (("--out", "topic:x", "--form", "parquet"), "--form parquet: expected here one of json, alerce"),
+        (("--out", "postgresql://a@b/c", "--form", "json"), "--form json: the rows of a database have one form"),
         (("--out", f"topic:{TOPIC}"), f"{TOPIC} is among the topics that are read; choose another"),
         (("--topic", "^a", "--out", "topic:answers"), "answers is among the topics that are read; choose another"),
         (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
@@ -166,6 +242,8 @@ def test_a_cluster_that_does_not_answer_is_named(run, capsys, tmp_path, monkeypa
 
 
 def test_without_the_package_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "pip install 'jtss[postgresql]'" in error(capsys, "kafka", *NOWHERE, "--out", "postgresql://a@b/c")
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     for words in (("kafka", *NOWHERE, "--out", "dir:x"), ("produce", "x", *NOWHERE[:4])):
         assert "pip install 'jtss[serve]'" in error(capsys, *words)
