@@ -14,10 +14,9 @@ from jtss.invocation import option
 HELP = "answer the packets of a stream"
 DESCRIPTION = "Answer the alert packets of a Kafka stream as they come."
 KAFKA = (
-    "Answer every alert packet of a Kafka topic by a model of packets: one object of JSON for each, to another topic or"
-    " to files, or rows of a database. What cannot be read or classified goes to NAME-dead, FOLDER/dead or the table"
-    " jtss_dead_letter with the reason. Offsets are committed only of what is delivered. Several processes of one group"
-    " share the work; SIGTERM ends one."
+    "Answer every alert packet of a Kafka topic by a model of packets, to another topic, to files or to a database."
+    " What cannot be read or classified goes to NAME-dead, FOLDER/dead or the table jtss_dead_letter with the reason."
+    " Offsets are committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
 )
 PRODUCE = "Send the packets of files to a Kafka topic, one a message: to try `serve kafka` with alerts that are there."
 TOPIC, FOLDER, DATABASE = "topic:", "dir:", "postgresql://"
@@ -155,7 +154,7 @@ def _sink_of(options: argparse.Namespace) -> tuple[str, str]:
     out = options.out
     for kind, among in ((TOPIC, forms.OF_MESSAGES), (FOLDER, forms.OF_FILES)):
         if out.startswith(kind) and out != kind:
-            forms.check(options.form or forms.JSON, among)
+            forms.check(forms.JSON if options.form is None else options.form, among)
             return kind, out.removeprefix(kind)
     if not out.startswith(DATABASE):
         raise InputError(f"{option('out', out)}: expected {TOPIC}NAME, {FOLDER}FOLDER or {DATABASE}USER@HOST/DB")
@@ -187,7 +186,7 @@ def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, s
         from jtss.serving.database import DatabaseSink
 
         return DatabaseSink(place)
-    form = forms.form_of(options.form or forms.JSON, classifier)
+    form = forms.form_of(forms.JSON if options.form is None else options.form, classifier)
     make = partial(clients.producer, options.bootstrap, given, log.logger)
     if kind == FOLDER:
         owner = owners.Owner(_cluster(make()), options.group, form.name)

@@ -7,6 +7,7 @@ none waits for another in a circle.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -74,6 +75,8 @@ LONGEST = "SET LOCAL statement_timeout = '30s'"
 LOCK = 0x6A747373  # "jtss": two processes that make our tables at once take turns
 ADDRESS = "postgresql://USER@HOST/DATABASE"
 WHERE = "see 'Where answers go' in docs/serving.md"
+
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings are of errors that are raised and told anyway
 
 
 class Key(NamedTuple):
