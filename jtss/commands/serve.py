@@ -1,4 +1,4 @@
-"""`jtss serve kafka | produce`: a stream of alert packets in, answers out; and a stream to try it with."""
+"""`jtss serve kafka | produce | http`: alert packets in, answers out; and a stream to try it with."""
 
 import argparse
 from contextlib import nullcontext
@@ -11,14 +11,19 @@ from jtss.commands import common
 from jtss.errors import InputError
 from jtss.invocation import option
 
-HELP = "answer the packets of a stream"
-DESCRIPTION = "Answer the alert packets of a Kafka stream as they come."
+HELP = "answer the packets of a stream, or requests by HTTP"
+DESCRIPTION = "Answer alert packets as they come: of a Kafka stream, or by HTTP."
 KAFKA = (
     "Answer every alert packet of a Kafka topic by a model of packets, to another topic, to files or to a database."
     " What cannot be read or classified goes to NAME-dead, FOLDER/dead or the table jtss_dead_letter with the reason."
     " Offsets are committed only of what is delivered. Several processes of one group share the work; SIGTERM ends one."
 )
 PRODUCE = "Send the packets of files to a Kafka topic, one a message: to try `serve kafka` with alerts that are there."
+HTTP = (
+    "Answer requests by HTTP: POST alert packets to /classify, and an object of JSON with the answers by a model of"
+    " packets comes back; or open / in a browser and drop packets on the page. SIGTERM ends the server, when requests at"
+    " work are answered."
+)
 TOPIC, FOLDER, DATABASE = "topic:", "dir:", "postgresql://"
 ROTATE_SECONDS = 30.0
 
@@ -28,20 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, add, work, text, description in (
         ("kafka", _add_kafka, _kafka, "answer the packets of a Kafka topic", KAFKA),
         ("produce", _add_produce, _produce, "send files of packets to a Kafka topic", PRODUCE),
+        ("http", _add_http, _http, "answer requests by HTTP, and show a page to drop packets on", HTTP),
     ):
         sub = verbs.add_parser(name, help=text, description=description)
         add(sub)
-        sub.add_argument(
-            "--bootstrap", metavar="HOST:PORT", required=True, help="address of the cluster, or several, a,b"
-        )
-        sub.add_argument(
-            "--set-kafka",
-            metavar="KEY=VALUE",
-            action="append",
-            default=[],
-            help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
-        )
         sub.set_defaults(action=work)
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bootstrap", metavar="HOST:PORT", required=True, help="address of the cluster, or several, a,b"
+    )
+    parser.add_argument(
+        "--set-kafka",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
+    )
 
 
 def _add_kafka(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +96,7 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="serve /metrics for Prometheus, /healthz and /readyz on this port, of all interfaces",
     )
+    _add_cluster(parser)
 
 
 def _add_produce(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +104,13 @@ def _add_produce(parser: argparse.ArgumentParser) -> None:
     add("packets", metavar="PATH", type=Path, nargs="+", help="folders, Avro files, tar archives")
     add("--topic", metavar="NAME", required=True, help="topic to write to")
     add("--rate", metavar="N", type=_positive, help="packets per second (default: as fast as it goes)")
+    _add_cluster(parser)
+
+
+def _add_http(parser: argparse.ArgumentParser) -> None:
+    common.add_models(parser, "models of packets, any number; the first answers where none is asked for (default: any)")
+    parser.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="to listen on (default: %(default)s)")
+    parser.add_argument("--port", metavar="N", type=int, default=8000, help="0: any free one (default: %(default)s)")
 
 
 def _positive(text: str) -> float:
@@ -104,15 +121,21 @@ def _positive(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> int | None:
-    if find_spec("confluent_kafka") is None:
-        raise InputError(
-            "serve needs the package confluent-kafka, which is not installed: pip install 'jtss[serve]', or in a"
-            " checkout pip install '.[serve]'"
-        )
     return options.action(options)
 
 
+def _require(*packages: str) -> None:
+    """Raise InputError where one of the packages for servers is not installed."""
+    for package in packages:
+        if find_spec(package.replace("-", "_")) is None:
+            raise InputError(
+                f"serve needs the package {package}, which is not installed: pip install 'jtss[serve]', or in a"
+                " checkout pip install '.[serve]'"
+            )
+
+
 def _kafka(options: argparse.Namespace) -> int:
+    _require("confluent-kafka")
     from jtss.commands import cache
     from jtss.inference.model import version
     from jtss.pretrained import load
@@ -207,6 +230,7 @@ def _cluster(probe) -> str | None:
 
 
 def _produce(options: argparse.Namespace) -> None:
+    _require("confluent-kafka")
     from jtss.serving import clients, producing
     from jtss.serving.log import Log
 
@@ -215,3 +239,19 @@ def _produce(options: argparse.Namespace) -> None:
     clients.require_topic(producer, options.topic)
     n_sent = producing.produce(producer, options.topic, producing.packets(options.packets), options.rate)
     print(f"{n_sent} packets to the topic {options.topic}")
+
+
+def _http(options: argparse.Namespace) -> None:
+    _require("fastapi", "uvicorn")
+    from jtss.commands import cache
+    from jtss.serving.http import models, server
+    from jtss.serving.http.service import Service
+    from jtss.serving.log import Log
+
+    with server.listening(options.host, options.port) as at:  # before what takes long: a port that is taken says so
+        cache.enable()
+        found, log = models.served(options.model or [Path("any")]), Log()
+        for one in found.values():
+            for warning in one.model.warnings:
+                log.warn("model", model=one.name, warning=warning)
+        server.serve(Service(found, log), at)

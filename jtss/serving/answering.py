@@ -4,30 +4,36 @@ An answer does not depend on what else is in the batch: a replay that cuts the s
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from data_prep import ingest
+from data_prep.ingest import Ingested
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert
 from jtss.errors import InputError
 from jtss.inference import classify, packets
 from jtss.inference.model import Model
-from jtss.inference.packets import Answers
+from jtss.inference.packets import Answers, Trajectories
 from jtss.inference.table import Classifier, PacketRow
 from jtss.schema import Sequences
+from jtss.serving import following
 
 OF_THE_MACHINE = (OSError, MemoryError, jax.errors.JaxRuntimeError)  # no packet is to blame: a full disk, no memory
 
 
 class Answerer(NamedTuple):
-    """A model of packets, and what its answers say of it."""
+    """A model of packets, and what its answers say of it; `follow` also tells how they came about."""
 
     answer: Callable[[Sequences], Answers]
     classifier: Classifier
+    follow: Callable[[Sequences], tuple[Answers, Trajectories]]
 
 
 def answerer(model: Model) -> Answerer:
@@ -42,49 +48,83 @@ def answerer(model: Model) -> Answerer:
             " packets, as any"
         )
     adjust, classifier = classify.adjustment(model)
-    return Answerer(partial(packets.answers, model, adjust=adjust), classifier)
+    answer, follow = (partial(function, model, adjust=adjust) for function in (packets.answers, packets.followed))
+    return Answerer(answer, classifier, follow)
 
 
-def answers(by: Answerer, alerts: Sequence[Alert]) -> list[dict | Rejection]:
+def answers(by: Answerer, alerts: Sequence[Alert], *, followed: bool = False) -> list[dict | Rejection]:
     """The answer to each of K alerts, in order, see `as_answer`; or why it has none.
 
     An error that one of them causes is its own: the others are answered.
+
+    Args:
+        followed: with the "trajectory" of each, see `following.steps`.
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, not a packet.
     """
     try:
-        return _answers(by, alerts)
+        return _answers(by, alerts, followed)
     except OF_THE_MACHINE:
         raise
     except Exception as error:  # on what nobody thought of; alone in its batch, an alert is named by it
         if len(alerts) > 1:
             half = len(alerts) // 2
-            return answers(by, alerts[:half]) + answers(by, alerts[half:])
-        detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return [Rejection("failed", detail, one.source, one.object_id, one.candid) for one in alerts]
+            return answers(by, alerts[:half], followed=followed) + answers(by, alerts[half:], followed=followed)
+        return [failed(one, error) for one in alerts]
 
 
-def _answers(by: Answerer, alerts: Sequence[Alert]) -> list[dict | Rejection]:
+def failed(alert: Alert, error: Exception) -> Rejection:
+    """What is said of an alert on which something failed that nobody thought of."""
+    detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return Rejection("failed", detail, alert.source, alert.object_id, alert.candid)
+
+
+def _answers(by: Answerer, alerts: Sequence[Alert], followed: bool) -> list[dict | Rejection]:
     rows: dict[int, list[PacketRow]] = {}
+    steps: dict[int, dict] = {}
 
     def write(some: Iterable[PacketRow]) -> None:
         for row in some:
             rows.setdefault(int(row.oid), []).append(row)
 
-    # Each is an object of its own, named by its place: what other packets of its object tell is not there for it.
-    apart = (alert._replace(object_id=str(place)) for place, alert in enumerate(alerts))
-    with (
-        tempfile.TemporaryDirectory(prefix="jtss-serve.") as folder,
-        ingest.ingest_items(apart, workdir=folder, workers=1, pad_edges=True, choice="every") as ingested,
-    ):
+    def answer(sequences: Sequences) -> Answers:
+        if not followed:
+            return by.answer(sequences)
+        answered, along = by.follow(sequences)
+        found = following.steps(sequences, along, by.classifier.classes)
+        steps.update((int(name), {"trajectory": one}) for name, one in found.items())
+        return answered
+
+    with _apart(alerts) as ingested:
         notes = ingested.notes_of_alerts()
-        classify.classify_packets(by.answer, ingested.batches(), by.classifier, write, notes=notes, unread=())
+        classify.classify_packets(answer, ingested.batches(), by.classifier, write, notes=notes, unread=())
         lost = {int(rejection.object_id): rejection for rejection in ingested.rejections()}
     return [
-        as_answer(alert, rows[place]) if place in rows else lost[place]._replace(object_id=alert.object_id)
+        as_answer(alert, rows[place]) | steps.get(place, {})
+        if place in rows
+        else lost[place]._replace(object_id=alert.object_id)
         for place, alert in enumerate(alerts)
     ]
+
+
+@contextmanager
+def _apart(alerts: Iterable[Alert]) -> Iterator[Ingested]:
+    """Each as an object of its own, named by its place: what other packets of its object tell is not there for it."""
+    named = (alert._replace(object_id=str(place)) for place, alert in enumerate(alerts))
+    with (
+        tempfile.TemporaryDirectory(prefix="jtss-serve.") as folder,
+        ingest.ingest_items(named, workdir=folder, workers=1, pad_edges=True, choice="every") as ingested,
+    ):
+        yield ingested
+
+
+def alone(alert: Alert) -> Sequences | Rejection:
+    """An alert with what its packet tells, as one object; or why it cannot be used."""
+    with _apart([alert]) as ingested:
+        for one in ingested.batches():
+            return replace(one, object_id=np.array([alert.object_id], object))
+        return next(ingested.rejections())._replace(object_id=alert.object_id)
 
 
 def as_answer(alert: Alert, rows: Sequence[PacketRow]) -> dict:

@@ -1,0 +1,1 @@
+"""Packets in by HTTP, answers and a page with pictures out."""
