@@ -21,8 +21,8 @@ KAFKA = (
 PRODUCE = "Send the packets of files to a Kafka topic, one a message: to try `serve kafka` with alerts that are there."
 HTTP = (
     "Answer requests by HTTP: POST alert packets to /classify, and an object of JSON with the answers by a model of"
-    " packets comes back; or open / in a browser and drop packets on the page. SIGTERM ends the server, when requests at"
-    " work are answered."
+    " packets comes back; or open / in a browser and drop packets on the page. SIGTERM ends the server after the"
+    " requests that it is working on."
 )
 TOPIC, FOLDER, DATABASE = "topic:", "dir:", "postgresql://"
 ROTATE_SECONDS = 30.0

@@ -161,11 +161,14 @@ def _add_problems(app: FastAPI, service: Service) -> None:
         reason = {404: "no_such_path", 405: "no_such_method"}.get(error.status_code, "bad_request")
         return Problem(error.status_code, reason, str(error.detail)).response(error.headers)
 
-    async def failed(_request: Request, error: Exception) -> Response:
-        service.log.warn("request_failed", error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        return Problem(503, "unavailable", "the machine fails: see the log", retry_seconds=30).response()
+    async def failed(request: Request, error: Exception) -> Response:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        service.log.warn("request_failed", path=request.url.path, error=said)
+        if isinstance(error, OF_THE_MACHINE):
+            return Problem(503, "unavailable", "the machine fails, see the log", retry_seconds=30).response()
+        return Problem(500, "failed", "an error that nobody foresaw, see the log").response()
 
-    for kind in OF_THE_MACHINE:
+    for kind in (*OF_THE_MACHINE, Exception):
         app.add_exception_handler(kind, failed)
 
 
@@ -190,7 +193,7 @@ async def _body(request: Request, service: Service) -> bytes:
                 if len(body) > most:
                     raise too_large
     except TimeoutError:
-        raise Problem(408, "slow_body", f"the body did not come within {seconds:g} s") from None
+        raise Problem(408, "slow_body", f"the body did not come within {seconds:g} s", hangs_up=True) from None
     return bytes(body)
 
 

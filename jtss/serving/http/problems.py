@@ -19,6 +19,7 @@ class Problem(Exception):
         detail: what was there and what was expected, for a person.
         rejected: packets that cannot be used.
         retry_seconds: after which it is worth asking again; None: it is not.
+        hangs_up: the connection is closed, since no more is expected of it.
     """
 
     def __init__(
@@ -29,10 +30,11 @@ class Problem(Exception):
         *,
         rejected: Sequence[Rejection] = (),
         retry_seconds: int | None = None,
+        hangs_up: bool = False,
     ) -> None:
         super().__init__(detail)
         self.status, self.reason, self.detail = status, reason, detail
-        self.rejected, self.retry_seconds = rejected, retry_seconds
+        self.rejected, self.retry_seconds, self.hangs_up = rejected, retry_seconds, hangs_up
 
     def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
         said = {
@@ -44,7 +46,8 @@ class Problem(Exception):
             "rejected": [as_rejected(one) for one in self.rejected],
         }
         again = {} if self.retry_seconds is None else {"Retry-After": str(self.retry_seconds)}
-        return JSONResponse(said, self.status, (headers or {}) | again, media_type=MEDIA_TYPE)
+        end = {"Connection": "close"} if self.hangs_up else {}
+        return JSONResponse(said, self.status, (headers or {}) | again | end, media_type=MEDIA_TYPE)
 
 
 def as_rejected(one: Rejection) -> dict:

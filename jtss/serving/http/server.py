@@ -39,11 +39,8 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def serve(service: Service, at: socket.socket) -> None:
-    """Answer requests until a signal comes; those at work are finished before it does what it does otherwise."""
-    host, port = at.getsockname()[:2]
-    for handler in service.log.logger.handlers:
-        logging.getLogger("uvicorn.error").addHandler(handler)
+def server(service: Service) -> uvicorn.Server:
+    """What answers requests by a service."""
     config = uvicorn.Config(
         application(service),
         log_config=None,
@@ -54,9 +51,17 @@ def serve(service: Service, at: socket.socket) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=LEAVING_SECONDS,
     )
+    return uvicorn.Server(config)
+
+
+def serve(service: Service, at: socket.socket) -> None:
+    """Answer requests until a signal comes; those at work are finished before it does what it does otherwise."""
+    host, port = at.getsockname()[:2]
+    for handler in service.log.logger.handlers:
+        logging.getLogger("uvicorn.error").addHandler(handler)
     shown = f"[{host}]" if ":" in host else host
     service.log.say("listening", url=f"http://{shown}:{port}/", models=[*service.models])
     try:
-        uvicorn.Server(config).run(sockets=[at])
+        server(service).run(sockets=[at])
     finally:
         service.log.say("stopped", **service.tally.totals())

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from data_prep.ledger import Rejection
+from jtss.inference.model import Model
 from jtss.serving import answering
 from jtss.serving.http.explaining import explanation
 from jtss.serving.http.limits import LIMITS, Limits, Places
@@ -112,7 +113,7 @@ def _classify(
     return [*answering.answers(by, alerts, followed=followed), *rejected] if alerts else rejected
 
 
-def _explain(model, body: bytes, limits: Limits, end: float, candid: int | None) -> dict:
+def _explain(model: Model, body: bytes, limits: Limits, end: float, candid: int | None) -> dict:
     alerts, rejected = alerts_of(body, limits, end)
     if candid is not None:
         alerts = [alert for alert in alerts if alert.candid == candid][:1]

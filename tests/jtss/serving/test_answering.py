@@ -82,6 +82,26 @@ def test_an_answer_does_not_depend_on_the_batch(by):
     assert [one["candid"] for one in again] == [11, 11]
 
 
+def test_an_answer_tells_how_it_came_about_where_that_is_asked_for(by):
+    read = alerts_of(RECORDS)
+    plain, followed = answers(by[1], read), answers(by[1], read, followed=True)
+    for record, one, other in zip(RECORDS, plain, followed, strict=True):
+        steps = other.pop("trajectory")
+        assert one == other
+        told = sorted([*(record["prv_candidates"] or ()), record["candidate"]], key=lambda row: row["jd"])
+        assert [step["jd"] for step in steps] == [row["jd"] for row in told]
+        assert steps[-1]["probabilities"] == one["probabilities"]
+
+
+def test_an_alert_alone_is_an_object_of_its_name(by):
+    found = answering.alone(alerts_of(RECORDS)[1])
+    assert (found.object_id.tolist(), found.candid.tolist()) == (["ZTF18a"], [3, 0, 4, 0, 11])
+    broken = alert("ZTF18d", 40)
+    broken["cutoutScience"]["stampData"] = b"no image"
+    lost = answering.alone(alerts_of([broken])[0])
+    assert (lost.reason, lost.object_id, lost.candid) == ("bad_gzip", "ZTF18d", 40)
+
+
 def test_an_alert_whose_stamps_cannot_be_read_is_rejected_and_no_other(by):
     broken = alert("ZTF18d", 40)
     broken["cutoutScience"]["stampData"] = b"no image"
@@ -93,10 +113,10 @@ def test_an_alert_whose_stamps_cannot_be_read_is_rejected_and_no_other(by):
 def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch):
     work = answering._answers
 
-    def fails(by, alerts):
+    def fails(by, alerts, followed):
         if any(one.candid == 11 for one in alerts):
             raise KeyError("unthought of")
-        return work(by, alerts)
+        return work(by, alerts, followed)
 
     monkeypatch.setattr(answering, "_answers", fails)
     found = answers(by[1], alerts_of(RECORDS))
@@ -105,7 +125,7 @@ def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch):
 
 
 def test_an_error_of_the_machine_is_no_alerts(by, monkeypatch):
-    def fails(by, alerts):
+    def fails(by, alerts, followed):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(answering, "_answers", fails)
