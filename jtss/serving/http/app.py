@@ -27,7 +27,8 @@ AVRO = "application/octet-stream"
 DESCRIPTION = "Says what alert packets of ZTF are of: a packet in, the probabilities of its classes out."
 PACKETS = (
     "An Avro file of one alert packet or several, or several files joined, gzipped or not; or a tar archive of such"
-    " files. The content type is not looked at, but for a form, which is refused: curl --data-binary @FILE."
+    " files, plain or compressed by gzip or xz. The content type is not looked at, but for a form, which is refused:"
+    " curl --data-binary @FILE."
 )
 PROBLEMS = {
     404: "there is no such model",

@@ -16,7 +16,8 @@ class Limits(NamedTuple):
         packets: in a request.
         requests: that are read or answered at the same time; explanations: of these, how many may be explanations.
         body_seconds: for a request to come in.
-        answer_seconds: for it to be answered, after that.
+        unpack_seconds: for its packets to be unpacked; a good one takes a hundredth of a second.
+        answer_seconds: for it to be answered, after it has come in.
     """
 
     body_bytes: int = 16 << 20
@@ -25,6 +26,7 @@ class Limits(NamedTuple):
     requests: int = 32
     explanations: int = 4
     body_seconds: float = 30.0
+    unpack_seconds: float = 10.0
     answer_seconds: float = 60.0
 
 

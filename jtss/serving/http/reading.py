@@ -6,29 +6,27 @@ from collections.abc import Iterator
 
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
-from data_prep.packets.containers import read_stream
+from data_prep.packets.containers import BZIP2, read_stream
 from jtss.serving.http.limits import Limits
 from jtss.serving.http.problems import Problem
 
 SOURCE = "body"
 
 
-def alerts_of(body: bytes, limits: Limits, end: float) -> tuple[list[Alert], list[Rejection]]:
+def alerts_of(body: bytes, limits: Limits) -> tuple[list[Alert], list[Rejection]]:
     """The packets in a body, and what cannot be used of it.
 
     Args:
-        body: an Avro file or several joined, gzipped or not, or a tar archive of such files.
-        end: of the time for it, of `time.monotonic`.
+        body: an Avro file or several joined, gzipped or not, or a tar archive of such files, compressed or not.
 
     Raises:
-        Problem: 413, more of it than the limits allow; 422, no packet in it, not even one that cannot be used; 503, the
-            time is over.
+        Problem: 413, more of it than the limits allow; 422, no packet in it, not even one that cannot be used.
     """
     if not body:
         raise Problem(422, "empty_file", "the body has 0 bytes, expected an Avro file of alert packets")
     alerts, rejected, besides = [], [], []
     n_packets = n_bytes = 0
-    for outcome in _outcomes(body, end):
+    for outcome in _outcomes(body, limits.unpack_seconds):
         if isinstance(outcome, Alert):
             alerts.append(outcome)
             n_bytes += sum(len(cutout or b"") for cutout in outcome.cutouts)
@@ -49,7 +47,11 @@ def alerts_of(body: bytes, limits: Limits, end: float) -> tuple[list[Alert], lis
     return alerts, rejected
 
 
-def _outcomes(body: bytes, end: float) -> Iterator[Alert | Rejection]:
+def _outcomes(body: bytes, seconds: float) -> Iterator[Alert | Rejection]:
+    if body.startswith(BZIP2):  # a kilobyte of it may be a gigabyte: no time is kept while it is unpacked
+        yield Rejection("other_archive", "compressed by bzip2, which is not taken; use gzip or xz", SOURCE)
+        return
+    end = time.monotonic() + seconds
     for block in read_stream(_Timed(body, end), SOURCE):
         if isinstance(block, Rejection):
             yield block
@@ -78,4 +80,4 @@ def require_time(end: float) -> None:
         Problem: there is none.
     """
     if time.monotonic() > end:
-        raise Problem(503, "timeout", "the time for a request is over; send fewer packets at a time", retry_seconds=1)
+        raise Problem(413, "too_long", "unpacking takes too long; send fewer packets at a time")

@@ -25,13 +25,13 @@ def listening(host: str, port: int) -> socket.socket:
     """
     where = f"{option('host', host)} {option('port', port)}"
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol)
     except (OSError, OverflowError) as error:
         raise OSError(f"{where}: {error}; expected an address of this machine and a port") from error
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
+        made.bind((address[0], port, *address[2:]))
         made.listen(QUEUE)
     except (OSError, OverflowError) as error:
         made.close()

@@ -72,8 +72,7 @@ class Service:
         Raises:
             Problem: no packet of it can be answered.
         """
-        by, end = self.served(name).by, time.monotonic() + self.limits.answer_seconds
-        job = partial(_classify, by, body, self.limits, end, trajectory)
+        job = partial(_classify, self.served(name).by, body, self.limits, trajectory)
         results = await self._classifier.do(job, self.limits.answer_seconds)
         self.tally.answered(results, began, time.monotonic())
         rejected = [one for one in results if isinstance(one, Rejection)]
@@ -91,8 +90,7 @@ class Service:
         Raises:
             Problem: there is no such packet, there are several, or it cannot be answered.
         """
-        model, end = self.served(name).model, time.monotonic() + self.limits.answer_seconds
-        job = partial(_explain, model, body, self.limits, end, candid)
+        job = partial(_explain, self.served(name).model, body, self.limits, candid)
         return await self._explainer.do(job, self.limits.answer_seconds)
 
     def _warm(self) -> None:
@@ -106,15 +104,13 @@ class Service:
         self.log.say("ready", models=[*self.models], seconds=round(time.monotonic() - began, 1))
 
 
-def _classify(
-    by: answering.Answerer, body: bytes, limits: Limits, end: float, followed: bool
-) -> list[dict | Rejection]:
-    alerts, rejected = alerts_of(body, limits, end)
+def _classify(by: answering.Answerer, body: bytes, limits: Limits, followed: bool) -> list[dict | Rejection]:
+    alerts, rejected = alerts_of(body, limits)
     return [*answering.answers(by, alerts, followed=followed), *rejected] if alerts else rejected
 
 
-def _explain(model: Model, body: bytes, limits: Limits, end: float, candid: int | None) -> dict:
-    alerts, rejected = alerts_of(body, limits, end)
+def _explain(model: Model, body: bytes, limits: Limits, candid: int | None) -> dict:
+    alerts, rejected = alerts_of(body, limits)
     if candid is not None:
         alerts = [alert for alert in alerts if alert.candid == candid][:1]
         rejected = [one for one in rejected if one.candid == candid]

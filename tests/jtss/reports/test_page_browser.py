@@ -6,21 +6,19 @@ Skipped where there is no Chromium.
 import html
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+from helpers.browser import ABSENT, BROWSER
 from helpers.made_sequences import CLASSES, FakeClassifier, sequences
 from jtss.metrics import priors
 from jtss.reports import evaluation, page, report
 from jtss.reports.sections import accuracy, models, seeds
 from jtss.reports.sections.models import Contender
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser: {', '.join(NAMES)}")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=ABSENT)
 
 WIDTHS = (360, 1280)
 # Asks a page, shown in a frame of a given width, what it looks like; the answer becomes the title of what is around.

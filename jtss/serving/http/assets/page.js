@@ -81,7 +81,7 @@ function take(one) {
   if (alerts.length > MOST_SHOWN) return;
   const { answer } = one, name = answer["class"];
   const button = make("button", { type: "button" }, answer.objectId);
-  const cells = [button, [dot(name), name], percent(answer.probabilities[name]), answer.n_detections, answer.n_limits,
+  const cells = [button, time(answer.jd, 10), [dot(name), name], percent(answer.probabilities[name]), answer.n_detections, answer.n_limits,
     percent(answer.outlier)];
   one.row = make("tr", {}, ...cells.map((cell) => make("td", {}, ...[cell].flat())));
   one.row.title = `candid ${answer.candid}, ${one.source}`;
@@ -116,10 +116,13 @@ async function explain(one) {
   }
 }
 
+function time(jd, length) {
+  return new Date((jd - 2440587.5) * 864e5).toISOString().slice(0, length).replace("T", " ");
+}
+
 function facts(answer) {
-  const time = new Date((answer.jd - 2440587.5) * 864e5).toISOString().slice(0, 16).replace("T", " ");
   const told = `${count(answer.n_detections, "detection")} and ${count(answer.n_limits, "upper limit")}`;
-  const parts = [`Alert ${answer.candid} of ${time} UT, with ${told}.`];
+  const parts = [`Alert ${answer.candid} of ${time(answer.jd, 16)} UT, with ${told}.`];
   if (answer.subclass) parts.push(`Most likely ${answer.subclass} (${percent(answer.subclass_probability, 0)}).`);
   if (answer.missing.length) parts.push(`Not there: ${answer.missing.join(", ").replaceAll("_", " ")}.`);
   if (answer.outlier !== null) parts.push(`More unusual than ${percent(answer.outlier)} of held-out alerts.`);
