@@ -13,8 +13,9 @@ pytest.importorskip("confluent_kafka")
 from confluent_kafka import KafkaError
 
 from helpers import made_messages
+from helpers.kafka_cluster import QUICK
 from helpers.made_messages import TOPIC, places
-from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, QUICK, SOON, mock_kafka
+from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, SOON, mock_kafka
 from helpers.mock_kafka import wait_until as wait_for
 from helpers.places import ROOT
 from jtss.serving import clients, stream
