@@ -73,9 +73,8 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--metrics",
-        metavar="PORT",
-        type=int,
-        help="serve /metrics for Prometheus, /healthz and /readyz on this port, of all interfaces",
+        metavar="[HOST:]PORT",
+        help="serve /metrics for Prometheus, /healthz and /readyz here; without HOST to this machine alone",
     )
 
 
@@ -107,15 +106,18 @@ def _kafka(options: argparse.Namespace) -> int:
     from jtss.inference.model import version
     from jtss.pretrained import load
     from jtss.serving import answering, clients, framing, messages
-    from jtss.serving.endpoint import endpoint
+    from jtss.serving.endpoint import address, endpoint
     from jtss.serving.log import Log
     from jtss.serving.metrics import Metrics
     from jtss.serving.stream import Stream
     from jtss.training.signals import StopSignals
 
     kind, place = _sink_of(options.out)
+    written = _topics_of(kind, place)
+    if options.topic in written:
+        raise InputError(f"{option('out', options.out)}: {options.topic} is the topic that is read; choose another")
+    monitored = None if options.metrics is None else address(options.metrics)
     given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
-    _refuse_circle(options, kind, place)
     cache.enable()
     model = load.load_model(options.model)
     by = answering.answerer(model)
@@ -124,10 +126,10 @@ def _kafka(options: argparse.Namespace) -> int:
         log.warn("model", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
     sink = _sink(options, kind, place, given, log)
-    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log)
+    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log, written)
     clients.require_topic(stream.consumer, options.topic)
     signals = StopSignals()
-    with nullcontext() if options.metrics is None else endpoint(metrics, options.metrics) as port:
+    with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(
             "started", topic=options.topic, group=options.group, out=options.out, model=model.label,
             classifier_version=version(model), metrics_port=port,
@@ -145,15 +147,11 @@ def _sink_of(out: str) -> tuple[str, str]:
     raise InputError(f"{option('out', out)}: expected {TOPIC}NAME or {FOLDER}FOLDER")
 
 
-def _refuse_circle(options: argparse.Namespace, kind: str, place: str) -> None:
-    """Answers to a topic that is read would be read."""
-    from jtss.serving import clients, sinks
+def _topics_of(kind: str, place: str) -> tuple[str, ...]:
+    """Topics that are written to."""
+    from jtss.serving import sinks
 
-    if kind != TOPIC:
-        return
-    for name in (place, f"{place}-{sinks.DEAD}"):
-        if clients.matches(options.topic, name):
-            raise InputError(f"{option('out', options.out)}: {name} is among the topics that are read; choose another")
+    return (place, f"{place}-{sinks.DEAD}") if kind == TOPIC else ()
 
 
 def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], log):
@@ -163,7 +161,7 @@ def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, s
         return sinks.FolderSink(Path(place), options.rotate)
     make = partial(clients.producer, options.bootstrap, given, log.logger)
     probe = make()
-    for name in (place, f"{place}-{sinks.DEAD}"):
+    for name in _topics_of(kind, place):
         clients.require_topic(probe, name)
     return sinks.TopicSink(make, place)
 

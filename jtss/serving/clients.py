@@ -1,6 +1,5 @@
 """Clients of a Kafka cluster: their settings, and what is wrong with an address or a topic said at once."""
 
-import re
 import time
 from collections.abc import Iterable
 from logging import Logger
@@ -93,29 +92,20 @@ def require_topic(client: Consumer | Producer, topic: str) -> None:
         time.sleep(0.2)
 
 
-def matches(pattern: str, topic: str) -> bool:
-    """Whether a subscription to a name or a ^pattern is one to this topic.
-
-    Raises:
-        InputError: the pattern is none.
-    """
-    if not pattern.startswith(PATTERN):
-        return pattern == topic
-    try:
-        return re.match(pattern, topic) is not None
-    except re.error as error:
-        raise InputError(f"{option('topic', pattern)}: {error}; expected a regular expression") from error
-
-
 def _metadata(client: Consumer | Producer, topic: str | None):
-    try:
-        return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=TIMEOUT_SECONDS)
-    except KafkaException as error:
-        client.poll(0.1)  # hands over what it has to log, which says more
-        raise OSError(
-            f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')}) and what"
-            f" it asks for ({option('set-kafka')}), as security.protocol"
-        ) from error
+    """What the cluster says of a topic; one that has just begun may need a while to say anything of use."""
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            left = max(end - time.monotonic(), 0.1)
+            return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=left)
+        except KafkaException as error:
+            client.poll(0.1)  # hands over what it has to log, which says more
+            if time.monotonic() > end:
+                raise OSError(
+                    f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')})"
+                    f" and what it asks for ({option('set-kafka')}), as security.protocol"
+                ) from error
 
 
 def _words(error: KafkaException) -> str:

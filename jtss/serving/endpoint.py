@@ -1,35 +1,74 @@
 """The page that monitors read: /metrics, /healthz and /readyz of a service, by HTTP."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 
+from jtss.errors import InputError
 from jtss.invocation import option
 from jtss.serving.metrics import Metrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
+LOCAL = "127.0.0.1"
+MOST_AT_ONCE = 16  # requests; one more is hung up on
+QUIET_SECONDS = 10  # for a request to come, or a part of it
+
+
+def address(text: str) -> tuple[str, int]:
+    """HOST:PORT, or PORT of this machine alone; [::]:PORT for an address with colons.
+
+    Raises:
+        InputError: it is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535 or (colon and not host):
+        raise InputError(f"{option('metrics', text)}: expected HOST:PORT or PORT, as 9100")
+    return host.removeprefix("[").removesuffix("]") or LOCAL, int(port)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type) -> None:
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        self.address_family = family
+        self._free = BoundedSemaphore(MOST_AT_ONCE)
+        super().__init__(where, handler)
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: socket.socket, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, *_about: object) -> None:
+        """A monitor that hangs up is no event."""
+
+
 @contextmanager
-def endpoint(metrics: Metrics, port: int) -> Iterator[int]:
-    """Answer HTTP requests on all interfaces; yields the port.
+def endpoint(metrics: Metrics, host: str, port: int) -> Iterator[int]:
+    """Answer HTTP requests; yields the port.
 
     Args:
+        host: the interface.
         port: 0: any that is free.
 
     Raises:
-        OSError: the port is taken or not allowed.
+        OSError: there is no such interface, or the port is taken or not allowed.
     """
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_about: object) -> None:
-            """A monitor that hangs up is no event."""
-
     class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # seconds for a request to come
+        timeout = QUIET_SECONDS
 
         def do_GET(self) -> None:
             status, text = _page(metrics, self.path)
@@ -44,9 +83,9 @@ def endpoint(metrics: Metrics, port: int) -> Iterator[int]:
             """Monitors ask every few seconds."""
 
     try:
-        server = Server(("", port), Handler)
-    except (OSError, OverflowError) as error:
-        raise OSError(f"{option('metrics', port)}: {error}; choose another port") from error
+        server = _Server(host, port, Handler)
+    except OSError as error:
+        raise OSError(f"{option('metrics', f'{host}:{port}')}: {error}; choose another host or port") from error
     with server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:

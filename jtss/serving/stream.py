@@ -57,17 +57,20 @@ class Stream:
         sink: Sink,
         metrics: Metrics,
         log: Log,
+        never: Iterable[str] = (),
     ) -> None:
         """Connect.
 
         Args:
             connect: makes the consumer, which is to call its argument after each commit.
             answer: the outcome of each message, in order; from a thread of its own.
+            never: topics that must not be read, whatever matches them: those that the sink writes to.
         """
         self._connect, self.consumer = connect, connect(self._after_commit)
         # Of the worker, for a call to the other may wait for as long as that one polls. It does not join the group.
         self._observer: Consumer | None = None
         self._answer, self._sink, self._metrics, self._log = answer, sink, metrics, log
+        self._never, self._circle = frozenset(never), ""  # the latter: such a topic, once it has come to us
         self._waiting: deque[Received] = deque()
         self._n_bytes = 0
         self._is_paused = False
@@ -78,6 +81,7 @@ class Stream:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
         self._job: Future | None = None
         self._shift_of_job: dict[Partition, int] = {}
+        self._shift_of_commit: dict[Partition, int] = {}
         self._to_commit: Offsets = {}
         self._done: Offsets = {}
         self._commit_since: float | None = None  # of the commit on its way
@@ -91,7 +95,7 @@ class Stream:
 
         Raises:
             RuntimeError: the group or the cluster refuses this client for good.
-            InputError: the pattern is none to the client.
+            InputError: the pattern is none to the client, or matches a topic that must not be read.
             Exception: of the machine, as a full disk under temporary files; what is not delivered is not committed.
         """
         self._must_stop = must_stop
@@ -99,6 +103,11 @@ class Stream:
             self._subscribe(topic)
             while not self._is_to_stop():
                 self._receive()
+                if self._circle:
+                    raise InputError(
+                        f"{option('topic', topic)}: {self._circle} is among the topics that are read, and the answers"
+                        " go to it; choose another"
+                    )
                 self._work()
                 self._commit()
                 self._metrics.turned(self._lag())
@@ -153,6 +162,8 @@ class Stream:
             self._log.warn("kafka_error", error=error.str(), code=error.name())
             return
         partition = Partition(message.topic(), message.partition())
+        if partition not in self._shift:  # another member's already, or never ours
+            return
         received = Received(partition, message.offset(), message.key(), message.value(), time.monotonic())
         self._waiting.append(received)
         self._n_bytes += _size(received)
@@ -248,7 +259,7 @@ class Stream:
         now = time.monotonic()
         if not self._to_commit or self._commit_since is not None or now < self._commit_next:
             return
-        self._commit_since = now
+        self._commit_since, self._shift_of_commit = now, dict(self._shift)
         try:
             self.consumer.commit(offsets=_as_kafka(self._to_commit), asynchronous=True)
         except KafkaException as error:
@@ -256,16 +267,21 @@ class Stream:
 
     def _after_commit(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
         self._commit_since = None
+        lost = set()
         for one in partitions:
             partition, failure = Partition(one.topic, one.partition), error or one.error
             if failure is None:
                 self._done[partition] = one.offset
-            elif failure.code() not in LOST:
-                self._commit_next = time.monotonic() + FIRST_PAUSE_SECONDS
-                self._log.warn("commit_failed", partition=_name(partition), offset=one.offset, error=failure.str())
-                continue  # it stays to be committed
-            if self._to_commit.get(partition) == one.offset:
-                del self._to_commit[partition]
+                if self._to_commit.get(partition) == one.offset:
+                    del self._to_commit[partition]
+                continue
+            self._log.warn("commit_failed", partition=_name(partition), offset=one.offset, error=failure.str())
+            if failure.code() not in LOST:
+                self._commit_next = time.monotonic() + FIRST_PAUSE_SECONDS  # it stays to be committed
+            elif self._shift.get(partition, 0) == self._shift_of_commit.get(partition):
+                lost.add(partition)
+        if lost:  # the client will say so, too, but not before another batch may have been delivered
+            self._lose(lost)
 
     def _lag(self) -> Mapping[Partition, int]:
         """Messages between the last one committed and the end of each partition, where both are known."""
@@ -281,7 +297,8 @@ class Stream:
 
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._shifts += 1
-        ours = [Partition(one.topic, one.partition) for one in partitions]
+        ours = [Partition(one.topic, one.partition) for one in partitions if one.topic not in self._never]
+        self._circle = next((one.topic for one in partitions if one.topic in self._never), "")
         self._shift |= dict.fromkeys(ours, self._shifts)
         with suppress(KafkaException):  # for the lag alone
             known = consumer.committed(list(partitions), timeout=COMMIT_SECONDS)
@@ -291,7 +308,8 @@ class Stream:
 
     def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is at work, for it is not far from its end, and commit it before another member begins."""
-        gone = self._drop(partitions)
+        gone = {Partition(one.topic, one.partition) for one in partitions}
+        self._drop(gone)
         if not self._is_leaving.is_set():
             self._finish_work(time.monotonic() + LEAVING_SECONDS)
         offsets = {partition: self._to_commit[partition] for partition in gone & {*self._to_commit}}
@@ -305,17 +323,18 @@ class Stream:
         self._log.say("revoked", partitions=_names(gone))
 
     def _lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._lose({Partition(one.topic, one.partition) for one in partitions})
+
+    def _lose(self, gone: set[Partition]) -> None:
         """They have another member already."""
-        gone = self._drop(partitions)
+        self._drop(gone)
         self._give_away(gone)
         self._log.warn("lost", partitions=_names(gone))
 
-    def _drop(self, partitions: Iterable[TopicPartition]) -> set[Partition]:
+    def _drop(self, gone: set[Partition]) -> None:
         """Drop what waits of partitions."""
-        gone = {Partition(one.topic, one.partition) for one in partitions}
         self._waiting = deque(message for message in self._waiting if message.partition not in gone)
         self._n_bytes = sum(map(_size, self._waiting))
-        return gone
 
     def _give_away(self, gone: set[Partition]) -> None:
         for partition in gone:

@@ -141,8 +141,9 @@ def error(capsys, *words):
     [
         (("--out", "answers"), r"--out answers: expected topic:NAME or dir:FOLDER"),
         (("--out", "dir:"), r"--out dir:: expected topic:NAME or dir:FOLDER"),
-        (("--out", f"topic:{TOPIC}"), f"{TOPIC} is among the topics that are read; choose another"),
-        (("--topic", "^a", "--out", "topic:answers"), "answers is among the topics that are read; choose another"),
+        (("--out", f"topic:{TOPIC}"), f"{TOPIC} is the topic that is read; choose another"),
+        (("--topic", "a-dead", "--out", "topic:a"), "a-dead is the topic that is read; choose another"),
+        (("--out", "dir:x", "--metrics", "everywhere"), r"--metrics everywhere: expected HOST:PORT or PORT"),
         (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
         (("--out", "dir:x", "--schema", "nowhere.avsc"), "nowhere.avsc"),
         (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),

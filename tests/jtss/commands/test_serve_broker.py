@@ -75,7 +75,7 @@ class Served:
         return f'"event": "{event}"' in self._log.read_text()
 
     def failed(self):
-        return RuntimeError(self._log.read_text()) if self.process.poll() is not None else None
+        return RuntimeError(self._log.read_text()[-1000:]) if self.process.poll() is not None else None
 
 
 @contextmanager

@@ -65,12 +65,3 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch, capsys):
         consumer.poll(0.05)  # hands over what it has to log
         said += capsys.readouterr().err
     consumer.close()
-
-
-def test_patterns():
-    assert clients.matches("alerts", "alerts")
-    assert not clients.matches("alerts", "alerts-dead")
-    assert clients.matches("^alert", "alerts-dead")
-    assert not clients.matches("^ztf_.*_programid1", "ztf_answers")
-    with pytest.raises(InputError, match=r"--topic '\^\(': .*; expected a regular expression"):
-        clients.matches("^(", "alerts")
