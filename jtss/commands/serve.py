@@ -59,10 +59,9 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="topic:NAME|dir:FOLDER", required=True, help="where the answers go")
     add(
         "--schema",
-        metavar="PATH",
-        type=Path,
-        help="schema of packets that do not bring theirs (an .avsc file), or folder of schemas named by their number in"
-        " the registry (701.avsc) for messages with Confluent's framing",
+        metavar="PATH|URL",
+        help="schema of packets that do not bring theirs (an .avsc file); for messages with Confluent's framing the"
+        " registry, http(s)://HOST:PORT, or a folder of its schemas named by their number (701.avsc)",
     )
     add(
         "--rotate",

@@ -101,5 +101,9 @@ def _page(metrics: Metrics, path: str) -> tuple[int, str]:
     if path == "/healthz":
         return (200, "ok\n") if metrics.is_alive() else (503, "the service does not poll\n")
     if path == "/readyz":
-        return (200, "ok\n") if metrics.is_ready() else (503, "no member of its group yet, or the sink fails\n")
+        return (
+            (200, "ok\n")
+            if metrics.is_ready()
+            else (503, "no member of its group yet, or the sink or the registry fails\n")
+        )
     return 404, "there are /metrics, /healthz and /readyz\n"

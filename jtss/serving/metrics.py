@@ -11,6 +11,10 @@ from jtss.serving.messages import Outcome, Partition
 
 REMEMBERED = 2048  # the latest answers, of whose times the quantiles are
 QUANTILES = (0.5, 0.9, 0.99)
+FAILURES = {
+    "sink": "Deliveries that failed and were tried again.",
+    "registry": "Questions to the schema registry that failed and were asked again.",
+}
 ALIVE_SECONDS = 60  # without a turn of the loop that polls, a service is not well
 
 
@@ -23,23 +27,28 @@ class Metrics:
         self._seconds: deque[float] = deque(maxlen=REMEMBERED)
         self._sum_seconds = 0.0
         self._lag: dict[Partition, int] = {}
-        self._sink_failures = 0
-        self._sink_fails = self._joined = False
+        self._failures = dict.fromkeys(FAILURES, 0)
+        self._fails: set[str] = set()  # of FAILURES, with what it waits for now
+        self._joined = False
         self._turned = time.monotonic()
 
     def delivered(self, outcomes: Iterable[Outcome], now: float) -> None:
         """Count what is in the sink since `now`, of `time.monotonic`."""
         with self._lock:
-            self._sink_fails = False
             for outcome in outcomes:
                 (self._dead if outcome.is_dead else self._answers)[outcome.name] += 1
                 self._seconds.append(now - outcome.message.seconds)
                 self._sum_seconds += now - outcome.message.seconds
 
-    def sink_failed(self) -> None:
+    def failed(self, what: str) -> None:
+        """One of FAILURES; the service tries again."""
         with self._lock:
-            self._sink_failures += 1
-            self._sink_fails = True
+            self._failures[what] += 1
+            self._fails.add(what)
+
+    def works(self, what: str) -> None:
+        with self._lock:
+            self._fails.discard(what)
 
     def turned(self, lag: Mapping[Partition, int]) -> None:
         """The loop that polls has made a turn; messages behind the end, of each assigned partition."""
@@ -56,9 +65,9 @@ class Metrics:
             return time.monotonic() - self._turned < ALIVE_SECONDS
 
     def is_ready(self) -> bool:
-        """It is a member of its group and its sink takes answers."""
+        """It is a member of its group, its sink takes answers, and the registry says what it is asked."""
         with self._lock:
-            return self._joined and not self._sink_fails
+            return self._joined and not self._fails
 
     def totals(self) -> dict[str, int]:
         """Answers and dead letters so far."""
@@ -91,9 +100,15 @@ class Metrics:
                 ),
                 _line("jtss_latency_seconds_sum", self._sum_seconds),
                 _line("jtss_latency_seconds_count", n_timed),
-                "# HELP jtss_sink_failures_total Deliveries that failed and were tried again.",
-                "# TYPE jtss_sink_failures_total counter",
-                _line("jtss_sink_failures_total", self._sink_failures),
+                *(
+                    line
+                    for what, said in FAILURES.items()
+                    for line in (
+                        f"# HELP jtss_{what}_failures_total {said}",
+                        f"# TYPE jtss_{what}_failures_total counter",
+                        _line(f"jtss_{what}_failures_total", self._failures[what]),
+                    )
+                ),
             ]
         return "\n".join(lines) + "\n"
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -24,6 +25,7 @@ from jtss.invocation import option
 from jtss.serving.log import Log
 from jtss.serving.messages import Outcome, Partition, Received
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import Sink, SinkError
 
 AT_ONCE = 256  # messages in a batch
@@ -44,7 +46,7 @@ Offsets = dict[Partition, int]  # the next to be read of each partition
 
 
 class _LeavingError(Exception):
-    """There is no time left for a sink that fails."""
+    """There is no time left for a sink or a registry that fails."""
 
 
 class Stream:
@@ -209,30 +211,38 @@ class Stream:
                 self._to_commit[partition] = offset
 
     def _answer_and_deliver(self, batch: Sequence[Received]) -> Offsets:
-        self._sink.add(self._answer(batch))
+        self._sink.add(self._insist(partial(self._answer, batch), "registry"))
         return self._deliver() if self._sink.is_due() else {}
 
     def _deliver(self) -> Offsets:
         """Deliver, however often it takes."""
-        seconds = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                self._sink.forget({*self._gone})  # went while this was at work
-                self._forget_what_others_answered()
-                delivered = self._sink.deliver()
-                break
-            except (SinkError, KafkaException) as error:
-                self._metrics.sink_failed()
-                self._log.warn("sink_failed", error=str(error), again_in_seconds=seconds)
-                if self._is_leaving.wait(seconds):
-                    raise _LeavingError from error
-                seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
+        delivered = self._insist(self._try_to_deliver, "sink")
         self._metrics.delivered(delivered, time.monotonic())
         offsets: Offsets = {}
         for outcome in delivered:
             partition, offset = outcome.message.partition, outcome.message.offset + 1
             offsets[partition] = max(offset, offsets.get(partition, 0))
         return offsets
+
+    def _try_to_deliver(self) -> list[Outcome]:
+        self._sink.forget({*self._gone})  # went while this was at work
+        self._forget_what_others_answered()
+        return self._sink.deliver()
+
+    def _insist(self, attempt: Callable[[], list[Outcome]], on: str) -> list[Outcome]:
+        """What comes of an attempt, however often that fails on which it depends, one of `metrics.FAILURES`."""
+        seconds = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                found = attempt()
+                self._metrics.works(on)
+                return found
+            except (SinkError, RegistryError, KafkaException) as error:
+                self._metrics.failed(on)
+                self._log.warn(f"{on}_failed", error=str(error), again_in_seconds=seconds)
+                if self._is_leaving.wait(seconds):
+                    raise _LeavingError from error
+                seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
 
     def _forget_what_others_answered(self) -> None:
         """A member that was away so long that its partitions went to others must not replace their files."""
@@ -370,7 +380,9 @@ class Stream:
         try:
             self._finish_work(self._stop_seen + LEAVING_SECONDS)
         except _LeavingError:
-            self._log.warn("left_unfinished", why="the sink fails: the rest is answered again after the next start")
+            self._log.warn(
+                "left_unfinished", why="the sink or the registry fails: the rest is answered again after the next start"
+            )
         end = time.monotonic() + COMMIT_SECONDS
         self._commit_next = 0.0
         while (self._to_commit or self._commit_since is not None) and time.monotonic() < end:

@@ -23,6 +23,7 @@ PARTITIONS = 3  # of each topic; it makes topics on demand
 # A broker of this age cannot be asked what it knows. Dead members are missed after 3 s, not 45 s.
 SETTINGS = {"api.version.request": "false", "broker.version.fallback": "0.9.0.1"}
 MEMBER = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "300"}
+WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()  # ends with the tests, however they end
 JAVA = ("java", "-Xmx256m", "-XX:TieredStopAtLevel=1")
 ZOOKEEPER = """
 dataDir={folder}/zookeeper
@@ -95,9 +96,7 @@ class RealKafka(Cluster):
             process.wait()
 
     def _start(self, name: str, main: str) -> subprocess.Popen:
-        # It ends with the tests, however they end.
-        with_us = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
-        command = [*with_us, *JAVA, "-cp", self._classes, main, str(self._folder / f"{name}.properties")]
+        command = [*WITH_US, *JAVA, "-cp", self._classes, main, str(self._folder / f"{name}.properties")]
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
 

@@ -17,7 +17,7 @@ from helpers.made_messages import places
 from helpers.mock_kafka import wait_until
 from helpers.places import ROOT
 from helpers.programs import HASTY, jtss
-from helpers.real_kafka import MEMBER, PARTITIONS, real_kafka
+from helpers.real_kafka import MEMBER, PARTITIONS, WITH_US, real_kafka
 from jtss import exits
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,8 @@ class Served:
     """A server as a process of its own; what it says goes to a file."""
 
     def __init__(self, kafka, run, log, *words):
-        command = [sys.executable, "-m", "jtss", "serve", "kafka", "--bootstrap", kafka.bootstrap, "--group", GROUP]
+        command = [*WITH_US, sys.executable, "-m", "jtss", "serve", "kafka"]
+        command += ["--bootstrap", kafka.bootstrap, "--group", GROUP]
         given = [word for pair in (kafka.settings | MEMBER).items() for word in ("--set-kafka", "=".join(pair))]
         self._log = log
         with log.open("w") as file:

@@ -16,6 +16,7 @@ def counted():
     done = Metrics()
     done.delivered([outcome(received(0, b"SN", seconds=1)), outcome(received(1, b"bad", seconds=2))], now=5.0)
     done.delivered([outcome(received(2, b"SN", seconds=4))], now=5.0)
+    done.failed("registry")
     done.turned({Partition("alerts", 0): 7})
     return done
 
@@ -30,6 +31,7 @@ def test_what_was_done_is_counted():
         "jtss_latency_seconds_sum 8.0",
         "jtss_latency_seconds_count 3",
         "jtss_sink_failures_total 0",
+        "jtss_registry_failures_total 1",
     ):
         assert line in lines
     assert counted().totals() == {"answers": 2, "dead_letters": 1}
@@ -50,10 +52,11 @@ def test_health(monkeypatch):
     assert not new.is_ready()
     new.joined()
     assert new.is_ready()
-    new.sink_failed()
-    assert not new.is_ready()
-    new.delivered([], now=0.0)
-    assert new.is_ready()
+    for what in metrics.FAILURES:
+        new.failed(what)
+        assert not new.is_ready()
+        new.works(what)
+        assert new.is_ready()
     monkeypatch.setattr(metrics, "ALIVE_SECONDS", -1)
     assert not new.is_alive()
     new.turned({})

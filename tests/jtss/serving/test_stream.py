@@ -24,6 +24,7 @@ from jtss.serving import clients, stream
 from jtss.serving.log import Log
 from jtss.serving.messages import Partition
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink
 from jtss.serving.stream import Stream
 
@@ -160,6 +161,7 @@ from helpers.mock_kafka import SOON
 from jtss.serving import clients, stream
 from jtss.serving.log import Log
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import FolderSink
 
 class CrashedSink(FolderSink):
@@ -312,6 +314,43 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
         wait_until(one.metrics.is_ready, "well again")
         assert one.stream._shifts == 1  # it never lost its partitions
     assert places_in(tmp_path) == everything()
+
+
+class AwayRegistry:
+    """Answers that need a registry, which does not answer until told otherwise."""
+
+    is_away, n_asked = True, 0
+
+    def __call__(self, batch):
+        self.n_asked += 1
+        if self.is_away:
+            raise RegistryError("does not answer")
+        return made_messages.outcomes(batch)
+
+
+def test_a_registry_that_is_away_holds_messages_up_and_makes_no_dead_letters(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    answer = AwayRegistry()
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0), answer) as one:
+        wait_until(lambda: answer.n_asked > 5, "asked again and again")
+        assert not one.metrics.is_ready()
+        assert one.metrics.is_alive()
+        assert lines_in(tmp_path) == [[], []]
+        answer.is_away = False
+        wait_until(lambda: all_committed(kafka), "all committed")
+        wait_until(one.metrics.is_ready, "well again")
+        assert one.stream._shifts == 1
+    assert places_in(tmp_path) == everything()
+
+
+def test_it_leaves_a_registry_that_stays_away(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0), AwayRegistry()) as one:
+        wait_until(lambda: "jtss_registry_failures_total 0" not in one.metrics.text(), "a failure")
+    assert one.error is None
+    assert lines_in(tmp_path) == [[], []]
+    assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
 
 
 def test_it_leaves_a_sink_that_stays_down(kafka, tmp_path):
