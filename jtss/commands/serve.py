@@ -3,7 +3,6 @@
 import argparse
 from contextlib import nullcontext
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from jtss import exits
@@ -31,16 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         sub = verbs.add_parser(name, help=text, description=description)
         add(sub)
-        sub.add_argument(
-            "--bootstrap", metavar="HOST:PORT", required=True, help="address of the cluster, or several, a,b"
-        )
-        sub.add_argument(
-            "--set-kafka",
-            metavar="KEY=VALUE",
-            action="append",
-            default=[],
-            help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
-        )
+        common.add_cluster(sub, required=True)
         sub.set_defaults(action=work)
 
 
@@ -66,7 +56,7 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     add(
         "--rotate",
         metavar="SECONDS",
-        type=_positive,
+        type=common.positive,
         default=ROTATE_SECONDS,
         help="with dir: begin new files after so long (default: %(default)g)",
     )
@@ -81,22 +71,11 @@ def _add_produce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("packets", metavar="PATH", type=Path, nargs="+", help="folders, Avro files, tar archives")
     add("--topic", metavar="NAME", required=True, help="topic to write to")
-    add("--rate", metavar="N", type=_positive, help="packets per second (default: as fast as it goes)")
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}, expected a positive number")
-    return value
+    add("--rate", metavar="N", type=common.positive, help="packets per second (default: as fast as it goes)")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    if find_spec("confluent_kafka") is None:
-        raise InputError(
-            "serve needs the package confluent-kafka, which is not installed: pip install 'jtss[serve]', or in a"
-            " checkout pip install '.[serve]'"
-        )
+    common.require_kafka("serve")
     return options.action(options)
 
 
