@@ -12,8 +12,10 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
+from data_prep.simulate.packets import encode_file
 from helpers.made_explained import run_of_packets
 from helpers.made_messages import places
+from helpers.make_packets import alert
 from helpers.mock_kafka import wait_until
 from helpers.places import ROOT
 from helpers.programs import HASTY, jtss
@@ -167,3 +169,15 @@ def test_nothing_is_lost_in_a_topic(kafka, run, night, tmp_path):
             found[line["partition"], line["offset"]] = message.value().decode()
             assert message.key() == (line["objectId"].encode() if line["objectId"] else None)
     check(*map(list, (found.values() for found in last)), night, 2)
+
+
+def test_a_broker_that_is_too_old_says_so(kafka, capsys, tmp_path):
+    """Before Kafka 0.11 it cannot keep a producer from doubling messages, which must be wanted."""
+    kafka.create("old")
+    (tmp_path / "one.avro").write_bytes(encode_file([alert()]))
+    words = [word for pair in kafka.settings.items() for word in ("--set-kafka", "=".join(pair))]
+    words = ("serve", "produce", tmp_path, "--topic", "old", "--bootstrap", kafka.bootstrap, *words)
+    assert jtss(*words) == exits.FAILED
+    assert "error: topic old: Idempotent producer not supported" in capsys.readouterr().err
+    assert jtss(*words, "--set-kafka", "enable.idempotence=false") == 0
+    assert kafka.n_messages("old") == 1
