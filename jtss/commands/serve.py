@@ -63,7 +63,8 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     add(
         "--metrics",
         metavar="[HOST:]PORT",
-        help="serve /metrics for Prometheus, /healthz and /readyz here; without HOST to this machine alone",
+        help="serve here a page with the numbers, /metrics for Prometheus, /healthz and /readyz; without HOST to this"
+        " machine alone",
     )
 
 

@@ -1,9 +1,11 @@
-"""The page that monitors read: /metrics, /healthz and /readyz of a service, by HTTP."""
+"""What monitors and people read of a service, by HTTP: /metrics, /healthz and /readyz, and a page that shows it all."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from threading import BoundedSemaphore, Thread
 
 from jtss.errors import InputError
@@ -11,6 +13,10 @@ from jtss.invocation import option
 from jtss.serving.metrics import Metrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+PAGE = resources.files("jtss.serving").joinpath("dashboard.html").read_text(encoding="utf-8")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
 LOCAL = "127.0.0.1"
@@ -71,10 +77,11 @@ def endpoint(metrics: Metrics, host: str, port: int) -> Iterator[int]:
         timeout = QUIET_SECONDS
 
         def do_GET(self) -> None:
-            status, text = _page(metrics, self.path)
+            status, kind, text = _page(metrics, self.path)
             body = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", TEXT)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Security-Policy", POLICY)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -94,16 +101,20 @@ def endpoint(metrics: Metrics, host: str, port: int) -> Iterator[int]:
             server.shutdown()
 
 
-def _page(metrics: Metrics, path: str) -> tuple[int, str]:
-    """Status and text."""
+def _page(metrics: Metrics, path: str) -> tuple[int, str, str]:
+    """Status, kind and text."""
+    if path == "/":
+        return 200, HTML, PAGE
     if path == "/metrics":
-        return 200, metrics.text()
+        return 200, TEXT, metrics.text()
+    if path == "/metrics.json":
+        return 200, JSON, json.dumps(metrics.numbers())
     if path == "/healthz":
-        return (200, "ok\n") if metrics.is_alive() else (503, "the service does not poll\n")
+        return _health(metrics.is_alive(), "the service does not poll")
     if path == "/readyz":
-        return (
-            (200, "ok\n")
-            if metrics.is_ready()
-            else (503, "no member of its group yet, or the sink or the registry fails\n")
-        )
-    return 404, "there are /metrics, /healthz and /readyz\n"
+        return _health(metrics.is_ready(), "no member of its group yet, or the sink or the registry fails")
+    return 404, TEXT, "there are /, /metrics, /metrics.json, /healthz and /readyz\n"
+
+
+def _health(is_well: bool, otherwise: str) -> tuple[int, str, str]:
+    return (200, TEXT, "ok\n") if is_well else (503, TEXT, f"{otherwise}\n")

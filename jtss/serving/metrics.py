@@ -1,4 +1,4 @@
-"""Numbers of a service, counted by its threads and told in Prometheus's text format."""
+"""Numbers of a service, counted by its threads and told in Prometheus's text format or as JSON."""
 
 import threading
 import time
@@ -74,42 +74,50 @@ class Metrics:
         with self._lock:
             return {"answers": self._answers.total(), "dead_letters": self._dead.total()}
 
+    def numbers(self) -> dict:
+        """All numbers, for JSON: counts by name, quantiles [s], None where nothing is known."""
+        ready, alive = self.is_ready(), self.is_alive()
+        with self._lock:
+            quantiles = np.quantile(self._seconds, QUANTILES).tolist() if self._seconds else [None] * len(QUANTILES)
+            return {
+                "answers": dict(sorted(self._answers.items())),
+                "dead_letters": dict(sorted(self._dead.items())),
+                "lag_messages": {f"{topic}[{number}]": n for (topic, number), n in sorted(self._lag.items())},
+                "latency_seconds": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
+                "sum_seconds": self._sum_seconds,
+                "failures": dict(self._failures),
+                "waits_for": sorted(self._fails),
+                "is_ready": ready,
+                "is_alive": alive,
+            }
+
     def text(self) -> str:
         """All numbers; Prometheus text format 0.0.4."""
+        told = self.numbers()
         with self._lock:
-            quantiles = np.quantile(self._seconds, QUANTILES) if self._seconds else [float("nan")] * len(QUANTILES)
-            n_timed = self._answers.total() + self._dead.total()
-            lines = [
-                "# HELP jtss_answers_total Packets answered, by predicted class.",
-                "# TYPE jtss_answers_total counter",
-                *(_line("jtss_answers_total", n, {"class": name}) for name, n in sorted(self._answers.items())),
-                "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
-                "# TYPE jtss_dead_letters_total counter",
-                *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in sorted(self._dead.items())),
-                "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
-                "# TYPE jtss_lag_messages gauge",
-                *(
-                    _line("jtss_lag_messages", n, {"topic": partition.topic, "partition": partition.number})
-                    for partition, n in sorted(self._lag.items())
-                ),
-                f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
-                "# TYPE jtss_latency_seconds summary",
-                *(
-                    _line("jtss_latency_seconds", value, {"quantile": quantile})
-                    for quantile, value in zip(QUANTILES, quantiles, strict=True)
-                ),
-                _line("jtss_latency_seconds_sum", self._sum_seconds),
-                _line("jtss_latency_seconds_count", n_timed),
-                *(
-                    line
-                    for what, said in FAILURES.items()
-                    for line in (
-                        f"# HELP jtss_{what}_failures_total {said}",
-                        f"# TYPE jtss_{what}_failures_total counter",
-                        _line(f"jtss_{what}_failures_total", self._failures[what]),
-                    )
-                ),
-            ]
+            lag = sorted(self._lag.items())
+        lines = [
+            "# HELP jtss_answers_total Packets answered, by predicted class.",
+            "# TYPE jtss_answers_total counter",
+            *(_line("jtss_answers_total", n, {"class": name}) for name, n in told["answers"].items()),
+            "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
+            "# TYPE jtss_dead_letters_total counter",
+            *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in told["dead_letters"].items()),
+            "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
+            "# TYPE jtss_lag_messages gauge",
+            *(_line("jtss_lag_messages", n, {"topic": topic, "partition": number}) for (topic, number), n in lag),
+            f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
+            "# TYPE jtss_latency_seconds summary",
+            *(
+                _line("jtss_latency_seconds", float("nan") if value is None else value, {"quantile": quantile})
+                for quantile, value in told["latency_seconds"].items()
+            ),
+            _line("jtss_latency_seconds_sum", told["sum_seconds"]),
+            _line("jtss_latency_seconds_count", sum(told["answers"].values()) + sum(told["dead_letters"].values())),
+        ]
+        for what, said in FAILURES.items():
+            name = f"jtss_{what}_failures_total"
+            lines += [f"# HELP {name} {said}", f"# TYPE {name} counter", _line(name, told["failures"][what])]
         return "\n".join(lines) + "\n"
 
 

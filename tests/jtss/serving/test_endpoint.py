@@ -1,5 +1,6 @@
 """The page for monitors."""
 
+import json
 import re
 import socket
 from contextlib import suppress
@@ -33,6 +34,20 @@ def test_it_answers():
         metrics.joined()
         assert get(port, "/readyz") == (200, "ok\n")
         assert get(port, "/../etc/passwd")[0] == 404
+        assert json.loads(get(port, "/metrics.json")[1]) == metrics.numbers()
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    """It is one file that reads the numbers by their names, and asks the service alone."""
+    metrics = Metrics()
+    with endpoint(metrics, LOCAL, 0) as port, urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+        page = answer.read().decode()
+        assert answer.headers.get_content_type() == "text/html"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"https?:|\b(src|href)=|@import|url\(", page)
+    assert {*re.findall(r"told\.(\w+)", page)} <= {*metrics.numbers()}
+    ids = {*re.findall(r'id="(\w+)"', page)}
+    assert {*re.findall(r'(?:at|rows)\("(\w+)"', page)} == ids
 
 
 def test_addresses():

@@ -1,5 +1,6 @@
 """Numbers of a service as Prometheus reads them."""
 
+import json
 import re
 
 import pytest
@@ -35,6 +36,22 @@ def test_what_was_done_is_counted():
     ):
         assert line in lines
     assert counted().totals() == {"answers": 2, "dead_letters": 1}
+
+
+def test_the_same_is_told_as_json():
+    told = json.loads(json.dumps(counted().numbers()))
+    assert told.pop("latency_seconds")["0.5"] == 3.0
+    assert told == {
+        "answers": {"SN": 2},
+        "dead_letters": {"bad": 1},
+        "lag_messages": {"alerts[0]": 7},
+        "sum_seconds": 8.0,
+        "failures": {"sink": 0, "registry": 1},
+        "waits_for": ["registry"],
+        "is_ready": False,
+        "is_alive": True,
+    }
+    assert {*Metrics().numbers()["latency_seconds"].values()} == {None}
 
 
 def test_every_line_is_of_the_format():
