@@ -308,7 +308,7 @@ class Stream:
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._shifts += 1
         ours = [Partition(one.topic, one.partition) for one in partitions if one.topic not in self._never]
-        self._circle = next((one.topic for one in partitions if one.topic in self._never), "")
+        self._circle = next((one.topic for one in partitions if one.topic in self._never), self._circle)
         self._shift |= dict.fromkeys(ours, self._shifts)
         with suppress(KafkaException):  # for the lag alone
             known = consumer.committed(list(partitions), timeout=COMMIT_SECONDS)

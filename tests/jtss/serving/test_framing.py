@@ -144,8 +144,10 @@ def test_damaged_messages_come_to_an_alert_or_a_rejection(data):
     alone, folder = Schemas(None), Schemas(None)
     alone.alone = json.dumps(PARSED_SCHEMA).encode()
     folder._by_number[701] = alone.alone
+    schema = alone.alone
+    key = data.draw(st.sampled_from([None, schema, schema[: data.draw(st.integers(0, len(schema)))], b"ZTF18a"]))
     for schemas in (NONE, alone, folder):
-        found = read_message(value, "a message", schemas)
+        found = read_message(value, "a message", schemas, key)
         assert isinstance(found, Alert | Rejection)
         assert found.source == "a message"
 
