@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -46,7 +45,7 @@ Offsets = dict[Partition, int]  # the next to be read of each partition
 
 
 class _LeavingError(Exception):
-    """There is no time left for a sink or a registry that fails."""
+    """There is no time left for a sink that fails."""
 
 
 class Stream:
@@ -65,7 +64,7 @@ class Stream:
 
         Args:
             connect: makes the consumer, which is to call its argument after each commit.
-            answer: the outcome of each message, in order; from a thread of its own.
+            answer: the outcome of each message, in order, or a RegistryError; from a thread of its own.
             never: topics that must not be read, whatever matches them: those that the sink writes to.
         """
         self._connect, self.consumer = connect, connect(self._after_commit)
@@ -82,6 +81,8 @@ class Stream:
         self._gone: set[Partition] = set()  # of which the sink may hold something, to be dropped by the next job
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
         self._job: Future | None = None
+        self._batch: list[Received] = []  # that the job answers
+        self._pause, self._again = FIRST_PAUSE_SECONDS, 0.0  # before the registry is asked again, and until when
         self._shift_of_job: dict[Partition, int] = {}
         self._shift_of_commit: dict[Partition, int] = {}
         self._to_commit: Offsets = {}
@@ -186,10 +187,11 @@ class Stream:
             self._collect()
         if self._job is not None or self._to_commit:
             return
-        if self._waiting:
+        if self._waiting and time.monotonic() >= self._again:
             batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             self._n_bytes -= sum(map(_size, batch))
             self._start(self._answer_and_deliver, batch)
+            self._batch = batch
         elif self._sink.is_due():
             self._start(self._deliver)
 
@@ -205,44 +207,55 @@ class Stream:
     def _collect(self) -> None:
         """What the worker has delivered is to be committed, of partitions that have stayed ours all the time."""
         job, self._job = self._job, None
-        delivered: Offsets = job.result()
+        batch, self._batch = self._batch, []
+        try:
+            delivered: Offsets = job.result()
+        except RegistryError as error:
+            self._put_back(batch, error)
+            return
+        if batch:
+            self._metrics.works("registry")
+            self._pause = FIRST_PAUSE_SECONDS
         for partition, offset in delivered.items():
             if self._shift.get(partition) == self._shift_of_job.get(partition, 0):
                 self._to_commit[partition] = offset
 
+    def _put_back(self, batch: Sequence[Received], error: RegistryError) -> None:
+        """Messages that nobody can read now wait again; what is answered of others is delivered meanwhile."""
+        ours = [one for one in batch if self._shift.get(one.partition) == self._shift_of_job.get(one.partition, 0)]
+        self._waiting.extendleft(reversed(ours))
+        self._n_bytes += sum(map(_size, ours))
+        self._metrics.failed("registry")
+        self._log.warn("registry_failed", error=str(error), again_in_seconds=self._pause)
+        self._again = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
     def _answer_and_deliver(self, batch: Sequence[Received]) -> Offsets:
-        self._sink.add(self._insist(partial(self._answer, batch), "registry"))
+        self._sink.add(self._answer(batch))
         return self._deliver() if self._sink.is_due() else {}
 
     def _deliver(self) -> Offsets:
         """Deliver, however often it takes."""
-        delivered = self._insist(self._try_to_deliver, "sink")
+        seconds = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self._sink.forget({*self._gone})  # went while this was at work
+                self._forget_what_others_answered()
+                delivered = self._sink.deliver()
+                break
+            except (SinkError, KafkaException) as error:
+                self._metrics.failed("sink")
+                self._log.warn("sink_failed", error=str(error), again_in_seconds=seconds)
+                if self._is_leaving.wait(seconds):
+                    raise _LeavingError from error
+                seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
+        self._metrics.works("sink")
         self._metrics.delivered(delivered, time.monotonic())
         offsets: Offsets = {}
         for outcome in delivered:
             partition, offset = outcome.message.partition, outcome.message.offset + 1
             offsets[partition] = max(offset, offsets.get(partition, 0))
         return offsets
-
-    def _try_to_deliver(self) -> list[Outcome]:
-        self._sink.forget({*self._gone})  # went while this was at work
-        self._forget_what_others_answered()
-        return self._sink.deliver()
-
-    def _insist(self, attempt: Callable[[], list[Outcome]], on: str) -> list[Outcome]:
-        """What comes of an attempt, however often that fails on which it depends, one of `metrics.FAILURES`."""
-        seconds = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                found = attempt()
-                self._metrics.works(on)
-                return found
-            except (SinkError, RegistryError, KafkaException) as error:
-                self._metrics.failed(on)
-                self._log.warn(f"{on}_failed", error=str(error), again_in_seconds=seconds)
-                if self._is_leaving.wait(seconds):
-                    raise _LeavingError from error
-                seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
 
     def _forget_what_others_answered(self) -> None:
         """A member that was away so long that its partitions went to others must not replace their files."""
@@ -380,9 +393,7 @@ class Stream:
         try:
             self._finish_work(self._stop_seen + LEAVING_SECONDS)
         except _LeavingError:
-            self._log.warn(
-                "left_unfinished", why="the sink or the registry fails: the rest is answered again after the next start"
-            )
+            self._log.warn("left_unfinished", why="the sink fails: the rest is answered again after the next start")
         end = time.monotonic() + COMMIT_SECONDS
         self._commit_next = 0.0
         while (self._to_commit or self._commit_since is not None) and time.monotonic() < end:

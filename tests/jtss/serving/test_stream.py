@@ -317,13 +317,17 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
 
 
 class AwayRegistry:
-    """Answers that need a registry, which does not answer until told otherwise."""
+    """Answers of which those to `needs` need a registry, which does not answer until told otherwise."""
 
     is_away, n_asked = True, 0
 
+    def __init__(self, *needs):
+        self.needs = needs
+
     def __call__(self, batch):
-        self.n_asked += 1
-        if self.is_away:
+        is_needed = not self.needs or any(message.value in self.needs for message in batch)
+        self.n_asked += is_needed
+        if self.is_away and is_needed:
             raise RegistryError("does not answer")
         return made_messages.outcomes(batch)
 
@@ -342,6 +346,24 @@ def test_a_registry_that_is_away_holds_messages_up_and_makes_no_dead_letters(kaf
         wait_until(one.metrics.is_ready, "well again")
         assert one.stream._shifts == 1
     assert places_in(tmp_path) == everything()
+
+
+def test_what_is_answered_is_delivered_while_a_registry_is_away(kafka, tmp_path, monkeypatch):
+    """Files are due only after the registry has failed, and while it is asked again and again."""
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    answer, sink = AwayRegistry(b"framed"), FolderSink(tmp_path, 1e6)
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, sink, answer) as one:
+        wait_until(lambda: len(one.answered) == N, "all answered")
+        kafka.produce(TOPIC, [b"framed"])
+        wait_until(lambda: answer.n_asked > 2, "asked again")
+        assert lines_in(tmp_path) == [[], []]
+        sink._seconds = 0
+        wait_until(lambda: all_committed(kafka), "those before it committed")
+        assert places_in(tmp_path) == everything()
+        answer.is_away = False
+        wait_until(lambda: all_committed(kafka, N + 1), "all committed")
+    assert places_in(tmp_path) == sorted([*everything(), (0, N // PARTITIONS)])
 
 
 def test_it_leaves_a_registry_that_stays_away(kafka, tmp_path):
