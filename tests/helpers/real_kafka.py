@@ -29,13 +29,11 @@ ZOOKEEPER = """
 dataDir={folder}/zookeeper
 clientPort={zookeeper}
 clientPortAddress=127.0.0.1
-tickTime=250
 """
 BROKER = """
 broker.id=0
 listeners=PLAINTEXT://127.0.0.1:{port}
 zookeeper.connect=127.0.0.1:{zookeeper}
-zookeeper.session.timeout.ms=1000
 log.dirs={folder}/logs
 num.partitions={partitions}
 offsets.topic.num.partitions=1
@@ -60,7 +58,7 @@ class RealKafka(Cluster):
         self.begin()
 
     def begin(self) -> None:
-        """Start the broker, as often as it takes until ZooKeeper has forgotten the one before."""
+        """Start the broker, as often as it takes until ZooKeeper has forgotten the one before, after 6 s."""
         self._processes["broker"] = self._start("broker", "kafka.Kafka")
 
         def answers() -> bool:
