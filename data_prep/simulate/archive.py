@@ -1,9 +1,9 @@
 """Simulated data sets as alert packets: Avro files by the ZTF schema, labels and an AllWISE catalogue."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +31,29 @@ class PacketChunk(NamedTuple):
 
 def packet_chunk(chunk: Chunk) -> PacketChunk:
     """A chunk's alerts as packets, those included that `build` will drop."""
+    observed, records = _observe(chunk)
+    names = object_ids(chunk)
+    listed = np.flatnonzero(np.isfinite(observed.infrared[:, 0]))
+    position = observed.infrared_ra[listed], observed.infrared_dec[listed]
+    return PacketChunk(
+        encode_file(records),
+        list(zip(names, [CLASS_NAMES[chunk.label]] * len(names), map(_subclass, observed.subclass), strict=True)),
+        [tuple(float(v) for v in row) for row in np.column_stack([*position, observed.infrared[listed]])],
+    )
+
+
+def single_packets(chunk: Chunk) -> list[tuple[float, bytes]]:
+    """The times [jd] of a chunk's alerts, and each as an Avro file of its own."""
+    return [(record["candidate"]["jd"], encode_file([record])) for record in _observe(chunk)[1]]
+
+
+def _observe(chunk: Chunk) -> tuple[Observed, list[dict]]:
+    """What is seen of a chunk's objects, and the records of its alerts."""
     observed = observe(chunk.seed, chunk.label, chunk.n_objects, chunk.sky_name)
     issued = np.flatnonzero(observed.alerts.issued)
     images = take_stamps(observed, issued)
     names, candid = object_ids(chunk), candids(chunk, observed)
-    records = [
+    return observed, [
         packet(
             names[observed.alerts.owner[row]],
             int(candid[row]),
@@ -45,13 +63,6 @@ def packet_chunk(chunk: Chunk) -> PacketChunk:
         )
         for row, image in zip(issued, images, strict=True)
     ]
-    listed = np.flatnonzero(np.isfinite(observed.infrared[:, 0]))
-    position = observed.infrared_ra[listed], observed.infrared_dec[listed]
-    return PacketChunk(
-        encode_file(records),
-        list(zip(names, [CLASS_NAMES[chunk.label]] * len(names), map(_subclass, observed.subclass), strict=True)),
-        [tuple(float(v) for v in row) for row in np.column_stack([*position, observed.infrared[listed]])],
-    )
 
 
 def _subclass(code: int) -> str:
@@ -134,3 +145,32 @@ def _write(folder: Path, work: Sequence[Chunk], n_objects: int, workers: int, pr
             csv.writer(labels).writerows(made.labels)
             csv.writer(infrared).writerows(made.infrared)
             bar.update(chunk.n_objects)
+
+
+def stream_packets(
+    n_objects: int,
+    seed: int,
+    classes: Sequence[str] = SEQUENCE_CLASSES,
+    sky: str = SKIES[0],
+    workers: int | None = None,
+    progress: bool = True,
+) -> Iterator[bytes]:
+    """The packets of `simulate_packets` in the order of their exposures, each as an Avro file of its own.
+
+    All are simulated before the first; until they are asked for they are in a temporary file without a name.
+
+    Raises:
+        InputError: see `chunks`.
+    """
+    work = chunks(n_objects, seed, classes, sky)
+    with TemporaryFile(prefix="jtss-packets.") as file:
+        places = []
+        with progress_bar(n_objects, progress) as bar:
+            for chunk, made in zip(work, ordered_map(single_packets, work, workers or available_cores()), strict=True):
+                for jd, avro in made:
+                    places.append((jd, file.tell(), len(avro)))
+                    file.write(avro)
+                bar.update(chunk.n_objects)
+        for _, start, size in sorted(places):
+            file.seek(start)
+            yield file.read(size)

@@ -6,9 +6,11 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from jtss import exits
+from jtss.errors import InputError
 
 MODEL = "NAME|FILE|RUN"
 MODEL_HELP = "pretrained model by its name, model file, run directory, or folder of several seeds"
@@ -50,6 +52,38 @@ def add_force(parser) -> None:
     parser.add_argument(
         "--force", action="store_true", default=None, help="replace files that exist, which are refused without it"
     )
+
+
+def add_cluster(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Which Kafka cluster, and what its clients need."""
+    parser.add_argument(
+        "--bootstrap", metavar="HOST:PORT", required=required, help="address of the Kafka cluster, or several, a,b"
+    )
+    parser.add_argument(
+        "--set-kafka",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
+    )
+
+
+def require(what: str, extra: str, *packages: str) -> None:
+    """Raises InputError where a package that `what` needs, and that an extra of ours brings, is not installed."""
+    for package in packages:
+        if find_spec(package.replace("-", "_")) is None:
+            raise InputError(
+                f"{what} needs the package {package}, which is not installed: pip install 'jtss[{extra}]', or in a"
+                f" checkout pip install '.[{extra}]'"
+            )
+
+
+def positive(text: str) -> float:
+    """A positive number, as an argument of argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}, expected a positive number")
+    return value
 
 
 def run(prog: str, action: Callable[[], int | None]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
+from jtss.invocation import option
 
 HELP = "make data sets and look at them"
 DESCRIPTION = "Make data sets of sequences, and look at them."
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
-        ("simulate", _add_simulate, _simulate, "a simulated sky to a data set or to alert packets", None),
+        ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),
         ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
         ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
     ):
@@ -102,6 +103,9 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--packets", type=Path, metavar="DIR", help="write alert packets, labels.csv and allwise.csv instead"
     )
+    target.add_argument("--stream", metavar="TOPIC", help="send alert packets to a Kafka topic, in the order of time")
+    common.add_cluster(parser, required=False)
+    add("--rate", metavar="N", type=common.positive, help="with --stream: packets per second (default: all at once)")
     add("--objects", type=_positive, default=6000, help="objects in all, classes share equally (%(default)s)")
     add("--seed", type=int, default=0, help="another seed is another sky (%(default)s)")
     add("--classes", default=CLASSES, help="of AGN,SN,VS,asteroid,bogus (default: %(default)s)")
@@ -132,6 +136,12 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _make(options: argparse.Namespace, settings: dict) -> None:
+    if options.stream:
+        _stream(options, settings)
+        return
+    for name in ("bootstrap", "rate", "set_kafka"):
+        if getattr(options, name):
+            raise InputError(f"{option(name.replace('_', '-'))}: only with {option('stream')}")
     if options.packets:
         # Packets need fastavro, which a machine that only trains may lack.
         from data_prep.simulate.archive import simulate_packets
@@ -149,6 +159,20 @@ def _make(options: argparse.Namespace, settings: dict) -> None:
     with dataset.open_checked(options.out) as file:
         splits, _ = splits_made(file["label"][:], dataset.alert_counts(file), file["split"][:])
     common.say(splits)
+
+
+def _stream(options: argparse.Namespace, settings: dict) -> None:
+    if not options.bootstrap:
+        raise InputError(f"{option('stream', options.stream)}: expected {option('bootstrap')} HOST:PORT with it")
+    common.require(option("stream"), "serve", "confluent-kafka")
+    from data_prep.simulate.archive import stream_packets
+    from jtss.serving import clients, producing
+    from jtss.serving.log import Log
+
+    producer = clients.producer(options.bootstrap, clients.settings(options.set_kafka), Log().logger)
+    clients.require_topic(producer, options.stream)
+    n_sent = producing.produce(producer, options.stream, stream_packets(**settings), options.rate)
+    common.say(f"{n_sent} packets of {options.objects} objects to the topic {common.printable(options.stream)}")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:

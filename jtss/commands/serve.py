@@ -3,7 +3,6 @@
 import argparse
 from contextlib import nullcontext
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from jtss import exits
@@ -40,19 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub.set_defaults(action=work)
 
 
-def _add_cluster(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bootstrap", metavar="HOST:PORT", required=True, help="address of the cluster, or several, a,b"
-    )
-    parser.add_argument(
-        "--set-kafka",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="setting of librdkafka, as security.protocol=SASL_SSL; may be given again",
-    )
-
-
 def _add_kafka(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--topic", metavar="NAME", required=True, help="topic to read; one that begins with ^ is a regular expression")
@@ -78,33 +64,32 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--schema",
-        metavar="PATH",
-        type=Path,
-        help="schema of packets that do not bring theirs (an .avsc file), or folder of schemas named by their number in"
-        " the registry (701.avsc) for messages with Confluent's framing",
+        metavar="PATH|URL",
+        help="schema of packets that do not bring theirs (an .avsc file); for messages with Confluent's framing the"
+        " registry, http(s)://HOST:PORT, or a folder of its schemas named by their number (701.avsc)",
     )
     add(
         "--rotate",
         metavar="SECONDS",
-        type=_positive,
+        type=common.positive,
         default=ROTATE_SECONDS,
         help="with dir: begin new files after so long (default: %(default)g)",
     )
     add(
         "--metrics",
-        metavar="PORT",
-        type=int,
-        help="serve /metrics for Prometheus, /healthz and /readyz on this port, of all interfaces",
+        metavar="[HOST:]PORT",
+        help="serve here a page with the numbers, /metrics for Prometheus, /healthz and /readyz; without HOST to this"
+        " machine alone",
     )
-    _add_cluster(parser)
+    common.add_cluster(parser, required=True)
 
 
 def _add_produce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("packets", metavar="PATH", type=Path, nargs="+", help="folders, Avro files, tar archives")
     add("--topic", metavar="NAME", required=True, help="topic to write to")
-    add("--rate", metavar="N", type=_positive, help="packets per second (default: as fast as it goes)")
-    _add_cluster(parser)
+    add("--rate", metavar="N", type=common.positive, help="packets per second (default: as fast as it goes)")
+    common.add_cluster(parser, required=True)
 
 
 def _add_http(parser: argparse.ArgumentParser) -> None:
@@ -113,42 +98,28 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="N", type=int, default=8000, help="0: any free one (default: %(default)s)")
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}, expected a positive number")
-    return value
-
-
 def run(options: argparse.Namespace) -> int | None:
     return options.action(options)
 
 
-def _require(*packages: str) -> None:
-    """Raise InputError where one of the packages for servers is not installed."""
-    for package in packages:
-        if find_spec(package.replace("-", "_")) is None:
-            raise InputError(
-                f"serve needs the package {package}, which is not installed: pip install 'jtss[serve]', or in a"
-                " checkout pip install '.[serve]'"
-            )
-
-
 def _kafka(options: argparse.Namespace) -> int:
-    _require("confluent-kafka")
+    common.require("serve", "serve", "confluent-kafka")
     from jtss.commands import cache
     from jtss.inference.model import version
     from jtss.pretrained import load
     from jtss.serving import answering, clients, framing, messages
-    from jtss.serving.endpoint import endpoint
+    from jtss.serving.endpoint import address, endpoint
     from jtss.serving.log import Log
     from jtss.serving.metrics import Metrics
     from jtss.serving.stream import Stream
     from jtss.training.signals import StopSignals
 
     kind, place = _sink_of(options)
+    written = _topics_of(kind, place)
+    if options.topic in written:
+        raise InputError(f"{option('out', options.out)}: {options.topic} is the topic that is read; choose another")
+    monitored = None if options.metrics is None else address(options.metrics)
     given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
-    _refuse_circle(options, kind, place)
     cache.enable()
     model = load.load_model(options.model)
     by = answering.answerer(model)
@@ -157,10 +128,10 @@ def _kafka(options: argparse.Namespace) -> int:
         log.warn("model", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
     sink = _sink(options, kind, place, given, by.classifier, log)
-    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log)
+    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log, written)
     clients.require_topic(stream.consumer, options.topic)
     signals = StopSignals()
-    with nullcontext() if options.metrics is None else endpoint(metrics, options.metrics) as port:
+    with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(
             "started", topic=options.topic, group=options.group, out=options.out, model=model.label,
             classifier_version=version(model), metrics_port=port,
@@ -183,23 +154,15 @@ def _sink_of(options: argparse.Namespace) -> tuple[str, str]:
         raise InputError(f"{option('out', out)}: expected {TOPIC}NAME, {FOLDER}FOLDER or {DATABASE}USER@HOST/DB")
     if options.form is not None:
         raise InputError(f"{option('form', options.form)}: the rows of a database have one form; leave it out")
-    if find_spec("psycopg") is None:
-        raise InputError(
-            "a database needs the package psycopg, which is not installed: pip install 'jtss[postgresql]', or in a"
-            " checkout pip install '.[postgresql]'"
-        )
+    common.require("a database", "postgresql", "psycopg")
     return DATABASE, out
 
 
-def _refuse_circle(options: argparse.Namespace, kind: str, place: str) -> None:
-    """Answers to a topic that is read would be read."""
-    from jtss.serving import clients, sinks
+def _topics_of(kind: str, place: str) -> tuple[str, ...]:
+    """Topics that are written to."""
+    from jtss.serving import sinks
 
-    if kind != TOPIC:
-        return
-    for name in (place, f"{place}-{sinks.DEAD}"):
-        if clients.matches(options.topic, name):
-            raise InputError(f"{option('out', options.out)}: {name} is among the topics that are read; choose another")
+    return (place, f"{place}-{sinks.DEAD}") if kind == TOPIC else ()
 
 
 def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], classifier, log):
@@ -216,7 +179,7 @@ def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, s
         owners.claim(Path(place), owner)
         return sinks.FolderSink(Path(place), options.rotate, form)
     probe = make()
-    for name in (place, f"{place}-{sinks.DEAD}"):
+    for name in _topics_of(kind, place):
         clients.require_topic(probe, name)
     return sinks.TopicSink(make, place, form.message)
 
@@ -230,7 +193,7 @@ def _cluster(probe) -> str | None:
 
 
 def _produce(options: argparse.Namespace) -> None:
-    _require("confluent-kafka")
+    common.require("serve", "serve", "confluent-kafka")
     from jtss.serving import clients, producing
     from jtss.serving.log import Log
 
@@ -242,7 +205,7 @@ def _produce(options: argparse.Namespace) -> None:
 
 
 def _http(options: argparse.Namespace) -> None:
-    _require("fastapi", "uvicorn")
+    common.require("serve", "serve", "fastapi", "uvicorn")
     from jtss.commands import cache
     from jtss.serving.http import models, server
     from jtss.serving.http.service import Service

@@ -1,6 +1,5 @@
 """Clients of a Kafka cluster: their settings, and what is wrong with an address or a topic said at once."""
 
-import re
 import time
 from collections.abc import Iterable
 from logging import Logger
@@ -14,8 +13,8 @@ PATTERN = "^"  # how a topic begins that stands for all whose names match it
 TIMEOUT_SECONDS = 10.0  # for a cluster to answer
 APPEARING_SECONDS = 10.0  # for a topic to be made, by us on demand or by who writes to it
 OURS = (  # on these it depends that nothing is lost
-    *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence", "acks"),
-    *("transactional.id", "delivery.report.only.error"),
+    *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "acks", "transactional.id"),
+    "delivery.report.only.error",
 )
 
 
@@ -52,13 +51,15 @@ def consumer(bootstrap: str, group: str, given: dict[str, str], logger: Logger, 
 
 
 def producer(bootstrap: str, given: dict[str, str], logger: Logger) -> Producer:
-    """A producer that neither loses nor, while it lives, doubles a message; its deliveries fail after 30 s.
+    """A producer that loses no message; its deliveries fail after 30 s.
+
+    While it lives it does not double one either, unless told so for a cluster of before Kafka 0.11, which cannot help.
 
     Raises:
         InputError: as `consumer`.
     """
-    ours = {"bootstrap.servers": bootstrap, "enable.idempotence": True}
-    return _client(Producer, {"message.timeout.ms": "30000", "linger.ms": "5"} | given | ours, logger)
+    usual = {"message.timeout.ms": "30000", "linger.ms": "5", "enable.idempotence": True}
+    return _client(Producer, usual | given | {"bootstrap.servers": bootstrap, "acks": "all"}, logger)
 
 
 def _client(kind: type, configuration: dict, logger: Logger):
@@ -91,29 +92,20 @@ def require_topic(client: Consumer | Producer, topic: str) -> None:
         time.sleep(0.2)
 
 
-def matches(pattern: str, topic: str) -> bool:
-    """Whether a subscription to a name or a ^pattern is one to this topic.
-
-    Raises:
-        InputError: the pattern is none.
-    """
-    if not pattern.startswith(PATTERN):
-        return pattern == topic
-    try:
-        return re.match(pattern, topic) is not None
-    except re.error as error:
-        raise InputError(f"{option('topic', pattern)}: {error}; expected a regular expression") from error
-
-
 def _metadata(client: Consumer | Producer, topic: str | None):
-    try:
-        return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=TIMEOUT_SECONDS)
-    except KafkaException as error:
-        client.poll(0.1)  # hands over what it has to log, which says more
-        raise OSError(
-            f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')}) and what"
-            f" it asks for ({option('set-kafka')}), as security.protocol"
-        ) from error
+    """What the cluster says of a topic; one that has just begun may need a while to say anything of use."""
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            left = max(end - time.monotonic(), 0.1)
+            return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=left)
+        except KafkaException as error:
+            client.poll(0.1)  # hands over what it has to log, which says more
+            if time.monotonic() > end:
+                raise OSError(
+                    f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')})"
+                    f" and what it asks for ({option('set-kafka')}), as security.protocol"
+                ) from error
 
 
 def _words(error: KafkaException) -> str:

@@ -55,9 +55,11 @@ def outcomes(by: Answerer, schemas: Schemas, messages: Sequence[Received]) -> li
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, see `answering.answers`.
+        RegistryError: the registry does not say by what schema one is to be read; to be tried again.
     """
     read = [
-        read_message(message.value, "{0.topic}[{0.number}]@{1}".format(*message[:2]), schemas) for message in messages
+        read_message(message.value, "{0.topic}[{0.number}]@{1}".format(*message[:2]), schemas, message.key)
+        for message in messages
     ]
     good = [one for one in read if not isinstance(one, Rejection)]
     answered = iter(answers(by, good)) if good else iter(())

@@ -1,4 +1,4 @@
-"""Numbers of a service, counted by its threads and told in Prometheus's text format."""
+"""Numbers of a service, counted by its threads and told in Prometheus's text format or as JSON."""
 
 import threading
 import time
@@ -11,6 +11,10 @@ from jtss.serving.messages import Outcome, Partition
 
 REMEMBERED = 2048  # the latest answers, of whose times the quantiles are
 QUANTILES = (0.5, 0.9, 0.99)
+FAILURES = {
+    "sink": "Deliveries that failed and were tried again.",
+    "registry": "Questions to the schema registry that failed and were asked again.",
+}
 ALIVE_SECONDS = 60  # without a turn of the loop that polls, a service is not well
 
 
@@ -23,23 +27,28 @@ class Metrics:
         self._seconds: deque[float] = deque(maxlen=REMEMBERED)
         self._sum_seconds = 0.0
         self._lag: dict[Partition, int] = {}
-        self._sink_failures = 0
-        self._sink_fails = self._joined = False
+        self._failures = dict.fromkeys(FAILURES, 0)
+        self._fails: set[str] = set()  # of FAILURES, with what it waits for now
+        self._joined = False
         self._turned = time.monotonic()
 
     def delivered(self, outcomes: Iterable[Outcome], now: float) -> None:
         """Count what is in the sink since `now`, of `time.monotonic`."""
         with self._lock:
-            self._sink_fails = False
             for outcome in outcomes:
                 (self._dead if outcome.is_dead else self._answers)[outcome.name] += 1
                 self._seconds.append(now - outcome.message.seconds)
                 self._sum_seconds += now - outcome.message.seconds
 
-    def sink_failed(self) -> None:
+    def failed(self, what: str) -> None:
+        """One of FAILURES; the service tries again."""
         with self._lock:
-            self._sink_failures += 1
-            self._sink_fails = True
+            self._failures[what] += 1
+            self._fails.add(what)
+
+    def works(self, what: str) -> None:
+        with self._lock:
+            self._fails.discard(what)
 
     def turned(self, lag: Mapping[Partition, int]) -> None:
         """The loop that polls has made a turn; messages behind the end, of each assigned partition."""
@@ -56,45 +65,59 @@ class Metrics:
             return time.monotonic() - self._turned < ALIVE_SECONDS
 
     def is_ready(self) -> bool:
-        """It is a member of its group and its sink takes answers."""
+        """It is a member of its group, its sink takes answers, and the registry says what it is asked."""
         with self._lock:
-            return self._joined and not self._sink_fails
+            return self._joined and not self._fails
 
     def totals(self) -> dict[str, int]:
         """Answers and dead letters so far."""
         with self._lock:
             return {"answers": self._answers.total(), "dead_letters": self._dead.total()}
 
+    def numbers(self) -> dict:
+        """All numbers, for JSON: counts by name, quantiles [s], None where nothing is known."""
+        ready, alive = self.is_ready(), self.is_alive()
+        with self._lock:
+            quantiles = np.quantile(self._seconds, QUANTILES).tolist() if self._seconds else [None] * len(QUANTILES)
+            return {
+                "answers": dict(sorted(self._answers.items())),
+                "dead_letters": dict(sorted(self._dead.items())),
+                "lag_messages": {f"{topic}[{number}]": n for (topic, number), n in sorted(self._lag.items())},
+                "latency_seconds": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
+                "sum_seconds": self._sum_seconds,
+                "failures": dict(self._failures),
+                "waits_for": sorted(self._fails),
+                "is_ready": ready,
+                "is_alive": alive,
+            }
+
     def text(self) -> str:
         """All numbers; Prometheus text format 0.0.4."""
+        told = self.numbers()
         with self._lock:
-            quantiles = np.quantile(self._seconds, QUANTILES) if self._seconds else [float("nan")] * len(QUANTILES)
-            n_timed = self._answers.total() + self._dead.total()
-            lines = [
-                "# HELP jtss_answers_total Packets answered, by predicted class.",
-                "# TYPE jtss_answers_total counter",
-                *(_line("jtss_answers_total", n, {"class": name}) for name, n in sorted(self._answers.items())),
-                "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
-                "# TYPE jtss_dead_letters_total counter",
-                *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in sorted(self._dead.items())),
-                "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
-                "# TYPE jtss_lag_messages gauge",
-                *(
-                    _line("jtss_lag_messages", n, {"topic": partition.topic, "partition": partition.number})
-                    for partition, n in sorted(self._lag.items())
-                ),
-                f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
-                "# TYPE jtss_latency_seconds summary",
-                *(
-                    _line("jtss_latency_seconds", value, {"quantile": quantile})
-                    for quantile, value in zip(QUANTILES, quantiles, strict=True)
-                ),
-                _line("jtss_latency_seconds_sum", self._sum_seconds),
-                _line("jtss_latency_seconds_count", n_timed),
-                "# HELP jtss_sink_failures_total Deliveries that failed and were tried again.",
-                "# TYPE jtss_sink_failures_total counter",
-                _line("jtss_sink_failures_total", self._sink_failures),
-            ]
+            lag = sorted(self._lag.items())
+        lines = [
+            "# HELP jtss_answers_total Packets answered, by predicted class.",
+            "# TYPE jtss_answers_total counter",
+            *(_line("jtss_answers_total", n, {"class": name}) for name, n in told["answers"].items()),
+            "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
+            "# TYPE jtss_dead_letters_total counter",
+            *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in told["dead_letters"].items()),
+            "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
+            "# TYPE jtss_lag_messages gauge",
+            *(_line("jtss_lag_messages", n, {"topic": topic, "partition": number}) for (topic, number), n in lag),
+            f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
+            "# TYPE jtss_latency_seconds summary",
+            *(
+                _line("jtss_latency_seconds", float("nan") if value is None else value, {"quantile": quantile})
+                for quantile, value in told["latency_seconds"].items()
+            ),
+            _line("jtss_latency_seconds_sum", told["sum_seconds"]),
+            _line("jtss_latency_seconds_count", sum(told["answers"].values()) + sum(told["dead_letters"].values())),
+        ]
+        for what, said in FAILURES.items():
+            name = f"jtss_{what}_failures_total"
+            lines += [f"# HELP {name} {said}", f"# TYPE {name} counter", _line(name, told["failures"][what])]
         return "\n".join(lines) + "\n"
 
 

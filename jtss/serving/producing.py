@@ -92,17 +92,20 @@ def produce(producer: Producer, topic: str, values: Iterable[bytes], rate: float
         if error is not None:
             failures.append(error)
 
-    start = time.monotonic()
-    for value in values:
-        if rate is not None:
-            time.sleep(max(start + n_sent / rate - time.monotonic(), 0))
-        _send(producer, topic, value, report)
-        n_sent += 1
-        producer.poll(0)
-        if failures:
-            break
-    while producer.flush(FLUSH_SECONDS):
-        pass  # each is delivered or fails in the end
+    try:
+        start = time.monotonic()
+        for value in values:
+            if rate is not None:
+                time.sleep(max(start + n_sent / rate - time.monotonic(), 0))
+            _send(producer, topic, value, report)
+            n_sent += 1
+            producer.poll(0)
+            if failures:
+                break
+        while producer.flush(FLUSH_SECONDS):
+            pass  # each is delivered or fails in the end
+    except KafkaException as error:
+        raise OSError(f"topic {topic}: {error.args[0].str()}") from error
     if failures:
         raise OSError(f"topic {topic}: {len(failures)} of {n_sent} messages were not delivered: {failures[0].str()}")
     return n_sent
@@ -115,5 +118,6 @@ def _send(producer: Producer, topic: str, value: bytes, report) -> None:
             return
         except BufferError:  # the queue is full: wait until some are delivered
             producer.poll(FLUSH_SECONDS)
-        except KafkaException as error:
-            raise OSError(f"topic {topic}: {error.args[0].str()}") from error
+        except KafkaException:
+            producer.poll(0)  # raises why a client has failed for good, which says more
+            raise

@@ -24,6 +24,7 @@ from jtss.invocation import option
 from jtss.serving.log import Log
 from jtss.serving.messages import Outcome, Partition, Received
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import Sink, SinkError
 
 AT_ONCE = 256  # messages in a batch
@@ -57,17 +58,20 @@ class Stream:
         sink: Sink,
         metrics: Metrics,
         log: Log,
+        never: Iterable[str] = (),
     ) -> None:
         """Connect.
 
         Args:
             connect: makes the consumer, which is to call its argument after each commit.
-            answer: the outcome of each message, in order; from a thread of its own.
+            answer: the outcome of each message, in order, or a RegistryError; from a thread of its own.
+            never: topics that must not be read, whatever matches them: those that the sink writes to.
         """
         self._connect, self.consumer = connect, connect(self._after_commit)
         # Of the worker, for a call to the other may wait for as long as that one polls. It does not join the group.
         self._observer: Consumer | None = None
         self._answer, self._sink, self._metrics, self._log = answer, sink, metrics, log
+        self._never, self._circle = frozenset(never), ""  # the latter: such a topic, once it has come to us
         self._waiting: deque[Received] = deque()
         self._n_bytes = 0
         self._is_paused = False
@@ -77,7 +81,10 @@ class Stream:
         self._gone: set[Partition] = set()  # of which the sink may hold something, to be dropped by the next job
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
         self._job: Future | None = None
+        self._batch: list[Received] = []  # that the job answers
+        self._pause, self._again = FIRST_PAUSE_SECONDS, 0.0  # before the registry is asked again, and until when
         self._shift_of_job: dict[Partition, int] = {}
+        self._shift_of_commit: dict[Partition, int] = {}
         self._to_commit: Offsets = {}
         self._done: Offsets = {}
         self._commit_since: float | None = None  # of the commit on its way
@@ -91,7 +98,7 @@ class Stream:
 
         Raises:
             RuntimeError: the group or the cluster refuses this client for good.
-            InputError: the pattern is none to the client.
+            InputError: the pattern is none to the client, or matches a topic that must not be read.
             Exception: of the machine, as a full disk under temporary files; what is not delivered is not committed.
         """
         self._must_stop = must_stop
@@ -99,6 +106,11 @@ class Stream:
             self._subscribe(topic)
             while not self._is_to_stop():
                 self._receive()
+                if self._circle:
+                    raise InputError(
+                        f"{option('topic', topic)}: {self._circle} is among the topics that are read, and the answers"
+                        " go to it; choose another"
+                    )
                 self._work()
                 self._commit()
                 self._metrics.turned(self._lag())
@@ -153,6 +165,8 @@ class Stream:
             self._log.warn("kafka_error", error=error.str(), code=error.name())
             return
         partition = Partition(message.topic(), message.partition())
+        if partition not in self._shift:  # another member's already, or never ours
+            return
         received = Received(partition, message.offset(), message.key(), message.value(), time.monotonic())
         self._waiting.append(received)
         self._n_bytes += _size(received)
@@ -173,10 +187,11 @@ class Stream:
             self._collect()
         if self._job is not None or self._to_commit:
             return
-        if self._waiting:
+        if self._waiting and time.monotonic() >= self._again:
             batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             self._n_bytes -= sum(map(_size, batch))
             self._start(self._answer_and_deliver, batch)
+            self._batch = batch
         elif self._sink.is_due():
             self._start(self._deliver)
 
@@ -192,10 +207,28 @@ class Stream:
     def _collect(self) -> None:
         """What the worker has delivered is to be committed, of partitions that have stayed ours all the time."""
         job, self._job = self._job, None
-        delivered: Offsets = job.result()
+        batch, self._batch = self._batch, []
+        try:
+            delivered: Offsets = job.result()
+        except RegistryError as error:
+            self._put_back(batch, error)
+            return
+        if batch:
+            self._metrics.works("registry")
+            self._pause = FIRST_PAUSE_SECONDS
         for partition, offset in delivered.items():
             if self._shift.get(partition) == self._shift_of_job.get(partition, 0):
                 self._to_commit[partition] = offset
+
+    def _put_back(self, batch: Sequence[Received], error: RegistryError) -> None:
+        """Messages that nobody can read now wait again; what is answered of others is delivered meanwhile."""
+        ours = [one for one in batch if self._shift.get(one.partition) == self._shift_of_job.get(one.partition, 0)]
+        self._waiting.extendleft(reversed(ours))
+        self._n_bytes += sum(map(_size, ours))
+        self._metrics.failed("registry")
+        self._log.warn("registry_failed", error=str(error), again_in_seconds=self._pause)
+        self._again = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def _answer_and_deliver(self, batch: Sequence[Received]) -> Offsets:
         self._sink.add(self._answer(batch))
@@ -211,11 +244,12 @@ class Stream:
                 delivered = self._sink.deliver()
                 break
             except (SinkError, KafkaException) as error:
-                self._metrics.sink_failed()
+                self._metrics.failed("sink")
                 self._log.warn("sink_failed", error=str(error), again_in_seconds=seconds)
                 if self._is_leaving.wait(seconds):
                     raise _LeavingError from error
                 seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
+        self._metrics.works("sink")
         self._metrics.delivered(delivered, time.monotonic())
         offsets: Offsets = {}
         for outcome in delivered:
@@ -248,7 +282,7 @@ class Stream:
         now = time.monotonic()
         if not self._to_commit or self._commit_since is not None or now < self._commit_next:
             return
-        self._commit_since = now
+        self._commit_since, self._shift_of_commit = now, dict(self._shift)
         try:
             self.consumer.commit(offsets=_as_kafka(self._to_commit), asynchronous=True)
         except KafkaException as error:
@@ -256,16 +290,21 @@ class Stream:
 
     def _after_commit(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
         self._commit_since = None
+        lost = set()
         for one in partitions:
             partition, failure = Partition(one.topic, one.partition), error or one.error
             if failure is None:
                 self._done[partition] = one.offset
-            elif failure.code() not in LOST:
-                self._commit_next = time.monotonic() + FIRST_PAUSE_SECONDS
-                self._log.warn("commit_failed", partition=_name(partition), offset=one.offset, error=failure.str())
-                continue  # it stays to be committed
-            if self._to_commit.get(partition) == one.offset:
-                del self._to_commit[partition]
+                if self._to_commit.get(partition) == one.offset:
+                    del self._to_commit[partition]
+                continue
+            self._log.warn("commit_failed", partition=_name(partition), offset=one.offset, error=failure.str())
+            if failure.code() not in LOST:
+                self._commit_next = time.monotonic() + FIRST_PAUSE_SECONDS  # it stays to be committed
+            elif self._shift.get(partition, 0) == self._shift_of_commit.get(partition):
+                lost.add(partition)
+        if lost:  # the client will say so, too, but not before another batch may have been delivered
+            self._lose(lost)
 
     def _lag(self) -> Mapping[Partition, int]:
         """Messages between the last one committed and the end of each partition, where both are known."""
@@ -281,7 +320,8 @@ class Stream:
 
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._shifts += 1
-        ours = [Partition(one.topic, one.partition) for one in partitions]
+        ours = [Partition(one.topic, one.partition) for one in partitions if one.topic not in self._never]
+        self._circle = next((one.topic for one in partitions if one.topic in self._never), self._circle)
         self._shift |= dict.fromkeys(ours, self._shifts)
         with suppress(KafkaException):  # for the lag alone
             known = consumer.committed(list(partitions), timeout=COMMIT_SECONDS)
@@ -291,7 +331,8 @@ class Stream:
 
     def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is at work, for it is not far from its end, and commit it before another member begins."""
-        gone = self._drop(partitions)
+        gone = {Partition(one.topic, one.partition) for one in partitions}
+        self._drop(gone)
         if not self._is_leaving.is_set():
             self._finish_work(time.monotonic() + LEAVING_SECONDS)
         offsets = {partition: self._to_commit[partition] for partition in gone & {*self._to_commit}}
@@ -305,17 +346,18 @@ class Stream:
         self._log.say("revoked", partitions=_names(gone))
 
     def _lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._lose({Partition(one.topic, one.partition) for one in partitions})
+
+    def _lose(self, gone: set[Partition]) -> None:
         """They have another member already."""
-        gone = self._drop(partitions)
+        self._drop(gone)
         self._give_away(gone)
         self._log.warn("lost", partitions=_names(gone))
 
-    def _drop(self, partitions: Iterable[TopicPartition]) -> set[Partition]:
+    def _drop(self, gone: set[Partition]) -> None:
         """Drop what waits of partitions."""
-        gone = {Partition(one.topic, one.partition) for one in partitions}
         self._waiting = deque(message for message in self._waiting if message.partition not in gone)
         self._n_bytes = sum(map(_size, self._waiting))
-        return gone
 
     def _give_away(self, gone: set[Partition]) -> None:
         for partition in gone:

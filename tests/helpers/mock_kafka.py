@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import confluent_kafka
-from confluent_kafka import Consumer, Producer, TopicPartition
+
+from helpers.kafka_cluster import Cluster
 
 PRODUCE, OFFSET_COMMIT = 0, 8  # numbers of requests in Kafka's protocol
-PATIENCE_SECONDS = 600  # of clients for an answer, which they must be given; it takes parts of a second
-QUICK = {"fetch.wait.max.ms": "10"}  # by default half a second passes where a partition has nothing more
 # For groups whose members change: the broker waits about a session for those that may still come, and members learn of
 # a rebalance by heartbeats.
 SOON = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "100"}
@@ -32,12 +31,8 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-class MockKafka:
-    """One broker.
-
-    Attributes:
-        bootstrap: its address, HOST:PORT.
-    """
+class MockKafka(Cluster):
+    """One broker."""
 
     def __init__(self) -> None:
         self._library, error = _library(), ctypes.create_string_buffer(512)
@@ -45,7 +40,7 @@ class MockKafka:
         self._owner = ctypes.c_void_p(self._library.rd_kafka_new(0, conf, error, ctypes.c_size_t(512)))
         self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._owner, 1))
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, ctypes.c_int32(0))
-        self.bootstrap = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        super().__init__(self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode(), {})
 
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
@@ -63,53 +58,6 @@ class MockKafka:
 
     def forget_refusals(self, request: int) -> None:
         self._library.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(request))
-
-    def produce(self, topic: str, values: list[bytes | None], partition: int | None = None) -> None:
-        """Messages without keys; partition None: one after the other on all partitions of the topic."""
-        producer = Producer({"bootstrap.servers": self.bootstrap})
-        n = len(producer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic].partitions)
-        for index, value in enumerate(values):
-            producer.produce(topic, value, partition=index % n if partition is None else partition)
-        assert producer.flush(PATIENCE_SECONDS) == 0
-
-    def messages(self, topic: str) -> list[confluent_kafka.Message]:
-        """All messages that are there, partition by partition."""
-        settings = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False}
-        consumer = Consumer(settings | QUICK)
-        try:
-            found = []
-            for partition, end in self._ends(consumer, topic).items():
-                consumer.assign([TopicPartition(topic, partition, 0)])
-                while end and (not found or (found[-1].partition(), found[-1].offset()) != (partition, end - 1)):
-                    if (message := consumer.poll(0.1)) is not None:
-                        assert message.error() is None, message.error()
-                        found.append(message)
-            return found
-        finally:
-            consumer.close()
-
-    def n_messages(self, topic: str) -> int:
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader"})
-        try:
-            return sum(self._ends(consumer, topic).values())
-        finally:
-            consumer.close()
-
-    def _ends(self, consumer: Consumer, topic: str) -> dict[int, int]:
-        partitions = sorted(consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic].partitions)
-        return {
-            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_SECONDS)[1]
-            for partition in partitions
-        }
-
-    def committed(self, group: str, topic: str, partitions: int) -> list[int]:
-        """The offset that a group has committed in each partition, 0 where none."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
-        try:
-            asked = [TopicPartition(topic, partition) for partition in range(partitions)]
-            return [max(found.offset, 0) for found in consumer.committed(asked, timeout=PATIENCE_SECONDS)]
-        finally:
-            consumer.close()
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """A simulated sky as alert packets."""
 
+import io
 import json
 
+import fastavro
 import h5py
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from data_prep import labels as data_prep_labels
 from data_prep.build import build
 from data_prep.ingest import ingest
 from data_prep.simulate import archive, detections, simulate
-from data_prep.simulate.archive import simulate_packets
+from data_prep.simulate.archive import simulate_packets, stream_packets
 from data_prep.simulate.objects import SKIES
 from jtss.schema import CLASS_NAMES, COLUMNS
 
@@ -53,6 +55,21 @@ def test_the_two_roads_lead_to_one_content(tmp_path):
     tables = {f"{name}_path": tmp_path / "packets" / f"{name}.csv" for name in ("labels", "allwise")}
     options = {"command": "test", "seed": SEED, "workers": 1} | tables
     assert build([tmp_path / "packets" / "alerts"], tmp_path / "built.h5", **options).content_hash == by_file
+
+
+def test_the_same_packets_come_in_the_order_of_time(tmp_path):
+    settings = {"n_objects": 20, "seed": SEED, "classes": CLASS_NAMES, "workers": 1, "progress": False}
+    simulate_packets(tmp_path / "packets", **settings)
+    in_files = [
+        record for path in (tmp_path / "packets").glob("alerts/*") for record in fastavro.reader(path.open("rb"))
+    ]
+    (streamed,) = zip(*(fastavro.reader(io.BytesIO(one)) for one in stream_packets(**settings)), strict=True)
+    times = [record["candidate"]["jd"] for record in streamed]
+    assert times == sorted(times)
+    assert len(streamed) == len(in_files) > 40
+    by_candid = {record["candid"]: record for record in in_files}
+    for record in streamed:
+        assert record == by_candid[record["candid"]]
 
 
 def test_packets_are_not_mixed_with_other_files(tmp_path):

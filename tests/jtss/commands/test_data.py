@@ -1,5 +1,7 @@
 """`jtss data`: what its commands say of what they made."""
 
+import sys
+
 import h5py
 import pytest
 
@@ -9,6 +11,7 @@ from data_prep.simulate import dataset as simulate_dataset
 from data_prep.workers import WorkerError
 from helpers.make_packets import alert, images, save
 from helpers.programs import jtss
+from jtss import exits
 
 
 @pytest.fixture
@@ -95,7 +98,7 @@ def test_a_data_set_is_inspected(sky, tmp_path, capsys):
     [
         (("simulate", "--objects", "0", "--out", "x.h5"), "0, expected at least 1"),
         (("simulate", "--out", "x.h5", "--packets", "y"), "not allowed with argument"),
-        (("simulate",), "one of the arguments --out --packets is required"),
+        (("simulate",), "one of the arguments --out --packets --stream is required"),
         (("simulate", "--classes", "AGN,QSO", "--out", "x.h5"), "QSO"),
         (("build", "--out", "x.h5"), "the following arguments are required: --alerts"),
         (("inspect", "absent.h5"), "absent.h5: no such file"),
@@ -117,3 +120,45 @@ def test_a_simulation_whose_workers_die_asks_for_one(tmp_path, capsys, monkeypat
     monkeypatch.setattr(simulate_dataset, "simulate", died)
     assert main(["simulate", "--out", str(tmp_path / "out.h5")]) == 2
     assert capsys.readouterr().err.endswith("for lack of memory; ask for one worker (--workers 1)\n")
+
+
+SOME = ("data", "simulate", "--objects", 6, "--seed", 4, "--workers", 1)
+
+
+def test_a_simulated_sky_becomes_a_stream(tmp_path, capsys, monkeypatch):
+    """Of the packets that `--packets` writes, in the order of time, and no file is left."""
+    pytest.importorskip("confluent_kafka")
+    from helpers.mock_kafka import mock_kafka
+    from jtss.serving.framing import Schemas, read_message
+
+    monkeypatch.chdir(tmp_path)
+    with mock_kafka() as kafka:
+        kafka.create("night", 1)
+        assert not jtss(*SOME, "--stream", "night", "--bootstrap", kafka.bootstrap, "--rate", 1e6)
+        found = [read_message(message.value(), "", Schemas(None)) for message in kafka.messages("night")]
+    assert [*tmp_path.iterdir()] == []
+    assert capsys.readouterr().out == f"{len(found)} packets of 6 objects to the topic night\n"
+    times = [alert.jd for alert in found]
+    assert len(times) > 6
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--stream", "night"), "--stream night: expected --bootstrap HOST:PORT with it"),
+        (("--out", "sky.h5", "--rate", "1"), "--rate: only with --stream"),
+        (("--packets", "sky", "--set-kafka", "a=b"), "--set-kafka: only with --stream"),
+    ],
+)
+def test_a_stream_needs_its_options_and_they_need_it(words, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert jtss(*SOME, *words) == exits.FAILED
+    assert message in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_stream_without_its_package_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    assert jtss(*SOME, "--stream", "night", "--bootstrap", "127.0.0.1:1") == exits.FAILED
+    assert "--stream needs the package confluent-kafka" in capsys.readouterr().err

@@ -17,10 +17,13 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
+from confluent_kafka import Producer
+
 import jtss as python
 from data_prep import ingest
-from data_prep.simulate.packets import encode_file
+from data_prep.simulate.packets import PARSED_SCHEMA, encode_file
 from helpers.made_explained import run_of_packets
+from helpers.made_registry import found, made_registry
 from helpers.make_packets import CANDIDATE, alert, detection, images, limit, save
 from helpers.mock_kafka import mock_kafka, wait_until
 from helpers.places import ROOT
@@ -200,6 +203,36 @@ def test_a_database_that_is_away_for_a_while_gets_everything_once(kafka, run, mo
     assert all(total == pytest.approx(1, rel=1e-6) and first == 1 for total, first in found.values())
 
 
+def test_schemas_of_keys_and_of_a_registry(kafka, run, tmp_path):
+    """The registry fails at first; what waits for it is answered then."""
+    records = packets(4)
+    bare = [io.BytesIO() for _ in records]
+    for file, record in zip(bare, records, strict=True):
+        fastavro.schemaless_writer(file, PARSED_SCHEMA, record)
+    values = [file.getvalue() for file in bare]
+    framed = [b"\0\0\0\0\7" + values[0], b"\0\0\0\0\7" + values[1], b"\0\0\0\0\x08" + values[2]]
+    producer = kafka.client(Producer)
+    producer.produce(TOPIC, values[3], json.dumps(PARSED_SCHEMA).encode())
+    assert producer.flush(600) == 0
+    kafka.produce(TOPIC, framed)
+    out = tmp_path / "answers"
+    with made_registry() as registry:
+        registry.answers[7] = (503, b"")
+        words = ("--topic", TOPIC, "--out", f"dir:{out}", "--rotate", "0.1")
+        address = registry.address.replace("//", "//us:secret@")
+        with served(kafka, run, *words, "--schema", address) as server:
+            wait_until(lambda: len(registry.asked) > 1 or server.process.poll() is not None, "asked again")
+            registry.answers[7] = found(PARSED_SCHEMA)
+            wait_until(lambda: committed(kafka) == 4 or server.process.poll() is not None, "all committed")
+            status, log = server.stop(signal.SIGTERM)
+    assert status == exits.status_of(signal.SIGTERM)
+    assert (log[-1]["answers"], log[-1]["dead_letters"]) == (3, 1)
+    assert "registry_failed" in [line["event"] for line in log]
+    assert "secret" not in str(log)
+    (letter,) = [json.loads(path.read_text()) for path in (out / "dead").glob("*.jsonl")]
+    assert letter["reason"] == "unknown_schema"
+
+
 def error(capsys, *words):
     """The one line on stderr of a command that fails."""
     assert jtss("serve", *words) == exits.FAILED
@@ -217,10 +250,12 @@ def error(capsys, *words):
         (("--out", "dir:x", "--form", "alerce"), "--form alerce: expected here one of json, lasair:ANN.*, parquet"),
         (("--out", "topic:x", "--form", "parquet"), "--form parquet: expected here one of json, alerce"),
         (("--out", "postgresql://a@b/c", "--form", "json"), "--form json: the rows of a database have one form"),
-        (("--out", f"topic:{TOPIC}"), f"{TOPIC} is among the topics that are read; choose another"),
-        (("--topic", "^a", "--out", "topic:answers"), "answers is among the topics that are read; choose another"),
+        (("--out", f"topic:{TOPIC}"), f"{TOPIC} is the topic that is read; choose another"),
+        (("--topic", "a-dead", "--out", "topic:a"), "a-dead is the topic that is read; choose another"),
+        (("--out", "dir:x", "--metrics", "everywhere"), r"--metrics everywhere: expected HOST:PORT or PORT"),
         (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
         (("--out", "dir:x", "--schema", "nowhere.avsc"), "nowhere.avsc"),
+        (("--out", "dir:x", "--schema", "http://us:secret@:1"), r"--schema: expected the address .* http://HOST:PORT"),
         (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),
     ],
 )

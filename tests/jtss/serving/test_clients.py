@@ -1,10 +1,13 @@
 """Clients of a cluster: settings, addresses and topics that are wrong."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("confluent_kafka")
+
+from confluent_kafka import KafkaError, KafkaException
 
 from helpers.mock_kafka import mock_kafka
 from jtss.errors import InputError
@@ -67,10 +70,19 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch, capsys):
     consumer.close()
 
 
-def test_patterns():
-    assert clients.matches("alerts", "alerts")
-    assert not clients.matches("alerts", "alerts-dead")
-    assert clients.matches("^alert", "alerts-dead")
-    assert not clients.matches("^ztf_.*_programid1", "ztf_answers")
-    with pytest.raises(InputError, match=r"--topic '\^\(': .*; expected a regular expression"):
-        clients.matches("^(", "alerts")
+def test_a_cluster_that_has_just_begun_is_asked_again():
+    class Beginning:
+        n_asked = 0
+
+        def list_topics(self, *, topic, timeout):
+            self.n_asked += 1
+            if self.n_asked < 3:
+                raise KafkaException(KafkaError(KafkaError._BAD_MSG))
+            return SimpleNamespace(topics={topic: SimpleNamespace(error=None)})
+
+        def poll(self, _seconds):
+            pass
+
+    client = Beginning()
+    clients.require_topic(client, "alerts")
+    assert client.n_asked == 3

@@ -1,11 +1,19 @@
 """The page for monitors."""
 
-from urllib.error import HTTPError
+import json
+import re
+import socket
+from contextlib import suppress
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 
-from jtss.serving.endpoint import endpoint
+pytest.importorskip("confluent_kafka")
+
+from helpers.mock_kafka import wait_until
+from jtss.errors import InputError
+from jtss.serving.endpoint import LOCAL, MOST_AT_ONCE, address, endpoint
 from jtss.serving.metrics import Metrics
 
 
@@ -19,17 +27,66 @@ def get(port, path):
 
 def test_it_answers():
     metrics = Metrics()
-    with endpoint(metrics, 0) as port:
+    with endpoint(metrics, LOCAL, 0) as port:
         assert get(port, "/metrics") == (200, metrics.text())
         assert get(port, "/healthz") == (200, "ok\n")
         assert get(port, "/readyz")[0] == 503
         metrics.joined()
         assert get(port, "/readyz") == (200, "ok\n")
         assert get(port, "/../etc/passwd")[0] == 404
+        assert json.loads(get(port, "/metrics.json")[1]) == metrics.numbers()
 
 
-def test_a_port_that_is_taken_or_none_is_named():
-    with endpoint(Metrics(), 0) as taken:
-        for port in (taken, -1, 70_000):
-            with pytest.raises(OSError, match=rf"--metrics {port}: .*; choose another port"):
-                endpoint(Metrics(), port).__enter__()
+def test_the_page_needs_nothing_from_elsewhere():
+    """It is one file that reads the numbers by their names, and asks the service alone."""
+    metrics = Metrics()
+    with endpoint(metrics, LOCAL, 0) as port, urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+        page = answer.read().decode()
+        assert answer.headers.get_content_type() == "text/html"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"https?:|\b(src|href)=|@import|url\(", page)
+    assert {*re.findall(r"told\.(\w+)", page)} <= {*metrics.numbers()}
+    ids = {*re.findall(r'id="(\w+)"', page)}
+    assert {*re.findall(r'(?:at|rows)\("(\w+)"', page)} == ids
+
+
+def test_addresses():
+    assert address("9100") == (LOCAL, 9100)
+    assert address("0.0.0.0:0") == ("0.0.0.0", 0)
+    assert address("[::]:9100") == ("::", 9100)
+    for text in ("", "host", ":9100", "host:", "-1", "70000", "9100.0", "host:http"):
+        with pytest.raises(InputError, match=rf"--metrics '?{re.escape(text)}'?: expected HOST:PORT or PORT"):
+            address(text)
+
+
+def test_others_do_not_see_it_unless_told():
+    """127.0.0.2 is this machine, too, and not the interface asked for."""
+    with endpoint(Metrics(), LOCAL, 0) as port, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=60)
+    with endpoint(Metrics(), "0.0.0.0", 0) as port:
+        socket.create_connection(("127.0.0.2", port), timeout=60).close()
+
+
+def test_a_place_that_cannot_be_had_is_named():
+    with endpoint(Metrics(), LOCAL, 0) as taken:
+        for host, port in ((LOCAL, taken), ("192.0.2.1", 0), ("no host", 0)):
+            with pytest.raises(OSError, match=rf"--metrics '?{host}:{port}'?: .*; choose another host or port"):
+                endpoint(Metrics(), host, port).__enter__()
+
+
+def test_requests_at_once_are_bounded(monkeypatch):
+    """Those that wait with nothing to say do not make ever more threads; when they go, others are served."""
+    monkeypatch.setattr("jtss.serving.endpoint.QUIET_SECONDS", 600)
+    with endpoint(Metrics(), LOCAL, 0) as port:
+        silent = [socket.create_connection((LOCAL, port)) for _ in range(MOST_AT_ONCE)]
+        for _ in range(3):
+            with pytest.raises((URLError, ConnectionError)):
+                get(port, "/healthz")
+        for one in silent:
+            one.close()
+
+        def is_served():
+            with suppress(URLError, ConnectionError):
+                return get(port, "/healthz")[0] == 200
+
+        wait_until(is_served, "served again")

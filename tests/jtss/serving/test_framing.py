@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert
-from data_prep.simulate.packets import PARSED_SCHEMA, encode_file
+from data_prep.simulate.packets import PARSED_SCHEMA, alert_schema, encode_file
+from helpers.made_registry import found, made_registry
 from helpers.make_packets import alert, small
 from jtss.errors import InputError
 from jtss.serving.framing import Schemas, read_message
+from jtss.serving.registry import RegistryError
 
 NONE = Schemas(None)
 OTHER = {"type": "record", "name": "other", "fields": [{"name": "x", "type": "double"}]}
@@ -81,6 +83,58 @@ def test_messages_without_a_packet_have_their_reason(folder):
     assert reason(bare(record)[:-50], Schemas(folder / "701.avsc")) == "corrupt_record"
 
 
+def as_fink(record):
+    """Value and key: other names and order, everything nullable, and more fields than ZTF's; the schema is the key."""
+    schema = json.loads(json.dumps(alert_schema()))
+    schema["name"] = "topLevelRecord"
+    nullable = [{**field, "type": [field["type"], "null"]} for field in schema["fields"] if field["name"] == "candid"]
+    more = [{"name": "rf_snia_vs_nonia", "type": "double"}, {"name": "cdsxmatch", "type": ["string", "null"]}]
+    schema["fields"] = [*nullable, *more, *(field for field in schema["fields"] if field["name"] != "candid")]
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, schema, record | {"rf_snia_vs_nonia": 0.25, "cdsxmatch": "Unknown"})
+    return stream.getvalue(), json.dumps(schema).encode()
+
+
+def test_a_key_may_be_the_schema(folder):
+    """Its record may begin as Confluent's framing does: the branch of a union."""
+    record = alert()
+    value, key = as_fink(record)
+    assert value.startswith(b"\0")
+    in_container = read_message(encode_file([record]), "", NONE)
+    for schemas in (NONE, Schemas(folder), Schemas(folder / "701.avsc")):
+        assert read_message(value, "", schemas, key) == in_container
+        assert read_message(encode_file([record]), "", schemas, key) == in_container
+    assert read_message(value[:-50], "", NONE, key).reason == "corrupt_record"
+    assert read_message(value, "", NONE, json.dumps(OTHER).encode()).reason == "other_schema"
+
+
+@pytest.mark.parametrize("key", [b"", b"ZTF18a", b"{", b'{"candid": 7}', b'{"type": "record"}', b"{" * 9000, b"\xff{"])
+def test_a_key_may_be_anything_else(key, folder):
+    """As the name of an object, in any form."""
+    record = alert()
+    in_container = read_message(encode_file([record]), "", NONE)
+    assert read_message(numbered(record, 701), "", Schemas(folder), key) == in_container
+    assert read_message(bare(record), "", Schemas(folder / "701.avsc"), key) == in_container
+
+
+def test_a_registry_says_what_a_number_means():
+    record = alert()
+    with made_registry() as registry:
+        registry.answers[701] = found(PARSED_SCHEMA)
+        registry.answers[702] = found(OTHER)
+        registry.answers[704] = (500, b"")
+        schemas = Schemas(registry.address)
+        assert read_message(numbered(record, 701), "", schemas) == read_message(encode_file([record]), "", NONE)
+        assert reason(numbered(record, 702), schemas) == "other_schema"
+        letter = read_message(numbered(record, 703), "a message", schemas)
+        assert (letter.reason, letter.detail) == (
+            "unknown_schema", f"schema 703 of a registry, expected it in {registry.address}",
+        )  # fmt: skip
+        assert reason(bare(record), schemas) == "no_schema"
+        with pytest.raises(RegistryError):
+            read_message(numbered(record, 704), "a message", schemas)
+
+
 @given(st.data())
 def test_damaged_messages_come_to_an_alert_or_a_rejection(data):
     record = small(1)
@@ -90,8 +144,10 @@ def test_damaged_messages_come_to_an_alert_or_a_rejection(data):
     alone, folder = Schemas(None), Schemas(None)
     alone.alone = json.dumps(PARSED_SCHEMA).encode()
     folder._by_number[701] = alone.alone
+    schema = alone.alone
+    key = data.draw(st.sampled_from([None, schema, schema[: data.draw(st.integers(0, len(schema)))], b"ZTF18a"]))
     for schemas in (NONE, alone, folder):
-        found = read_message(value, "a message", schemas)
+        found = read_message(value, "a message", schemas, key)
         assert isinstance(found, Alert | Rejection)
         assert found.source == "a message"
 

@@ -1,5 +1,6 @@
 """Numbers of a service as Prometheus reads them."""
 
+import json
 import re
 
 import pytest
@@ -16,6 +17,7 @@ def counted():
     done = Metrics()
     done.delivered([outcome(received(0, b"SN", seconds=1)), outcome(received(1, b"bad", seconds=2))], now=5.0)
     done.delivered([outcome(received(2, b"SN", seconds=4))], now=5.0)
+    done.failed("registry")
     done.turned({Partition("alerts", 0): 7})
     return done
 
@@ -30,9 +32,26 @@ def test_what_was_done_is_counted():
         "jtss_latency_seconds_sum 8.0",
         "jtss_latency_seconds_count 3",
         "jtss_sink_failures_total 0",
+        "jtss_registry_failures_total 1",
     ):
         assert line in lines
     assert counted().totals() == {"answers": 2, "dead_letters": 1}
+
+
+def test_the_same_is_told_as_json():
+    told = json.loads(json.dumps(counted().numbers()))
+    assert told.pop("latency_seconds")["0.5"] == 3.0
+    assert told == {
+        "answers": {"SN": 2},
+        "dead_letters": {"bad": 1},
+        "lag_messages": {"alerts[0]": 7},
+        "sum_seconds": 8.0,
+        "failures": {"sink": 0, "registry": 1},
+        "waits_for": ["registry"],
+        "is_ready": False,
+        "is_alive": True,
+    }
+    assert {*Metrics().numbers()["latency_seconds"].values()} == {None}
 
 
 def test_every_line_is_of_the_format():
@@ -50,10 +69,11 @@ def test_health(monkeypatch):
     assert not new.is_ready()
     new.joined()
     assert new.is_ready()
-    new.sink_failed()
-    assert not new.is_ready()
-    new.delivered([], now=0.0)
-    assert new.is_ready()
+    for what in metrics.FAILURES:
+        new.failed(what)
+        assert not new.is_ready()
+        new.works(what)
+        assert new.is_ready()
     monkeypatch.setattr(metrics, "ALIVE_SECONDS", -1)
     assert not new.is_alive()
     new.turned({})

@@ -4,22 +4,27 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from helpers import made_messages
+from helpers.kafka_cluster import QUICK
 from helpers.made_messages import TOPIC, places
-from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, QUICK, SOON, mock_kafka
+from helpers.mock_kafka import OFFSET_COMMIT, PRODUCE, SOON, mock_kafka
 from helpers.mock_kafka import wait_until as wait_for
 from helpers.places import ROOT
+from jtss.errors import InputError
 from jtss.serving import clients, stream
 from jtss.serving.log import Log
+from jtss.serving.messages import Partition
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink
 from jtss.serving.stream import Stream
 
@@ -45,7 +50,7 @@ class Member:
 
     running: ClassVar = set()
 
-    def __init__(self, kafka, sink, answer=made_messages.outcomes, **settings):
+    def __init__(self, kafka, sink, answer=made_messages.outcomes, *, topic=TOPIC, never=(), **settings):
         log, self.metrics, self._stop = Log(), Metrics(), threading.Event()
         self.error, self.answered = None, []
 
@@ -57,14 +62,14 @@ class Member:
             self.answered += [(message.partition.number, message.offset) for message in batch]
             return found
 
-        self.stream = Stream(connect, note, sink, self.metrics, log)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.stream = Stream(connect, note, sink, self.metrics, log, never)
+        self._thread = threading.Thread(target=self._run, args=(topic,), daemon=True)
         self.running.add(self)
         self._thread.start()
 
-    def _run(self):
+    def _run(self, topic):
         try:
-            self.stream.run(TOPIC, self._stop.is_set)
+            self.stream.run(topic, self._stop.is_set)
         except Exception as error:
             self.error = error
 
@@ -156,6 +161,7 @@ from helpers.mock_kafka import SOON
 from jtss.serving import clients, stream
 from jtss.serving.log import Log
 from jtss.serving.metrics import Metrics
+from jtss.serving.registry import RegistryError
 from jtss.serving.sinks import FolderSink
 
 class CrashedSink(FolderSink):
@@ -310,6 +316,65 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
     assert places_in(tmp_path) == everything()
 
 
+class AwayRegistry:
+    """Answers of which those to `needs` need a registry, which does not answer until told otherwise."""
+
+    is_away, n_asked = True, 0
+
+    def __init__(self, *needs):
+        self.needs = needs
+
+    def __call__(self, batch):
+        is_needed = not self.needs or any(message.value in self.needs for message in batch)
+        self.n_asked += is_needed
+        if self.is_away and is_needed:
+            raise RegistryError("does not answer")
+        return made_messages.outcomes(batch)
+
+
+def test_a_registry_that_is_away_holds_messages_up_and_makes_no_dead_letters(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    answer = AwayRegistry()
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0), answer) as one:
+        wait_until(lambda: answer.n_asked > 5, "asked again and again")
+        assert not one.metrics.is_ready()
+        assert one.metrics.is_alive()
+        assert lines_in(tmp_path) == [[], []]
+        answer.is_away = False
+        wait_until(lambda: all_committed(kafka), "all committed")
+        wait_until(one.metrics.is_ready, "well again")
+        assert one.stream._shifts == 1
+    assert places_in(tmp_path) == everything()
+
+
+def test_what_is_answered_is_delivered_while_a_registry_is_away(kafka, tmp_path, monkeypatch):
+    """Files are due only after the registry has failed, and while it is asked again and again."""
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    answer, sink = AwayRegistry(b"framed"), FolderSink(tmp_path, 1e6)
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, sink, answer) as one:
+        wait_until(lambda: len(one.answered) == N, "all answered")
+        kafka.produce(TOPIC, [b"framed"])
+        wait_until(lambda: answer.n_asked > 2, "asked again")
+        assert lines_in(tmp_path) == [[], []]
+        sink._seconds = 0
+        wait_until(lambda: all_committed(kafka), "those before it committed")
+        assert places_in(tmp_path) == everything()
+        answer.is_away = False
+        wait_until(lambda: all_committed(kafka, N + 1), "all committed")
+    assert places_in(tmp_path) == sorted([*everything(), (0, N // PARTITIONS)])
+
+
+def test_it_leaves_a_registry_that_stays_away(kafka, tmp_path):
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, FolderSink(tmp_path, 0), AwayRegistry()) as one:
+        wait_until(lambda: "jtss_registry_failures_total 0" not in one.metrics.text(), "a failure")
+    assert one.error is None
+    assert lines_in(tmp_path) == [[], []]
+    assert sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == 0
+
+
 def test_it_leaves_a_sink_that_stays_down(kafka, tmp_path):
     kafka.produce(TOPIC, VALUES)
     with member(kafka, DownSink(tmp_path, 0), **SOON) as one:
@@ -374,3 +439,66 @@ def test_the_lag_is_what_is_not_committed(kafka, tmp_path):
         wait_until(lambda: len(one.answered) == 60, "all answered")
         lags = {f'jtss_lag_messages{{topic="{TOPIC}",partition="{number}"}} 20' for number in range(PARTITIONS)}
         wait_until(lambda: lags <= {*one.metrics.text().splitlines()}, "the lag is known")
+
+
+@pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID])
+def test_a_commit_refused_as_anothers_neither_loses_nor_doubles(kafka, tmp_path, monkeypatch, error):
+    """The client joins anew after it."""
+    monkeypatch.setattr(stream, "AT_ONCE", 10)
+    kafka.produce(TOPIC, VALUES)
+    kafka.refuse(OFFSET_COMMIT, error, 1)
+    with member(kafka, FolderSink(tmp_path, 0), **SOON) as one:
+        wait_until(lambda: all_committed(kafka), "all committed")
+        assert one.stream._shifts > 1
+    assert one.error is None
+    assert places_in(tmp_path) == everything()
+
+
+def test_a_partition_is_lost_with_its_commit_until_it_comes_again(tmp_path):
+    """The client, which here says nothing, may tell of the loss only after another batch."""
+    client = SimpleNamespace(commit=lambda **_: None, committed=lambda *_, **__: [])
+    one = Stream(lambda _: client, made_messages.outcomes, FolderSink(tmp_path, 0), Metrics(), Log())
+    lost, kept = Partition(TOPIC, 0), Partition(TOPIC, 1)
+
+    def come(partition, offset):
+        values = {
+            "error": None,
+            "topic": TOPIC,
+            "partition": partition.number,
+            "offset": offset,
+            "key": b"",
+            "value": b"",
+        }
+        one._take(SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()}))
+        return (partition, offset) in [message[:2] for message in one._waiting]
+
+    def refuse():
+        one._after_commit(KafkaError(KafkaError.ILLEGAL_GENERATION), [TopicPartition(*lost, 1)])
+
+    assert not come(lost, 0)  # not assigned yet
+    one._assigned(client, [TopicPartition(*lost), TopicPartition(*kept)])
+    assert come(lost, 1)
+    assert come(kept, 1)
+    one._to_commit = {lost: 1}
+    one._commit()
+    refuse()
+    assert [message.partition for message in one._waiting] == [kept]
+    assert not come(lost, 2)
+    assert one._to_commit == {}
+    assert one._gone == {lost}
+    one._assigned(client, [TopicPartition(*lost)])
+    assert come(lost, 1)
+    refuse()  # once more, of the time before
+    assert come(lost, 2)
+
+
+def test_a_topic_of_answers_that_a_pattern_matches_is_not_read(kafka, tmp_path):
+    """Extended regular expressions of POSIX, which are not Python's."""
+    kafka.create(OUT, 1)
+    kafka.produce(TOPIC, VALUES)
+    kafka.produce(OUT, [b"SN"])
+    one = Member(kafka, FolderSink(tmp_path, 0), topic="^a[[:alpha:]]+$", never=(OUT, f"{OUT}-{DEAD}"))
+    one.join()
+    with pytest.raises(InputError, match=rf"{OUT} is among the topics that are read, and the answers go to it"):
+        raise one.error
+    assert f'"{OUT}"' not in "".join(line for lines in lines_in(tmp_path) for line in lines)
