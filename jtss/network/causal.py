@@ -185,9 +185,9 @@ class Attention(nn.Module):
         project = partial(nn.DenseGeneral, (ATTENTION_HEADS, depth), kernel_init=GLOROT)
         query, key, value = (project(name=name)(rows) for name in ("query", "key", "value"))
         score = jnp.einsum("thd,shd->hts", query, key) / jnp.sqrt(float(depth))
-        seen = jnp.tril(jnp.ones((len(rows), len(rows)), bool)) & there[None]
-        score = jnp.where(seen | jnp.eye(len(rows), dtype=bool), score, -jnp.inf)  # a row that is none sees itself
-        mixed = jnp.einsum("hts,shd->thd", nn.softmax(score), value).reshape(len(rows), -1)
+        seen = jnp.tril(jnp.ones((rows.shape[0], rows.shape[0]), bool)) & there[None]
+        score = jnp.where(seen | jnp.eye(rows.shape[0], dtype=bool), score, -jnp.inf)  # a row that is none sees itself
+        mixed = jnp.einsum("hts,shd->thd", nn.softmax(score), value).reshape(rows.shape[0], -1)
         return nn.relu(nn.Dense(self.units, kernel_init=GLOROT, name="mixed")(mixed))
 
 
@@ -251,7 +251,7 @@ def outputs(
     stamps = None
     if config.stamp.channels:
         stamps = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
-        stamps = jnp.pad(stamps, ((0, len(batch.static) - len(stamps)), (0, 0), (0, 0)))
+        stamps = jnp.pad(stamps, ((0, batch.static.shape[0] - stamps.shape[0]), (0, 0), (0, 0)))
 
     def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
         return follow(config, params, nothing_seen(config), rows, dynamic, stamps, static, key)[1]
@@ -300,7 +300,7 @@ def embed(
     """The rows of one packet, [R, units], with what is known after each; arguments as `follow` has them."""
     values = [dynamic, _told(rows, known)]
     if stamps is not None:
-        values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, len(rows.kind)))
+        values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, rows.kind.shape[0]))
     encoder = partial(RowEncoder(config.temporal.units).apply, {"params": params["row"]})
     return jax.vmap(encoder)(jnp.concatenate(values, axis=-1), known.age_days)
 
