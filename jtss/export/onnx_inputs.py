@@ -75,7 +75,7 @@ def has_light(graph: Graph, config: Config, stamps: Images) -> str:
     """[M, 1] bool: of the crops that are encoded one pixel or more is light; else it is as if there were no stamp."""
     light = graph.add("Cast", _centre(graph, stamps.is_light, config.stamp.crop), to=FLOAT)
     most = graph.add("ReduceMax", light, axes=[1, 2, 3], keepdims=0)
-    return graph.add("Greater", graph.add("Unsqueeze", most, i64(1)), f32(0))
+    return graph.add("Less", f32(0), graph.add("Unsqueeze", most, i64(1)))
 
 
 def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
@@ -83,7 +83,7 @@ def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
     low = graph.add("ReduceMin", graph.add("Where", is_light, pixels, HUGE), axes=[2, 3], keepdims=1)
     high = graph.add("ReduceMax", graph.add("Where", is_light, pixels, -HUGE), axes=[2, 3], keepdims=1)
     span = graph.add("Sub", high, low)
-    return low, graph.add("Where", graph.add("Greater", span, f32(0)), span, f32(1))
+    return low, graph.add("Where", graph.add("Less", f32(0), span), span, f32(1))
 
 
 def _float16(graph: Graph, values: str) -> str:
@@ -163,7 +163,7 @@ def standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int 
     if columns.members.shape[1]:
         is_there = graph.add("Cast", is_number(graph, values), to=FLOAT)
         n_there = graph.add("MatMul", is_there, columns.members)
-        bits = graph.add("Cast", graph.add("Greater", n_there, f32(0)), to=FLOAT)
+        bits = graph.add("Cast", graph.add("Less", f32(0), n_there), to=FLOAT)
         values = graph.add("Concat", values, bits, axis=-1)
     values = graph.add("Gather", values, columns.order, axis=-1)
     clipped = graph.add("Min", graph.add("Max", values, f32(columns.lower)), f32(columns.upper))
@@ -196,7 +196,7 @@ def _derived(graph: Graph, columns: Columns, x: str) -> str:
         one_more, at_least = graph.add("Add", x, f32(1)), graph.add("Max", x, f32(LEAST_VALUE))
         argument = graph.add("Where", columns.is_count, one_more, at_least)
         logarithm = log10(graph, argument)
-        logarithm = graph.add("Where", graph.add("GreaterOrEqual", x, f32(0)), logarithm, f32(np.nan))
+        logarithm = graph.add("Where", graph.add("LessOrEqual", f32(0), x), logarithm, f32(np.nan))
         x = graph.add("Where", columns.is_logarithm, logarithm, x)
     if columns.is_absolute.any():
         x = graph.add("Where", columns.is_absolute, graph.add("Abs", x), x)

@@ -144,7 +144,7 @@ def _attention(graph: Graph, params: dict, embedded: str, last: str, there: str)
     query = projected("query", graph.add("Unsqueeze", last, i64(1)), [0, 2, 1, 3])  # [B, H, 1, D]
     key, value = projected("key", embedded, [0, 2, 3, 1]), projected("value", embedded, [0, 2, 1, 3])
     score = graph.add("Div", graph.add("MatMul", query, key), f32(np.sqrt(depth)))  # [B, H, 1, R]
-    is_there = graph.add("Greater", graph.add("Transpose", there, perm=[0, 2, 1]), f32(0))
+    is_there = graph.add("Less", f32(0), graph.add("Transpose", there, perm=[0, 2, 1]))
     score = graph.add("Where", graph.add("Unsqueeze", is_there, i64(1)), score, -HUGE)
     mixed = graph.add("MatMul", graph.add("Softmax", score), value)
     mixed = graph.add("Reshape", graph.add("Transpose", mixed, perm=[0, 2, 1, 3]), i64(-1, heads * depth))

@@ -67,7 +67,7 @@ def _raw(graph: Graph) -> _Raw:
     is_kept = graph.add("Or", has_magnitude, np.array([name == DEPTH for name in METADATA_NAMES]))  # of limits
     told = graph.add("Where", is_kept, told, f32(np.nan))
     is_earlier = graph.add("LessOrEqual", days, f32(-SAME_EXPOSURE_DAYS))
-    is_recent = graph.add("Greater", days, f32(-schema.TOLD_DAYS))
+    is_recent = graph.add("Less", f32(-schema.TOLD_DAYS), days)
     there = graph.add("And", graph.add("And", is_earlier, is_recent), graph.add("Or", has_magnitude, has_depth))
     alert = graph.add("Unsqueeze", _without_codes(graph, finite(graph, METADATA)), i64(1))
     alert_fid = _or_zero(graph, graph.add("Unsqueeze", FID, i64(1, 2)))
@@ -105,9 +105,9 @@ def _once(graph: Graph, raw: _Raw) -> _Raw:
     """Of two detections of one exposure the later; see `jtss.network.packets`."""
     earlier = [graph.add("Slice", each, i64(0), i64(-1), i64(1)) for each in (raw.days, raw.fid, raw.is_limit)]
     later = [graph.add("Slice", each, i64(1), i64(MOST_ROWS), i64(1)) for each in (raw.days, raw.fid, raw.there)]
-    at_once = graph.add("Greater", f32(SAME_EXPOSURE_DAYS), graph.add("Sub", later[0], earlier[0]))
+    at_once = graph.add("Less", graph.add("Sub", later[0], earlier[0]), f32(SAME_EXPOSURE_DAYS))
     again = graph.add("And", at_once, graph.add("Equal", earlier[1], later[1]))
-    again = graph.add("And", again, graph.add("Greater", later[2], earlier[2]))  # it is there, and this one no limit
+    again = graph.add("And", again, graph.add("Less", earlier[2], later[2]))  # it is there, and this one no limit
     is_new = graph.add("Sub", f32(1), _number(graph, again))
     kept = graph.add("Mul", graph.add("Slice", raw.there, i64(0), i64(-1), i64(1)), is_new)
     alert = graph.add("Slice", raw.there, i64(-1), i64(MOST_ROWS), i64(1))
@@ -116,16 +116,16 @@ def _once(graph: Graph, raw: _Raw) -> _Raw:
 
 def _times(graph: Graph, raw: _Raw) -> tuple[str, str, str]:
     """Of each row [B, R, 1] the days since the first and since the row before, and whether it is the first."""
-    is_there = graph.add("Greater", raw.there, f32(0))
+    is_there = graph.add("Less", f32(0), raw.there)
     days = graph.add("Where", is_there, raw.days, HUGE)
     began = graph.add("ReduceMin", days, axes=[1], keepdims=1)
     number = _so_far(graph, graph.add("Add", graph.add("Mul", raw.there, f32(0)), f32(1)))
-    earlier = graph.add("Greater", number, graph.add("Transpose", number, perm=[0, 2, 1]))  # [B, R, R]
+    earlier = graph.add("Less", graph.add("Transpose", number, perm=[0, 2, 1]), number)  # [B, R, R]
     days_before = graph.add("Where", is_there, raw.days, -HUGE)
     before = graph.add("Where", earlier, graph.add("Transpose", days_before, perm=[0, 2, 1]), -HUGE)
     before = graph.add("ReduceMax", before, axes=[2], keepdims=1)
     is_first = graph.add("Mul", raw.there, _number(graph, graph.add("Equal", before, -HUGE)))
-    follows = graph.add("Greater", graph.add("Sub", raw.there, is_first), f32(0))
+    follows = graph.add("Less", f32(0), graph.add("Sub", raw.there, is_first))
     gap = graph.add("Where", follows, graph.add("Max", graph.add("Sub", raw.days, before), f32(0)), f32(0))
     age = graph.add("Where", is_there, graph.add("Max", graph.add("Sub", raw.days, began), f32(0)), f32(0))
     return age, gap, is_first
@@ -139,7 +139,7 @@ def _told(graph: Graph, raw: _Raw, age: str, gap: str, is_first: str) -> str:
     counts = graph.add("Mul", known, raw.there)
     filters = _number(graph, graph.add("Equal", raw.fid, f32(FILTERS)))  # [B, R, 3]
     several, scatter = _scatter(graph, graph.add("Mul", filters, counts), change)
-    fainter = graph.add("Mul", counts, _number(graph, graph.add("Greater", f32(0), change)))
+    fainter = graph.add("Mul", counts, _number(graph, graph.add("Less", change, f32(0))))
     limits = graph.add("Mul", raw.there, raw.is_limit)
     detections = graph.add("Sub", raw.there, limits)
     parts = [filters, several, scatter, raw.is_limit]
@@ -164,7 +164,7 @@ def _scatter(graph: Graph, of_filter: str, change: str) -> tuple[str, str]:
     added = graph.add("Mul", graph.add("Mul", graph.add("Mul", away, away), share), of_filter)
     variance = graph.add("Div", _so_far(graph, added), least_one)
     logarithm = log10(graph, graph.add("Add", graph.add("Sqrt", variance), f32(LEAST_SCATTER_MAG)))
-    several = graph.add("Greater", n, f32(1))
+    several = graph.add("Less", f32(1), n)
     return _number(graph, several), graph.add("Where", several, logarithm, f32(0))
 
 
@@ -173,7 +173,7 @@ def _change(graph: Graph, metadata: str) -> str:
     magpsf, is_positive, distance, reference = (_metadata(graph, metadata, name) for name in CHANGE_OF)
     nearest = graph.add("Where", graph.add("Equal", distance, f32(ZTF_MISSING)), HUGE, distance)
     shown = graph.add("Where", graph.add("Equal", reference, f32(ZTF_MISSING)), f32(np.nan), reference)
-    is_there = graph.add("Greater", f32(SAME_SOURCE_ARCSEC), nearest)
+    is_there = graph.add("Less", nearest, f32(SAME_SOURCE_ARCSEC))
     light = graph.add("Where", is_there, shown, f32(TOO_FAINT_MAG))
     exponent = graph.add("Mul", graph.add("Sub", light, magpsf), f32(0.4))
     times = graph.add("Exp", graph.add("Mul", graph.add("Min", exponent, f32(MOST_EXPONENT)), f32(np.log(10))))
