@@ -77,8 +77,8 @@ def inputs_of(config: Config, layout: str = LAYOUTS[0]) -> tuple[Array, ...]:
             HISTORY,
             (ROWS, len(HISTORY_COLUMNS)),
             f"the detections and upper limits of {schema.TOLD_DAYS:g} days before the alert, in the order of its"
-            f" columns and in time order, the latest {MOST_ROWS - 1} at most; a row without days, in front or behind, is"
-            " none, one without magpsf an upper limit; NaN = missing",
+            f" columns and in time order, the latest {MOST_ROWS - 1} at most; a row without days, in front or behind,"
+            " is none, one without magpsf an upper limit; NaN = missing",
         ),
         ALLWISE: Array(
             ALLWISE,

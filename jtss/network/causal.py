@@ -252,11 +252,24 @@ def outputs(
     if config.stamp.channels:
         stamps = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
         stamps = jnp.pad(stamps, ((0, batch.static.shape[0] - stamps.shape[0]), (0, 0), (0, 0)))
+    return of_encoded(config, params, batch, stamps, dropout_keys), {}
+
+
+def of_encoded(
+    config: Config, params: dict, batch: Batch, stamps: jax.Array | None, keys: jax.Array | None = None
+) -> Output:
+    """What the head puts out for a batch of packets after each of their rows, given what their stamps look like.
+
+    Args:
+        config, params, batch: as `outputs` has them; the batch's own stamps are not read.
+        stamps: [B, P, U] encoded; None for a model without images.
+        keys: [B] of the dropout; None for evaluation.
+    """
 
     def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
         return follow(config, params, nothing_seen(config), rows, dynamic, stamps, static, key)[1]
 
-    return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, dropout_keys), {}
+    return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, keys)
 
 
 def follow(
