@@ -13,8 +13,7 @@ from jtss.schema import SPLIT_NAMES
 HELP = "write a model as ONNX or StableHLO, for programs without jtss"
 DESCRIPTION = (
     "Write a model as ONNX or StableHLO: raw stamps and raw metadata in, calibrated probabilities out. An ONNX file"
-    " says in its metadata properties what it takes and gives; beside one of StableHLO, FILE.json says so. Models of"
-    " single alerts (n1_...) and of sequences (n2_best to n5_best) can be exported."
+    " says in its metadata properties what it takes and gives; beside one of StableHLO, FILE.json says so."
 )
 NEEDS = {"onnx": ("onnx",), "stablehlo": ("flatbuffers",)}
 N_SIMULATED, SEED, SKY = 1000, 1018, "mixed"  # objects for --verify
@@ -31,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--verify",
         action="store_true",
-        help=f"compare with jtss on {N_SIMULATED} simulated objects before anything is written: no probability may"
-        " differ by more than 1e-5",
+        help=f"compare with jtss on {N_SIMULATED} simulated objects before anything is written: no answer may differ"
+        " by more than 1e-5; where OpenVINO is installed, say how far it is, too",
     )
     add("--data", metavar="F.h5", type=Path, help="with --verify: compare on the objects of a data set as well")
     add("--split", choices=(*SPLIT_NAMES, ALL_SPLITS), help="with --data: part of the data set (default: all)")
@@ -91,15 +90,20 @@ def _verify(options: argparse.Namespace, model, content: bytes, golden_vectors: 
     """Compare before anything is written, and say how far the file is from jtss."""
     from jtss.export import verification
 
-    run = (verification.of_onnx if options.format == "onnx" else verification.of_stablehlo)(content)
+    onnx = options.format == "onnx"
+    run = verification.of_onnx(content) if onnx else verification.of_stablehlo(content, model)
     verification.require_golden(run, golden_vectors)
-    sources = {f"{N_SIMULATED} simulated objects": [_simulated(N_SIMULATED, SEED)]}
+    other = verification.of_openvino(content, model) if onnx and find_spec("openvino") else None
+    sources = {f"{N_SIMULATED} simulated objects": lambda: [_simulated(N_SIMULATED, SEED)]}
     if options.data:
-        sources[f"{common.printable(options.data)} ({options.split or ALL_SPLITS})"] = _of_split(options)
+        sources[f"{common.printable(options.data)} ({options.split or ALL_SPLITS})"] = lambda: _of_split(options)
     for where, batches in sources.items():
-        comparison = verification.compare(run, model, batches, options.layout)
+        comparison = verification.compare(run, model, batches(), options.layout)
         verification.require_same(comparison, model, where)
-        common.say(f"{where}: {comparison.n_objects} compared, probabilities differ by {comparison.apart:.1e} at most")
+        common.say(f"{where}: {comparison.n_objects} compared, answers differ by {comparison.apart:.1e} at most")
+        if other:
+            apart = verification.compare(other, model, batches(), options.layout).apart
+            common.say(f"{where}: in OpenVINO answers differ by {apart:.1e} at most")
 
 
 def _simulated(n_objects: int, seed: int):

@@ -12,8 +12,8 @@ import numpy as np
 
 from jtss import schema, views
 from jtss.errors import InputError
-from jtss.export import signature
-from jtss.export.signature import PROBABILITIES, STAMPS
+from jtss.export import samples
+from jtss.export.signature import OUTPUTS, STAMPS
 from jtss.inference.model import Model
 from jtss.scaling import min_max
 from jtss.schema import Sequences
@@ -36,35 +36,47 @@ def make(model: Model, sequences: Sequences, layout: str) -> str:
     Raises:
         InputError: no object has as many alerts as the model reads.
     """
-    n, alerts = model.config.n_detections, views.alerts(sequences)
-    enough = np.flatnonzero(alerts.n_rows >= n)[: max(1, min(MOST_OBJECTS, MOST_STAMPS // n))]
-    if not len(enough):
-        raise InputError(f"golden vectors of {model.label}: no object has {n} alerts")
-    chosen = schema.take(alerts, enough)
-    own = chosen.object_start[-2]  # the last object's first alert
+    chosen = _chosen(model, sequences)
+    own = chosen.object_start[-2]  # the last object's first row
     greys, metadata = np.round(chosen.stamps.astype(np.float32) * (GREYS - 1)), chosen.metadata.copy()
-    greys[own:, :, :CUT_PIX] = np.nan
+    greys[chosen.n_alerts[:-1].sum() :, :, :CUT_PIX] = np.nan
     metadata[own:, [schema.METADATA_NAMES.index(name) for name in schema.COUNTS]] = np.nan
-    chosen = replace(chosen, metadata=metadata)
-    raw = signature.raw_inputs(replace(chosen, stamps=greys.astype(np.float16)), model.config, layout)[1]
-    _, probabilities = signature.answers(model, replace(chosen, stamps=min_max(greys).astype(np.float16)))
+    chosen = replace(chosen, metadata=metadata, stamps=min_max(greys).astype(np.float16))
+    index, raw = samples.raw_inputs(chosen, model.config, layout, greys)
+    _, given = samples.answers(model, chosen)
+    last = np.append(np.diff(index) > 0, True)  # of each object the latest packet
+    raw, given = ({name: array[last] for name, array in arrays.items()} for arrays in (raw, given))
     if STAMPS in raw:
         raw[STAMPS] = np.nan_to_num(raw[STAMPS], nan=NO_PIXEL).astype(np.uint8)
-    return json.dumps({name: _packed(array) for name, array in (raw | {PROBABILITIES: probabilities}).items()})
+    return json.dumps({name: _packed(array) for name, array in (raw | given).items()})
 
 
-def read(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The inputs by name, float32, and the probabilities [B, L] of golden vectors.
+def _chosen(model: Model, sequences: Sequences) -> Sequences:
+    """The first objects of which a model reads all that it can: as many alerts, or a past."""
+    n = model.config.n_detections
+    if model.config.packet.rows:
+        enough = np.flatnonzero(sequences.n_rows > sequences.n_alerts)
+    else:
+        sequences = views.alerts(sequences)
+        enough = np.flatnonzero(sequences.n_rows >= n)
+    if not len(enough):
+        wanted = "a past" if model.config.packet.rows else f"{n} alerts"
+        raise InputError(f"golden vectors of {model.label}: no object has {wanted}")
+    return schema.take(sequences, enough[: max(1, min(MOST_OBJECTS, MOST_STAMPS // n))])
+
+
+def read(text: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The inputs, float32, and the outputs of golden vectors, by name.
 
     Each array is {"dtype", "shape", "data"}: bytes in row order, little-endian, compressed by zlib, in base64. Stamps
     are uint8, in which 255 is NaN.
     """
     arrays = {name: _unpacked(packed) for name, packed in json.loads(text).items()}
-    probabilities = arrays.pop(PROBABILITIES)
+    given = {name: arrays.pop(name) for name in OUTPUTS if name in arrays}
     if STAMPS in arrays:
         stamps = arrays[STAMPS]
         arrays[STAMPS] = np.where(stamps == NO_PIXEL, np.float32(np.nan), stamps.astype(np.float32))
-    return arrays, probabilities
+    return arrays, given
 
 
 def _packed(array: np.ndarray) -> dict:

@@ -39,19 +39,19 @@ class Graph:
         self.nodes.append(helper.make_node(operator, names, outputs, name=outputs[-1], **attributes))
         return outputs[-1]
 
-    def to_model(self, name: str, inputs: list[Tensor], value: str, output: Tensor, **about: str) -> bytes:
+    def to_model(self, name: str, inputs: list[Tensor], outputs: dict[str, Tensor], **about: str) -> bytes:
         """The file of the graph, checked.
 
         Args:
             name: of the graph.
             inputs: of the graph.
-            value: the name of what becomes the output.
-            output: of the graph.
+            outputs: of the graph, by the names of the values that become them.
             about: further fields of the file, by their names in ONNX; `metadata` as {key: text}.
         """
         metadata = about.pop("metadata")
-        nodes = [*self.nodes, helper.make_node("Identity", [value], [output.name], name=output.name)]
-        graph = helper.make_graph(nodes, name, [_info(each) for each in inputs], [_info(output)], self._initializers())
+        renamed = [helper.make_node("Identity", [value], [to.name], name=to.name) for value, to in outputs.items()]
+        infos = [[_info(each) for each in tensors] for tensors in (inputs, outputs.values())]
+        graph = helper.make_graph([*self.nodes, *renamed], name, *infos, self._initializers())
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, **about)
         helper.set_model_props(model, metadata)
         checker.check_model(model, full_check=True)

@@ -4,6 +4,8 @@ All arithmetic is float32, since many runtimes on accelerators have no float64; 
 is subtracted in two parts, so that nothing is lost.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ from jtss.network.rotation import copy_angles, rotated_copies
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
 FLOAT, FLOAT16 = 1, 10  # TensorProto's numbers of these types
+FLOAT_MAX = np.finfo(np.float32).max
 HUGE = np.float32(3e38)  # above every pixel
 CORNERS = 4  # pixels that a bilinear look-up reads
 
@@ -29,12 +32,16 @@ def i64(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 
 
-def crops(graph: Graph, config: Config, layout: str) -> str:
-    """The input of stamps → [B * N, C, S, S], scaled to [0, 1], missing pixels 0.
+class Images(NamedTuple):
+    """The images of stamps that a model reads, [M, C, 63, 63]: their pixels, and which are light."""
 
-    As `jtss.network.inputs.source_crops`, after the whole stamp was scaled and stored as float16, as in data sets.
-    """
-    side, channels, margin = STAMP_SIDE, len(CHANNEL_NAMES), (STAMP_SIDE - config.stamp.source_side) // 2
+    pixels: str
+    is_light: str
+
+
+def images(graph: Graph, config: Config, layout: str) -> Images:
+    """The input of stamps, whatever its axes before the pixels."""
+    side, channels = STAMP_SIDE, len(CHANNEL_NAMES)
     if layout == "NHWC":
         pixels = graph.add("Reshape", STAMPS, i64(-1, side, side, channels))
         pixels = graph.add("Transpose", pixels, perm=[0, 3, 1, 2])
@@ -43,14 +50,32 @@ def crops(graph: Graph, config: Config, layout: str) -> str:
     read = [CHANNEL_NAMES.index(name) for name in config.stamp.channels]
     if read != list(range(channels)):
         pixels = graph.add("Gather", pixels, i64(*read), axis=1)
-    is_light = graph.add("LessOrEqual", graph.add("Abs", pixels), f32(FILL_LIMIT))  # not of NaN either
-    low, span = _extremes(graph, pixels, is_light)
-    edges = (i64(margin, margin), i64(side - margin, side - margin), i64(2, 3))
-    pixels, is_light = (graph.add("Slice", whole, *edges) for whole in (pixels, is_light))
+    return Images(pixels, graph.add("LessOrEqual", graph.add("Abs", pixels), f32(FILL_LIMIT)))  # not of NaN either
+
+
+def _centre(graph: Graph, image: str, side: int) -> str:
+    margin = (STAMP_SIDE - side) // 2
+    return graph.add("Slice", image, i64(margin, margin), i64(STAMP_SIDE - margin, STAMP_SIDE - margin), i64(2, 3))
+
+
+def crops(graph: Graph, config: Config, stamps: Images) -> str:
+    """[M, C, S, S], scaled to [0, 1], missing pixels 0.
+
+    As `jtss.network.inputs.source_crops`, after the whole stamp was scaled and stored as float16, as in data sets.
+    """
+    low, span = _extremes(graph, *stamps)
+    pixels, is_light = (_centre(graph, whole, config.stamp.source_side) for whole in stamps)
     pixels = _float16(graph, graph.add("Div", graph.add("Sub", pixels, low), span))
     low, span = _extremes(graph, pixels, is_light)
     scaled = graph.add("Div", graph.add("Sub", pixels, low), span)
     return _float16(graph, graph.add("Where", is_light, scaled, f32(0)))
+
+
+def has_light(graph: Graph, config: Config, stamps: Images) -> str:
+    """[M, 1] bool: of the crops that are encoded one pixel or more is light; else it is as if there were no stamp."""
+    light = graph.add("Cast", _centre(graph, stamps.is_light, config.stamp.crop), to=FLOAT)
+    most = graph.add("ReduceMax", light, axes=[1, 2, 3], keepdims=0)
+    return graph.add("Less", f32(0), graph.add("Unsqueeze", most, i64(1)))
 
 
 def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
@@ -58,7 +83,7 @@ def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
     low = graph.add("ReduceMin", graph.add("Where", is_light, pixels, HUGE), axes=[2, 3], keepdims=1)
     high = graph.add("ReduceMax", graph.add("Where", is_light, pixels, -HUGE), axes=[2, 3], keepdims=1)
     span = graph.add("Sub", high, low)
-    return low, graph.add("Where", graph.add("Greater", span, f32(0)), span, f32(1))
+    return low, graph.add("Where", graph.add("Less", f32(0), span), span, f32(1))
 
 
 def _float16(graph: Graph, values: str) -> str:
@@ -115,48 +140,63 @@ def metadata(graph: Graph, config: Config, plans: tuple[Columns, Columns]) -> tu
     if TIME_GAP in names:
         of_detections.append(graph.add("Reshape", TIME_GAP, i64(-1, 1)))
     if ALLWISE in names:
-        n_bands = len(schema.ALLWISE_BANDS)
-        blue = graph.add("Slice", ALLWISE, i64(0), i64(n_bands - 1), i64(1))
-        red = graph.add("Slice", ALLWISE, i64(1), i64(n_bands), i64(1))
-        of_objects.append(graph.add("Sub", blue, red))
+        of_objects.append(colours(graph))
     dynamic, static = plans
-    return _standardised(graph, dynamic, of_detections, skipped), _standardised(graph, static, of_objects, skipped)
+    return standardised(graph, dynamic, of_detections, skipped), standardised(graph, static, of_objects, skipped)
 
 
-def _standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int) -> str:
-    """Raw columns [M, …] in parts, the first `skipped` of the plan's left out → [M, F]; "" where F is 0."""
+def colours(graph: Graph) -> str:
+    """The input of AllWISE magnitudes → [B, 3]."""
+    n_bands = len(schema.ALLWISE_BANDS)
+    magnitudes = finite(graph, ALLWISE)
+    blue = graph.add("Slice", magnitudes, i64(0), i64(n_bands - 1), i64(1))
+    red = graph.add("Slice", magnitudes, i64(1), i64(n_bands), i64(1))
+    return graph.add("Sub", blue, red)
+
+
+def standardised(graph: Graph, columns: Columns, parts: list[str], skipped: int = 0) -> str:
+    """Raw columns […, M] in parts, the first `skipped` of the plan's left out → […, F]; "" where F is 0."""
     if not len(columns.order):
         return ""
-    raw = graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
-    values = _derived(graph, columns, graph.add("Gather", raw, columns.source - skipped, axis=1))
+    raw = graph.add("Concat", *parts, axis=-1) if len(parts) > 1 else parts[0]
+    values = _derived(graph, columns, finite(graph, graph.add("Gather", raw, columns.source - skipped, axis=-1)))
     if columns.members.shape[1]:
-        is_there = graph.add("Cast", _is_number(graph, values), to=FLOAT)
+        is_there = graph.add("Cast", is_number(graph, values), to=FLOAT)
         n_there = graph.add("MatMul", is_there, columns.members)
-        bits = graph.add("Cast", graph.add("Greater", n_there, f32(0)), to=FLOAT)
-        values = graph.add("Concat", values, bits, axis=1)
-    values = graph.add("Gather", values, columns.order, axis=1)
+        bits = graph.add("Cast", graph.add("Less", f32(0), n_there), to=FLOAT)
+        values = graph.add("Concat", values, bits, axis=-1)
+    values = graph.add("Gather", values, columns.order, axis=-1)
     clipped = graph.add("Min", graph.add("Max", values, f32(columns.lower)), f32(columns.upper))
     mean = f32(columns.mean)
     centred = graph.add("Sub", graph.add("Sub", clipped, mean), f32(columns.mean - mean))
     scaled = graph.add("Div", centred, f32(columns.std))
-    return graph.add("Where", _is_number(graph, values), scaled, f32(0))
+    return graph.add("Where", is_number(graph, values), scaled, f32(0))
 
 
-def _is_number(graph: Graph, values: str) -> str:
+def finite(graph: Graph, values: str) -> str:
+    """The values, NaN for what is infinite: jtss takes no such number from a packet."""
+    return graph.add("Where", graph.add("LessOrEqual", graph.add("Abs", values), FLOAT_MAX), values, f32(np.nan))
+
+
+def is_number(graph: Graph, values: str) -> str:
     """False for NaN, which is not equal to itself; `IsNaN` has no kernel in every runtime."""
     return graph.add("Equal", values, values)
 
 
+def log10(graph: Graph, values: str) -> str:
+    return graph.add("Mul", graph.add("Log", values), f32(1 / np.log(10)))
+
+
 def _derived(graph: Graph, columns: Columns, x: str) -> str:
-    """Raw columns [M, P] as the model reads them, NaN = missing; see `jtss.network.inputs.derived`."""
+    """Raw columns […, P] as the model reads them, NaN = missing; see `jtss.network.inputs.derived`."""
     instead = np.where(columns.takes_999, f32(schema.ZTF_MISSING), f32(np.nan))
     instead = np.where(columns.is_neighbour, f32(schema.SEARCH_RADIUS_ARCSEC), instead)
     x = graph.add("Where", graph.add("Equal", x, f32(schema.ZTF_MISSING)), instead, x)
     if columns.is_logarithm.any():
         one_more, at_least = graph.add("Add", x, f32(1)), graph.add("Max", x, f32(LEAST_VALUE))
         argument = graph.add("Where", columns.is_count, one_more, at_least)
-        logarithm = graph.add("Mul", graph.add("Log", argument), f32(1 / np.log(10)))
-        logarithm = graph.add("Where", graph.add("GreaterOrEqual", x, f32(0)), logarithm, f32(np.nan))
+        logarithm = log10(graph, argument)
+        logarithm = graph.add("Where", graph.add("LessOrEqual", f32(0), x), logarithm, f32(np.nan))
         x = graph.add("Where", columns.is_logarithm, logarithm, x)
     if columns.is_absolute.any():
         x = graph.add("Where", columns.is_absolute, graph.add("Abs", x), x)

@@ -1,4 +1,4 @@
-"""The network as ONNX operators: encoder, temporal model, head, the mean over members, calibration.
+"""The network of sequences as ONNX operators: encoder, temporal model, head, the mean over members, calibration.
 
 Weights are those of `jtss.network`, brought into the order of ONNX's operators when the graph is built.
 """
@@ -24,16 +24,19 @@ def classify(graph: Graph, model: Model, layout: str) -> str:
     dynamic, static = onnx_inputs.metadata(graph, config, of_model(config, model.statistics))
     stamps = ""
     if config.stamp.channels:
-        stamps = onnx_inputs.copies(graph, config, onnx_inputs.crops(graph, config, layout))
+        images = onnx_inputs.images(graph, config, layout)
+        stamps = onnx_inputs.copies(graph, config, onnx_inputs.crops(graph, config, images))
     every = [jax.tree.map(np.asarray, member.variables) for member in model.members]
     members = [graph.add("Softmax", _logits(graph, config, one, stamps, dynamic, static)) for one in every]
-    mean = members[0]
-    if len(members) > 1:
-        mean = graph.add("Div", graph.add("Sum", *members), f32(len(members)))
-    return _calibrated(graph, mean, model.temperature or 1.0)
+    return calibrated(graph, mean_of(graph, members), model.temperature or 1.0)
 
 
-def _calibrated(graph: Graph, probabilities: str, temperature: float) -> str:
+def mean_of(graph: Graph, members: list[str]) -> str:
+    """The mean over the members of a model."""
+    return graph.add("Div", graph.add("Sum", *members), f32(len(members))) if len(members) > 1 else members[0]
+
+
+def calibrated(graph: Graph, probabilities: str, temperature: float) -> str:
     """As `calibration.scaled`: softmax(ln p / T)."""
     logits = graph.add("Log", graph.add("Max", probabilities, f32(LEAST_PROBABILITY)))
     return graph.add("Softmax", graph.add("Div", logits, f32(temperature)))
@@ -43,7 +46,7 @@ def _logits(graph: Graph, config: Config, variables: dict, stamps: str, dynamic:
     """Of one member, [B, L], from copies [B * N * K, C, A, A] and values [B * N, D] and [B, F]; "": none are read."""
     params, parts = variables["params"], []
     if stamps:
-        parts.append(_encoder(graph, config, params["encoder"], stamps))
+        parts.append(encode(graph, config, params["encoder"], stamps))
     if dynamic:
         parts.append(_norm(graph, variables, "dynamic_norm", dynamic))
     sequence = graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
@@ -53,11 +56,11 @@ def _logits(graph: Graph, config: Config, variables: dict, stamps: str, dynamic:
     if static:
         x = graph.add("Concat", x, _norm(graph, variables, "static_norm", static), axis=1)
     for layer in range(1, len(config.head.units) + 1):
-        x = graph.add("Relu", _dense(graph, params["head"][f"dense_{layer}"], x))
-    return _dense(graph, params["head"]["logits"], x)
+        x = graph.add("Relu", dense(graph, params["head"][f"dense_{layer}"], x))
+    return dense(graph, params["head"]["logits"], x)
 
 
-def _dense(graph: Graph, params: dict, x: str) -> str:
+def dense(graph: Graph, params: dict, x: str) -> str:
     return graph.add("Gemm", x, f32(params["kernel"]), f32(params["bias"]))
 
 
@@ -70,7 +73,7 @@ def _norm(graph: Graph, variables: dict, name: str, x: str) -> str:
     return graph.add("Add", graph.add("Mul", x, f32(factor)), f32(shift))
 
 
-def _encoder(graph: Graph, config: Config, params: dict, copies: str) -> str:
+def encode(graph: Graph, config: Config, params: dict, copies: str) -> str:
     """[B * N * K, C, A, A] → [B * N, U]; see `jtss.network.encoder`."""
     encoder, side = config.encoder, config.stamp.crop + 2 * config.encoder.padding - config.encoder.kernels[0] + 1
     x = copies
@@ -88,7 +91,7 @@ def _encoder(graph: Graph, config: Config, params: dict, copies: str) -> str:
         kernel = f32(params[f"dense_{layer}"]["kernel"])
         if layer == 1:  # its rows are in the order of pixels, then channels
             kernel = kernel.reshape(side**2, n_channels, units).swapaxes(0, 1).reshape(-1, units)
-        x = graph.add("Relu", _dense(graph, {"kernel": kernel, "bias": params[f"dense_{layer}"]["bias"]}, x))
+        x = graph.add("Relu", dense(graph, {"kernel": kernel, "bias": params[f"dense_{layer}"]["bias"]}, x))
     if config.stamp.copies > 1:
         x = graph.add("Reshape", x, i64(-1, config.stamp.copies, encoder.units[-1]))
         x = graph.add("ReduceMean", x, axes=[1], keepdims=0)
@@ -132,25 +135,29 @@ def _gamma(graph: Graph, config: Config, params: dict, sequence: str) -> str:
             steps[tap, :, at] = (1 - mu) * before + mu * steps[tap - 1, :, at]
     by_tap = graph.add("Mul", graph.add("Unsqueeze", sequence, i64(1)), f32(steps[:, :, -1]))
     memory = graph.add("ReduceSum", by_tap, i64(2), keepdims=0)  # [B, 1 + taps, F]
-    return _dense(graph, params["dense"], graph.add("Reshape", memory, i64(-1, (taps + 1) * width)))
+    return dense(graph, params["dense"], graph.add("Reshape", memory, i64(-1, (taps + 1) * width)))
 
 
 def _recurrent(graph: Graph, config: Config, params: dict, sequence: str) -> str:
     """Layers one upon another, the last state of the last, [B, U]."""
-    operator, order = ONNX_GATES[config.temporal.kind]
     x = graph.add("Transpose", sequence, perm=[1, 0, 2])
     for layer in range(1, config.temporal.layers + 1):
-        weights = params[f"layer_{layer}"]
-        from_input, from_state = (
-            f32(weights[name])[order].transpose(0, 2, 1).reshape(1, -1, weights[name].shape[1])
-            for name in ("input", "recurrent")
-        )
-        units = from_state.shape[-1]
-        of_state = np.zeros((len(order), units), np.float32)
-        if operator == "GRU":
-            of_state[-1] = weights["reset_bias"]
-        bias = np.concatenate([f32(weights["bias"])[order].ravel(), of_state.ravel()])[None]
-        more = {"linear_before_reset": 1} if operator == "GRU" else {}
-        states = graph.add(operator, x, from_input, from_state, bias, hidden_size=units, **more)
-        x = graph.add("Squeeze", states, i64(1))
+        operator, weights, more = recurrence(config.temporal.kind, params[f"layer_{layer}"])
+        x = graph.add("Squeeze", graph.add(operator, x, *weights, **more), i64(1))
     return graph.add("Gather", x, np.array(config.n_detections - 1, np.int64), axis=0)
+
+
+def recurrence(kind: str, params: dict) -> tuple[str, tuple[np.ndarray, ...], dict]:
+    """A recurrent layer as ONNX has it: the operator, its weights of input and state and its bias, and attributes."""
+    operator, order = ONNX_GATES[kind]
+    from_input, from_state = (
+        f32(params[name])[order].transpose(0, 2, 1).reshape(1, -1, params[name].shape[1])
+        for name in ("input", "recurrent")
+    )
+    units = from_state.shape[-1]
+    of_state = np.zeros((len(order), units), np.float32)
+    if operator == "GRU":
+        of_state[-1] = params["reset_bias"]
+    bias = np.concatenate([f32(params["bias"])[order].ravel(), of_state.ravel()])[None]
+    more = {"linear_before_reset": 1} if operator == "GRU" else {}
+    return operator, (from_input, from_state, bias), {"hidden_size": units, **more}

@@ -5,7 +5,7 @@ import json
 from jtss import schema
 from jtss.config.settings import Config
 from jtss.export import columns, signature
-from jtss.export.signature import BATCH, METADATA, PROBABILITIES
+from jtss.export.signature import BATCH, DAYS, FID, HISTORY, METADATA
 from jtss.inference.model import Model, version
 
 STAMPS_SCALING = (
@@ -28,8 +28,8 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
         golden: vectors, see `golden.make`.
 
     Returns:
-        model, version, layout as they are; classes, members, temperature, inputs, output, normalisation and golden as
-        JSON. The temperature is null where the model has none: its probabilities are not calibrated then.
+        model, version, layout as they are; classes, subclasses, members, temperature, inputs, outputs, normalisation
+        and golden as JSON. The temperature is null where the model has none: its probabilities are not calibrated then.
     """
     config, stamps = model.config, "none are read"
     if config.stamp.channels:
@@ -39,7 +39,8 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
         "members": len(model.members),
         "temperature": model.temperature,
         "inputs": [_input(each, config) for each in signature.inputs_of(config, layout)],
-        "output": {"name": PROBABILITIES, "shape": [BATCH, len(config.classes)], "meaning": "of the classes"},
+        "subclasses": config.subclasses,
+        "outputs": [_array(each) for each in signature.outputs_of(model)],
         "normalisation": {
             "stamps": stamps,
             "metadata": METADATA_SCALING,
@@ -50,18 +51,29 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
     return {"model": model.label, "version": version(model), "layout": layout, **texts, "golden": golden}
 
 
-def _input(each: signature.Input, config: Config) -> dict:
-    described = {"name": each.name, "dtype": "float32", "shape": [BATCH, *each.shape], "meaning": each.meaning}
+def _array(each: signature.Array) -> dict:
+    return {"name": each.name, "dtype": "float32", "shape": [BATCH, *each.shape], "meaning": each.meaning}
+
+
+def _input(each: signature.Array, config: Config) -> dict:
+    described = _array(each)
     if each.name == METADATA:
-        described["columns"] = [_column(feature, config) for feature in schema.METADATA]
+        described["columns"] = [_column(feature, signature.columns_read(config)) for feature in schema.METADATA]
+    if each.name == HISTORY:
+        read = signature.history_read(config)
+        described["columns"] = [
+            {"name": DAYS, "unit": "day", "of": "jd - jd of the alert, in float64", "-999": "missing", "read": True},
+            {"name": FID, "unit": "", "of": "fid", "-999": "missing", "read": True},
+            *(_column(schema.FEATURES[name], read) for name in schema.TOLD_NAMES),
+        ]
     return described
 
 
-def _column(feature: schema.Feature, config: Config) -> dict:
+def _column(feature: schema.Feature, read: tuple[str, ...]) -> dict:
     return {
         "name": feature.name,
         "unit": feature.unit,
         "of": feature.field or signature.MADE_OF[feature.name],
         "-999": "a value" if columns.takes_999(feature.name) else "missing",
-        "read": feature.name in signature.columns_read(config),
+        "read": feature.name in read,
     }

@@ -12,10 +12,10 @@ from jtss.config.settings import Config, TrainingConfig
 from jtss.inference import screening
 from jtss.inference.model import Model
 from jtss.inference.screening import Screen
-from jtss.network import network, packets, subclasses
+from jtss.network import causal, network, packets, subclasses
 from jtss.network.inputs import standardised
-from jtss.network.parts import Batch, Variables, take
-from jtss.schema import Sequences
+from jtss.network.parts import Batch, Variables, encode, take
+from jtss.schema import NO_STAMP, Sequences
 
 BATCH_SIZE, SHORT_BATCH = 64, 8  # the sizes that a program is compiled for
 
@@ -80,19 +80,60 @@ def after_rows(model: Model, batch: Batch) -> Probabilities:
 def with_hidden(model: Model, batch: Batch) -> tuple[Probabilities, np.ndarray]:
     """What the network puts out for up to `BATCH_SIZE` objects.
 
-    A batch is filled up to one of two sizes, so that two programs serve all.
+    A batch is filled up to one of two sizes, so that two programs serve all. A stamp that several packets show is
+    encoded once: that is nearly all of the work.
 
     Returns:
         Probabilities, as `after_rows` has them: the mean over the members of the model. And the activations of the last
         hidden layer of each of M members, [B, M, U] float32, of packets after their last row.
     """
-    n_objects = len(batch.static)
-    size = SHORT_BATCH if n_objects <= SHORT_BATCH else BATCH_SIZE
-    filled = jax.tree.map(lambda part: np.resize(part, (size, *part.shape[1:])), batch)
-    each = [_forward(_network(model.config), member.variables, filled) for member in model.members]
+    n_objects, config = len(batch.static), _network(model.config)
+    if config.packet.rows:
+        seen, batch = _Seen.of(batch), batch._replace(stamps=batch.stamps[:, :0])
+    filled = _filled(batch, n_objects)
+    each = []
+    for variables in (member.variables for member in model.members):
+        if config.packet.rows:
+            stamps = _filled(seen.encoded(config, variables), n_objects) if config.stamp.channels else None
+            each.append(_forward_packets(config, variables, filled, stamps))
+        else:
+            each.append(_forward(config, variables, filled))
     probabilities, hidden = zip(*each, strict=True)
     mean = (np.mean(np.stack(parts), axis=0)[:n_objects] for parts in zip(*probabilities, strict=True))
     return Probabilities(*mean), np.stack(hidden, axis=1)[:n_objects]
+
+
+def _filled(arrays, n: int):
+    """Arrays of `n` or fewer than `BATCH_SIZE` in a size that a program is compiled for."""
+    size = SHORT_BATCH if n <= SHORT_BATCH else BATCH_SIZE
+    return jax.tree.map(lambda array: np.resize(array, (size, *array.shape[1:])), arrays)
+
+
+class _Seen(NamedTuple):
+    """The stamps of B packets, each once.
+
+    Attributes:
+        stamps: [K, S, S, C].
+        at: [B, P]; which of them each packet shows, whatever where it shows none.
+    """
+
+    stamps: np.ndarray
+    at: np.ndarray
+
+    @classmethod
+    def of(cls, batch: Batch) -> "_Seen":
+        known, at = {}, np.zeros(batch.rows.stamp_at.shape, np.int64)
+        for place in zip(*np.nonzero(batch.rows.stamp_at != NO_STAMP), strict=True):
+            stamp = batch.stamps[place]
+            at[place], _ = known.setdefault(stamp.tobytes(), (len(known), stamp))
+        stamps = [stamp for _, stamp in known.values()] or [batch.stamps[0, 0]]
+        return cls(np.stack(stamps), at)
+
+    def encoded(self, config: Config, variables: Variables) -> np.ndarray:
+        """[B, P, U]."""
+        parts = [self.stamps[first : first + BATCH_SIZE] for first in range(0, len(self.stamps), BATCH_SIZE)]
+        found = [np.asarray(_encode(config, variables, _filled(part, len(part))))[: len(part)] for part in parts]
+        return np.concatenate(found)[self.at]
 
 
 def _network(config: Config) -> Config:
@@ -103,8 +144,22 @@ def _network(config: Config) -> Config:
 @partial(jax.jit, static_argnums=0)
 def _forward(config: Config, variables: Variables, batch: Batch) -> tuple[Probabilities, jax.Array]:
     output, _ = network.outputs(config, variables, batch, train=False)
-    hidden = output.hidden[:, -1] if config.packet.rows else output.hidden
-    return Probabilities(*subclasses.probabilities(config, output.logits)), hidden
+    return Probabilities(*subclasses.probabilities(config, output.logits)), output.hidden
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode(config: Config, variables: Variables, stamps: jax.Array) -> jax.Array:
+    """[K, S, S, C] → [K, U]."""
+    return encode(config, variables["params"]["encoder"], stamps[:, None], None)[:, 0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward_packets(
+    config: Config, variables: Variables, batch: Batch, stamps: jax.Array | None
+) -> tuple[Probabilities, jax.Array]:
+    """As `_forward`, of packets whose stamps are encoded, [B, P, U]."""
+    output = causal.of_encoded(config, variables["params"], batch, stamps)
+    return Probabilities(*subclasses.probabilities(config, output.logits)), output.hidden[:, -1]
 
 
 Predict = Callable[[Sequences], tuple[np.ndarray, np.ndarray]]  # N objects → indices [B], probabilities [B, L]

@@ -36,7 +36,8 @@ class Seen(NamedTuple):
         state: [U] of the recurrence; empty for attention, which carries nothing.
         began_days, latest_days: time of the first and of the latest row, on any scale; -inf: there was none.
         detections, limits: how many there were. fainter: detections fainter than the reference.
-        moments: [F, 3] how many changes were known in each filter, their sum [mag] and that of their squares.
+        moments: [F, 3] how many changes were known in each filter, their sum [mag], and the sum of their squared
+            deviations from their mean [mag²].
     """
 
     state: jax.Array
@@ -97,8 +98,7 @@ def past(rows: Rows, seen: Seen) -> tuple[Past, Seen]:
     is_known = there & jnp.isfinite(rows.change)
     change = jnp.where(is_known, rows.change, 0.0)
     of_filter = is_known[:, None] & (rows.fid[:, None] == jnp.array(FILTERS))
-    powers = jnp.stack([jnp.ones_like(change), change, change**2], axis=-1)
-    moments = seen.moments + jnp.cumsum(of_filter[..., None] * powers[:, None], axis=0)
+    moments = _moments(of_filter, change, seen.moments)
     known = Past(
         gap_days=jnp.where(there & ~is_first, jnp.maximum(days - before, 0), 0.0),
         age_days=jnp.where(there, jnp.maximum(days - began, 0), 0.0),
@@ -113,11 +113,31 @@ def past(rows: Rows, seen: Seen) -> tuple[Past, Seen]:
     return known, Seen(seen.state, began[-1], latest[-1], *counts, moments[-1])
 
 
+def _moments(of_filter: jax.Array, change: jax.Array, before: jax.Array) -> jax.Array:
+    """How many values [R] there are in each filter, their sum and that of their squared deviations, after each row.
+
+    Each value adds what it deviates from the mean of those before it. A mean of squares less the square of the mean,
+    which says the same, would lose the scatter of values that are alike in the rounding of float32.
+
+    Args:
+        of_filter: [R, F] bool; whether it is a value of this filter. before: [F, 3] of earlier rows.
+
+    Returns:
+        [R, F, 3].
+
+    Welford 1962, Technometrics 4, 419.
+    """
+    n = before[:, 0] + jnp.cumsum(of_filter, axis=0, dtype=jnp.float32)
+    total = before[:, 1] + jnp.cumsum(jnp.where(of_filter, change[:, None], 0.0), axis=0)
+    earlier = jnp.concatenate([before[None, :, :2], jnp.stack([n, total], axis=-1)[:-1]])
+    mean = earlier[..., 1] / jnp.maximum(earlier[..., 0], 1)
+    away = jnp.where(of_filter, (change[:, None] - mean) ** 2 * (n - 1) / jnp.maximum(n, 1), 0.0)
+    return jnp.stack([n, total, before[:, 2] + jnp.cumsum(away, axis=0)], axis=-1)
+
+
 def _scatter(moments: jax.Array) -> jax.Array:
-    """Standard deviation of values by their number, sum and sum of squares, [..., 3] → [...]; 0 of none."""
-    n, total, squares = jnp.moveaxis(moments, -1, 0)
-    n = jnp.maximum(n, 1)
-    return jnp.sqrt(jnp.maximum(squares / n - (total / n) ** 2, 0))
+    """Standard deviation of values by their `_moments`, [..., 3] → [...]; 0 of none."""
+    return jnp.sqrt(moments[..., 2] / jnp.maximum(moments[..., 0], 1))
 
 
 class RowEncoder(nn.Module):
@@ -165,9 +185,9 @@ class Attention(nn.Module):
         project = partial(nn.DenseGeneral, (ATTENTION_HEADS, depth), kernel_init=GLOROT)
         query, key, value = (project(name=name)(rows) for name in ("query", "key", "value"))
         score = jnp.einsum("thd,shd->hts", query, key) / jnp.sqrt(float(depth))
-        seen = jnp.tril(jnp.ones((len(rows), len(rows)), bool)) & there[None]
-        score = jnp.where(seen | jnp.eye(len(rows), dtype=bool), score, -jnp.inf)  # a row that is none sees itself
-        mixed = jnp.einsum("hts,shd->thd", nn.softmax(score), value).reshape(len(rows), -1)
+        seen = jnp.tril(jnp.ones((rows.shape[0], rows.shape[0]), bool)) & there[None]
+        score = jnp.where(seen | jnp.eye(rows.shape[0], dtype=bool), score, -jnp.inf)  # a row that is none sees itself
+        mixed = jnp.einsum("hts,shd->thd", nn.softmax(score), value).reshape(rows.shape[0], -1)
         return nn.relu(nn.Dense(self.units, kernel_init=GLOROT, name="mixed")(mixed))
 
 
@@ -231,12 +251,25 @@ def outputs(
     stamps = None
     if config.stamp.channels:
         stamps = encode(config, params["encoder"], batch.stamps, encoder_key, rotation_range_deg)
-        stamps = jnp.pad(stamps, ((0, len(batch.static) - len(stamps)), (0, 0), (0, 0)))
+        stamps = jnp.pad(stamps, ((0, batch.static.shape[0] - stamps.shape[0]), (0, 0), (0, 0)))
+    return of_encoded(config, params, batch, stamps, dropout_keys), {}
+
+
+def of_encoded(
+    config: Config, params: dict, batch: Batch, stamps: jax.Array | None, keys: jax.Array | None = None
+) -> Output:
+    """What the head puts out for a batch of packets after each of their rows, given what their stamps look like.
+
+    Args:
+        config, params, batch: as `outputs` has them; the batch's own stamps are not read.
+        stamps: [B, P, U] encoded; None for a model without images.
+        keys: [B] of the dropout; None for evaluation.
+    """
 
     def one(rows: Rows, dynamic: jax.Array, stamps: jax.Array | None, static: jax.Array, key: jax.Array | None):
         return follow(config, params, nothing_seen(config), rows, dynamic, stamps, static, key)[1]
 
-    return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, dropout_keys), {}
+    return jax.vmap(one)(batch.rows, batch.dynamic, stamps, batch.static, keys)
 
 
 def follow(
@@ -280,7 +313,7 @@ def embed(
     """The rows of one packet, [R, units], with what is known after each; arguments as `follow` has them."""
     values = [dynamic, _told(rows, known)]
     if stamps is not None:
-        values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, len(rows.kind)))
+        values.append(_beside_rows(params["no_stamp"], rows.stamp_at, stamps, rows.kind.shape[0]))
     encoder = partial(RowEncoder(config.temporal.units).apply, {"params": params["row"]})
     return jax.vmap(encoder)(jnp.concatenate(values, axis=-1), known.age_days)
 

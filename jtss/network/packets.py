@@ -14,7 +14,9 @@ from jtss.schema import ALERT, DETECTION, LIMIT, NO_STAMP, SAME_TIME_DAYS, ZTF_M
 TOLD = np.isin(schema.METADATA_NAMES, schema.TOLD_NAMES)
 LEAST_ROWS = 16  # that are read of a packet, most of them none where it is short
 SAME_SOURCE_ARCSEC = 1.5  # from the nearest source of the reference image
+CHANGE_OF = ("magpsf", "isdiffpos", "distnr", "magnr")  # what `_change` reads
 TOO_FAINT_MAG = 23.0
+MOST_EXPONENT = 38.0  # where more comes out, magpsf is no magnitude
 LEAST_LEFT = 0.05  # of the light of a source that fades: what is measured as less is noise
 MOST_ROWS = 256  # that a packet is read of: a hundred visits a month are many
 
@@ -97,11 +99,16 @@ def of_alerts(sequences: Sequences, config: Config, objects: np.ndarray, which: 
         objects: [B]. which: [B] number of the alert among the object's alerts, from 0.
     """
     begin, end = views.packet_rows(sequences, objects, which)
-    rows = _rows(sequences, objects, which, min(_padded(int((end - begin).max(initial=1)), LEAST_ROWS), MOST_ROWS))
+    rows = _rows(sequences, objects, which, n_rows_read(int((end - begin).max(initial=1))))
     most = (rows.there & (sequences.kind[rows.at] == ALERT)).sum(axis=1).max(initial=1)
     n_stamps = min(_padded(int(most), 1), config.packet.stamps)
     every_one = np.broadcast_to(np.arange(n_stamps), (len(objects), n_stamps))
     return _examples(sequences, objects, rows, config, _shown(sequences, rows, every_one))
+
+
+def n_rows_read(most: int) -> int:
+    """How many rows the network reads of packets that have up to `most`."""
+    return min(_padded(most, LEAST_ROWS), MOST_ROWS)
 
 
 def _padded(n: int, least: int) -> int:
@@ -188,16 +195,17 @@ def _examples(
 def _change(metadata: np.ndarray) -> np.ndarray:
     """[...] float32: by how much detections [..., 26] are brighter than the reference image shows [mag].
 
-    Of a source that the reference does not show, as if it showed one too faint for it. NaN where a value is missing.
+    Of a source that the reference does not show, as if it showed one too faint for it. NaN where a value is missing. In
+    float64, then rounded, as `inputs.derived` and for its reason.
     """
-    values = (metadata[..., schema.METADATA_NAMES.index(name)] for name in ("magpsf", "isdiffpos", "distnr", "magnr"))
-    magpsf, is_positive, distance, reference = values
+    columns = (schema.METADATA_NAMES.index(name) for name in CHANGE_OF)
+    magpsf, is_positive, distance, reference = (metadata[..., column].astype(np.float64) for column in columns)
     is_there = (distance < SAME_SOURCE_ARCSEC) & (distance != ZTF_MISSING)  # -999: no source within reach
     unknown = np.isnan(distance) | np.isnan(reference) | (is_there & (reference == ZTF_MISSING))
     exponent = 0.4 * (np.where(is_there, reference, TOO_FAINT_MAG) - magpsf)
-    with np.errstate(over="ignore"):  # where magpsf is no magnitude
-        change = 2.5 * np.log10(np.maximum(1 + (2 * is_positive - 1) * 10**exponent, LEAST_LEFT))
-    return np.where(unknown | ~np.isfinite(change), np.nan, change).astype(np.float32)
+    times = 10 ** np.minimum(exponent, MOST_EXPONENT)  # of the light of the source, what is measured beside it
+    change = 2.5 * np.log10(np.maximum(1 + (2 * is_positive - 1) * times, LEAST_LEFT))
+    return np.where(unknown | ~(exponent <= MOST_EXPONENT), np.nan, change).astype(np.float32)
 
 
 def _detected_again(sequences: Sequences, row: np.ndarray) -> np.ndarray:

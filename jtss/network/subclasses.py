@@ -22,8 +22,8 @@ def log_given_class(config: Config, logits: jax.Array) -> jax.Array:
 
     In the order of `config.subclasses`, which has one or more.
     """
-    of_subclasses, class_of = logits[..., len(config.classes) :], _class_of(config)
-    siblings = class_of[:, None] == class_of  # [S, S]; each is its own, so that no row is empty
+    of_subclasses, parents = logits[..., len(config.classes) :], class_of(config)
+    siblings = parents[:, None] == parents  # [S, S]; each is its own, so that no row is empty
     among = jnp.where(siblings, of_subclasses[..., None, :], -jnp.inf)
     return of_subclasses - jax.nn.logsumexp(among, axis=-1)
 
@@ -33,9 +33,9 @@ def probabilities(config: Config, logits: jax.Array) -> tuple[jax.Array, jax.Arr
     of_class = jax.nn.softmax(of_classes(config, logits))
     if not config.subclasses:
         return of_class, jnp.zeros((*logits.shape[:-1], 0), of_class.dtype)
-    return of_class, of_class[..., _class_of(config)] * jnp.exp(log_given_class(config, logits))
+    return of_class, of_class[..., class_of(config)] * jnp.exp(log_given_class(config, logits))
 
 
-def _class_of(config: Config) -> np.ndarray:
+def class_of(config: Config) -> np.ndarray:
     """[S]: which of the config's classes each of its subclasses is of."""
     return np.array([config.classes.index(CLASS_OF_SUBCLASS[name]) for name in config.subclasses])

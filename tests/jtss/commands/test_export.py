@@ -37,20 +37,21 @@ def test_a_verified_file_answers_and_says_what_it_takes(call, tmp_path):
         writer.finish(split=made.split, ledger=Ledger().as_dict())
     status, out, err = call("--verify", "--data", tmp_path / "made.h5", "--split", "test", name="three")
     assert (status, err) == (0, "")
-    assert "5 compared, probabilities differ by" in out
+    assert "5 compared, answers differ by" in out
     assert "made.h5 (test): 4 compared" in out
     content = (tmp_path / "out.onnx").read_bytes()
     texts = {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
     inputs, expected = golden.read(texts["golden"])
-    np.testing.assert_allclose(verification.of_onnx(content)(inputs), expected, atol=2e-6)
+    found = verification.of_onnx(content)(inputs)
+    np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=2e-6)
 
 
 def test_beside_stablehlo_stands_what_it_takes(call, tmp_path):
     assert call("--verify", "--layout", "NCHW", kind="stablehlo")[0] == 0
     texts = json.loads((tmp_path / "out.stablehlo.json").read_text())
     inputs, expected = golden.read(texts["golden"])
-    run = verification.of_stablehlo((tmp_path / "out.stablehlo").read_bytes())
-    np.testing.assert_allclose(run(inputs), expected, atol=2e-6)
+    run = verification.of_stablehlo((tmp_path / "out.stablehlo").read_bytes(), model(OF_ONE))
+    np.testing.assert_allclose(run(inputs)["probabilities"], expected["probabilities"], atol=2e-6)
     status, _, err = call(kind="stablehlo")
     assert status == 2
     assert "exists; choose another name or add --force" in err

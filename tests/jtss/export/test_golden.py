@@ -11,7 +11,8 @@ from jtss.export import golden, onnx_file, signature, verification
 def test_a_file_reproduces_its_golden_vectors():
     made = signature.exportable(model(OF_ONE))
     text = golden.make(made, alerts([1, 2, 1, 1]), "NCHW")
-    inputs, probabilities = golden.read(text)
+    inputs, given = golden.read(text)
+    probabilities = given["probabilities"]
     assert inputs["stamps"].shape == (3, 3, 63, 63)
     assert inputs["stamps"].dtype == np.float32
     assert np.isnan(inputs["stamps"][-1, :, :, : golden.CUT_PIX]).all(), "the last at the edge of an image"
@@ -19,7 +20,7 @@ def test_a_file_reproduces_its_golden_vectors():
     assert np.isnan(inputs["metadata"][-1]).any()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     run = verification.of_onnx(onnx_file.to_bytes(made, "NCHW", {}))
-    np.testing.assert_allclose(run(inputs), probabilities, atol=2e-6)
+    np.testing.assert_allclose(run(inputs)["probabilities"], probabilities, atol=2e-6)
 
 
 def test_objects_with_too_few_alerts_make_none():

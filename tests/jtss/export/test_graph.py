@@ -11,7 +11,9 @@ def test_a_graph_becomes_a_file_that_runs():
     graph = Graph()
     two = graph.add("Mul", "x", np.array([2, 3], np.float32))
     value = graph.add("Add", two, np.array([2, 3], np.float32))
-    content = graph.to_model("made", [Tensor("x", ("batch", 2))], value, Tensor("y", ("batch", 2)), metadata={"a": "b"})
+    content = graph.to_model(
+        "made", [Tensor("x", ("batch", 2))], {value: Tensor("y", ("batch", 2))}, metadata={"a": "b"}
+    )
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     for n in (1, 3):
         (y,) = session.run(None, {"x": np.ones((n, 2), np.float32)})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_prep.packets.stamps import scale
 from helpers.made_exported import NUMBERS, OF_ONE, OF_THREE, alerts, model
-from jtss.export import onnx_inputs, signature
+from jtss.export import onnx_inputs, samples
 from jtss.export.columns import of_model
 from jtss.export.graph import Graph, Tensor
 from jtss.network.inputs import examples, source_crops, standardised
@@ -19,13 +19,13 @@ from jtss.network.rotation import copy_angles, rotated_copies
 def run(graph, value, width, inputs):
     """What becomes of inputs."""
     tensors = [Tensor(name, ("batch", *array.shape[1:])) for name, array in inputs.items()]
-    content = graph.to_model("made", tensors, value, Tensor("y", ("rows", *width)), metadata={})
+    content = graph.to_model("made", tensors, {value: Tensor("y", ("rows", *width))}, metadata={})
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
 
 
 def crops_of(config, stamps, layout="NHWC"):
     graph, side = Graph(), config.stamp.source_side
-    value = onnx_inputs.crops(graph, config, layout)
+    value = onnx_inputs.crops(graph, config, onnx_inputs.images(graph, config, layout))
     return np.moveaxis(run(graph, value, (len(config.stamp.channels), side, side), {"stamps": stamps}), 1, -1)
 
 
@@ -74,7 +74,7 @@ def test_metadata_are_standardised_as_by_jtss(config, seed):
     """Missing, beyond the training range, ZTF's code for missing, counts of 0."""
     made, sequences = model(config), alerts([3, 3, 5, 4] * 5, seed)
     expected = standardised(examples(sequences, config), made.statistics)
-    _, raw = signature.raw_inputs(sequences, config)
+    _, raw = samples.raw_inputs(sequences, config)
     raw.pop("stamps", None)
     for place, group in enumerate(("dynamic", "static")):
         names, graph = getattr(config.metadata, group), Graph()
@@ -88,7 +88,7 @@ def test_metadata_are_standardised_as_by_jtss(config, seed):
 
 def test_minus_999_is_missing_where_the_catalogue_says_so():
     made, sequences = model(OF_ONE), alerts([1] * 4)
-    _, raw = signature.raw_inputs(sequences, OF_ONE)
+    _, raw = samples.raw_inputs(sequences, OF_ONE)
     found = []
     for code in (np.nan, -999):
         graph, given = Graph(), {"metadata": np.full_like(raw["metadata"], code)}

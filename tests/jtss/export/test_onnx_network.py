@@ -9,7 +9,7 @@ import pytest
 
 from helpers.made_exported import NUMBERS, OF_ONE, OF_THREE, alerts, model
 from jtss.config import settings
-from jtss.export import onnx_file, onnx_network, signature
+from jtss.export import onnx_file, onnx_network, samples, signature
 from jtss.export.graph import Graph, Tensor
 from jtss.network.temporal import temporal_model
 
@@ -33,7 +33,9 @@ def test_each_temporal_model_is_that_of_the_network(kind):
     sequence = rng.normal(size=(4, N, WIDTH)).astype(np.float32)
     graph = Graph()
     value = onnx_network._temporal(graph, config, params, "x")
-    content = graph.to_model("made", [Tensor("x", ("batch", N, WIDTH))], value, Tensor("y", ("batch", 4)), metadata={})
+    content = graph.to_model(
+        "made", [Tensor("x", ("batch", N, WIDTH))], {value: Tensor("y", ("batch", 4))}, metadata={}
+    )
     found = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"x": sequence})[0]
     expected = jax.jit(jax.vmap(partial(temporal.apply, {"params": params})))(sequence)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
@@ -52,16 +54,30 @@ def answer(made, inputs, layout="NHWC"):
 @pytest.mark.parametrize("layout", signature.LAYOUTS)
 def test_an_ensemble_of_sequences_answers_as_jtss(ensemble, layout):
     sequences = alerts()
-    _, expected = signature.answers(ensemble, sequences)
-    _, raw = signature.raw_inputs(sequences, ensemble.config, layout)
+    expected = samples.answers(ensemble, sequences)[1]["probabilities"]
+    _, raw = samples.raw_inputs(sequences, ensemble.config, layout)
     found = answer(ensemble, raw, layout)
     np.testing.assert_allclose(found, expected, atol=2e-6)
     np.testing.assert_allclose(answer(ensemble, {k: v[:1] for k, v in raw.items()}, layout), found[:1], atol=1e-6)
     assert np.ptp(expected, axis=0).max() > 0.05, "or every answer would do"
 
 
+def test_infinite_numbers_are_missing_ones(ensemble):
+    """As jtss takes none from a packet."""
+    _, raw = samples.raw_inputs(alerts(), ensemble.config)
+    for name, place in (("metadata", 5), ("metadata", 0), ("time_gap", 1), ("allwise", 1)):
+        found = []
+        for value in (np.nan, np.inf, -np.inf, 17):
+            values = raw[name].copy()
+            values[..., place] = value
+            found.append(answer(ensemble, raw | {name: values}))
+        for one in found[1:3]:
+            np.testing.assert_array_equal(one, found[0])
+        assert np.abs(found[3] - found[0]).max() > 1e-5, name
+
+
 @pytest.mark.parametrize("temperature", [None, 0.5, 3.0])
 def test_a_model_of_single_alerts_is_calibrated_by_its_temperature(temperature):
     made, sequences = signature.exportable(model(OF_ONE, temperature=temperature)), alerts([1] * 7)
-    _, expected = signature.answers(made, sequences)
-    np.testing.assert_allclose(answer(made, signature.raw_inputs(sequences, OF_ONE)[1]), expected, atol=2e-6)
+    expected = samples.answers(made, sequences)[1]["probabilities"]
+    np.testing.assert_allclose(answer(made, samples.raw_inputs(sequences, OF_ONE)[1]), expected, atol=2e-6)

@@ -25,4 +25,4 @@ def test_the_properties_are_complete():
     assert told["non_detections"]["of"] == "ncovhist - ndethist"
     statistics = json.loads(texts["normalisation"])["statistics"]
     assert set(statistics["static"]) == set(OF_THREE.metadata.static)
-    assert json.loads(texts["output"])["shape"] == ["batch", 3]
+    assert [(each["name"], each["shape"]) for each in json.loads(texts["outputs"])] == [("probabilities", ["batch", 3])]

@@ -1,11 +1,8 @@
 """What an exported model takes."""
 
-import numpy as np
-import pytest
+from dataclasses import replace
 
-from helpers.made_explained import TINY as OF_PACKETS
-from helpers.made_exported import NUMBERS, OF_ONE, OF_THREE, alerts, model
-from jtss.errors import InputError
+from helpers.made_exported import NUMBERS, OF_ONE, OF_PACKETS, OF_THREE, model, of_packets
 from jtss.export import signature
 
 
@@ -22,25 +19,25 @@ def test_only_what_is_read_is_taken():
 CONFIGS = {"one": OF_ONE, "three": OF_THREE, "numbers": NUMBERS}
 
 
-@pytest.mark.parametrize("layout", signature.LAYOUTS)
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_raw_inputs_have_the_shapes_that_are_told(config, layout):
-    index, raw = signature.raw_inputs(alerts([3, 1, 4]), config, layout)
-    assert len(index) == (3 if config is OF_ONE else 2)
-    for each in signature.inputs_of(config, layout):
-        assert raw[each.name].shape == (len(index), *each.shape)
-        assert raw[each.name].dtype == np.float32
+def test_a_packet_is_its_alert_and_its_history():
+    taken = {each.name: each.shape for each in signature.inputs_of(OF_PACKETS)}
+    width = len(signature.HISTORY_COLUMNS)
+    assert [*taken] == ["stamps", "metadata", "fid", "history", "allwise"]
+    assert (taken["stamps"], taken["fid"], taken["history"]) == ((63, 63, 3), (), ("rows", width))
+    assert {"magpsf", "isdiffpos", "distnr", "magnr"} <= {*signature.columns_read(OF_PACKETS)}
+    assert {"days", "fid", "diffmaglim"} <= {*signature.history_read(OF_PACKETS)}
+    assert "ra" not in signature.history_read(OF_PACKETS)
 
 
-def test_times_are_differences():
-    _, raw = signature.raw_inputs(alerts([3, 3]), OF_THREE)
-    np.testing.assert_array_equal(raw["time_gap"], [[0, 1, 1]] * 2)
+def test_what_a_model_gives_is_what_it_knows():
+    whole = of_packets()
+    assert [each.name for each in signature.outputs_of(whole)] == ["probabilities", "subclasses", "outlier"]
+    assert [each.name for each in signature.outputs_of(model(OF_ONE))] == ["probabilities"]
+    unaware = replace(whole, known_alerts=None)
+    assert [each.name for each in signature.outputs_of(unaware)] == ["probabilities", "subclasses"]
 
 
-def test_a_model_of_packets_is_refused_by_name():
-    with pytest.raises(InputError, match="made: reads the rows of a packet's past"):
-        signature.exportable(model(OF_THREE).__class__("made", OF_PACKETS, None, (), {}))
-
-
-def test_exported_models_calculate_in_float32():
-    assert signature.exportable(model(OF_ONE)).config.precision == "float32"
+def test_an_exported_model_calculates_in_float32_and_sees_one_stamp():
+    exported = signature.exportable(of_packets())
+    assert exported.config.precision == "float32"
+    assert exported.config.packet.stamps == 1

@@ -34,14 +34,16 @@ def test_an_altered_constant_is_found(made):
     run = verification.of_onnx(onnx_file.to_bytes(other, "NHWC", {}))
     comparison = verification.compare(run, made, [alerts([1] * 5)], "NHWC")
     assert 1e-5 < comparison.apart < 1e-3
-    with pytest.raises(InputError, match=r"here: probabilities of ZTF\d differ by .* from those of made"):
+    with pytest.raises(InputError, match=r"here: answers to ZTF\d differ by .* from those of made"):
         verification.require_same(comparison, made, "here")
     with pytest.raises(InputError, match="golden vectors differ by"):
         verification.require_golden(run, golden.make(made, alerts([1] * 3), "NHWC"))
 
 
 def test_no_number_is_no_answer(made):
-    comparison = verification.compare(lambda inputs: np.full((5, 5), np.nan), made, [alerts([1] * 5)], "NHWC")
+    comparison = verification.compare(
+        lambda inputs: {"probabilities": np.full((5, 5), np.nan)}, made, [alerts([1] * 5)], "NHWC"
+    )
     assert comparison.apart == np.inf
 
 

@@ -6,8 +6,10 @@ import jax
 import numpy as np
 import pytest
 
+from helpers.made_exported import of_packets as model_of_packets
 from helpers.made_runs import TINY, make_run, write_data
 from helpers.made_sequences import sequences
+from jtss import schema
 from jtss.config import named
 from jtss.config.settings import override
 from jtss.inference import predict
@@ -109,6 +111,28 @@ def test_answers_of_subclasses_are_the_mean_of_the_members_and_add_up_to_their_c
     assert not np.allclose(apart[0][1], apart[1][1], rtol=1e-3)
     for ours, theirs in zip(found, zip(*apart, strict=True), strict=True):
         np.testing.assert_allclose(ours, np.mean(theirs, axis=0), rtol=1e-5)
+
+
+def test_a_stamp_that_several_packets_show_is_encoded_once(monkeypatch):
+    """And one that is not shown not at all; the answers are those of the network that encodes all."""
+    made = model_of_packets()
+    config, rng = made.config, np.random.default_rng(0)
+    one = standardised(packets.to_classify(sequences([2] * 6), config), made.statistics)
+    side = config.stamp.source_side
+    seen = rng.random((3, side, side, 3)).astype(np.float16)
+    which = np.array([[0, 1], [0, 2], [1, 0], [2, 0], [0, 0], [1, 1]])
+    stamp_at = np.where(np.arange(6)[:, None] == [[5, 4]], schema.NO_STAMP, [[15, 3]]).astype(np.int32)
+    batch = one._replace(stamps=seen[which], rows=one.rows._replace(stamp_at=stamp_at))
+    batch.stamps[stamp_at == schema.NO_STAMP] = 9
+    asked, encode = [], predict._encode
+    monkeypatch.setattr(predict, "_encode", lambda *given: asked.append(given[2]) or encode(*given))
+    found = predict.answers(made, batch)
+    assert [len(np.unique(stamps, axis=0)) for stamps in asked] == [3] * len(made.members)
+    apply = jax.jit(lambda variables: network.apply(config, variables, batch, train=False)[0][:, -1])
+    each = [subclasses.probabilities(config, apply(member.variables))[0] for member in made.members]
+    np.testing.assert_allclose(found.classes, np.mean(each, axis=0), rtol=1e-5)
+    blind = batch._replace(rows=batch.rows._replace(stamp_at=np.full_like(stamp_at, schema.NO_STAMP)))
+    assert np.abs(predict.answers(made, blind).classes - found.classes).max() > 1e-4
 
 
 def test_a_model_of_sequences_answers_of_no_subclasses(model):

@@ -198,8 +198,31 @@ def test_what_is_known_of_changes(kind, change):
         for fid in (1, 2, 3):
             mine = rows.change[there & (rows.fid == fid)].astype(float)
             assert known.n_changes[t, fid - 1] == len(mine)
-            np.testing.assert_allclose(known.scatter_mag[t, fid - 1], mine.std() if len(mine) else 0, atol=1e-3)
+            np.testing.assert_allclose(known.scatter_mag[t, fid - 1], mine.std() if len(mine) else 0, atol=1e-6)
     np.testing.assert_array_equal(after.moments[:, 0], known.n_changes[-1])
+
+
+@pytest.mark.parametrize("cut", [90, 40])
+def test_changes_that_are_alike_keep_the_digits_of_their_scatter(cut):
+    """Of a source that stands far out of the reference, also where what was seen is carried on."""
+    change = np.random.default_rng(3).normal(8, 0.01, 90).astype(np.float32)
+    parts = [
+        Rows(kind, kind * 0 + 2, days, some, np.array([-1]))
+        for kind, days, some in zip(
+            *(
+                np.split(values, [cut])
+                for values in (np.full(90, DETECTION, np.int8), np.arange(90, dtype=np.float32), change)
+            ),
+            strict=True,
+        )
+        if len(kind)
+    ]
+    seen, found = NOTHING, []
+    for rows in parts:
+        known, seen = _past(rows, seen)
+        found.append(known.scatter_mag[:, 1])
+    expected = [change[: t + 1].astype(float).std() for t in range(90)]
+    np.testing.assert_allclose(np.concatenate(found)[1:], expected[1:], rtol=1e-4)
 
 
 @given(KINDS, STEPS)
