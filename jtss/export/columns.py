@@ -11,6 +11,8 @@ from jtss.network.inputs import GroupStatistics, Statistics
 DYNAMIC_SOURCES = (*schema.METADATA_NAMES, schema.TIME_GAP.name)  # the raw columns of every detection
 STATIC_SOURCES = (*schema.METADATA_NAMES, *schema.COLOUR_NAMES)  # those of the last detection and of the object
 LEAST_VALUE = 10.0**schema.LEAST_LOGARITHM  # below, distances and chinr look the same
+DEPTH = "diffmaglim"  # what is told of a limit
+SAME_EXPOSURE_DAYS = 1e-5  # what float32 resolves of 30 days; two exposures are never so close
 
 
 @dataclass(frozen=True)

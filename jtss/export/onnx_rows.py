@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss import schema
-from jtss.export.columns import Columns, takes_999
+from jtss.export.columns import DEPTH, SAME_EXPOSURE_DAYS, Columns, takes_999
 from jtss.export.graph import Graph
 from jtss.export.onnx_inputs import FLOAT, HUGE, f32, finite, i64, is_number, log10, standardised
 from jtss.export.signature import DAYS, FID, HISTORY, HISTORY_COLUMNS, METADATA
@@ -17,8 +17,6 @@ from jtss.network.causal import FILTERS, LEAST_AGE_DAYS, LEAST_GAP_DAYS, LEAST_S
 from jtss.network.packets import CHANGE_OF, LEAST_LEFT, MOST_EXPONENT, MOST_ROWS, SAME_SOURCE_ARCSEC, TOO_FAINT_MAG
 from jtss.schema import METADATA_NAMES, ZTF_MISSING
 
-DEPTH = "diffmaglim"
-SAME_EXPOSURE_DAYS = 1e-5  # what float32 resolves of 30 days; two exposures are never so close
 
 
 class PacketRows(NamedTuple):

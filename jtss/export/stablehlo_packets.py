@@ -9,8 +9,7 @@ import numpy as np
 
 from jtss import schema
 from jtss.config.settings import Config
-from jtss.export.columns import takes_999
-from jtss.export.onnx_rows import DEPTH, SAME_EXPOSURE_DAYS
+from jtss.export.columns import DEPTH, SAME_EXPOSURE_DAYS, takes_999
 from jtss.export.signature import DAYS, FID, HISTORY, HISTORY_COLUMNS, METADATA, STAMPS
 from jtss.network.causal import FILTERS
 from jtss.network.packets import CHANGE_OF, LEAST_LEFT, MOST_EXPONENT, SAME_SOURCE_ARCSEC, TOO_FAINT_MAG
