@@ -18,7 +18,6 @@ from jtss.network.packets import CHANGE_OF, LEAST_LEFT, MOST_EXPONENT, MOST_ROWS
 from jtss.schema import METADATA_NAMES, ZTF_MISSING
 
 
-
 class PacketRows(NamedTuple):
     """R rows of B packets.
 
