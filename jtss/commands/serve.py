@@ -143,7 +143,7 @@ def _kafka(options: argparse.Namespace) -> int:
 
 def _sink_of(options: argparse.Namespace) -> tuple[str, str]:
     """TOPIC, FOLDER or DATABASE, and its name; of a database its address."""
-    from jtss.serving import forms
+    from jtss.serving.sinks import forms
 
     out = options.out
     for kind, among in ((TOPIC, forms.OF_MESSAGES), (FOLDER, forms.OF_FILES)):
@@ -160,28 +160,33 @@ def _sink_of(options: argparse.Namespace) -> tuple[str, str]:
 
 def _topics_of(kind: str, place: str) -> tuple[str, ...]:
     """Topics that are written to."""
-    from jtss.serving import sinks
+    from jtss.serving.sinks.sink import DEAD
 
-    return (place, f"{place}-{sinks.DEAD}") if kind == TOPIC else ()
+    return (place, f"{place}-{DEAD}") if kind == TOPIC else ()
 
 
 def _sink(options: argparse.Namespace, kind: str, place: str, given: dict[str, str], classifier, log):
-    from jtss.serving import clients, forms, owners, sinks
+    from jtss.serving import clients
+    from jtss.serving.sinks import forms
 
     if kind == DATABASE:
-        from jtss.serving.database import DatabaseSink
+        from jtss.serving.sinks.database import DatabaseSink
 
         return DatabaseSink(place)
     form = forms.form_of(forms.JSON if options.form is None else options.form, classifier)
     make = partial(clients.producer, options.bootstrap, given, log.logger)
     if kind == FOLDER:
+        from jtss.serving.sinks import folders, owners
+
         owner = owners.Owner(_cluster(make()), options.group, form.name)
         owners.claim(Path(place), owner)
-        return sinks.FolderSink(Path(place), options.rotate, form)
+        return folders.FolderSink(Path(place), options.rotate, form)
+    from jtss.serving.sinks.topics import TopicSink
+
     probe = make()
     for name in _topics_of(kind, place):
         clients.require_topic(probe, name)
-    return sinks.TopicSink(make, place, form.message)
+    return TopicSink(make, place, form.message)
 
 
 def _cluster(probe) -> str | None:

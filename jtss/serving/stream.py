@@ -25,7 +25,7 @@ from jtss.serving.log import Log
 from jtss.serving.messages import Outcome, Partition, Received
 from jtss.serving.metrics import Metrics
 from jtss.serving.registry import RegistryError
-from jtss.serving.sinks import Sink, SinkError
+from jtss.serving.sinks.sink import Sink, SinkError
 
 AT_ONCE = 256  # messages in a batch
 MOST_WAITING = 2 * AT_ONCE

@@ -22,12 +22,12 @@ def warm(model: Model) -> None:
 
 
 def made(n_packets: int, n_rows: int) -> Sequences:
-    """As many objects of one alert after limits, without any other value than a time."""
+    """As many objects of one alert after limits, each with another stamp, and no other value than a time."""
     kind = np.tile(np.array([LIMIT] * (n_rows - 1) + [ALERT], np.int8), n_packets)
     days = np.tile(np.linspace(-TOLD_DAYS, 0, n_rows), n_packets)
-    side = schema.STAMP_SIDE
+    stamp = np.ones((schema.STAMP_SIDE, schema.STAMP_SIDE, len(schema.CHANNEL_NAMES)), np.float16)
     return Sequences(
-        stamps=np.zeros((n_packets, side, side, len(schema.CHANNEL_NAMES)), np.float16),
+        stamps=np.multiply.outer(np.linspace(0, 1, n_packets, dtype=np.float16), stamp),
         stamp_row=schema.stamp_rows(kind),
         kind=kind,
         metadata=np.full((len(kind), len(schema.METADATA)), np.nan, np.float32),

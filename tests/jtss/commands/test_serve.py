@@ -174,7 +174,7 @@ def test_alerces_consumers_can_read_the_messages(kafka, run):
 @pytest.mark.slow
 def test_a_database_that_is_away_for_a_while_gets_everything_once(kafka, run, monkeypatch):
     psycopg = pytest.importorskip("psycopg")
-    from jtss.serving.database import PROBABILITY
+    from jtss.serving.sinks.database import PROBABILITY
 
     monkeypatch.setitem(HASTY, "PGPASSWORD", PASSWORD)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)

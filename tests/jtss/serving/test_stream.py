@@ -25,7 +25,9 @@ from jtss.serving.log import Log
 from jtss.serving.messages import Partition
 from jtss.serving.metrics import Metrics
 from jtss.serving.registry import RegistryError
-from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink
+from jtss.serving.sinks.folders import FolderSink
+from jtss.serving.sinks.sink import DEAD, SinkError
+from jtss.serving.sinks.topics import TopicSink
 from jtss.serving.stream import Stream
 
 PARTITIONS, GROUP, OUT = 3, "service", "answers"
@@ -162,7 +164,7 @@ from jtss.serving import clients, stream
 from jtss.serving.log import Log
 from jtss.serving.metrics import Metrics
 from jtss.serving.registry import RegistryError
-from jtss.serving.sinks import FolderSink
+from jtss.serving.sinks.folders import FolderSink
 
 class CrashedSink(FolderSink):
     def deliver(self):

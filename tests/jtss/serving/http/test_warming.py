@@ -15,6 +15,7 @@ def test_made_packets_keep_the_contract():
     schema.check(made)
     assert made.n_alerts.tolist() == [1, 1, 1]
     assert made.n_rows.tolist() == [20, 20, 20]
+    assert len({stamp.tobytes() for stamp in made.stamps}) == 3  # one that is shown twice is encoded once
 
 
 @pytest.fixture
@@ -22,14 +23,19 @@ def few_rows(monkeypatch):
     monkeypatch.setattr(warming, "MOST_ROWS", 2 * LEAST_ROWS)  # fewer programs than a service has
 
 
+def n_programs():
+    return predict._forward_packets._cache_size() + predict._encode._cache_size()
+
+
 def test_no_packet_waits_for_a_program(few_rows, tmp_path):
     model = run_of_packets(tmp_path)
-    predict._forward.clear_cache()
+    predict._forward_packets.clear_cache()
+    predict._encode.clear_cache()
     warming.warm(model)
-    n_programs = predict._forward._cache_size()
+    n_warmed = n_programs()
     for n_packets, n_rows in ((1, 1), (3, LEAST_ROWS), (9, 20), (70, 32)):
         found = packets.answers(model, warming.made(n_packets, n_rows))
         assert np.isfinite(found.probabilities).all()
-    assert predict._forward._cache_size() == n_programs
+    assert n_programs() == n_warmed
     packets.answers(model, warming.made(1, 2 * LEAST_ROWS + 1))
-    assert predict._forward._cache_size() == n_programs + 1  # the counter counts
+    assert n_programs() == n_warmed + 1  # the counter counts

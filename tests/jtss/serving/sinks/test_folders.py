@@ -1,25 +1,18 @@
-"""Sinks: whole files that a replay replaces, topics whose messages are confirmed."""
+"""Whole files that a replay replaces."""
 
-import base64
 import json
 import os
 import sys
-from contextlib import suppress
 
 import pytest
 
-pytest.importorskip("confluent_kafka")
-
-from confluent_kafka import KafkaError
-
 from helpers import small_disk
 from helpers.made_messages import ANSWER, answered, outcome, outcomes, places, received
-from helpers.mock_kafka import PRODUCE, mock_kafka, wait_until
 from jtss.inference.table import Classifier
-from jtss.serving import clients, forms, sinks
-from jtss.serving.log import Log
 from jtss.serving.messages import Partition
-from jtss.serving.sinks import DEAD, FolderSink, SinkError, TopicSink, file_name
+from jtss.serving.sinks import folders, forms
+from jtss.serving.sinks.folders import FolderSink, file_name
+from jtss.serving.sinks.sink import DEAD, SinkError
 
 CLASSIFIER = Classifier(ANSWER["model"], ANSWER["classifier_version"], tuple(ANSWER["probabilities"]), 1)
 FIRST, SECOND = Partition("alerts", 0), Partition("alerts", 1)
@@ -65,7 +58,7 @@ def test_files_are_due_by_time_or_size(tmp_path, monkeypatch):
     sink = FolderSink(tmp_path, 1e6)
     sink.add(outcomes([received(0)]))
     assert not sink.is_due()
-    monkeypatch.setattr(sinks, "MOST_BYTES", 10)
+    monkeypatch.setattr(folders, "MOST_BYTES", 10)
     assert sink.is_due()
 
 
@@ -90,7 +83,8 @@ ON_A_SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
 from helpers.made_messages import outcome, received
-from jtss.serving.sinks import FolderSink, SinkError
+from jtss.serving.sinks.folders import FolderSink
+from jtss.serving.sinks.sink import SinkError
 
 def attempt():
     try:
@@ -185,81 +179,3 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="is a file, expected a folder"):
         FolderSink(tmp_path / "file" / "out", 0)
-
-
-@pytest.fixture
-def kafka():
-    with mock_kafka() as cluster:
-        for topic in ("out", f"out-{DEAD}"):
-            cluster.create(topic, 1)
-        yield cluster
-
-
-def topic_sink(kafka, message=str.encode, **settings):
-    return TopicSink(lambda: clients.producer(kafka.bootstrap, settings, Log().logger), "out", message)
-
-
-def values(kafka, topic):
-    return [json.loads(message.value()) for message in kafka.messages(topic)]
-
-
-def test_answers_and_dead_letters_have_their_topics(kafka):
-    sink = topic_sink(kafka)
-    assert not sink.is_due()
-    sink.add(outcomes([received(0), received(1, b"bad"), received(2)]))
-    assert sink.is_due()
-    assert sink.first_offsets() == {}
-    assert [one.message.offset for one in sink.deliver()] == [0, 1, 2]
-    assert [line["offset"] for line in values(kafka, "out")] == [0, 2]
-    assert [line["offset"] for line in values(kafka, f"out-{DEAD}")] == [1]
-    assert kafka.messages("out")[1].key() == b"object 2"
-    assert not sink.is_due()
-
-
-def test_messages_have_the_form_that_is_asked_for_and_dead_letters_theirs(kafka):
-    sink = topic_sink(kafka, forms.form_of("lasair:us", CLASSIFIER).message)
-    sink.add([answered(0), outcome(received(1, b"bad"))])
-    sink.deliver()
-    assert [found["topic"] for found in values(kafka, "out")] == ["us"]
-    assert [letter["offset"] for letter in values(kafka, f"out-{DEAD}")] == [1]
-
-
-def test_what_a_cluster_refuses_is_sent_again_and_nothing_else(kafka):
-    """Of two requests, one for each topic, one fails."""
-    sink = topic_sink(kafka)
-    sink.add(outcomes([received(0), received(1, b"bad")]))
-    kafka.refuse(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED, 1)
-    with pytest.raises(
-        SinkError, match=r"topic out(-dead)?: .*Topic authorization failed; let this client write to it"
-    ):
-        sink.deliver()
-    assert sink.is_due()
-    delivered = []
-
-    def is_delivered():
-        with suppress(SinkError):  # the client asks anew which topics it may write to
-            delivered.extend(sink.deliver())
-        return delivered
-
-    wait_until(is_delivered, "delivered")
-    assert sorted(one.message.offset for one in delivered) == [0, 1]
-    assert [len(values(kafka, topic)) for topic in ("out", f"out-{DEAD}")] == [1, 1]
-
-
-def test_a_letter_that_is_too_large_goes_without_the_bytes(kafka):
-    sink = topic_sink(kafka, **{"message.max.bytes": "1000"})
-    large = outcome(received(1, b"bad"))
-    line = json.dumps(json.loads(large.line) | {"value": base64.b64encode(bytes(2000)).decode()})
-    sink.add([outcome(received(0)), large._replace(line=line)])
-    with pytest.raises(SinkError, match="too large"):
-        sink.deliver()
-    assert len(sink.deliver()) == 2
-    assert [letter["value"] for letter in values(kafka, f"out-{DEAD}")] == [None]
-    assert len(values(kafka, "out")) == 1
-
-
-def test_partitions_are_forgotten_by_a_topic(kafka):
-    sink = topic_sink(kafka)
-    sink.add(outcomes([received(0), received(0, number=1)]))
-    sink.forget([FIRST])
-    assert [one.message.partition for one in sink.deliver()] == [SECOND]

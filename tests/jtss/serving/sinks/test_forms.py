@@ -13,7 +13,7 @@ from helpers.made_messages import ANSWER
 from helpers.places import ROOT
 from jtss.errors import InputError
 from jtss.inference.table import Classifier
-from jtss.serving import forms
+from jtss.serving.sinks import forms
 
 LINE, CLASSES = json.dumps(ANSWER), tuple(ANSWER["probabilities"])
 CLASSIFIER = Classifier("any_gru", ANSWER["classifier_version"], CLASSES, 1)

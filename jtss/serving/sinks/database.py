@@ -17,7 +17,7 @@ from psycopg import conninfo, errors
 from jtss.errors import InputError
 from jtss.invocation import option
 from jtss.serving.messages import Outcome, Partition
-from jtss.serving.sinks import SinkError
+from jtss.serving.sinks.sink import SinkError
 
 PROBABILITY = """\
 CREATE TABLE probability (

@@ -18,10 +18,10 @@ from helpers.mock_kafka import wait_until
 from helpers.places import ROOT
 from helpers.postgres import PASSWORD, postgres
 from jtss.errors import InputError
-from jtss.serving import database
-from jtss.serving.database import DatabaseSink, latest, probability_rows
 from jtss.serving.messages import Partition
-from jtss.serving.sinks import SinkError
+from jtss.serving.sinks import database
+from jtss.serving.sinks.database import DatabaseSink, latest, probability_rows
+from jtss.serving.sinks.sink import SinkError
 
 
 def test_rows_are_ranked_and_equal_ones_keep_the_order_of_the_classes():

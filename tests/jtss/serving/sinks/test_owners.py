@@ -8,8 +8,8 @@ import pytest
 
 from helpers.places import ROOT
 from jtss.errors import InputError
-from jtss.serving import owners
-from jtss.serving.owners import FILE, Owner, claim
+from jtss.serving.sinks import owners
+from jtss.serving.sinks.owners import FILE, Owner, claim
 
 OURS = Owner("cluster", "group", "json")
 
@@ -33,7 +33,7 @@ CLAIM = """
 import sys
 from pathlib import Path
 from jtss.errors import InputError
-from jtss.serving.owners import Owner, claim
+from jtss.serving.sinks.owners import Owner, claim
 sys.stdin.readline()
 try:
     claim(Path(sys.argv[1]), Owner("cluster", sys.argv[2], "json"))
