@@ -8,11 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtss.metrics.classification import Reliability, ratio
+from jtss.reports.colours import BLUE, CLASS_COLOURS, GREY, VERMILION
 from jtss.reports.page import decimal
 
-# Okabe & Ito's palette, told apart with any colour vision; one colour for each class, everywhere the same.
-CLASS_COLOURS = {"AGN": "#0072B2", "SN": "#D55E00", "VS": "#009E73", "asteroid": "#CC79A7", "bogus": "#7F7F7F"}
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 DOTS_PER_INCH = 110
 ROW_HEIGHT = 0.26  # inches
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure, SubFigure
 
 from jtss.inference.classify import Tally
 from jtss.inference.portraits import Portrait
-from jtss.reports.figures import CLASS_COLOURS, GREY, png
+from jtss.reports.colours import CLASS_COLOURS, GREY
+from jtss.reports.figures import png
 from jtss.schema import CHANNEL_NAMES, STAMP_SIDE
 
 FILTERS = {1: "g", 2: "r", 3: "i"}

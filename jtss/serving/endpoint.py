@@ -10,12 +10,18 @@ from threading import BoundedSemaphore, Thread
 
 from jtss.errors import InputError
 from jtss.invocation import option
+from jtss.reports.colours import CLASS_COLOURS
 from jtss.serving.metrics import Metrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-PAGE = resources.files("jtss.serving").joinpath("dashboard.html").read_text(encoding="utf-8")
+PAGE = (
+    resources.files("jtss.serving")
+    .joinpath("dashboard.html")
+    .read_text(encoding="utf-8")
+    .replace("__COLOURS__", json.dumps(CLASS_COLOURS))
+)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
@@ -108,7 +114,7 @@ def _page(metrics: Metrics, path: str) -> tuple[int, str, str]:
     if path == "/metrics":
         return 200, TEXT, metrics.text()
     if path == "/metrics.json":
-        return 200, JSON, json.dumps(metrics.numbers())
+        return 200, JSON, json.dumps(metrics.numbers() | {"latest": metrics.latest()})
     if path == "/healthz":
         return _health(metrics.is_alive(), "the service does not poll")
     if path == "/readyz":

@@ -1,5 +1,6 @@
-"""Numbers of a service, counted by its threads and told in Prometheus's text format or as JSON."""
+"""Numbers of a service, counted by its threads and told in Prometheus's text format or as JSON; its latest answers."""
 
+import json
 import threading
 import time
 from collections import Counter, deque
@@ -10,6 +11,8 @@ import numpy as np
 from jtss.serving.messages import Outcome, Partition
 
 REMEMBERED = 2048  # the latest answers, of whose times the quantiles are
+N_LATEST = 12  # answers to show
+SHOWN = ("objectId", "n_detections", "class", "probabilities", "answered")  # of each
 QUANTILES = (0.5, 0.9, 0.99)
 FAILURES = {
     "sink": "Deliveries that failed and were tried again.",
@@ -26,6 +29,7 @@ class Metrics:
         self._answers, self._dead = Counter(), Counter()
         self._seconds: deque[float] = deque(maxlen=REMEMBERED)
         self._sum_seconds = 0.0
+        self._latest: deque[str] = deque(maxlen=N_LATEST)  # lines of JSON
         self._lag: dict[Partition, int] = {}
         self._failures = dict.fromkeys(FAILURES, 0)
         self._fails: set[str] = set()  # of FAILURES, with what it waits for now
@@ -37,6 +41,8 @@ class Metrics:
         with self._lock:
             for outcome in outcomes:
                 (self._dead if outcome.is_dead else self._answers)[outcome.name] += 1
+                if not outcome.is_dead:
+                    self._latest.append(outcome.line)
                 self._seconds.append(now - outcome.message.seconds)
                 self._sum_seconds += now - outcome.message.seconds
 
@@ -90,6 +96,12 @@ class Metrics:
                 "is_ready": ready,
                 "is_alive": alive,
             }
+
+    def latest(self) -> list[dict]:
+        """SHOWN of the latest answers, the newest first; for JSON."""
+        with self._lock:
+            lines = [*reversed(self._latest)]
+        return [{name: answer[name] for name in SHOWN} for answer in map(json.loads, lines)]
 
     def text(self) -> str:
         """All numbers; Prometheus text format 0.0.4."""

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from jtss.inference import portraits
 from jtss.reports import page
+from jtss.reports.colours import CLASS_COLOURS, GREY
 from jtss.reports.explanation.packet import ExplainedPacket
 from jtss.reports.explanation.page import HIDDEN, LEAST_SHOWN, NOT_THE_TRUTH, ablation_figure, occlusion_figure
-from jtss.reports.figures import CLASS_COLOURS, GREY, png, tidy
+from jtss.reports.figures import png, tidy
 from jtss.reports.page import UNDEFINED, percent
 from jtss.reports.stamps import portrait_picture
 

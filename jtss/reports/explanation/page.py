@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from jtss.inference import portraits
 from jtss.reports import page
+from jtss.reports.colours import BLUE, CLASS_COLOURS, GREY, VERMILION
 from jtss.reports.explanation.occlusion import Occlusion, per_pixel
-from jtss.reports.figures import BLUE, CLASS_COLOURS, GREY, VERMILION, png, tidy
+from jtss.reports.figures import png, tidy
 from jtss.reports.page import UNDEFINED, percent
 from jtss.reports.stamps import portrait_picture, stretch
 from jtss.schema import Sequences

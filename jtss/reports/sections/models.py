@@ -11,8 +11,9 @@ from jtss.metrics.comparisons import holm, mcnemar, paired_difference
 from jtss.metrics.intervals import hit_rate
 from jtss.metrics.slices import Cut, by_edges
 from jtss.reports import page
+from jtss.reports.colours import CLASS_COLOURS, GREY
 from jtss.reports.evaluation import Evaluation
-from jtss.reports.figures import CLASS_COLOURS, GREY, png, tidy
+from jtss.reports.figures import png, tidy
 from jtss.reports.page import UNDEFINED, decimal, gain, interval, percent
 
 DAYS = (1, 3, 7, 14, 30)

@@ -13,8 +13,9 @@ from jtss.metrics.intervals import bootstrap_interval, hit_rate, wilson_interval
 from jtss.metrics.slices import FEW
 from jtss.metrics.trajectories import DAYS_NAMES, NO_ANSWER
 from jtss.reports import page
+from jtss.reports.colours import BLUE, GREEN, GREY, VERMILION
 from jtss.reports.evaluation import Evaluation
-from jtss.reports.figures import BLUE, GREEN, GREY, VERMILION, png, tidy
+from jtss.reports.figures import png, tidy
 from jtss.reports.following import Followed
 from jtss.reports.page import UNDEFINED, decimal, gain, interval, percent
 from jtss.reports.sections import models

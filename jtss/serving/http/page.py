@@ -7,10 +7,10 @@ from importlib import resources
 from typing import NamedTuple
 
 from jtss.reports import page as reports
+from jtss.reports.colours import CLASS_COLOURS
 from jtss.reports.explanation.occlusion import PATCH
 from jtss.reports.explanation.packet_page import FILTER_COLOURS, WITHOUT
 from jtss.reports.explanation.page import HIDDEN, LEAST_SHOWN, NOT_THE_TRUTH
-from jtss.reports.figures import CLASS_COLOURS
 from jtss.version import __version__
 
 ASSETS = resources.files("jtss.serving.http") / "assets"

@@ -9,7 +9,7 @@ import pytest
 from helpers.made_sequences import CLASSES
 from helpers.read_pictures import has_colour, pixels
 from jtss.metrics import classification
-from jtss.reports import figures
+from jtss.reports import colours, figures
 
 
 @pytest.mark.parametrize("confusion", [np.diag([5, 3, 0]), np.zeros((3, 3), int), np.full((3, 3), 10**6)])
@@ -26,7 +26,7 @@ def test_confusion_colours_follow_the_rates_not_the_counts():
 def test_reliability_is_drawn_with_empty_bins_and_with_none_filled():
     p = np.random.default_rng(0).dirichlet(np.ones(3), 50)
     png = figures.reliability_figure(classification.reliability(p, np.zeros(50, int)))
-    assert has_colour(png, figures.BLUE)
+    assert has_colour(png, colours.BLUE)
     figures.reliability_figure(classification.reliability(np.zeros((0, 3)), np.zeros(0, int)))
 
 
@@ -34,8 +34,8 @@ def test_learning_curve_with_validation_at_some_steps_only():
     step = np.arange(1, 101)
     seldom = np.where(step % 25 == 0, 0.5, np.nan)
     png = figures.learning_figure(step, 1 / step, seldom, seldom, 50)
-    assert has_colour(png, figures.BLUE)
-    assert has_colour(png, figures.VERMILION)
+    assert has_colour(png, colours.BLUE)
+    assert has_colour(png, colours.VERMILION)
 
 
 def test_pyplot_is_never_imported():

@@ -8,7 +8,7 @@ import pytest
 from helpers.made_sequences import CLASSES, sequences
 from helpers.read_pictures import has_colour, pixels
 from jtss.inference import portraits
-from jtss.reports import figures, stamps
+from jtss.reports import colours, stamps
 from jtss.reports.stamps import GAP, NO_DATA, mosaic, portrait_picture, sheet_picture, stretch
 
 
@@ -20,7 +20,7 @@ def shown(n=2, index=0, **changes):
 def test_portraits_of_one_to_five_detections():
     heights = [pixels(portrait_picture(shown(n))).shape[0] for n in (1, 3, 5)]
     assert heights == sorted(set(heights))
-    assert has_colour(portrait_picture(shown()), figures.CLASS_COLOURS["AGN"])
+    assert has_colour(portrait_picture(shown()), colours.CLASS_COLOURS["AGN"])
 
 
 def test_mosaic_puts_every_stamp_in_its_place():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers.made_messages import outcome, received
+from helpers.made_messages import ANSWER, answered, outcome, received
 from jtss.serving import metrics
 from jtss.serving.messages import Partition
 from jtss.serving.metrics import Metrics
@@ -15,8 +15,10 @@ SAMPLE = re.compile(r'[a-z_]+(\{([a-z]+="(\\.|[^"\\])*",?)+\})? (\d+(\.\d+)?(e[+
 
 def counted():
     done = Metrics()
-    done.delivered([outcome(received(0, b"SN", seconds=1)), outcome(received(1, b"bad", seconds=2))], now=5.0)
-    done.delivered([outcome(received(2, b"SN", seconds=4))], now=5.0)
+    done.delivered(
+        [answered(0)._replace(message=received(0, seconds=1)), outcome(received(1, b"bad", seconds=2))], now=5.0
+    )
+    done.delivered([answered(2)._replace(message=received(2, seconds=4))], now=5.0)
     done.failed("registry")
     done.turned({Partition("alerts", 0): 7})
     return done
@@ -52,6 +54,14 @@ def test_the_same_is_told_as_json():
         "is_alive": True,
     }
     assert {*Metrics().numbers()["latency_seconds"].values()} == {None}
+
+
+def test_the_latest_answers_are_shown_newest_first():
+    done = Metrics()
+    done.delivered([*(answered(i, objectId=f"Z{i}") for i in range(20)), outcome(received(20, b"bad"))], now=1.0)
+    latest = done.latest()
+    assert [one["objectId"] for one in latest] == [f"Z{i}" for i in range(19, 19 - metrics.N_LATEST, -1)]
+    assert latest[0] == {name: (ANSWER | {"objectId": "Z19"})[name] for name in metrics.SHOWN}
 
 
 def test_every_line_is_of_the_format():

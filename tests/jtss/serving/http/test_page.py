@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 
-from jtss.reports.figures import CLASS_COLOURS
+from jtss.reports.colours import CLASS_COLOURS
 from jtss.serving.http.page import page
 
 
