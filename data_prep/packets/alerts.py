@@ -41,6 +41,7 @@ CRC_BYTES = 4
 MAX_CHECKSUM_BYTES = 4  # fastavro and others cut the end of a zlib stream short of its checksum, or not at all
 MAX_OBJECT_ID = 64  # characters; ZTF's have 12
 JD_RANGE = (2.4e6, 2.5e6)  # 1858 to 2132
+MOST_TEXT = 64  # characters of text in the place of a number
 # What text must not stand for, although it may look like it: without a value that every alert has, a network answers as
 # readily, and nobody learns why. Text in other fields is a missing value, as null is.
 NOT_TEXT = {
@@ -240,6 +241,11 @@ def from_record(record: Mapping, source: str, histories: bool = True) -> Alert |
     )
 
 
+def _short(value: object) -> object:
+    """A value; of text no more than a refusal shows, for a packet may hold any amount, and packets wait in memory."""
+    return value[:MOST_TEXT] if isinstance(value, str | bytes) else value
+
+
 def _real(value: object) -> object:
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
 
@@ -255,7 +261,8 @@ def _bytes(value: object) -> object:
 
 def _check(record: dict, source: str) -> Alert | Rejection:
     """An Alert whose identity, survey and time can be relied on."""
-    object_id, candidate = record["objectId"], record["candidate"] or {}
+    object_id = record["objectId"]
+    candidate = {name: _short(value) for name, value in (record["candidate"] or {}).items()}
     candid, written = _candid(record.get("candid"), candidate.pop("candid", None))
     jd, fid, survey = candidate.get("jd"), exact(candidate.get("fid")), record.get("survey")
     good_id = isinstance(object_id, str) and 0 < len(object_id) <= MAX_OBJECT_ID and object_id.isprintable()

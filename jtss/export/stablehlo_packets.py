@@ -21,6 +21,7 @@ def rows_of(config: Config, given: dict[str, jax.Array], layout: str) -> tuple[j
     """The raw inputs → metadata [B, R, 26] of the rows, NaN = missing; and what else the rows are."""
     history, alert = finite(given[HISTORY]), _without_codes(finite(given[METADATA]))[:, None]
     days, fid = (history[..., HISTORY_COLUMNS.index(name)] for name in (DAYS, FID))
+    fid = jnp.nan_to_num(fid)  # one unknown filter is that of another
     told = _without_codes(_in_catalogue(history))
     is_limit = jnp.isnan(_column(told, "magpsf"))
     is_kept = ~is_limit[..., None] | np.array([name == DEPTH for name in METADATA_NAMES])

@@ -124,6 +124,7 @@ def write_text(name: str, text: str) -> bytes:
     candidate = next(field for field in schema["fields"] if field["name"] == "candidate")["type"]
     (field,) = (field for field in candidate["fields"] if field["name"] == name)
     field["type"] = "string"
+    field.pop("default", None)
     for record in records:
         record["candidate"][name] = text
     return write(schema, records)
@@ -139,6 +140,13 @@ def test_text_where_an_alert_needs_a_number_is_a_rejection_that_names_it(tmp_pat
     wrapped = small(11)
     wrapped["candidate"][name] = np.str_(text)
     assert from_record(wrapped, "").detail == detail
+
+
+def test_text_without_end_is_not_kept(tmp_path):
+    """It packs well: a small packet could take any amount of memory while it waits."""
+    data = write_text("rb", "2" * 100_000)
+    for found in (*decode_bytes(tmp_path, data), *from_decoded(data)):
+        assert len(found.candidate["rb"]) < 100
 
 
 @pytest.mark.parametrize(
