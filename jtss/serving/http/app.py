@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
@@ -97,15 +97,16 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         service.require_ready()
         with service.places.one():
             body = await _body(request, service)
-            answered = await service.classify(body, asked.model, trajectory=asked.trajectory, began=began)
-        return JSONResponse(answered)
+            asks = service.classify(body, asked.model, trajectory=asked.trajectory, began=began)
+            return JSONResponse(await _while_heard(request, asks))
 
     @app.post("/explain", response_model=Explanation, summary="Explain an answer", **TAKES_PACKETS)
     async def explain(request: Request, asked: Annotated[AskedWhy, Query()]) -> Response:
         service.require_ready()
         with service.places.one(), service.explanations.one():
             body = await _body(request, service)
-            return JSONResponse(await service.explain(body, asked.model, asked.candid))
+            asks = service.explain(body, asked.model, asked.candid)
+            return JSONResponse(await _while_heard(request, asks))
 
 
 def _add_looks(app: FastAPI, service: Service) -> None:
@@ -189,6 +190,32 @@ async def _body(request: Request, service: Service) -> bytes:
     except TimeoutError:
         raise Problem(408, "slow_body", f"the body did not come within {seconds:g} s", hangs_up=True) from None
     return bytes(body)
+
+
+async def _while_heard(request: Request, asks: Coroutine[None, None, dict]) -> dict:
+    """What comes of a question; it is given up when the client hangs up.
+
+    Args:
+        request: whose body has been read.
+
+    Raises:
+        ClientDisconnect: the client hung up.
+    """
+    answer, end = asyncio.ensure_future(asks), asyncio.ensure_future(_end(request))
+    try:
+        await asyncio.wait((answer, end), return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        raise ClientDisconnect
+    finally:
+        answer.cancel()
+        end.cancel()
+
+
+async def _end(request: Request) -> None:
+    """Wait until the client hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Counted:

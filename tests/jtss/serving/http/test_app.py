@@ -21,6 +21,7 @@ from helpers.made_service import (
 from helpers.make_packets import alert, save_tar
 from helpers.mock_kafka import wait_until
 from jtss.serving import answering
+from jtss.serving.http import service as service_room
 from jtss.serving.http.limits import LIMITS
 
 FEW = LIMITS._replace(body_bytes=300_000, packets=3)
@@ -207,6 +208,35 @@ def test_a_client_that_hangs_up_is_counted_and_not_logged(run):
         wait_until(lambda: HUNG_UP_LINE in client.get("/metrics").text, "it is counted")
         assert service.places.taken == 0
     assert "failed" not in said(service.log)
+
+
+@pytest.mark.parametrize(("path", "name"), [("/classify", "answers"), ("/explain", "explanation")])
+def test_what_nobody_waits_for_is_not_begun_and_keeps_no_place(path, name, run, monkeypatch):
+    room = answering if name == "answers" else service_room
+    begun, go_on, work = [], threading.Event(), getattr(room, name)
+
+    def waits(*arguments, **named):
+        begun.append(1)
+        go_on.wait(600)
+        return work(*arguments, **named)
+
+    service = made_service(run)
+    places = service.places if name == "answers" else service.explanations
+    monkeypatch.setattr(room, name, waits)
+    with client_of(service) as client:
+        try:
+            with connection(client, path, packet()):
+                wait_until(lambda: begun, "the first is at work")
+                for _ in range(2):
+                    with connection(client, path, packet()):
+                        wait_until(lambda: places.taken == 2, "another waits")
+                    wait_until(lambda: places.taken == 1, "its place is free again")
+            wait_until(lambda: places.taken == 0, "so is that of the one at work")
+            assert f'jtss_requests_total{{path="{path}",status="499"}} 3' in client.get("/metrics").text
+        finally:
+            go_on.set()
+        assert client.post(path, content=packet()).status_code == 200
+        assert len(begun) == 2
 
 
 def test_a_hundred_clients_at_once_all_have_the_same_answer(run):
