@@ -174,7 +174,7 @@ async def _body(request: Request, service: Service) -> bytes:
         ClientDisconnect: the client hung up.
     """
     most, seconds = service.limits.body_bytes, service.limits.body_seconds
-    if request.headers.get("content-type", "").startswith(FORM):
+    if request.headers.get("content-type", "").lower().startswith(FORM):
         raise Problem(415, "form", "a form, expected the packets themselves: curl --data-binary @FILE")
     too_large = Problem(413, "too_large", f"a body of more than {most} bytes; send fewer packets at a time")
     stated = request.headers.get("content-length", "")

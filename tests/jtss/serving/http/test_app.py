@@ -104,6 +104,8 @@ def test_questions_that_are_wrong_are_named(client):
     assert "modle" in problem(client.post("/classify?modle=any", content=packet()), 422)["detail"]
     assert "trajectory" in problem(client.post("/classify?trajectory=perhaps", content=packet()), 422)["detail"]
     assert problem(client.post("/classify", files={"file": packet()}), 415)["reason"] == "form"
+    form = {"content-type": "Multipart/Form-Data; boundary=x"}
+    assert problem(client.post("/classify", content=packet(), headers=form), 415)["reason"] == "form"
     assert problem(client.get("/classify"), 405)["reason"] == "no_such_method"
     assert problem(client.get("/../../etc/passwd"), 404)["reason"] == "no_such_path"
 
