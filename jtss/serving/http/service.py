@@ -20,7 +20,7 @@ from jtss.serving.log import Log
 
 
 class Service:
-    """Models with a thread that classifies and one that explains, which takes a hundred times as long.
+    """Models with a thread that classifies and one that explains, which takes some thirty times as long.
 
     Attributes:
         models: by name; the first answers where none is asked for.
