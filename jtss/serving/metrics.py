@@ -22,17 +22,21 @@ ALIVE_SECONDS = 60  # without a turn of the loop that polls, a service is not we
 
 
 class Metrics:
-    """What a service has done, and how it is."""
+    """What a service has done, and how it is.
 
-    def __init__(self) -> None:
+    Args:
+        failures: those of FAILURES that it can have.
+    """
+
+    def __init__(self, failures: Iterable[str] = FAILURES) -> None:
         self._lock = threading.Lock()
         self._answers, self._dead = Counter(), Counter()
         self._seconds: deque[float] = deque(maxlen=REMEMBERED)
         self._sum_seconds = 0.0
         self._latest: deque[str] = deque(maxlen=N_LATEST)  # lines of JSON
         self._lag: dict[Partition, int] = {}
-        self._failures = dict.fromkeys(FAILURES, 0)
-        self._fails: set[str] = set()  # of FAILURES, with what it waits for now
+        self._failures = dict.fromkeys(failures, 0)
+        self._fails: set[str] = set()  # of failures, with what it waits for now
         self._joined = False
         self._turned = time.monotonic()
 
@@ -47,7 +51,7 @@ class Metrics:
                 self._sum_seconds += now - outcome.message.seconds
 
     def failed(self, what: str) -> None:
-        """One of FAILURES; the service tries again."""
+        """One of its failures; the service tries again."""
         with self._lock:
             self._failures[what] += 1
             self._fails.add(what)
@@ -115,9 +119,6 @@ class Metrics:
             "# HELP jtss_dead_letters_total Messages without an answer, by reason.",
             "# TYPE jtss_dead_letters_total counter",
             *(_line("jtss_dead_letters_total", n, {"reason": name}) for name, n in told["dead_letters"].items()),
-            "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
-            "# TYPE jtss_lag_messages gauge",
-            *(_line("jtss_lag_messages", n, {"topic": topic, "partition": number}) for (topic, number), n in lag),
             f"# HELP jtss_latency_seconds From receipt to delivery; quantiles of the latest {REMEMBERED}.",
             "# TYPE jtss_latency_seconds summary",
             *(
@@ -127,9 +128,15 @@ class Metrics:
             _line("jtss_latency_seconds_sum", told["sum_seconds"]),
             _line("jtss_latency_seconds_count", sum(told["answers"].values()) + sum(told["dead_letters"].values())),
         ]
-        for what, said in FAILURES.items():
+        if lag:
+            lines += [
+                "# HELP jtss_lag_messages Messages between the last one delivered and the end of a partition.",
+                "# TYPE jtss_lag_messages gauge",
+                *(_line("jtss_lag_messages", n, {"topic": topic, "partition": number}) for (topic, number), n in lag),
+            ]
+        for what, n in told["failures"].items():
             name = f"jtss_{what}_failures_total"
-            lines += [f"# HELP {name} {said}", f"# TYPE {name} counter", _line(name, told["failures"][what])]
+            lines += [f"# HELP {name} {FAILURES[what]}", f"# TYPE {name} counter", _line(name, n)]
         return "\n".join(lines) + "\n"
 
 

@@ -65,7 +65,7 @@ def client_of(service: Service, *, is_ready=True):
             with httpx.Client(base_url="http://{}:{}".format(*at.getsockname()), timeout=READY_SECONDS) as client:
                 assert client.get("/healthz").text == "ok\n"
                 if is_ready:
-                    service._warmed.result(READY_SECONDS)
+                    service.warmed.result(READY_SECONDS)
                 yield client
         finally:
             answering.should_exit = True

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jtss.serving.answering import OF_THE_MACHINE
@@ -39,6 +40,7 @@ PROBLEMS = {
     503: "too much to do, or not ready yet; ask again after Retry-After seconds",
 }
 FORM = "multipart/form-data"
+HUNG_UP = 499  # what nginx writes down where a client did not wait for the answer
 
 
 TAKES_PACKETS = {
@@ -67,7 +69,7 @@ def application(service: Service) -> FastAPI:
     )
     _add_answers(app, service)
     _add_looks(app, service)
-    _add_problems(app, service)
+    _add_problems(app)
     app.openapi = partial(_described, app)
     app.add_middleware(_Counted, service=service, paths={route.path for route in app.routes})
     return app
@@ -95,15 +97,16 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         service.require_ready()
         with service.places.one():
             body = await _body(request, service)
-            answered = await service.classify(body, asked.model, trajectory=asked.trajectory, began=began)
-        return JSONResponse(answered)
+            asks = service.classify(body, asked.model, trajectory=asked.trajectory, began=began)
+            return JSONResponse(await _while_heard(request, asks))
 
     @app.post("/explain", response_model=Explanation, summary="Explain an answer", **TAKES_PACKETS)
     async def explain(request: Request, asked: Annotated[AskedWhy, Query()]) -> Response:
         service.require_ready()
         with service.places.one(), service.explanations.one():
             body = await _body(request, service)
-            return JSONResponse(await service.explain(body, asked.model, asked.candid))
+            asks = service.explain(body, asked.model, asked.candid)
+            return JSONResponse(await _while_heard(request, asks))
 
 
 def _add_looks(app: FastAPI, service: Service) -> None:
@@ -144,8 +147,8 @@ def _add_looks(app: FastAPI, service: Service) -> None:
         return PlainTextResponse("the models are being made ready\n", 503)
 
 
-def _add_problems(app: FastAPI, service: Service) -> None:
-    """What is said where there is no answer."""
+def _add_problems(app: FastAPI) -> None:
+    """What is said where there is no answer, and it was foreseen."""
 
     @app.exception_handler(Problem)
     async def problem(_request: Request, error: Problem) -> Response:
@@ -162,25 +165,16 @@ def _add_problems(app: FastAPI, service: Service) -> None:
         reason = {404: "no_such_path", 405: "no_such_method"}.get(error.status_code, "bad_request")
         return Problem(error.status_code, reason, str(error.detail)).response(error.headers)
 
-    async def failed(request: Request, error: Exception) -> Response:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        service.log.warn("request_failed", path=request.url.path, error=said)
-        if isinstance(error, OF_THE_MACHINE):
-            return Problem(503, "unavailable", "the machine fails, see the log", retry_seconds=30).response()
-        return Problem(500, "failed", "an error that nobody foresaw, see the log").response()
-
-    for kind in (*OF_THE_MACHINE, Exception):
-        app.add_exception_handler(kind, failed)
-
 
 async def _body(request: Request, service: Service) -> bytes:
     """The body of a request, of which no more is taken than the limit allows.
 
     Raises:
         Problem: it is a form, too large, or does not come in time.
+        ClientDisconnect: the client hung up.
     """
     most, seconds = service.limits.body_bytes, service.limits.body_seconds
-    if request.headers.get("content-type", "").startswith(FORM):
+    if request.headers.get("content-type", "").lower().startswith(FORM):
         raise Problem(415, "form", "a form, expected the packets themselves: curl --data-binary @FILE")
     too_large = Problem(413, "too_large", f"a body of more than {most} bytes; send fewer packets at a time")
     stated = request.headers.get("content-length", "")
@@ -198,8 +192,38 @@ async def _body(request: Request, service: Service) -> bytes:
     return bytes(body)
 
 
+async def _while_heard(request: Request, asks: Coroutine[None, None, dict]) -> dict:
+    """What comes of a question; it is given up when the client hangs up.
+
+    Args:
+        request: whose body has been read.
+
+    Raises:
+        ClientDisconnect: the client hung up.
+    """
+    answer, end = asyncio.ensure_future(asks), asyncio.ensure_future(_end(request))
+    try:
+        await asyncio.wait((answer, end), return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        raise ClientDisconnect
+    finally:
+        answer.cancel()
+        end.cancel()
+
+
+async def _end(request: Request) -> None:
+    """Wait until the client hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 class _Counted:
-    """Counts requests by path and status, and hardens what browsers make of the answers."""
+    """Counts requests by path and status, and hardens what browsers make of the answers.
+
+    It also answers where an error that nobody foresaw came: Starlette would do so outside of it, and raise the error
+    again.
+    """
 
     def __init__(self, app: ASGIApp, service: Service, paths: set[str]) -> None:
         self._app, self._service, self._paths = app, service, paths
@@ -209,11 +233,28 @@ class _Counted:
             await self._app(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else "other"
+        has_begun = False
 
         async def counting(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 self._service.tally.requested(path, message["status"])
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             await send(message)
 
-        await self._app(scope, receive, counting)
+        try:
+            await self._app(scope, receive, counting)
+        except ClientDisconnect:  # anybody may hang up as often as they like: it is counted, not logged
+            self._service.tally.requested(path, HUNG_UP)
+        except Exception as error:
+            if has_begun:
+                raise
+            await self._failed(path, error).response()(scope, receive, counting)
+
+    def _failed(self, path: str, error: Exception) -> Problem:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        self._service.log.warn("request_failed", path=path, error=said)
+        if isinstance(error, OF_THE_MACHINE):
+            return Problem(503, "unavailable", "the machine fails, see the log", retry_seconds=30)
+        return Problem(500, "failed", "an error that nobody foresaw, see the log")

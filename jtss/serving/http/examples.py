@@ -2,6 +2,7 @@
 
 import io
 from functools import cache
+from threading import Lock
 
 import fastavro
 
@@ -13,9 +14,17 @@ from jtss.schema import CLASS_NAMES
 SEED, OBJECTS_PER_CLASS = 5, 4
 
 
-@cache
+_one_makes = Lock()  # what is cached is made by all who ask before it is there
+
+
 def examples() -> bytes:
     """An Avro file of a packet of each class, that of a few objects which tells most; takes seconds, once."""
+    with _one_makes:
+        return _made()
+
+
+@cache
+def _made() -> bytes:
     found = []
     for chunk in chunks(OBJECTS_PER_CLASS * len(CLASS_NAMES), SEED, CLASS_NAMES, "mixed"):
         found.append(max(fastavro.reader(io.BytesIO(packet_chunk(chunk).avro)), key=_told))

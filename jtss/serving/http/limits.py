@@ -12,7 +12,7 @@ class Limits(NamedTuple):
 
     Attributes:
         body_bytes: of a request; a packet of ZTF has 70 kB.
-        unpacked_bytes: of the packets in it when they are unpacked.
+        unpacked_bytes: of the images in its packets, as these hold them: the files unpacked, ZTF's images gzipped.
         packets: in a request.
         requests: that are read or answered at the same time; explanations: of these, how many may be explanations.
         body_seconds: for a request to come in.

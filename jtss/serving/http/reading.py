@@ -39,7 +39,7 @@ def alerts_of(body: bytes, limits: Limits) -> tuple[list[Alert], list[Rejection]
             detail = f"more than {limits.packets} packets in the body; send fewer at a time"
             raise Problem(413, "too_many_packets", detail)
         if n_bytes > limits.unpacked_bytes:
-            detail = f"images of more than {limits.unpacked_bytes} bytes when unpacked; send fewer packets at a time"
+            detail = f"more than {limits.unpacked_bytes} bytes of images as packets hold them; send fewer at a time"
             raise Problem(413, "too_large", detail)
     if not alerts and not rejected:
         why = besides[0] if besides else Rejection("no_records", "no packet in the body", SOURCE)

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from concurrent.futures import Future
 
 import uvicorn
 
@@ -40,7 +41,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def server(service: Service) -> uvicorn.Server:
-    """What answers requests by a service."""
+    """What answers requests by a service; it ends when the models cannot be made ready."""
     config = uvicorn.Config(
         application(service),
         log_config=None,
@@ -51,11 +52,21 @@ def server(service: Service) -> uvicorn.Server:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=LEAVING_SECONDS,
     )
-    return uvicorn.Server(config)
+    made = uvicorn.Server(config)
+
+    def end_if_it_failed(warmed: Future[None]) -> None:
+        made.should_exit = made.should_exit or warmed.exception() is not None
+
+    service.warmed.add_done_callback(end_if_it_failed)
+    return made
 
 
 def serve(service: Service, at: socket.socket) -> None:
-    """Answer requests until a signal comes; those at work are finished before it does what it does otherwise."""
+    """Answer requests until a signal comes; those at work are finished before it does what it does otherwise.
+
+    Raises:
+        RuntimeError: the models cannot be made ready to answer.
+    """
     host, port = at.getsockname()[:2]
     for handler in service.log.logger.handlers:
         logging.getLogger("uvicorn.error").addHandler(handler)
@@ -65,3 +76,6 @@ def serve(service: Service, at: socket.socket) -> None:
         server(service).run(sockets=[at])
     finally:
         service.log.say("stopped", **service.tally.totals())
+    error = service.warmed.exception() if service.warmed.done() else None
+    if error is not None:
+        raise RuntimeError(f"the models cannot be made ready: {type(error).__name__}: {error}") from error

@@ -20,31 +20,32 @@ from jtss.serving.log import Log
 
 
 class Service:
-    """Models with a thread that classifies and one that explains, which takes a hundred times as long.
+    """Models with a thread that classifies and one that explains, which takes some thirty times as long.
 
     Attributes:
         models: by name; the first answers where none is asked for.
         limits: of requests.
         tally: of what was done.
         places, explanations: that requests take while they are at work.
+        warmed: done when the models are ready to answer; with the error, when they cannot be made so.
     """
 
     def __init__(self, models: Mapping[str, Served], log: Log, limits: Limits = LIMITS) -> None:
         self.models, self.limits, self.log, self.tally = models, limits, log, Tally()
         self.places, self.explanations = Places(limits.requests), Places(limits.explanations)
         self._classifier, self._explainer = Worker("classify"), Worker("explain")
-        self._warmed: Future | None = None
+        self.warmed: Future[None] = Future()
 
     def begin(self) -> None:
         """Make ready to answer, without waiting for it."""
-        self._warmed = self._classifier.begin(self._warm)
+        self._classifier.begin(self._warm)
 
     def close(self) -> None:
         self._classifier.close()
         self._explainer.close()
 
     def is_ready(self) -> bool:
-        return self._warmed is not None and self._warmed.done() and self._warmed.exception() is None
+        return self.warmed.done() and self.warmed.exception() is None
 
     def require_ready(self) -> None:
         """Raise Problem while the models are not ready to answer."""
@@ -99,9 +100,10 @@ class Service:
             for one in self.models.values():
                 warm(one.model)
         except Exception as error:
-            self.log.warn("warming_failed", error=f"{type(error).__name__}: {error}")
-            raise
+            self.warmed.set_exception(error)
+            return
         self.log.say("ready", models=[*self.models], seconds=round(time.monotonic() - began, 1))
+        self.warmed.set_result(None)
 
 
 def _classify(by: answering.Answerer, body: bytes, limits: Limits, followed: bool) -> list[dict | Rejection]:

@@ -14,7 +14,7 @@ class Tally:
     """Packets by class and reason, with their times, by `Metrics`; requests by path and status."""
 
     def __init__(self) -> None:
-        self._packets = Metrics()
+        self._packets = Metrics(failures=())
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
 

@@ -17,11 +17,14 @@ class Worker:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     def begin(self, job: Callable[[], Result]) -> Future[Result]:
-        """Do a job when those before it are done."""
-        return self._pool.submit(job)
+        """Do a job when those before it are done; one that is cancelled before is forgotten at once."""
+        held = [job]  # the pool keeps what it was given until its turn comes, and a job holds the body of a request
+        begun = self._pool.submit(lambda: held.pop()())
+        begun.add_done_callback(lambda _: held.clear())
+        return begun
 
     async def do(self, job: Callable[[], Result], seconds: float) -> Result:
-        """As `begin`, and wait for what comes of it.
+        """As `begin`, and wait for what comes of it; if the wait is cancelled, so is a job that is not begun.
 
         Raises:
             Problem: it takes longer; it is not begun then, or runs to its end unheard.

@@ -83,6 +83,17 @@ def test_a_port_that_is_taken_is_named(capsys):
         assert re.search(f"--port {port}: .* choose another port", error(capsys, "--port", port))
 
 
+def test_models_that_cannot_be_made_ready_end_it(run, capsys, monkeypatch):
+    def fails(_model):
+        raise MemoryError("too little")
+
+    monkeypatch.setattr("jtss.serving.http.service.warm", fails)
+    assert jtss("serve", "http", "--port", "0", "-m", run) == exits.FAILED
+    *events, line = capsys.readouterr().err.splitlines()
+    assert line == "jtss: error: the models cannot be made ready: MemoryError: too little"
+    assert [json.loads(event)["event"] for event in events] == ["listening", "stopped"]
+
+
 @pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
 def test_without_the_packages_it_says_what_to_install(package, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

@@ -19,10 +19,13 @@ from helpers.made_service import (
     said,
 )
 from helpers.make_packets import alert, save_tar
+from helpers.mock_kafka import wait_until
 from jtss.serving import answering
+from jtss.serving.http import service as service_room
 from jtss.serving.http.limits import LIMITS
 
 FEW = LIMITS._replace(body_bytes=300_000, packets=3)
+HUNG_UP_LINE = 'jtss_requests_total{path="/classify",status="499"} 1'
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,14 @@ def problem(response, status):
     document = response.json()
     assert document["status"] == status
     return document
+
+
+def connection(client, path, body, stated=None):
+    """A request that is sent, and whose answer nobody reads; `stated` bytes of it are promised."""
+    line = socket.create_connection((client.base_url.host, client.base_url.port))
+    head = f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {stated or len(body)}\r\n\r\n"
+    line.sendall(head.encode() + body)
+    return line
 
 
 def test_answers_are_those_of_python(client, run):
@@ -93,6 +104,8 @@ def test_questions_that_are_wrong_are_named(client):
     assert "modle" in problem(client.post("/classify?modle=any", content=packet()), 422)["detail"]
     assert "trajectory" in problem(client.post("/classify?trajectory=perhaps", content=packet()), 422)["detail"]
     assert problem(client.post("/classify", files={"file": packet()}), 415)["reason"] == "form"
+    form = {"content-type": "Multipart/Form-Data; boundary=x"}
+    assert problem(client.post("/classify", content=packet(), headers=form), 415)["reason"] == "form"
     assert problem(client.get("/classify"), 405)["reason"] == "no_such_method"
     assert problem(client.get("/../../etc/passwd"), 404)["reason"] == "no_such_path"
 
@@ -119,8 +132,7 @@ def test_too_much_at_a_time_is_refused(client):
 
 def test_a_body_that_does_not_come_is_not_waited_for(run):
     with client_of(made_service(run, LIMITS._replace(body_seconds=0.1))) as client:
-        with socket.create_connection((client.base_url.host, client.base_url.port)) as line:
-            line.sendall(b"POST /classify HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nObj")
+        with connection(client, "/classify", b"Obj", stated=1000) as line:
             said = b"".join(iter(lambda: line.recv(1000), b""))  # to the end: the server hangs up
         assert said.startswith(b"HTTP/1.1 408 ")
         assert b"slow_body" in said
@@ -164,7 +176,7 @@ def test_more_requests_than_places_are_told_to_come_again(run, monkeypatch):
         assert client.post("/classify", content=packet()).status_code == 200
 
 
-def test_a_failing_machine_and_what_nobody_foresaw_are_logged(run, monkeypatch):
+def test_a_failing_machine_and_what_nobody_foresaw_are_logged_and_counted(run, monkeypatch):
     service = made_service(run)
     with client_of(service) as client:
         for error, status, reason in ((OSError("full"), 503, "unavailable"), (KeyError("x"), 500, "failed")):
@@ -173,8 +185,60 @@ def test_a_failing_machine_and_what_nobody_foresaw_are_logged(run, monkeypatch):
                 raise error
 
             monkeypatch.setattr(answering, "answers", fails)
-            assert problem(client.post("/classify", content=packet()), status)["reason"] == reason
+            response = client.post("/classify", content=packet())
+            assert problem(response, status)["reason"] == reason
+            assert response.headers["x-content-type-options"] == "nosniff"
             assert f"{type(error).__name__}: " in said(service.log)
+            assert f'jtss_requests_total{{path="/classify",status="{status}"}} 1' in client.get("/metrics").text
+
+
+def test_an_error_is_logged_once(run, monkeypatch, caplog):
+    """Also by the server itself, which logs what an application raises."""
+    service = made_service(run)
+    monkeypatch.setattr(answering, "answers", lambda *_, **__: 1 / 0)
+    with client_of(service) as client:
+        problem(client.post("/classify", content=packet()), 500)
+    assert said(service.log).count("ZeroDivisionError") == 1
+    assert "Exception in ASGI application" not in caplog.text
+
+
+def test_a_client_that_hangs_up_is_counted_and_not_logged(run):
+    service = made_service(run)
+    with client_of(service) as client:
+        with connection(client, "/classify", b"x", stated=1000):
+            wait_until(lambda: service.places.taken, "the request is read")
+        wait_until(lambda: HUNG_UP_LINE in client.get("/metrics").text, "it is counted")
+        assert service.places.taken == 0
+    assert "failed" not in said(service.log)
+
+
+@pytest.mark.parametrize(("path", "name"), [("/classify", "answers"), ("/explain", "explanation")])
+def test_what_nobody_waits_for_is_not_begun_and_keeps_no_place(path, name, run, monkeypatch):
+    room = answering if name == "answers" else service_room
+    begun, go_on, work = [], threading.Event(), getattr(room, name)
+
+    def waits(*arguments, **named):
+        begun.append(1)
+        go_on.wait(600)
+        return work(*arguments, **named)
+
+    service = made_service(run)
+    places = service.places if name == "answers" else service.explanations
+    monkeypatch.setattr(room, name, waits)
+    with client_of(service) as client:
+        try:
+            with connection(client, path, packet()):
+                wait_until(lambda: begun, "the first is at work")
+                for _ in range(2):
+                    with connection(client, path, packet()):
+                        wait_until(lambda: places.taken == 2, "another waits")
+                    wait_until(lambda: places.taken == 1, "its place is free again")
+            wait_until(lambda: places.taken == 0, "so is that of the one at work")
+            assert f'jtss_requests_total{{path="{path}",status="499"}} 3' in client.get("/metrics").text
+        finally:
+            go_on.set()
+        assert client.post(path, content=packet()).status_code == 200
+        assert len(begun) == 2
 
 
 def test_a_hundred_clients_at_once_all_have_the_same_answer(run):

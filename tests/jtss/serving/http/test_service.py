@@ -55,17 +55,16 @@ def test_models_are_known_by_name(service):
         service.served("n9")
 
 
-def test_a_service_that_cannot_be_made_ready_says_why(service, monkeypatch):
+def test_a_service_that_cannot_be_made_ready_knows_why(service, monkeypatch):
     def fails(_model):
         raise MemoryError("too little")
 
     monkeypatch.setattr("jtss.serving.http.service.warm", fails)
-    log = quiet()
-    other = Service(service.models, log)
+    other = Service(service.models, quiet())
     other.begin()
-    assert isinstance(other._warmed.exception(600), MemoryError)
+    assert isinstance(other.warmed.exception(600), MemoryError)
     assert not other.is_ready()
-    assert "warming_failed" in said(log)
     with pytest.raises(Problem, match="being made ready"):
         other.require_ready()
+    assert said(other.log) == ""
     other.close()

@@ -21,4 +21,9 @@ def test_packets_and_requests_are_counted():
     ):
         assert line in lines
     assert tally.totals() == {"requests": 3, "answers": 2, "rejected": 1}
+    told = {line.split()[2] for line in lines if line.startswith("# TYPE ")}
+    assert told == {  # neither a sink nor a registry, which a service of requests has not, nor the lag of a topic
+        *("jtss_answers_total", "jtss_dead_letters_total", "jtss_latency_seconds"),
+        *("jtss_requests_total", "jtss_requests_at_work", "jtss_ready"),
+    }
     assert "jtss_ready 0" in tally.text(0, False).splitlines()

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import weakref
+from functools import partial
 
 import pytest
 
@@ -49,4 +51,22 @@ def test_a_job_that_is_not_done_in_time_is_given_up(worker):
 
     error = asyncio.run(ask())
     assert (error.status, error.reason) == (503, "timeout")
+    assert begun == []
+
+
+def test_a_job_that_is_cancelled_is_forgotten_before_its_turn(worker):
+    class Body:
+        pass
+
+    go_on, body, begun = threading.Event(), Body(), []
+    worker.begin(go_on.wait)
+    alive = weakref.ref(body)
+    waiting = worker.begin(partial(begun.append, body))
+    del body
+    try:
+        assert waiting.cancel()
+        assert alive() is None  # while the thread is still at work on another
+    finally:
+        go_on.set()
+    worker.begin(lambda: None).result(600)
     assert begun == []
