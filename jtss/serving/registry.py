@@ -22,6 +22,8 @@ TIMEOUT_SECONDS = 5.0
 MOST_BYTES = 4 << 20  # of an answer
 UNKNOWN_SECONDS = 10.0  # until it is asked again for a number that it did not know
 MOST_UNKNOWN = 1024  # numbers remembered
+LARGEST = 2**31 - 1  # registries number by signed integers of 32 bits, and refuse a question for more
+OF_NO_SCHEMA = (400, 404, 422)  # the status of a number that is malformed, unknown, or none that can be
 ACCEPT = "application/vnd.schemaregistry.v1+json, application/json"
 
 
@@ -66,6 +68,8 @@ class Registry:
         Raises:
             RegistryError: it does not say either.
         """
+        if number > LARGEST:
+            return None
         if number in self._known:
             return self._known[number]
         if time.monotonic() - self._unknown.get(number, float("-inf")) < UNKNOWN_SECONDS:
@@ -85,7 +89,7 @@ class Registry:
             said = json.loads(body)
         except ValueError:
             said = None
-        if status == 404 and isinstance(said, dict) and "error_code" in said:  # the registry's, not a proxy's
+        if status in OF_NO_SCHEMA and isinstance(said, dict) and "error_code" in said:  # the registry's, not a proxy's
             return None
         if status == 200 and isinstance(said, dict) and isinstance(said.get("schema"), str):
             return said["schema"].encode()
