@@ -3,10 +3,10 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Thread, Timer
 
 from jtss.errors import InputError
 from jtss.invocation import option
@@ -22,12 +22,13 @@ PAGE = (
     .read_text(encoding="utf-8")
     .replace("__COLOURS__", json.dumps(CLASS_COLOURS))
 )
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-
-
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
 LOCAL = "127.0.0.1"
 MOST_AT_ONCE = 16  # requests; one more is hung up on
-QUIET_SECONDS = 10  # for a request to come, or a part of it
+REQUEST_SECONDS = 10  # for a request to come and its answer to go; then it is hung up on
 
 
 def address(text: str) -> tuple[str, int]:
@@ -58,13 +59,23 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: socket.socket, client_address: object) -> None:
+        late = Timer(REQUEST_SECONDS, _hang_up, [request])
+        late.daemon = True
+        late.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            late.cancel()
             self._free.release()
 
     def handle_error(self, *_about: object) -> None:
         """A monitor that hangs up is no event."""
+
+
+def _hang_up(request: socket.socket) -> None:
+    """Let whoever waits for this socket wait no longer; it stays theirs to close."""
+    with suppress(OSError):  # it has ended by itself
+        request.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -80,14 +91,13 @@ def endpoint(metrics: Metrics, host: str, port: int) -> Iterator[int]:
     """
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = QUIET_SECONDS
-
         def do_GET(self) -> None:
             status, kind, text = _page(metrics, self.path)
             body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -8,7 +8,10 @@ import base64
 import json
 import os
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from http.client import HTTPException
+from threading import Thread
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -22,6 +25,8 @@ TIMEOUT_SECONDS = 5.0
 MOST_BYTES = 4 << 20  # of an answer
 UNKNOWN_SECONDS = 10.0  # until it is asked again for a number that it did not know
 MOST_UNKNOWN = 1024  # numbers remembered
+LARGEST = 2**31 - 1  # registries number by signed integers of 32 bits, and refuse a question for more
+OF_NO_SCHEMA = (400, 404, 422)  # the status of a number that is malformed, unknown, or none that can be
 ACCEPT = "application/vnd.schemaregistry.v1+json, application/json"
 
 
@@ -66,6 +71,8 @@ class Registry:
         Raises:
             RegistryError: it does not say either.
         """
+        if number > LARGEST:
+            return None
         if number in self._known:
             return self._known[number]
         if time.monotonic() - self._unknown.get(number, float("-inf")) < UNKNOWN_SECONDS:
@@ -85,7 +92,7 @@ class Registry:
             said = json.loads(body)
         except ValueError:
             said = None
-        if status == 404 and isinstance(said, dict) and "error_code" in said:  # the registry's, not a proxy's
+        if status in OF_NO_SCHEMA and isinstance(said, dict) and "error_code" in said:  # the registry's, not a proxy's
             return None
         if status == 200 and isinstance(said, dict) and isinstance(said.get("schema"), str):
             return said["schema"].encode()
@@ -93,24 +100,47 @@ class Registry:
         raise RegistryError(f"the schema registry {self.name} gave {what} for number {number}")
 
     def _get(self, url: str) -> tuple[int, bytes]:
-        """Status and body, within about TIMEOUT_SECONDS, however slowly they come."""
+        """Status and body, within TIMEOUT_SECONDS, however slowly the name is found or the answer comes."""
         request = Request(url, headers={"Accept": ACCEPT})
         if self._login:  # not for whom it may redirect to
             word = base64.b64encode(self._login.encode()).decode()
             request.add_unredirected_header("Authorization", f"Basic {word}")
-        end = time.monotonic() + TIMEOUT_SECONDS
         try:
-            try:
-                answer = urlopen(request, timeout=TIMEOUT_SECONDS)
-            except HTTPError as error:
-                answer = error
-            with answer:
-                body = b""
-                while part := answer.read1(1 << 16):
-                    body += part
-                    if len(body) > MOST_BYTES or time.monotonic() > end:
-                        raise RegistryError(f"the schema registry {self.name} does not come to an end")
-                return answer.status, body
+            return _begun(_fetch, request).result(TIMEOUT_SECONDS)
+        except TimeoutError as error:
+            raise RegistryError(f"the schema registry {self.name} does not answer: timed out") from error
         except (OSError, HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
             raise RegistryError(f"the schema registry {self.name} does not answer: {reason}") from error
+
+
+def _begun(function: Callable, *arguments: object) -> Future:
+    """What a function will return, from a thread that nobody has to wait for, not even the end of the process."""
+    future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def _fetch(request: Request) -> tuple[int, bytes]:
+    """Status and body; gives up after TIMEOUT_SECONDS without a byte, or so many of a body that does not end."""
+    end = time.monotonic() + TIMEOUT_SECONDS
+    try:
+        answer = urlopen(request, timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        answer = error
+    with answer:
+        body = b""
+        while part := answer.read1(1 << 16):
+            body += part
+            if len(body) > MOST_BYTES:
+                raise HTTPException(f"more than {MOST_BYTES >> 20} MiB")
+            if time.monotonic() > end:
+                raise TimeoutError
+        return answer.status, body

@@ -332,7 +332,6 @@ class Stream:
     def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         """Finish what is at work, for it is not far from its end, and commit it before another member begins."""
         gone = {Partition(one.topic, one.partition) for one in partitions}
-        self._drop(gone)
         if not self._is_leaving.is_set():
             self._finish_work(time.monotonic() + LEAVING_SECONDS)
         offsets = {partition: self._to_commit[partition] for partition in gone & {*self._to_commit}}
@@ -350,16 +349,13 @@ class Stream:
 
     def _lose(self, gone: set[Partition]) -> None:
         """They have another member already."""
-        self._drop(gone)
         self._give_away(gone)
         self._log.warn("lost", partitions=_names(gone))
 
-    def _drop(self, gone: set[Partition]) -> None:
-        """Drop what waits of partitions."""
+    def _give_away(self, gone: set[Partition]) -> None:
+        """Forget partitions with all that waits of them, also what waits again since the work was finished."""
         self._waiting = deque(message for message in self._waiting if message.partition not in gone)
         self._n_bytes = sum(map(_size, self._waiting))
-
-    def _give_away(self, gone: set[Partition]) -> None:
         for partition in gone:
             for known in (self._shift, self._to_commit, self._done):
                 known.pop(partition, None)

@@ -5,8 +5,10 @@ a partition at a time; another group cuts the stream elsewhere, and in another c
 new version of a model, or another model, goes on where the group was: every answer says which it is.
 """
 
+import errno
 import json
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +18,8 @@ from jtss.errors import InputError
 from jtss.invocation import option
 
 FILE = ".jtss.json"  # hidden: those who read all files of a folder pass it over
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # exFAT, and some disks of other machines
+WRITING_SECONDS = 5.0  # for a file that is there already to get its text
 
 
 class Owner(NamedTuple):
@@ -43,16 +47,9 @@ def claim(folder: Path, owner: Owner) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     if not path.exists():
-        unfinished = files.partial(path)
-        try:
-            with files.naming(path):
-                unfinished.write_text(json.dumps(owner._asdict()) + "\n")
-                files.flush(unfinished)
-                with suppress(FileExistsError):
-                    os.link(unfinished, path)  # unlike renaming, this leaves what another has put there meanwhile
-                files.flush(folder)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with files.naming(path), suppress(FileExistsError):
+            _create(path, json.dumps(owner._asdict()) + "\n")
+            files.flush(folder)
     other = _read(path)
     if other != owner:
         different = [
@@ -63,7 +60,38 @@ def claim(folder: Path, owner: Owner) -> None:
         raise InputError(f"{option('out')}: {folder} holds answers of the {', the '.join(different)}; choose another")
 
 
+def _create(path: Path, text: str) -> None:
+    """Write a file that is whole from its first moment; FileExistsError: another has put one there meanwhile."""
+    unfinished = files.partial(path)
+    try:
+        unfinished.write_text(text)
+        files.flush(unfinished)
+        try:
+            os.link(unfinished, path)  # unlike renaming, this leaves what is there
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            _create_in_place(path, text)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _create_in_place(path: Path, text: str) -> None:
+    """The same where a file has one name only: for a moment it is empty, and `_read` waits."""
+    with open(path, "x") as file:
+        try:
+            file.write(text)
+            file.flush()  # in one piece
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise
+
+
 def _read(path: Path) -> Owner:
+    end = time.monotonic() + WRITING_SECONDS
+    while not path.stat().st_size and time.monotonic() < end:
+        time.sleep(0.05)
     try:
         return Owner(**json.loads(path.read_text()))
     except (ValueError, TypeError) as error:

@@ -1,9 +1,12 @@
 """The page for monitors."""
 
+import itertools
 import json
 import re
 import socket
+import time
 from contextlib import suppress
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -43,7 +46,9 @@ def test_the_page_needs_nothing_from_elsewhere():
     with endpoint(metrics, LOCAL, 0) as port, urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
         page = answer.read().decode()
         assert answer.headers.get_content_type() == "text/html"
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        rules = {*answer.headers["Content-Security-Policy"].split("; ")}
+        assert {"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= rules
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert not re.search(r"https?:|\b(src|href)=|@import|url\(", page)
     assert {*re.findall(r"told\.(\w+)", page)} <= {*metrics.numbers(), "latest"}
     ids = {*re.findall(r'id="(\w+)"', page)}
@@ -76,7 +81,7 @@ def test_a_place_that_cannot_be_had_is_named():
 
 def test_requests_at_once_are_bounded(monkeypatch):
     """Those that wait with nothing to say do not make ever more threads; when they go, others are served."""
-    monkeypatch.setattr("jtss.serving.endpoint.QUIET_SECONDS", 600)
+    monkeypatch.setattr("jtss.serving.endpoint.REQUEST_SECONDS", 600)
     with endpoint(Metrics(), LOCAL, 0) as port:
         silent = [socket.create_connection((LOCAL, port)) for _ in range(MOST_AT_ONCE)]
         for _ in range(3):
@@ -84,9 +89,40 @@ def test_requests_at_once_are_bounded(monkeypatch):
                 get(port, "/healthz")
         for one in silent:
             one.close()
+        wait_until(lambda: is_served(port), "served again")
 
-        def is_served():
-            with suppress(URLError, ConnectionError):
-                return get(port, "/healthz")[0] == 200
 
-        wait_until(is_served, "served again")
+def is_served(port):
+    with suppress(URLError, ConnectionError, HTTPException):
+        return get(port, "/healthz")[0] == 200
+
+
+def test_those_that_send_byte_by_byte_do_not_keep_others_out(monkeypatch):
+    """The time is that of a whole request: they are hung up on, although none is ever quiet for so long."""
+    monkeypatch.setattr("jtss.serving.endpoint.REQUEST_SECONDS", 0.5)
+    with endpoint(Metrics(), LOCAL, 0) as port:
+        slow = {socket.create_connection((LOCAL, port)) for _ in range(MOST_AT_ONCE)}
+        for count in itertools.count():
+            for one in {*slow}:
+                try:
+                    one.send(b"G")
+                except ConnectionError:
+                    slow.remove(one)
+                    one.close()
+            if not slow:
+                break
+            assert count < 3000, f"{len(slow)} still send"
+            time.sleep(0.01)
+        wait_until(lambda: is_served(port), "served again")
+
+
+def test_those_that_read_nothing_do_not_keep_others_out(monkeypatch):
+    monkeypatch.setattr("jtss.serving.endpoint.REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("jtss.serving.endpoint.PAGE", "x" * (16 << 20))  # more than the buffers between us hold
+    with endpoint(Metrics(), LOCAL, 0) as port:
+        deaf = [socket.create_connection((LOCAL, port)) for _ in range(MOST_AT_ONCE)]
+        for one in deaf:
+            one.send(b"GET / HTTP/1.0\r\n\r\n")
+        wait_until(lambda: is_served(port), "served again")
+        for one in deaf:
+            one.close()

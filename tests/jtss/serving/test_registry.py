@@ -41,6 +41,21 @@ def test_an_unknown_number_is_asked_for_again_after_a_while(made, monkeypatch):
         assert len(asked._unknown) <= 2
 
 
+def test_a_number_that_no_schema_can_have_is_not_asked_for(made):
+    asked = Registry(made.address)
+    made.answers[2**31 - 1] = found(SCHEMA)
+    assert asked.schema(2**31 - 1) is not None
+    for number in (2**31, 2**32 - 1):
+        assert asked.schema(number) is None
+    assert made.asked == [2**31 - 1]
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_number_that_the_registry_refuses_is_unknown(made, status):
+    made.answers[7] = (status, b'{"error_code": %d, "message": "no such number"}' % status)
+    assert Registry(made.address).schema(7) is None
+
+
 def slowly(handler):
     """Byte by byte, without an end."""
     handler.send_response(200)
@@ -57,8 +72,20 @@ def endless(handler):
         handler.wfile.write(bytes(1 << 16))
 
 
+def header_by_header(handler):
+    """Each in time by itself."""
+    handler.send_response(200)
+    for number in range(99):  # a client reads no more of them
+        handler.send_header(f"X-{number}", "")
+        handler.flush_headers()
+        time.sleep(0.1)
+
+
 def silent(handler):
     handler.rfile.read(1)
+
+
+SLOW = (slowly, header_by_header, silent)
 
 
 @pytest.mark.parametrize(
@@ -67,18 +94,18 @@ def silent(handler):
         ((500, b"{}"), "gave status 500 for number 7"),
         ((401, b'{"error_code": 401}'), "gave status 401"),
         ((404, b"<html>no such page</html>"), "gave status 404"),  # a proxy's; the registry itself has words
+        ((400, b"<html>bad request</html>"), "gave status 400"),
         ((200, b"{"), "gave an answer without a schema for number 7"),
         ((200, b'"schema"'), "gave an answer without a schema"),
         ((200, b'{"schema": {}}'), "gave an answer without a schema"),
         (lambda handler: handler.wfile.write(b"nonsense\r\n\r\n"), "does not answer"),
         (lambda handler: handler.close_connection, "does not answer"),
-        (slowly, "does not come to an end"),
-        (endless, "does not come to an end"),
-        (silent, "does not answer: .*timed out"),
+        (endless, "does not answer: more than 4 MiB"),
+        *((slow, "does not answer: timed out") for slow in SLOW),
     ],
 )
 def test_what_is_no_word_of_a_registry_is_asked_again(made, monkeypatch, answer, said):
-    monkeypatch.setattr(registry, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(registry, "TIMEOUT_SECONDS", 0.3 if answer in SLOW else 60)
     asked = Registry(made.address)
     made.answers[7] = answer
     with pytest.raises(RegistryError, match=rf"^the schema registry {made.address} .*{said}"):

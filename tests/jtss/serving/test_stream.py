@@ -456,42 +456,72 @@ def test_a_commit_refused_as_anothers_neither_loses_nor_doubles(kafka, tmp_path,
     assert places_in(tmp_path) == everything()
 
 
-def test_a_partition_is_lost_with_its_commit_until_it_comes_again(tmp_path):
-    """The client, which here says nothing, may tell of the loss only after another batch."""
-    client = SimpleNamespace(commit=lambda **_: None, committed=lambda *_, **__: [])
-    one = Stream(lambda _: client, made_messages.outcomes, FolderSink(tmp_path, 0), Metrics(), Log())
-    lost, kept = Partition(TOPIC, 0), Partition(TOPIC, 1)
+def lonely_stream(folder, answer=made_messages.outcomes):
+    """One whose client says nothing, and that client."""
+    client = SimpleNamespace(commit=lambda **_: [], committed=lambda *_, **__: [])
+    return Stream(lambda _: client, answer, FolderSink(folder, 0), Metrics(), Log()), client
 
-    def come(partition, offset):
-        values = {
-            "error": None,
-            "topic": TOPIC,
-            "partition": partition.number,
-            "offset": offset,
-            "key": b"",
-            "value": b"",
-        }
-        one._take(SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()}))
-        return (partition, offset) in [message[:2] for message in one._waiting]
+
+def come(one, partition, offset):
+    """Whether a message that comes waits to be answered."""
+    values = {"error": None, "topic": TOPIC, "partition": partition.number, "offset": offset, "key": b"", "value": b""}
+    one._take(SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()}))
+    return (partition, offset) in waiting(one)
+
+
+def waiting(one):
+    return [message[:2] for message in one._waiting]
+
+
+def test_a_partition_is_lost_with_its_commit_until_it_comes_again(tmp_path):
+    """The client may tell of the loss only after another batch."""
+    one, client = lonely_stream(tmp_path)
+    lost, kept = Partition(TOPIC, 0), Partition(TOPIC, 1)
 
     def refuse():
         one._after_commit(KafkaError(KafkaError.ILLEGAL_GENERATION), [TopicPartition(*lost, 1)])
 
-    assert not come(lost, 0)  # not assigned yet
+    assert not come(one, lost, 0)  # not assigned yet
     one._assigned(client, [TopicPartition(*lost), TopicPartition(*kept)])
-    assert come(lost, 1)
-    assert come(kept, 1)
+    assert come(one, lost, 1)
+    assert come(one, kept, 1)
     one._to_commit = {lost: 1}
     one._commit()
     refuse()
-    assert [message.partition for message in one._waiting] == [kept]
-    assert not come(lost, 2)
+    assert waiting(one) == [(kept, 1)]
+    assert not come(one, lost, 2)
     assert one._to_commit == {}
     assert one._gone == {lost}
     one._assigned(client, [TopicPartition(*lost)])
-    assert come(lost, 1)
+    assert come(one, lost, 1)
     refuse()  # once more, of the time before
-    assert come(lost, 2)
+    assert come(one, lost, 2)
+
+
+def test_a_partition_that_goes_while_the_registry_hangs_leaves_nothing_behind(tmp_path):
+    """The registry fails only while the partition is handed over, so that its messages wait once more."""
+    hands_over = threading.Event()
+
+    def answer(batch):
+        assert hands_over.wait(600)
+        raise RegistryError("does not answer")
+
+    one, client = lonely_stream(tmp_path, answer)
+    one._must_stop = hands_over.set  # is asked while the revoked partition's work is waited for
+    gone, kept = Partition(TOPIC, 0), Partition(TOPIC, 1)
+    one._assigned(client, [TopicPartition(*gone), TopicPartition(*kept)])
+    for offset in range(2):
+        assert come(one, gone, offset)
+        assert come(one, kept, offset)
+    one._work()
+    assert come(one, gone, 2)  # behind the batch at work
+    one._revoked(client, [TopicPartition(*gone)])
+    assert hands_over.is_set()
+    assert one._job is None
+    assert waiting(one) == [(kept, 0), (kept, 1)]
+    one._assigned(client, [TopicPartition(*gone)])
+    assert come(one, gone, 7)  # others went on with it meanwhile
+    assert waiting(one) == [(kept, 0), (kept, 1), (gone, 7)]
 
 
 def test_a_topic_of_answers_that_a_pattern_matches_is_not_read(kafka, tmp_path):

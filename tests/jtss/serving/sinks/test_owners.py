@@ -1,6 +1,8 @@
 """Whose a folder is: the first that asks, also of many at one moment, and nobody else."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -30,10 +32,18 @@ def test_an_owner_may_come_again_and_others_not(tmp_path):
 
 
 CLAIM = """
-import sys
+import errno, os, sys
 from pathlib import Path
 from jtss.errors import InputError
+from jtss.serving.sinks import owners
 from jtss.serving.sinks.owners import Owner, claim
+
+def no_link(*names):
+    raise OSError(errno.EPERM, "no links")
+
+if sys.argv[3] == "no links":
+    os.link = no_link
+owners.WRITING_SECONDS = 600
 sys.stdin.readline()
 try:
     claim(Path(sys.argv[1]), Owner("cluster", sys.argv[2], "json"))
@@ -43,11 +53,12 @@ except InputError:
 """
 
 
-def test_of_many_that_start_at_once_one_group_gets_the_folder(tmp_path):
+@pytest.mark.parametrize("disk", ["links", "no links"])
+def test_of_many_that_start_at_once_one_group_gets_the_folder(tmp_path, disk):
     groups = ["a", "b"] * 4
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", CLAIM, tmp_path / "out", group],
+            [sys.executable, "-c", CLAIM, tmp_path / "out", group, disk],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for group in groups
@@ -76,8 +87,56 @@ def test_who_is_late_by_a_moment_sees_the_other(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+def refuse(number):
+    def link(*_names):
+        raise OSError(number, os.strerror(number))
+
+    return link
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_links_has_owners_too(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "link", refuse(number))
+    claim(tmp_path, OURS)
+    claim(tmp_path, OURS)
+    with pytest.raises(InputError, match="group group, not b"):
+        claim(tmp_path, OURS._replace(group="b"))
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_disk_that_fails_leaves_the_folder_to_others(tmp_path, monkeypatch):
+    """Whether links fail for another reason, or the disk is full where there are none."""
+    monkeypatch.setattr(os, "link", refuse(errno.EIO))
+    with pytest.raises(OSError, match=f"{FILE} cannot be written: {os.strerror(errno.EIO)}"):
+        claim(tmp_path, OURS)
+    assert [*tmp_path.iterdir()] == []
+    flush, full = os.fsync, iter([None, OSError(errno.ENOSPC, "full")])
+
+    def fsync(descriptor):
+        if error := next(full):
+            raise error
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=f"{FILE} cannot be written: {os.strerror(errno.ENOSPC)}"):
+        claim(tmp_path, OURS)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_that_is_being_written_is_waited_for(tmp_path, monkeypatch):
+    """On a disk without links it is empty for a moment."""
+    path = tmp_path / FILE
+    path.touch()
+    monkeypatch.setattr(owners.time, "sleep", lambda _: path.write_text(json.dumps(OURS._asdict()) + "\n"))
+    claim(tmp_path, OURS)
+    with pytest.raises(InputError, match="group group, not b"):
+        claim(tmp_path, OURS._replace(group="b"))
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"cluster": null}'])
-def test_a_file_that_is_damaged_is_named(tmp_path, text):
+def test_a_file_that_is_damaged_is_named(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(owners, "WRITING_SECONDS", 0.1)
     (tmp_path / FILE).write_text(text)
     with pytest.raises(InputError, match=rf"{FILE}: .*expected the cluster, group and form"):
         claim(tmp_path, OURS)
