@@ -326,6 +326,7 @@ class Stream:
         with suppress(KafkaException):  # for the lag alone
             known = consumer.committed(list(partitions), timeout=COMMIT_SECONDS)
             self._done |= {Partition(one.topic, one.partition): one.offset for one in known if one.offset >= 0}
+        self._is_paused = True  # perhaps: to the client a partition that was paused when it went still is
         self._metrics.joined()
         self._log.say("assigned", partitions=_names(ours))
 

@@ -1,5 +1,6 @@
 """The loop of a service on a mock broker: nothing lost, whatever stops it; in files nothing doubled."""
 
+import functools
 import subprocess
 import sys
 import threading
@@ -316,6 +317,31 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
         wait_until(one.metrics.is_ready, "well again")
         assert one.stream._shifts == 1  # it never lost its partitions
     assert places_in(tmp_path) == everything()
+
+
+def test_partitions_that_were_paused_when_they_went_are_read_when_they_come_back(kafka, tmp_path):
+    """To librdkafka they are paused still. Meanwhile the member has none, and so none to resume."""
+    partitions = [TopicPartition(TOPIC, number, 0) for number in range(PARTITIONS)]
+    connect = functools.partial(clients.consumer, kafka.bootstrap, GROUP, QUICK, Log().logger)
+    one = Stream(connect, made_messages.outcomes, FolderSink(tmp_path, 0), Metrics(), Log())
+
+    def come():
+        one.consumer.assign(partitions)
+        one._assigned(one.consumer, partitions)
+
+    try:
+        come()
+        one.consumer.pause(partitions)
+        one._is_paused = True
+        one._revoked(one.consumer, partitions)
+        one.consumer.unassign()
+        for _ in range(3):
+            one._receive()
+        come()
+        kafka.produce(TOPIC, VALUES)
+        wait_until(lambda: one._receive() or len(one._waiting) == N, "all received")
+    finally:
+        one.consumer.close()
 
 
 class AwayRegistry:
