@@ -3,8 +3,10 @@
 import argparse
 import errno
 import io
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from jtss import exits
 from jtss.errors import InputError
 
+AGAIN_SECONDS = 0.05  # until a signal comes again that has been dropped
 MODEL = "NAME|FILE|RUN"
 MODEL_HELP = "pretrained model by its name, model file, run directory, or folder of several seeds"
 
@@ -29,7 +32,7 @@ class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: leaves by the same way as an error, so that temporary files are deleted."""
 
     def __init__(self, number: int):
-        self.status = exits.status_of(number)
+        self.number, self.status = number, exits.status_of(number)
 
 
 def warn(message: str) -> None:
@@ -115,12 +118,25 @@ def one_line(error: Exception) -> str:
 
 
 def heed_signals() -> None:
-    """Let SIGTERM and SIGHUP raise `Interrupted`; a SIGHUP that is ignored, as under nohup, stays ignored."""
+    """Let SIGTERM and SIGHUP raise `Interrupted`; a SIGHUP that is ignored, as under nohup, stays ignored.
+
+    Python drops what is raised where nobody can catch it, as in a call of the garbage collector: then the signal comes
+    again a moment later.
+    """
 
     def leave(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_IGN)  # a second one must not break off the clean-up: a terminal sends two
         raise Interrupted(number)
 
+    def dropped(what: object, others: Callable = sys.unraisablehook) -> None:
+        if not isinstance(what.exc_value, Interrupted):
+            others(what)
+            return
+        number = what.exc_value.number
+        signal.signal(number, leave)
+        threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+
+    sys.unraisablehook = dropped
     signal.signal(signal.SIGTERM, leave)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, leave)

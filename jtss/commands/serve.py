@@ -205,8 +205,15 @@ def _produce(options: argparse.Namespace) -> None:
     given = clients.settings(options.set_kafka)
     producer = clients.producer(options.bootstrap, given, Log().logger)
     clients.require_topic(producer, options.topic)
-    n_sent = producing.produce(producer, options.topic, producing.packets(options.packets), options.rate)
-    print(f"{n_sent} packets to the topic {options.topic}")
+    refused = []
+
+    def warn(text: str) -> None:
+        refused.append(text)
+        common.warn(f"not sent: {text}")
+
+    n_sent = producing.produce(producer, options.topic, producing.packets(options.packets, warn), options.rate)
+    without = f"; without {len(refused)} of what could not be read" if refused else ""
+    print(f"{n_sent} packets to the topic {options.topic}{without}")
 
 
 def _http(options: argparse.Namespace) -> None:

@@ -6,7 +6,8 @@ from jtss import schema
 from jtss.config.settings import Config
 from jtss.export import columns, signature
 from jtss.export.signature import BATCH, DAYS, FID, HISTORY, METADATA
-from jtss.inference.model import Model, version
+from jtss.inference.classify import classifier
+from jtss.inference.model import Model
 
 STAMPS_SCALING = (
     "done inside: pixels that are NaN, infinite or beyond 1e30 count as missing; each image of a stamp is scaled to"
@@ -48,7 +49,13 @@ def describe(model: Model, layout: str, golden: str) -> dict[str, str]:
         },
     }
     texts = {name: json.dumps(value) for name, value in values.items()}
-    return {"model": model.label, "version": version(model), "layout": layout, **texts, "golden": golden}
+    return {
+        "model": model.label,
+        "version": classifier(model, model.temperature is not None).version,
+        "layout": layout,
+        **texts,
+        "golden": golden,
+    }
 
 
 def _array(each: signature.Array) -> dict:

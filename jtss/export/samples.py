@@ -108,7 +108,7 @@ def _packets(sequences: Sequences, config: Config, stamps: np.ndarray) -> tuple[
 
 
 def answers(model: Model, sequences: Sequences) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What jtss answers, calibrated where the model has a temperature: as `jtss classify` does.
+    """What jtss answers, as `jtss classify --calibrated` does where the model has a temperature.
 
     Args:
         model: exportable.

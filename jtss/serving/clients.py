@@ -100,12 +100,24 @@ def _metadata(client: Consumer | Producer, topic: str | None):
             left = max(end - time.monotonic(), 0.1)
             return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=left)
         except KafkaException as error:
-            client.poll(0.1)  # hands over what it has to log, which says more
+            _hear(client)
             if time.monotonic() > end:
                 raise OSError(
                     f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')})"
                     f" and what it asks for ({option('set-kafka')}), as security.protocol"
                 ) from error
+
+
+def _hear(client: Consumer | Producer) -> None:
+    """Let a client hand over what it has to log, which says more than its errors.
+
+    Raises:
+        OSError: it has failed for good.
+    """
+    try:
+        client.poll(0.1)
+    except KafkaException as error:
+        raise OSError(f"the Kafka client has failed for good: {_words(error)}") from error
 
 
 def _words(error: KafkaException) -> str:

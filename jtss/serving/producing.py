@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import fastavro
@@ -16,30 +16,31 @@ FLUSH_SECONDS = 1.0
 SYNC = bytes(range(SYNC_BYTES))
 
 
-def packets(paths: Iterable[Path]) -> Iterator[bytes]:
+def packets(paths: Iterable[Path], refused: Callable[[str], object]) -> Iterator[bytes]:
     """Every packet below paths as an Avro file of its own, in a fixed order.
 
     Args:
         paths: folders, Avro files of one packet or many, tar archives of these.
+        refused: is told of each file, or part of it, that cannot be read as alert packets, and why.
 
     Raises:
         FileNotFoundError: a path is not there.
-        InputError: a file cannot be read as alert packets, or a path holds none; names it.
+        InputError: a path holds none.
     """
     for path in paths:
         n_packets = 0
         for block in read_blocks(path):
             if isinstance(block, Block):
-                for packet in _single(block):
+                for packet in _single(block, refused):
                     n_packets += 1
                     yield packet
             elif block.n_alerts:
-                raise InputError(f"{block.source}: {block.reason} ({block.detail}), expected alert packets")
+                refused(f"{block.source}: {block.reason} ({block.detail}), expected alert packets")
         if not n_packets:
             raise InputError(f"{path}: no alert packet in it, expected Avro files or archives of them")
 
 
-def _single(block: Block) -> Iterator[bytes]:
+def _single(block: Block, refused: Callable[[str], object]) -> Iterator[bytes]:
     """The records of a block, each as a file with the schema of their writer."""
     try:
         reader = fastavro.reader(io.BytesIO(_file(block)))
@@ -49,7 +50,7 @@ def _single(block: Block) -> Iterator[bytes]:
             fastavro.writer(file, schema, [record], sync_marker=SYNC)
             yield file.getvalue()
     except Exception as error:  # on damaged bytes: ValueError, EOFError, zlib.error and others
-        raise InputError(f"{block.source}: {type(error).__name__}: {error}; expected alert packets") from error
+        refused(f"{block.source}: {type(error).__name__}: {error}; expected alert packets")
 
 
 def _file(block: Block) -> bytes:

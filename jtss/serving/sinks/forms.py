@@ -20,6 +20,7 @@ JSON, ALERCE, LASAIR, KOWALSKI, PARQUET = "json", "alerce", "lasair", "kowalski"
 OF_MESSAGES, OF_FILES = (JSON, ALERCE, LASAIR, KOWALSKI), (JSON, LASAIR, KOWALSKI, PARQUET)
 ALERCE_CLASSES = ("SN", "AGN", "VS", "asteroid", "bogus", "satellite")  # of its stamp classifier of 2025, in its order
 LASAIR_VERSION = 16  # most characters; its client refuses or cuts a longer one
+ANNOTATOR = re.compile(r"[\w.-]+")
 SYNC = bytes(16)  # of Avro files: one answer gives the same bytes each time
 
 Message = Callable[[str], bytes]
@@ -55,8 +56,9 @@ def check(word: str, among: Sequence[str]) -> None:
     Raises:
         InputError: not so.
     """
-    kind, _, annotator = word.partition(":")
-    if kind not in among or (annotator != "") != (kind == LASAIR) or word.endswith(":"):
+    kind, colon, annotator = word.partition(":")
+    is_named = ANNOTATOR.fullmatch(annotator) if kind == LASAIR else not colon
+    if kind not in among or not is_named:
         names = (f"{name}:ANNOTATOR" if name == LASAIR else name for name in among)
         raise InputError(f"{option('form', word)}: expected here one of {', '.join(names)}")
 

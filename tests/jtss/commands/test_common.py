@@ -42,6 +42,23 @@ def test_a_signal_leaves_through_the_clean_up(number):
     assert (out, err, running.returncode) == ("cleaned up\n", "waiting: interrupted\n", 128 + number)
 
 
+def test_a_signal_where_nothing_can_be_caught_is_not_lost():
+    """As in a call of the garbage collector, where the exception is dropped; then a second signal does not end it."""
+    code = WAITING.replace(
+        "def wait",
+        """
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), 15)
+        sum(range(100))
+
+def wait""",
+    ).replace("time.sleep(600)", "Last(); time.sleep(600)")
+    with start(code) as running:
+        out, err = running.communicate(timeout=300)
+    assert (out, err, running.returncode) == ("ready\ncleaned up\n", "waiting: interrupted\n", 128 + signal.SIGTERM)
+
+
 def test_a_hang_up_that_nohup_ignores_stays_ignored():
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     code = ignoring + WAITING.replace("time.sleep(600)", "sys.stdin.readline()")

@@ -51,7 +51,7 @@ def night(tmp_path_factory):
     folder = tmp_path_factory.mktemp("night")
     classes = "AGN,SN,VS,asteroid,bogus"
     assert jtss("data", "simulate", "--objects", 25, "--seed", 5, "--classes", classes, "--packets", folder) == 0
-    values = [*packets([folder / "alerts"])]
+    values = [*packets([folder / "alerts"], pytest.fail)]
     assert len(values) >= 90
     return values[:50] + POISON + values[50:90]
 

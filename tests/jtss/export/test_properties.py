@@ -11,7 +11,7 @@ def test_the_properties_are_complete():
     made = model(OF_THREE, n_members=2)
     texts = properties.describe(made, "NHWC", "{}")
     assert (texts["model"], texts["layout"], texts["golden"]) == ("made", "NHWC", "{}")
-    assert texts["version"] == "0.1.0+20260102T030405.s5.s5"
+    assert texts["version"] == "0.1.0+20260102T030405.s5.s5.t0.7"  # as of `jtss classify --calibrated`
     assert json.loads(texts["classes"]) == ["AGN", "SN", "VS"]
     assert (json.loads(texts["members"]), json.loads(texts["temperature"])) == (2, 0.7)
     inputs = {each["name"]: each for each in json.loads(texts["inputs"])}

@@ -34,24 +34,26 @@ def test_a_packet_is_a_message(kafka, tmp_path, codec):
     (tmp_path / "a.avro").write_bytes(encode_file(records, codec))
     save(tmp_path / "b", [small(8)])
     save_tar(tmp_path / "c.tar.gz", {"9.avro": encode_file([small(9)], codec)})
-    assert produce(producer(kafka), "night", packets([tmp_path]), rate=1e6) == 6
+    assert produce(producer(kafka), "night", packets([tmp_path], pytest.fail), rate=1e6) == 6
     found = [read_message(message.value(), "", Schemas(None)) for message in kafka.messages("night")]
     assert found[:4] == [read_message(encode_file([record]), "", Schemas(None)) for record in records]
     assert sorted(alert.candid for alert in found[3:]) == [7, 8, 9]
 
 
-def test_what_is_no_packet_is_refused(tmp_path):
+def test_what_is_no_packet_is_refused_and_the_rest_sent(tmp_path):
     (tmp_path / "labels.csv").touch()
     with pytest.raises(InputError, match="no alert packet in it"):
-        [*packets([tmp_path])]
+        [*packets([tmp_path], pytest.fail)]
     with pytest.raises(FileNotFoundError, match="no such file or directory"):
-        [*packets([tmp_path / "nowhere"])]
-    (tmp_path / "cut.avro").write_bytes(encode_file([small(1)])[:-9])
-    with pytest.raises(InputError, match=r"cut\.avro: bad_block"):
-        [*packets([tmp_path])]
-    (tmp_path / "cut.avro").write_bytes(encode_file([small(1)], "deflate").replace(b"deflate", b"snappy\0", 1))
-    with pytest.raises(InputError, match=r"cut\.avro: "):
-        [*packets([tmp_path])]
+        [*packets([tmp_path / "nowhere"], pytest.fail)]
+    (tmp_path / "a.avro").write_bytes(encode_file([small(1)])[:-9])
+    (tmp_path / "b.avro").write_bytes(encode_file([small(2)], "deflate").replace(b"deflate", b"snappy\0", 1))
+    (tmp_path / "c.avro").write_bytes(encode_file([small(3)]))
+    refused = []
+    (packet,) = packets([tmp_path], refused.append)
+    assert read_message(packet, "", Schemas(None)).candid == 3
+    assert [text.split("/")[-1][:7] for text in refused] == ["a.avro:", "b.avro:"]
+    assert "bad_block" in refused[0]
 
 
 def test_what_is_not_delivered_is_an_error(kafka):
