@@ -16,8 +16,8 @@ from jtss.reports.stamps import portrait_picture
 
 FILTER_COLOURS = {"g": "#009E73", "r": "#D55E00", "i": "#7A4FA3", "unknown": GREY}
 WITHOUT = (
-    "How much evidence for {name} goes where the model is asked again without it. Positive: it speaks for {name}. What"
-    " others tell as well counts for less than it tells."
+    "How much evidence for {name} is lost when the model is asked again without this part. Positive: it speaks for"
+    " {name}. What another part tells as well counts for less here."
 )
 
 
@@ -26,7 +26,7 @@ def html(document: dict, explained: ExplainedPacket) -> str:
     why, known = document["explained"], document["true_class"]
     truth = f"True class: {known}." if known else "No label."
     told = f"{why['n_detections']} detections and {why['n_limits']} upper limits"
-    lacking = f" Not there: {why['missing']}." if why["missing"] else ""
+    lacking = f" Missing: {why['missing']}." if why["missing"] else ""
     return page.page(
         document["object_id"],
         page.paragraph(f"{why['class']} {percent(why['probability'])}", "headline"),

@@ -124,7 +124,7 @@ function facts(answer) {
   const told = `${count(answer.n_detections, "detection")} and ${count(answer.n_limits, "upper limit")}`;
   const parts = [`Alert ${answer.candid} of ${time(answer.jd, 16)} UT, with ${told}.`];
   if (answer.subclass) parts.push(`Most likely ${answer.subclass} (${percent(answer.subclass_probability, 0)}).`);
-  if (answer.missing.length) parts.push(`Not there: ${answer.missing.join(", ").replaceAll("_", " ")}.`);
+  if (answer.missing.length) parts.push(`Missing: ${answer.missing.join(", ").replaceAll("_", " ")}.`);
   if (answer.outlier !== null) parts.push(`More unusual than ${percent(answer.outlier)} of held-out alerts.`);
   if (answer.note) parts.push(`Note: ${answer.note}.`);
   return [...parts, `By ${answer.model} ${answer.classifier_version}.`].join(" ");
