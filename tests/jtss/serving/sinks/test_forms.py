@@ -132,7 +132,9 @@ def test_a_row_of_parquet_has_every_field_of_the_answer():
     assert form("parquet").message is None
 
 
-@pytest.mark.parametrize("word", ["xml", "", "lasair", "lasair:", "lasair:a b", "lasair:a,json", "json:", "json:x", "kowalski:x", "parquet"])
+@pytest.mark.parametrize(
+    "word", ["xml", "", "lasair", "lasair:", "lasair:a b", "lasair:a,json", "json:", "json:x", "kowalski:x", "parquet"]
+)
 def test_a_form_that_is_none_here_is_named(word):
     for good in ("json", "alerce", "lasair:us", "kowalski"):
         forms.check(good, forms.OF_MESSAGES)
