@@ -5,6 +5,8 @@ change it by what their packets tell of the time before this one, and by nothing
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from jtss.schema import ALERT, CLASS_OF_SUBCLASS, LIMIT, NO_STAMP, Sequences
 
 STAMPS, HISTORY = "stamps", "history"
 AT_ONCE = 256  # packets in memory as the network reads them
+THREADS = 2  # one program of 64 packets leaves a part of two cores idle
 
 
 class Answers(NamedTuple):
@@ -156,7 +159,9 @@ def _in_parts(model: Model, sequences: Sequences, chosen: Chosen | None) -> Iter
         some = slice(first, first + AT_ONCE)
         read = packets.of_alerts(sequences, model.config, objects[some], which[some])
         batch = standardised(read, model.statistics)
-        after, hidden = zip(*(predict.with_hidden(model, part) for part in predict.in_parts(batch)), strict=True)
+        with ThreadPoolExecutor(THREADS) as pool:
+            each = [*pool.map(partial(predict.with_hidden, model), predict.in_parts(batch))]
+        after, hidden = zip(*each, strict=True)
         joined = Probabilities(*map(np.concatenate, zip(*after, strict=True)))
         yield Part(objects[some], which[some], read, joined, np.concatenate(hidden))
 
