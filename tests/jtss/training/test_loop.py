@@ -14,6 +14,7 @@ from helpers.made_training import (
     assert_equal_trees,
     chunks_of,
     leaves,
+    made_examples,
     source_of,
     states_of,
     trained,
@@ -196,8 +197,9 @@ def test_a_turn_that_fails_by_a_timeout_of_its_own_is_not_waited_for(monkeypatch
 def test_it_learns_in_either_precision():
     longer = replace(TINY.training, iterations=240, validate_every=40, learning_rate=2e-3)
     config = replace(TINY, training=longer)
-    accuracy = [
-        float(trained(replace(config, precision=precision)).best.accuracy[0]) for precision in ("float32", "bfloat16")
-    ]
-    assert min(accuracy) > 0.75  # chance is 0.33; how bfloat16 is rounded differs from processor to processor
+    configs = [replace(config, precision=precision) for precision in ("float32", "bfloat16")]
+    # Taught by 90 objects it is right for 33 to 35 of 40, by how the processor rounds: no margin for what is asked.
+    examples = made_examples(360, 0)
+    accuracy = [float(trained(one, source=source_of(one, examples)).best.accuracy[0]) for one in configs]
+    assert min(accuracy) > 0.85
     assert abs(accuracy[0] - accuracy[1]) < 0.15  # of 40 objects: within twice the binomial error
