@@ -23,6 +23,8 @@ from jtss.serving.log import Log
 
 PAST = [detection(20, 3), limit(8), detection(4, 4, fid=2, isdiffpos="f"), limit(2, fid=2)]
 CANDID = 2481169255715015001  # does not survive a double
+# As a service has them, but for the time that things take.
+PATIENT = LIMITS._replace(body_seconds=600, unpack_seconds=600, answer_seconds=600)
 READY_SECONDS = 600
 
 
@@ -49,7 +51,7 @@ def quiet() -> Log:
     return log
 
 
-def made_service(run: Path, limits=LIMITS, log: Log | None = None) -> Service:
+def made_service(run: Path, limits=PATIENT, log: Log | None = None) -> Service:
     return Service(served([run]), log or quiet(), limits)
 
 

@@ -11,6 +11,7 @@ import jtss as python
 from data_prep.simulate.packets import encode_file
 from helpers.made_service import (
     CANDID,
+    PATIENT,
     client_of,
     made_run,
     made_service,
@@ -22,9 +23,8 @@ from helpers.make_packets import alert, save_tar
 from helpers.mock_kafka import wait_until
 from jtss.serving import answering
 from jtss.serving.http import service as service_room
-from jtss.serving.http.limits import LIMITS
 
-FEW = LIMITS._replace(body_bytes=300_000, packets=3)
+FEW = PATIENT._replace(body_bytes=300_000, packets=3)
 HUNG_UP_LINE = 'jtss_requests_total{path="/classify",status="499"} 1'
 
 
@@ -131,7 +131,7 @@ def test_too_much_at_a_time_is_refused(client):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(run):
-    with client_of(made_service(run, LIMITS._replace(body_seconds=0.1))) as client:
+    with client_of(made_service(run, PATIENT._replace(body_seconds=0.1))) as client:
         with connection(client, "/classify", b"Obj", stated=1000) as line:
             said = b"".join(iter(lambda: line.recv(1000), b""))  # to the end: the server hangs up
         assert said.startswith(b"HTTP/1.1 408 ")
@@ -160,7 +160,7 @@ def test_more_requests_than_places_are_told_to_come_again(run, monkeypatch):
         go_on.wait(600)
         return work(*arguments, **named)
 
-    service = made_service(run, LIMITS._replace(requests=1))
+    service = made_service(run, PATIENT._replace(requests=1))
     monkeypatch.setattr(answering, "answers", waits)
     with client_of(service) as client:
         first = []
@@ -242,7 +242,7 @@ def test_what_nobody_waits_for_is_not_begun_and_keeps_no_place(path, name, run, 
 
 
 def test_a_hundred_clients_at_once_all_have_the_same_answer(run):
-    service = made_service(run, LIMITS._replace(requests=100))
+    service = made_service(run, PATIENT._replace(requests=100))
     with client_of(service) as client:
         expected = client.post("/classify", content=packet()).json()
         found = []
