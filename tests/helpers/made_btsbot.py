@@ -18,10 +18,11 @@ from fastavro import reader
 
 FILLING = 1e-9
 OF_PACKETS = (
-    "jd fid pid diffmaglim programid candid isdiffpos ra dec magpsf sigmapsf chipsf distnr magnr chinr sharpnr sky fwhm"
-    " classtar nneg nbad sgscore1 distpsnr1 sgscore2 distpsnr2 sgscore3 distpsnr3 ndethist ncovhist jdstarthist scorr"
-    " nmtchps drb"
-).split()
+    *("jd", "fid", "pid", "diffmaglim", "programid", "candid", "isdiffpos", "ra", "dec", "magpsf", "sigmapsf"),
+    *("chipsf", "distnr", "magnr", "chinr", "sharpnr", "sky", "fwhm", "classtar", "nneg", "nbad", "ndethist"),
+    *("sgscore1", "distpsnr1", "sgscore2", "distpsnr2", "sgscore3", "distpsnr3", "jdstarthist", "scorr", "nmtchps"),
+    *("ncovhist", "drb"),
+)
 FUTURE = ("peakmag", "maxmag", "is_rise", "near_threshold")
 SAID = ("label", "source_set", "N", "split", "is_SN")
 

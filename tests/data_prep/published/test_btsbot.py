@@ -281,7 +281,7 @@ def test_nothing_is_written_where_nothing_is_kept(tmp_path):
 
 
 def test_the_published_example_of_the_form(ztf_dir, tmp_path):
-    """One real object, a Galactic outburst: 16 alerts of 8 nights, two filters each, candids rounded by a spreadsheet."""
+    """One real object, a Galactic outburst: 16 alerts of 8 nights, two in most; candids were rounded."""
     sample = ztf_dir / "extra" / "btsbot_ZTF23abdsfms"
     pixels = np.load(sample.with_suffix(".npz"))["stamps_sci_tmpl_diff"]
     np.save(tmp_path / "triplets.npy", pixels)

@@ -70,7 +70,7 @@ def test_what_is_no_array_of_stamps_is_refused_by_name(tmp_path, name):
 
 
 def test_a_file_that_is_not_there():
-    with pytest.raises(FileNotFoundError, match="absent.npy: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.npy: no such file"):
         stamps.count(ROOT / "absent.npy")
 
 

@@ -8,7 +8,13 @@ import pytest
 from helpers import made_btsbot
 from helpers.programs import jtss
 
-TINY = ["stamp.crop=5", "encoder.filters=2,2,3,3,3", "training.batch_size=8", "training.validate_every=5", "training.iterations=5"]
+TINY = [
+    "stamp.crop=5",
+    "encoder.filters=2,2,3,3,3",
+    "training.batch_size=8",
+    "training.validate_every=5",
+    "training.iterations=5",
+]
 SETS = {"AGN": ("vars", 0, False), "SN": ("trues", 1, True), "VS": ("vars", 0, False)}
 SPLITS = ("train", "val", "test")
 
@@ -27,6 +33,7 @@ def published(tmp_path_factory):
     return made_btsbot.write(folder, made_btsbot.read_records(folder / "sky" / "alerts"), said)
 
 
+@pytest.mark.slow
 def test_from_the_set_to_an_evaluated_network(published, tmp_path, capsys):
     out, labels = tmp_path / "real.h5", published.triplets.parent / "sky" / "labels.csv"
     assert jtss("data", *published.options(out, "--labels", labels)) == 0
