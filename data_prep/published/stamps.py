@@ -83,8 +83,10 @@ def _filled_up(images: np.ndarray) -> np.ndarray:
     """[k, 3] bool: channels whose last row or column has one value, which is not zero, while the others have more."""
     row, column = images[:, -1], images[:, :, -1]
     lines = [(line == line[:, :1]).all(axis=1) & (line[:, 0] != 0) for line in (row, column)]
-    is_constant = (images == images[:, :1, :1]).all(axis=(1, 2))
-    return (lines[0] | lines[1]) & ~is_constant
+    result = lines[0] | lines[1]
+    few = images[result.any(axis=1)]
+    result[result.any(axis=1)] &= (few != few[:, :1, :1]).any(axis=(1, 2))
+    return result
 
 
 def _fault(filled_up: bool, without_light: np.ndarray) -> StampError | None:

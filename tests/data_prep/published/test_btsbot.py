@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.build import build
+from data_prep.inspection import summary
 from data_prep.published.btsbot import CUT, SET, import_set
 from data_prep.simulate import detections
 from data_prep.simulate.archive import simulate_packets
@@ -24,7 +25,8 @@ class Imported:
     """A data set, its attributes, and what was dropped."""
 
     def __init__(self, folder, files, name="out.h5", **options) -> None:
-        path, rejects = folder / name, folder / f"{name}.jsonl"
+        self.path = path = folder / name
+        rejects = folder / f"{name}.jsonl"
         options = {"command": "a test", "rejects_path": rejects, "progress": False} | options
         triplets, candidates = zip(*((each.triplets, each.candidates) for each in files), strict=True)
         self.built = import_set(triplets, candidates, path, **options)
@@ -104,6 +106,7 @@ def test_the_file_says_whose_data_they_are(imported, published):
     assert lines[0] == SET
     assert f"{published.triplets.name}, {published.triplets.stat().st_size} bytes" in lines[1]
     assert (imported.attributes["survey"], imported.attributes["command"]) == ("ZTF", "a test")
+    assert f"  by a test\n  from {SET}\n  from {published.triplets.name}, " in summary(imported.path)
 
 
 def test_order_and_parts_change_nothing(sky, published, imported, tmp_path):
