@@ -427,9 +427,9 @@ def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
-    """[M] int64: the same number for packets of one object with one candid, wherever they place it."""
+    """[M] int64: the same number for packets of one object with one candid, wherever they place it; none is alone."""
     order = np.lexsort((candid, rank))
-    changes = (np.diff(rank[order]) != 0) | (np.diff(candid[order]) != 0)
+    changes = (np.diff(rank[order]) != 0) | (np.diff(candid[order]) != 0) | (candid[order][1:] == NO_CANDID)
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(np.append(False, changes))[: len(order)]
     return number

@@ -23,7 +23,6 @@ from data_prep.published.candidates import LEFT_OF_EACH, Candidate
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.invocation import option
 from jtss.schema import NO_CANDID
 
 SET = "BTSbot training set (Rehemtulla et al. 2024, ApJ 972, 7; doi:10.5281/zenodo.10839691; CC BY 4.0)"
@@ -87,8 +86,8 @@ def import_set(
 def _pairs(triplets: Sequence[Path], candidates: Sequence[Path]) -> list[tuple[Path, Path]]:
     if len(triplets) != len(candidates):
         raise InputError(
-            f"{option('triplets')} has {len(triplets)} files and {option('candidates')} {len(candidates)}; expected the"
-            " stamps and the table of each part of the set, in the same order"
+            f"{len(triplets)} files of triplets and {len(candidates)} of candidates; expected the stamps and the table of"
+            " each part of the set, in the same order"
         )
     for paths in (triplets, candidates):
         places = [path.resolve() for path in paths]

@@ -261,7 +261,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     one, other = few(tmp_path, {"ZTF18a": SN}, name="a"), few(tmp_path, {"ZTF18b": SN}, per_object=2, name="b")
     cases = [
         ([one.triplets], [other.candidates], "has 1 triplets and .* 2 rows; expected as many, row by row"),
-        ([one.triplets, other.triplets], [one.candidates], "has 2 files and --candidates 1; expected"),
+        ([one.triplets, other.triplets], [one.candidates], "2 files of triplets and 1 of candidates; expected"),
         ([one.triplets] * 2, [one.candidates, other.candidates], "a_triplets.npy: given twice"),
         ([one.triplets, other.triplets], [tmp_path / "x" / ".." / "a_cand.csv", one.candidates], "given twice"),
     ]
@@ -292,7 +292,7 @@ def test_the_published_example_of_the_form(ztf_dir, tmp_path):
     files = made_btsbot.Files(tmp_path / "triplets.npy", sample.with_suffix(".csv"), rows)
     imported = Imported(tmp_path, [files])
     assert imported.ledger["dropped"] == {"within_6_hours": 4, "beyond_first_5": 7}
-    assert imported.ledger["notes"]["without_candid"] == 5
+    assert (imported.ledger["notes"]["without_candid"], imported.ledger["notes"]["history_not_given"]) == (5, 16)
     assert imported.ledger["notes"]["objects with label no bright transient, not a class"] == 1
     is_alert = imported.columns["kind"] == ALERT
     by_time = sorted(range(len(rows)), key=lambda i: float(rows[i]["jd"]))
