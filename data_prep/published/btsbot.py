@@ -86,8 +86,8 @@ def import_set(
 def _pairs(triplets: Sequence[Path], candidates: Sequence[Path]) -> list[tuple[Path, Path]]:
     if len(triplets) != len(candidates):
         raise InputError(
-            f"{len(triplets)} files of triplets and {len(candidates)} of candidates; expected the stamps and the table of"
-            " each part of the set, in the same order"
+            f"{len(triplets)} files of triplets and {len(candidates)} of candidates; expected the stamps and the table"
+            " of each part of the set, in the same order"
         )
     for paths in (triplets, candidates):
         places = [path.resolve() for path in paths]

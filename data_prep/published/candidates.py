@@ -158,8 +158,9 @@ def _cells(
     present = [name for name in types if name in names]
     options = csv.ConvertOptions(include_columns=present, column_types=types, strings_can_be_null=True)
     empty = dict.fromkeys(types)
+    one_thread = csv.ReadOptions(use_threads=False)  # only then do its errors know the row
     try:
-        with csv.open_csv(path, convert_options=options) as reader:
+        with csv.open_csv(path, one_thread, convert_options=options) as reader:
             for batch in reader:
                 yield from (empty | row for row in batch.to_pylist())
     except pa.ArrowInvalid as error:
