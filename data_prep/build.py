@@ -84,17 +84,32 @@ def build(
     ):
         if rejects:
             write_rejects(rejects, ingested)
-        return _write(writer, ingested, known, subclasses, allwise, seed)
+        return write(writer, ingested, known, subclasses, allwise, seed)
 
 
-def _write(
+def write(
     writer: Writer,
     ingested: Ingested,
     known: dict[str, str] | None,
     subclasses: dict[str, str],
     allwise: crossmatch.AllWise | None,
     seed: int,
+    drawn: dict[str, str] | None = None,
 ) -> Built:
+    """Write the sequences of alerts that were read, and finish the file.
+
+    Args:
+        writer: of the file.
+        ingested: the alerts.
+        known, subclasses: label and subclass by objectId; None = no labels.
+        allwise: None = all missing.
+        seed: of the split.
+        drawn: the split of objects where somebody has drawn it already, by name; None = drawn here.
+
+    Raises:
+        InputError: not a single alert was kept.
+        OSError: the disk is full; names the file.
+    """
     if not ingested.n_objects:
         raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
     names = ingested.object_ids
@@ -106,11 +121,16 @@ def _write(
         label.append(batch.label)
         n_alerts.append(batch.n_alerts)
     label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
-    split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
-    if known is not None:
-        notes = labels.notes(names, known) | labels.split_notes(label, n_alerts, split)
-        ingested.ledger.notes.update(notes | labels.subclass_notes(names, known, subclasses))
+    if drawn is not None:
+        split, of_splits = labels.as_drawn(names, label, drawn, source)
+        made, doubts = labels.splits_drawn(label, split)
+    else:
+        split = labels.assign(np.asarray(names, object), label, n_alerts, seed, source=source)
+        of_splits = labels.split_notes(label, n_alerts, split)
         made, doubts = labels.splits_made(label, n_alerts, split)
+    if known is not None:
+        notes = labels.notes(names, known) | of_splits
+        ingested.ledger.notes.update(notes | labels.subclass_notes(names, known, subclasses))
         remarks.append(made)
         warnings.extend(doubts)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())

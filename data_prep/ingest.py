@@ -30,7 +30,7 @@ from data_prep.packets.metadata import MAX_APART_ARCSEC
 from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
 from data_prep.workers import WorkerError, available_cores, ordered_map
 from jtss import files
-from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_SPLIT, Sequences, stamp_rows
+from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
 
 
 class Spool:
@@ -413,8 +413,10 @@ class Ingested:
             self.ledger.note(name, count)
         for bit, name in enumerate(REMARKS):
             self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
-        n_distinct = len(np.unique(self._keys["candid"][self._kept]))
-        self.ledger.note("candid_under_several_objects", len(self._kept) - n_distinct)
+        candid = self._keys["candid"][self._kept]
+        known = candid[candid != NO_CANDID]
+        self.ledger.note("candid_under_several_objects", len(known) - len(np.unique(known)))
+        self.ledger.note("without_candid", len(candid) - len(known))
 
 
 def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -425,9 +427,9 @@ def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
-    """[M] int64: the same number for packets of one object with one candid, wherever they place it."""
+    """[M] int64: the same number for packets of one object with one candid, wherever they place it; none is alone."""
     order = np.lexsort((candid, rank))
-    changes = (np.diff(rank[order]) != 0) | (np.diff(candid[order]) != 0)
+    changes = (np.diff(rank[order]) != 0) | (np.diff(candid[order]) != 0) | (candid[order][1:] == NO_CANDID)
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(np.append(False, changes))[: len(order)]
     return number
@@ -520,19 +522,40 @@ def ingest_items(
     Raises:
         OSError, WorkerError: as `ingest`.
     """
+    function = partial(decode, pad_edges=pad_edges, histories=histories)
+    slices = chain.from_iterable(_on_all_cores(function, _tasks(items), workers))
+    try:
+        return ingest_decoded(slices, workdir=workdir, histories=histories, choice=choice, tell=tell)
+    except WorkerError as error:
+        raise WorkerError(f"{error}; {remedy}") from error
+
+
+def ingest_decoded(
+    slices: Iterable[Decoded],
+    *,
+    workdir: str | Path,
+    histories: bool = True,
+    choice: str = "sequence",
+    tell: Callable[[int], object] = lambda n_alerts: None,
+) -> Ingested:
+    """Choose among detections that are rows of numbers already.
+
+    Args:
+        slices: a few detections each.
+        workdir, histories, choice, tell: as in `ingest_items`.
+
+    Raises:
+        OSError: as `ingest`.
+    """
     with ExitStack() as files:
         spool, rejections = (
             files.enter_context(closing(Spool(workdir))),
             files.enter_context(closing(RejectionLog(workdir))),
         )
-        ledger, function = Ledger(), partial(decode, pad_edges=pad_edges, histories=histories)
-        try:
-            for slices in _on_all_cores(function, _tasks(items), workers):
-                for decoded in slices:
-                    _take(decoded, spool, ledger, rejections)
-                tell(ledger.read + spool.n_rows)
-        except WorkerError as error:
-            raise WorkerError(f"{error}; {remedy}") from error
+        ledger = Ledger()
+        for decoded in slices:
+            _take(decoded, spool, ledger, rejections)
+            tell(ledger.read + spool.n_rows)
         return Ingested(spool, ledger, rejections, files.pop_all(), histories, choice)
 
 

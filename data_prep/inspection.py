@@ -35,13 +35,17 @@ def summary(path: str | Path) -> str:
         sections = (
             f"{path}: {len(file['object_id'])} objects of {file.attrs['survey']}; {in_words(file['kind'][:])}",
             f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
-            f"created {file.attrs['created']}\n  by {file.attrs['command']}",
+            "\n  ".join([f"created {file.attrs['created']}", f"by {file.attrs['command']}", *_origin(file)]),
             _counts(file),
             _subclasses(file),
             _missing(file),
             table(json.loads(file.attrs["ledger"])),
         )
     return "\n\n".join(sections)
+
+
+def _origin(file: DataFile) -> list[str]:
+    return [f"from {line}" for line in file.attrs.get("origin", "").splitlines()]
 
 
 def _counts(file: DataFile) -> str:

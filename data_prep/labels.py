@@ -400,3 +400,40 @@ def split_notes(label: np.ndarray, n_alerts: np.ndarray, split: np.ndarray) -> d
     }
     n_apart = _n_apart(label, n_alerts, split)
     return fewer | shorter | ({f"{BOGUS} that return, in no split": n_apart} if n_apart else {})
+
+
+def as_drawn(
+    object_id: Sequence[str], label: np.ndarray, drawn: Mapping[str, str], source: np.ndarray
+) -> tuple[np.ndarray, Counter[str]]:
+    """The splits that somebody else has drawn, but that objects of one source go where the first of them does.
+
+    Args:
+        object_id: [N] names. label: [N] int8, -1 = unknown.
+        drawn: name of the split by objectId, of `SPLIT_NAMES`.
+        source: as in `assign`.
+
+    Returns:
+        split: [N] int8, index into SPLIT_NAMES; -1 for unlabelled objects, and for those that nobody has drawn.
+        notes: for the ledger, on labelled objects that were moved, or have no split.
+    """
+    codes = [SPLIT_NAMES.index(drawn[name]) if drawn.get(name) else NO_SPLIT for name in object_id]
+    before = np.where(label != UNLABELLED, codes, NO_SPLIT).astype(np.int8)
+    split = before.copy()
+    _keep_together(split, np.asarray(object_id, object), source)
+    counts = {
+        "objects moved to the split of the same source": int((split != before).sum()),
+        "labelled objects without split": int(np.sum((label != UNLABELLED) & (split == NO_SPLIT))),
+    }
+    return split, Counter({name: count for name, count in counts.items() if count})
+
+
+def splits_drawn(label: np.ndarray, split: np.ndarray) -> tuple[str, list[str]]:
+    """Which splits `as_drawn` has taken over, in a line; and a warning where a class is missing in one."""
+    present = [name for name in CLASS_NAMES if np.any(label == _code(name))]
+    counts = ", ".join(f"{name} {_sizes(name, label, split)}" for name in present)
+    line = f"splits as the set has them, for test / validation: {counts or 'none, for no object is labelled'}"
+    doubts = []
+    for part, part_name in enumerate(SPLIT_NAMES):
+        if missing := [name for name in present if not np.any((label == _code(name)) & (split == part))]:
+            doubts.append(f"no object of {', '.join(missing)} for {part_name}")
+    return line, doubts

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.packets.metadata import MAX_APART_ARCSEC, chord, unit_vectors
-from jtss.schema import GAP_TOLERANCE_DAYS, MAX_DETECTIONS, MIN_GAP_DAYS
+from jtss.schema import GAP_TOLERANCE_DAYS, MAX_DETECTIONS, MIN_GAP_DAYS, NO_CANDID
 
 VERDICTS = (
     "kept",
@@ -33,7 +33,7 @@ def select(
     Args:
         object_key: [M] anything that sorts: names or numbers.
         jd: [M] float64 [day].
-        candid: [M] int64.
+        candid: [M] int64; 0 = none.
         tiebreak: [M] a hash of the content: decides between rows that are equal in all the rest.
 
     Returns:
@@ -102,9 +102,9 @@ def _walk(
 
 
 def _repeats(group: np.ndarray, candid: np.ndarray) -> np.ndarray:
-    """Indices of the rows whose candid occurs earlier in the same group."""
+    """Indices of the rows whose candid occurs earlier in the same group; rows without one repeat none."""
     rows = np.lexsort((candid, group))  # stable: equal pairs stay in time order
-    same = (np.diff(group[rows]) == 0) & (np.diff(candid[rows]) == 0)
+    same = (np.diff(group[rows]) == 0) & (np.diff(candid[rows]) == 0) & (candid[rows[1:]] != NO_CANDID)
     return rows[1:][same]
 
 

@@ -28,8 +28,9 @@ from jtss.network import inputs, network
 from jtss.pretrained.file import TRAINING, TrainedModel, to_bytes
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the makers that the tests have
+from helpers import made_btsbot
 from helpers.made_sequences import sequences, with_histories
-from helpers.make_packets import alert, detection, gzip, limit
+from helpers.make_packets import alert, detection, gzip, limit, small
 
 CODECS = ("null", "deflate", "snappy")
 LATIN = "latin-1"  # a character for each byte: how JSON carries cutouts here
@@ -119,6 +120,20 @@ def packed(make: Callable[[], list[bytes]], kind: str) -> Callable[[], list[byte
 
 def labels() -> list[bytes]:
     return [b"objectId,label\nZTF18a,SN\nZTF18b,AGN\n", b'\xef\xbb\xbflabel;x,objectId,label\r\n1,"ZTF18a","VS"\r\n']
+
+
+def triplets() -> list[bytes]:
+    """A triplet of stamps as BTSbot has them, whose header is what mutations find."""
+    image = np.zeros((1, 63, 63, 3), np.float32)
+    image[0, 31, 31] = 1
+    return [whole(lambda path: np.save(path, image), ".npy")]
+
+
+def candidates() -> list[bytes]:
+    """Tables of BTSbot with and without what is said of objects."""
+    said = {"ZTF18aaaaaaa": {"label": 1, "source_set": "dims", "N": 7, "split": "val", "is_SN": True}}
+    tables = [made_btsbot.rows([small(12), small(13)], of_object) for of_object in (None, said)]
+    return [whole(lambda path, rows=rows: made_btsbot.write_table(path, rows), ".csv") for rows in tables]
 
 
 SOURCES = {"ra": [10.0, 20.5], "dec": [1.0, -2.0]} | {f"w{i}mpro": [15.0 - i, float("nan")] for i in range(1, 5)}

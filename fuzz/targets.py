@@ -22,6 +22,7 @@ from data_prep.packets.avro import Block
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.decode import Decoded, decode
 from data_prep.packets.fits import StampError, decode_cutout
+from data_prep.published import candidates, stamps
 from fuzz import seeds
 from jtss import dataset
 from jtss.errors import InputError
@@ -181,6 +182,22 @@ def read_catalogue(path: Path) -> None:
     assert not np.isinf(found).any()
 
 
+def read_triplets(path: Path) -> None:
+    restored, faults = stamps.restore(stamps.read(path, 0, stamps.count(path)))
+    assert len(restored) == len(faults)
+    assert not np.any(restored == 0)
+
+
+def read_candidates(path: Path) -> None:
+    objects, (n_rows,) = candidates.objects([path])
+    assert sum(each.n_rows for each in objects.values()) == n_rows
+    assert all(each.label and each.split is not None for each in objects.values())
+    for record in candidates.rows(path):
+        assert record["objectId"] in objects
+        assert record["candid"] >= 0
+        from_record(record, "fuzz")
+
+
 def read_data(path: Path) -> None:
     dataset.attributes(path)
     for batch in dataset.read(path):
@@ -211,6 +228,8 @@ TARGETS = {
         for kind in seeds.PACKERS
     },
     "labels": Target(in_a_file(".csv", labels.load), seeds.labels),
+    "triplets": Target(in_a_file(".npy", read_triplets), seeds.triplets),
+    "candidates": Target(in_a_file(".csv", read_candidates), seeds.candidates),
     **{
         f"catalogue_{kind[1:]}": Target(in_a_file(kind, read_catalogue), seeds.catalogue(kind))
         for kind in (".csv", ".ecsv", ".tbl", ".vot", ".fits", ".parquet")

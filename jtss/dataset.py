@@ -58,11 +58,20 @@ class Writer:
     the context without it, by an error or Ctrl-C, deletes it. Stamps are stored uncompressed: noise does not compress.
 
     Attributes written: schema_version, survey, class_names, subclass_names, split_names, channel_names, feature_names,
-    command, created (time and version), ledger (JSON), content_hash (`jtss.schema.ContentHash`).
+    command, created (time and version), ledger (JSON), content_hash (`jtss.schema.ContentHash`), and origin (text)
+    where there is something to say.
     """
 
-    def __init__(self, path: str | Path, *, survey: str, command: str, force: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, *, survey: str, command: str, force: bool = False, origin: str | None = None
+    ) -> None:
         """Open for writing.
+
+        Args:
+            path: the file.
+            survey, command: where its alerts are from, and what made it.
+            force: replace a file that exists.
+            origin: whose data they are and from which files, a line each; None: those that `command` names.
 
         Raises:
             FileExistsError: `path` exists and `force` is not set.
@@ -70,7 +79,7 @@ class Writer:
             OSError: the file cannot be made, for one where the file system knows no locks; names it.
         """
         self.path, self.force = Path(path), force
-        self._attributes = {"survey": survey, "command": command}
+        self._attributes = {"survey": survey, "command": command} | ({"origin": origin} if origin else {})
         files.refuse_to_replace(self.path, self.force)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: the folder {self.path.parent} does not exist")

@@ -61,8 +61,8 @@ class Decoded(NamedTuple):
     n_read: int
 
 
-class _Detection(NamedTuple):
-    """An alert with its stamps [63, 63, 3] float32, unscaled, and the remarks on them."""
+class Detection(NamedTuple):
+    """An alert with its stamps [63, 63, 3] float32, unscaled, and the remarks on them, of REMARKS."""
 
     alert: Alert
     images: np.ndarray
@@ -83,11 +83,11 @@ def decode(items: list[Block | Alert | Rejection], pad_edges: bool, histories: b
     """
     alerts = chain.from_iterable(_outcomes(item, histories) for item in items)
     slices = iter(lambda: list(islice(alerts, ALERTS_PER_SLICE)), [])
-    return [_decode_slice(outcomes, pad_edges) for outcomes in slices]
+    return [as_rows([_with_stamps(outcome, pad_edges) for outcome in outcomes]) for outcomes in slices]
 
 
-def _decode_slice(alerts: list[Alert | Rejection], pad_edges: bool) -> Decoded:
-    outcomes = [_with_stamps(alert, pad_edges) for alert in alerts]
+def as_rows(outcomes: list[Detection | Rejection]) -> Decoded:
+    """Detections, wherever their stamps are from, to rows of numbers; rejections among them are passed on."""
     rejections = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
     detections = [outcome for outcome in outcomes if not isinstance(outcome, Rejection)]
     columns = columns_of([detection.alert.candidate for detection in detections])
@@ -118,7 +118,7 @@ def _outcomes(item: Block | Alert | Rejection, histories: bool) -> Iterable[Aler
     return decode_block(item, histories) if isinstance(item, Block) else [item]
 
 
-def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Rejection:
+def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> Detection | Rejection:
     if isinstance(outcome, Rejection):
         return outcome
     try:
@@ -133,7 +133,7 @@ def _with_stamps(outcome: Alert | Rejection, pad_edges: bool) -> _Detection | Re
             remarks.add("padded_edge")
     except StampError as error:
         return Rejection(error.reason, error.detail, outcome.source, outcome.object_id, outcome.candid)
-    return _Detection(outcome, np.stack(stamps, axis=-1), remarks)
+    return Detection(outcome, np.stack(stamps, axis=-1), remarks)
 
 
 def _pixel_remarks(stamps: list[np.ndarray]) -> set[str]:

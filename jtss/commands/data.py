@@ -1,10 +1,10 @@
-"""`jtss data build | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+"""`jtss data build | import | simulate | inspect | compare`: data sets of sequences, and what is in them."""
 
 import argparse
 from pathlib import Path
 
 from jtss import files
-from jtss.commands import common
+from jtss.commands import common, data_import
 from jtss.errors import InputError
 from jtss.invocation import option
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
+        ("import", data_import.add_arguments, _import, data_import.HELP, data_import.DESCRIPTION),
         ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),
         ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
         ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
@@ -71,14 +72,23 @@ def _build(options: argparse.Namespace) -> None:
         workers=options.workers,
         force=bool(options.force),
     )
+    _report(built, options.out)
+
+
+def _import(options: argparse.Namespace) -> None:
+    _report(data_import.run(options), options.out)
+
+
+def _report(built, path: str) -> None:
+    """Say what a build came to, and audit it."""
     common.say(str(built.ledger))
-    kept, out = built.ledger.kept, common.printable(options.out)
+    kept, out = built.ledger.kept, common.printable(path)
     common.say(f"\n{out}: {built.n_objects} objects, {kept} alerts, hash {built.content_hash}\n")
     for remark in built.remarks:
         common.say(common.printable(remark))
     for warning in built.warnings:
         common.warn(common.printable(warning))
-    _audit_built(options.out)
+    _audit_built(path)
 
 
 def _audit_built(path: str) -> None:

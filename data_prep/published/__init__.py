@@ -1,0 +1,1 @@
+"""Labelled alerts that others have published as arrays, to data sets of ours."""
