@@ -3,7 +3,7 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -46,6 +46,7 @@ def build(
     *,
     command: str,
     labels_path: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     allwise_path: str | Path | None = None,
     rejects_path: str | Path | None = None,
     seed: int = 0,
@@ -60,8 +61,9 @@ def build(
     Args:
         alerts: directories, Avro files, tar archives.
         out, command: the file to write, and what made it, stored in the file.
-        labels_path, allwise_path: CSV of objectId, label and maybe subclass; catalogue of AllWISE sources; None = all
-            missing.
+        labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
+            None = no labels.
+        allwise_path: catalogue of AllWISE sources; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
         seed, workers: of the split; number of processes, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
@@ -73,8 +75,8 @@ def build(
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
     read = [Path(path) for path in (*alerts, labels_path, allwise_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
-    known = labels.load(labels_path) if labels_path else None
-    subclasses = labels.load_subclasses(labels_path) if labels_path else {}
+    known = labels.load(labels_path, columns) if labels_path else None
+    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
     allwise = crossmatch.load(allwise_path) if allwise_path else None
     besides = (out, rejects, labels_path, allwise_path)
     with (

@@ -47,7 +47,18 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
-    add("--labels", metavar="FILE.csv", help="columns objectId, label, maybe subclass; default: no labels")
+    add(
+        "--labels",
+        metavar="FILE",
+        help="CSV, Parquet, ECSV, VOTable or FITS with objectId, label, maybe subclass; default: no labels",
+    )
+    add(
+        "--columns",
+        metavar="OURS=THEIRS,…",
+        action="append",
+        default=[],
+        help="other names of the columns of --labels, as objectId=ztf_id,label=class",
+    )
     add(
         "--allwise", metavar="FILE", help=".csv, .parquet, .fits or others with ra, dec, W1 to W4 (or w1mpro to w4mpro)"
     )
@@ -58,13 +69,18 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
+    from data_prep import labels, tables
     from data_prep.build import build
 
+    columns = tables.renamed(options.columns, labels.COLUMNS)
+    if columns and not options.labels:
+        raise InputError(f"{option('columns')}: only with {option('labels')}")
     built = build(
         options.alerts,
         options.out,
         command=options.command_line,
         labels_path=options.labels,
+        columns=columns,
         allwise_path=options.allwise,
         rejects_path=options.rejects,
         seed=options.seed,
