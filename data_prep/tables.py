@@ -340,7 +340,8 @@ def _read_astropy(path: Path, wanted: Mapping[str, Wanted], kind: str) -> dict:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of VOTables and units that are not to the letter; we look at what we read
-        return of_table(path, Table.read(path, format=kind), wanted)
+        options = {"use_names_over_ids": True} if kind == "votable" else {}  # an ID cannot be i:ra
+        return of_table(path, Table.read(path, format=kind, **options), wanted)
 
 
 def of_table(path: Path | str, table, wanted: Mapping[str, Wanted]) -> dict:

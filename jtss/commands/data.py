@@ -1,4 +1,4 @@
-"""`jtss data build | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+"""`jtss data build | labels | simulate | inspect | compare`: data sets of sequences, and what is in them."""
 
 import argparse
 from pathlib import Path
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
+        ("labels", _add_labels, _labels, "labels of objects from catalogues of classes", LABELS),
         ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),
         ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
         ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
@@ -110,6 +111,56 @@ def _audit_built(path: str) -> None:
     common.say(common.printable(str(report)))
     if report.leaks:
         common.warn(f"{common.printable(path)} leaks: accuracies measured with it may be too high")
+
+
+LABELS = (
+    "Label objects by what catalogues say of them, as they are downloaded: a row for each piece of evidence, and a"
+    " label where all of it agrees."
+)
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--from",
+        dest="catalogues",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="SOURCE:FILE",
+        help="bts, tns, alerce, milliquas, vsx, gaia, gcvs, simbad or fink, and the file",
+    )
+    add("--objects", metavar="TABLE", type=Path, help="objectId, ra, dec [deg]: label these, also by their position")
+    add("--out", required=True, metavar="FILE.csv", type=Path, help="the labels to write")
+    add("--radius", metavar="ARCSEC", type=common.positive, help="of a match by position (default: 1.5)")
+    add(
+        "--columns",
+        metavar="[SOURCE:]OURS=THEIRS,…",
+        action="append",
+        default=[],
+        help="other names of columns, as tns:label=class; ours are objectId, ra, dec, label and name; SOURCE may be"
+        " objects",
+    )
+    common.add_force(parser)
+
+
+def _labels(options: argparse.Namespace) -> None:
+    from data_prep.catalogues import labelling, sources
+
+    given = [sources.split(text) for text in options.catalogues]
+    read = [*(path for _, path in given), options.objects]
+    files.check_outputs({"out": options.out}, read, force=bool(options.force))
+    if options.radius and not options.objects:
+        raise InputError(f"{option('radius')}: only with {option('objects')}, which are matched by position")
+    columns = sources.columns_of(options.columns, [source for source, _ in given])
+    labels = labelling.collect(given, columns, options.objects, options.radius or labelling.RADIUS_ARCSEC)
+    labelling.write(options.out, labels)
+    lines, warnings = labelling.report(labels)
+    for line in lines:
+        common.say(common.printable(line))
+    for warning in warnings:
+        common.warn(common.printable(warning))
+    common.say(f"labels: {common.printable(options.out)}")
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
