@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data_prep import crossmatch, labels
-from data_prep.ingest import ALLWISE_MATCHED, ALLWISE_WITHOUT, Ingested, ingest, write_rejects
+from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from data_prep.workers import ONE_WORKER
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES
+from jtss.schema import CLASS_NAMES, MATCH_RADIUS_ARCSEC
 
 N_EXAMPLES = 3  # that a warning names
 
@@ -48,6 +48,7 @@ def build(
     labels_path: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     allwise_path: str | Path | None = None,
+    allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -63,7 +64,7 @@ def build(
         out, command: the file to write, and what made it, stored in the file.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
             None = no labels.
-        allwise_path: catalogue of AllWISE sources; None = all missing.
+        allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
         seed, workers: of the split; number of processes, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
@@ -73,12 +74,13 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    read = [Path(path) for path in (*alerts, labels_path, allwise_path) if path]
+    catalogue_path = crossmatch.path_of(allwise_path)
+    read = [Path(path) for path in (*alerts, labels_path, catalogue_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
     known = labels.load(labels_path, columns) if labels_path else None
     subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
-    allwise = crossmatch.load(allwise_path) if allwise_path else None
-    besides = (out, rejects, labels_path, allwise_path)
+    allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
+    besides = (out, rejects, labels_path, catalogue_path)
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
@@ -94,7 +96,7 @@ def _write(
     ingested: Ingested,
     known: dict[str, str] | None,
     subclasses: dict[str, str],
-    allwise: crossmatch.AllWise | None,
+    allwise: crossmatch.AllWise | crossmatch.OnDemand | None,
     seed: int,
 ) -> Built:
     if not ingested.n_objects:
@@ -117,8 +119,10 @@ def _write(
         warnings.extend(doubts)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
     if allwise is not None:
-        n_matched, n_without = (ingested.ledger.notes[name] for name in (ALLWISE_MATCHED, ALLWISE_WITHOUT))
-        (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, n_without, len(names)))
+        n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ALLWISE_NOTES)
+        (remarks if n_matched else warnings).append(
+            crossmatch.report(allwise, n_matched, n_without, len(names), n_ambiguous)
+        )
     return Built(ingested.ledger, len(names), content_hash, tuple(remarks), tuple(warnings))
 
 

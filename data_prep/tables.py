@@ -209,10 +209,10 @@ def _read_csv(path: Path, wanted: Mapping[str, Wanted]) -> dict:
     numbers = {column.name for column in chosen.values() if column.factor is not None}
     types = {column.name: pa.float64() if column.name in numbers else pa.string() for column in chosen.values()}
     try:
-        return _of_arrow(path, _csv_table(path, types, title), chosen)
+        return of_arrow(path, _csv_table(path, types, title), chosen)
     except pa.ArrowInvalid:
         as_text = _csv_table(path, dict.fromkeys(numbers, pa.string()), title, strings_can_be_null=True)
-        _of_arrow(path, as_text, {ours: column for ours, column in chosen.items() if column.name in numbers})
+        of_arrow(path, as_text, {ours: column for ours, column in chosen.items() if column.name in numbers})
         raise  # where no text was named there is none in place of a number: the table is broken
 
 
@@ -251,7 +251,7 @@ def _read_parquet(path: Path, wanted: Mapping[str, Wanted]) -> dict:
 
     with parquet.ParquetFile(path) as file:
         chosen = resolve(path, wanted, parquet_units(file.schema_arrow))
-        return _of_arrow(path, file.read(columns=[column.name for column in chosen.values()]), chosen)
+        return of_arrow(path, file.read(columns=[column.name for column in chosen.values()]), chosen)
 
 
 def parquet_units(schema) -> list[tuple[str, str | None]]:
@@ -266,7 +266,7 @@ def parquet_units(schema) -> list[tuple[str, str | None]]:
     return [(name, of_field[name] or of_table.get(name)) for name in schema.names]
 
 
-def _of_arrow(path: Path, table, chosen: dict[str, Column]) -> dict:
+def of_arrow(path: Path, table, chosen: dict[str, Column]) -> dict:
     import pyarrow as pa
 
     columns = {}

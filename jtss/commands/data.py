@@ -60,9 +60,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="other names of the columns of --labels, as objectId=ztf_id,label=class",
     )
-    add(
-        "--allwise", metavar="FILE", help=".csv, .parquet, .fits or others with ra, dec, W1 to W4 (or w1mpro to w4mpro)"
-    )
+    common.add_allwise(parser)
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
     add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
@@ -72,8 +70,11 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 def _build(options: argparse.Namespace) -> None:
     from data_prep import labels, tables
     from data_prep.build import build
+    from jtss.schema import MATCH_RADIUS_ARCSEC
 
     columns = tables.renamed(options.columns, labels.COLUMNS)
+    if options.allwise_radius and not options.allwise:
+        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
     if columns and not options.labels:
         raise InputError(f"{option('columns')}: only with {option('labels')}")
     built = build(
@@ -83,6 +84,7 @@ def _build(options: argparse.Namespace) -> None:
         labels_path=options.labels,
         columns=columns,
         allwise_path=options.allwise,
+        allwise_radius_arcsec=options.allwise_radius or MATCH_RADIUS_ARCSEC,
         rejects_path=options.rejects,
         seed=options.seed,
         workers=options.workers,

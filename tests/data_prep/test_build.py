@@ -107,7 +107,9 @@ def test_a_source_without_usable_magnitudes_is_counted_apart(tmp_path):
     told = built(tmp_path, records, allwise="ra,dec,w1,w2,w3,w4\n150.0,2.0,-999,,,99\n150.0,40.0,15,,,\n")
     notes = told.ledger.as_dict()["notes"]
     assert (notes["allwise_matched"], notes["allwise_matched_without_magnitudes"]) == (1, 2)
-    assert told.remarks == ("AllWISE: 1 of 3 objects matched, 2 more matched, without usable magnitudes",)
+    (remark,) = told.remarks
+    assert remark.startswith("AllWISE: 1 of 3 objects matched, 2 more matched, without usable magnitudes; by 2")
+    assert remark.endswith("0 without a source")
 
 
 @pytest.mark.parametrize("ra", [150.0, 10.0])
@@ -120,7 +122,7 @@ def test_the_command_says_what_became_of_catalogue_and_labels(tmp_path, capsys, 
     said = capsys.readouterr()
     assert "WARNING: labelled objects not among the alerts: 1 (ZTF99 VS)\n" in said.err
     if ra == 150.0:
-        assert "\nAllWISE: 1 of 1 objects matched\n" in said.out
+        assert "\nAllWISE: 1 of 1 objects matched; by 2" in said.out
     else:
         assert "WARNING: AllWISE: 0 of 1 objects matched" in said.err
 
