@@ -60,7 +60,7 @@ def around_sources(n, seed):
         {"order": 13},
         {"folders": True},
         {"indexed": False},
-        {"order": 7, "rows_per_group": 8},
+        {"rows_per_group": 8},
     ],
     ids=str,
 )
