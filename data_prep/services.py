@@ -29,6 +29,7 @@ ATTEMPTS = 5
 PAUSE_SECONDS = 2.0  # before the second attempt, doubled for each further one
 LONGEST_PAUSE_SECONDS = 120.0  # that a service may ask for
 TIMEOUT_SECONDS = 300.0
+MOST_REDIRECTIONS = 5
 WORTH_ANOTHER_ATTEMPT = {408, 425, 429, 500, 502, 503, 504}
 IDENTIFIER = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
 OURS = ("jtss_row", "jtss_ra", "jtss_dec")  # columns of an upload
@@ -261,9 +262,10 @@ def _asked(service: Service, url: str, data: dict, upload: dict):
     reason = ""
     for attempt in range(ATTEMPTS):
         try:
-            answer = httpx.post(url, data=data, files=upload or None, timeout=TIMEOUT_SECONDS, follow_redirects=True)
-            return _table_of(service, answer)
-        except httpx.TransportError as error:
+            return _table_of(service, _posted(url, data, upload))
+        except httpx.InvalidURL as error:
+            raise InputError(f"{service}: not an address that can be asked: {error}") from error
+        except httpx.RequestError as error:
             failed = _FailedError(str(error) or type(error).__name__)
         except _FailedError as error:
             failed = error
@@ -272,6 +274,21 @@ def _asked(service: Service, url: str, data: dict, upload: dict):
             pause = PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5)  # so that clients spread out
             time.sleep(max(pause, min(failed.wait_seconds, LONGEST_PAUSE_SECONDS)))
     raise ServiceError(f"{service}: failed {ATTEMPTS} times, the last time: {reason}; what it answered before is kept")
+
+
+def _posted(url: str, data: dict, upload: dict):
+    """The answer to a form; one that is sent elsewhere (301, 302, 307, 308) goes there whole, with what it uploads."""
+    import httpx
+
+    for _ in range(MOST_REDIRECTIONS):
+        answer = httpx.post(url, data=data, files=upload or None, timeout=TIMEOUT_SECONDS)
+        place = answer.headers.get("Location")
+        if not answer.is_redirect or not place:
+            return answer
+        url = str(answer.url.join(place))
+        if answer.status_code == httpx.codes.SEE_OTHER:  # where the result lies
+            return httpx.get(url, timeout=TIMEOUT_SECONDS, follow_redirects=True)
+    raise httpx.TooManyRedirects(f"redirected {MOST_REDIRECTIONS} times, the last time to {url}")
 
 
 def _table_of(service: Service, answer):

@@ -109,3 +109,27 @@ def test_what_cannot_be_read_is_named(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match=r"dataset: no partition Norder="):
         crossmatch.load(folder).around(RA[-1:], DEC[-1:])
+
+
+@pytest.mark.slow
+def test_a_catalogue_that_lsdb_wrote_is_matched_as_lsdb_matches_it(tmp_path):
+    """The reference implementation; it is none of our dependencies."""
+    lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed")
+    dask, pandas = pytest.importorskip("dask"), pytest.importorskip("pandas")
+    rng, n = np.random.default_rng(1), 30_000
+    ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    columns = {"ra": ra, "dec": dec, "extra": "x"} | {f"w{k}mpro": rng.uniform(8, 17, n) for k in range(1, 5)}
+    at = rng.choice(n, 500, replace=False)
+    places = {"ra": ra[at], "dec": dec[at] + rng.uniform(-2.5, 2.5, 500) / 3600}
+    of_sky = {"ra_column": "ra", "dec_column": "dec"}
+    with dask.config.set(scheduler="single-threaded"):
+        parts = {"lowest_order": 0, "highest_order": 5, "partition_rows": 2000}
+        lsdb.from_dataframe(pandas.DataFrame(columns), **of_sky, **parts).write_catalog(tmp_path / "hats")
+        objects = lsdb.from_dataframe(pandas.DataFrame(places | {"i": np.arange(500)}), **of_sky, partition_rows=200)
+        theirs = objects.crossmatch(lsdb.open_catalog(tmp_path / "hats"), radius_arcsec=2.0, suffixes=("_o", "_c"))
+        theirs = theirs.compute().set_index("i_o")["w1mpro_c"]
+    expected = np.full(500, np.nan, np.float32)
+    expected[theirs.index.to_numpy()] = theirs.to_numpy()
+    assert 300 < np.isfinite(expected).sum() < 450
+    found = crossmatch.load(tmp_path / "hats").around(places["ra"], places["dec"])
+    np.testing.assert_array_equal(crossmatch.match(found, places["ra"], places["dec"])[:, 0], expected)

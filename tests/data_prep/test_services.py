@@ -68,7 +68,7 @@ def test_what_was_answered_is_not_asked_again_unless_by_another_radius(sky, kind
 
 
 @pytest.mark.parametrize("kind", services.KINDS)
-@pytest.mark.parametrize("fault", ["500", "429", "half", "cut", "html"])
+@pytest.mark.parametrize("fault", ["500", "429", "half", "cut", "html", "301", "308"])
 def test_a_fault_that_goes_away_costs_nothing_but_time(sky, kind, fault):
     expected = crossmatch.match(fetched(sky, kind), RA, DEC)
     sky.faults = [fault] * (services.ATTEMPTS - 1)

@@ -24,7 +24,8 @@ class SkyService:
 
     Attributes:
         url: where it listens; /xmatch is CDS's service, /tap a TAP service.
-        faults: what goes wrong with the next requests, one each: "500", "429", "half", "html", "error", "no table".
+        faults: what goes wrong with the next requests, one each: "500", "429", "400", "301", "308", "half"
+            (of what it announced), "cut" (announced as whole), "html", "error".
         asked: the positions of each request that was answered, [P, 2].
         most: rows that it answers with; more are cut off.
     """
@@ -61,6 +62,8 @@ class SkyService:
         if fault in ("500", "429", "400"):
             said = ERROR.encode() if fault == "400" else b"<html>busy</html>"
             send(request, int(fault), said, {"Retry-After": "0"} if fault == "429" else {})
+        elif fault in ("301", "308"):
+            send(request, int(fault), b"", {"Location": request.path})
         elif fault == "html":
             send(request, 200, b"<!DOCTYPE html><html><body>maintenance</body></html>")
         elif fault == "error":
