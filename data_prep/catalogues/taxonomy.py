@@ -58,7 +58,7 @@ def meaning(taxonomy: str, name: str) -> Meaning | None:
     """What a name of a taxonomy means; None where the table does not have it.
 
     Of MILLIQUAS the first letter counts. Names of VSX and GCVS may be made of several, by their grammar: | is or, + is
-    and, a colon is doubt, and what follows a slash tells the form.
+    and, a colon is doubt of what it follows, and what follows a slash tells the form.
     """
     for prefix, owner in PREFIXES.items():
         if taxonomy == "Fink" and name.startswith(prefix):
@@ -89,13 +89,13 @@ def _is_like(name: str, pattern: str) -> bool:
 
 
 def _parsed(taxonomy: str, name: str) -> Meaning | None:
-    if ":" in name:
-        certain = meaning(taxonomy, name.replace(":", ""))
-        return certain and Meaning(reason="uncertain, by its colon")
     for mark, join in (("|", _alternatives), ("+", _both)):
-        if mark in name:
-            parts = [meaning(taxonomy, part) for part in name.split(mark)]
-            return None if None in parts else join(parts)
+        parts = [meaning(taxonomy, part) for part in name.split(mark)] if mark in name else [None]
+        if None not in parts:
+            return join(parts)
+    if name.endswith(":"):
+        certain = meaning(taxonomy, name.rstrip(":"))
+        return certain and Meaning(reason="uncertain, by its colon")
     kind, _, form = name.partition("/")
     return meaning(taxonomy, kind) if form else None
 

@@ -1,9 +1,13 @@
 """The table of taxonomies: whole, without contradictions, and read by the grammar of each."""
 
+import csv
+import re
+
 import pytest
 
 from data_prep.catalogues import taxonomy
 from data_prep.catalogues.taxonomy import OTHER, Meaning, decide, meaning, table
+from helpers.places import ROOT
 from jtss.schema import CLASS_NAMES, CLASS_OF_SUBCLASS
 
 ROWS = [(owner, name, each) for owner, names in table().items() for name, each in names.items()]
@@ -67,6 +71,9 @@ def test_no_name_is_there_twice():
         ("VSX", "QSO|UG", "", ""),
         ("VSX", "EA|VAR", "", ""),
         ("VSX", "RRAB:", "", ""),
+        ("VSX", "HMXB+BCEP:", "VS", ""),  # doubt of one of two
+        ("VSX", "EA:|UG", "", ""),
+        ("VSX", "UGZ/IW+VY", "VS", "cataclysmic"),  # the form has a plus
         ("GCVS", "NL+E", "VS", "cataclysmic"),
         ("GCVS", "IN(YY)", "VS", "young star"),
     ],
@@ -82,6 +89,37 @@ def test_names_by_the_grammar_of_their_owner(owner, name, label, subclass):
 )
 def test_a_name_that_is_not_in_the_table_is_none(owner, name):
     assert meaning(owner, name) is None
+
+
+SHARED = ROOT.parent / "shared" / "ztf" / "labels.csv"
+SAID_BY = {
+    "Fink cdsxmatch(SIMBAD)": "Fink",
+    "Fink vsx": "VSX",
+    "Fink gcvs": "GCVS",
+    "Fink tns": "TNS",
+    "Fink tnsclass": "TNS",
+    "Fink gaiaClass": "Gaia",
+    "BTS spectroscopic type (skyportal/applecider cider_BTS.csv)": "BTS",
+}
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason="needs the real alerts")
+def test_real_names_mean_what_the_evidence_for_real_alerts_was_taken_for():
+    """Which somebody else read, name by name, for the labels of the real alerts; candidates have none here."""
+    n_same, n_silent = 0, 0
+    with SHARED.open(newline="") as file:
+        evidence = [each for row in csv.DictReader(file) for each in row["label_source"].split("; ")]
+    for each in evidence:
+        match = re.fullmatch(r"\[\w+(?:-\w+)?:?(\w*)\] (.*?)=(.*)", each)
+        if match is None or match[2] not in SAID_BY:
+            continue
+        found = meaning(SAID_BY[match[2]], match[3])
+        assert found is not None, each
+        assert found.label in ("", {"TDE": OTHER}.get(match[1], match[1])), each
+        n_same += bool(found.label)
+        n_silent += not found.label
+    assert n_same > 300
+    assert n_silent < 100
 
 
 @pytest.mark.parametrize(
