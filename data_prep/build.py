@@ -3,7 +3,7 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data_prep import crossmatch, labels
-from data_prep.ingest import ALLWISE_MATCHED, ALLWISE_WITHOUT, Ingested, ingest, write_rejects
+from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from data_prep.workers import ONE_WORKER
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.schema import CLASS_NAMES
+from jtss.schema import CLASS_NAMES, MATCH_RADIUS_ARCSEC
 
 N_EXAMPLES = 3  # that a warning names
 
@@ -46,7 +46,9 @@ def build(
     *,
     command: str,
     labels_path: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     allwise_path: str | Path | None = None,
+    allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -60,8 +62,9 @@ def build(
     Args:
         alerts: directories, Avro files, tar archives.
         out, command: the file to write, and what made it, stored in the file.
-        labels_path, allwise_path: CSV of objectId, label and maybe subclass; catalogue of AllWISE sources; None = all
-            missing.
+        labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
+            None = no labels.
+        allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
         seed, workers: of the split; number of processes, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
@@ -71,12 +74,13 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    read = [Path(path) for path in (*alerts, labels_path, allwise_path) if path]
+    catalogue_path = crossmatch.path_of(allwise_path)
+    read = [Path(path) for path in (*alerts, labels_path, catalogue_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
-    known = labels.load(labels_path) if labels_path else None
-    subclasses = labels.load_subclasses(labels_path) if labels_path else {}
-    allwise = crossmatch.load(allwise_path) if allwise_path else None
-    besides = (out, rejects, labels_path, allwise_path)
+    known = labels.load(labels_path, columns) if labels_path else None
+    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
+    allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
+    besides = (out, rejects, labels_path, catalogue_path)
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
@@ -92,7 +96,7 @@ def write(
     ingested: Ingested,
     known: dict[str, str] | None,
     subclasses: dict[str, str],
-    allwise: crossmatch.AllWise | None,
+    allwise: crossmatch.AllWise | crossmatch.OnDemand | None,
     seed: int,
     drawn: dict[str, str] | None = None,
 ) -> Built:
@@ -135,8 +139,10 @@ def write(
         warnings.extend(doubts)
     content_hash = writer.finish(split=split, ledger=ingested.ledger.as_dict())
     if allwise is not None:
-        n_matched, n_without = (ingested.ledger.notes[name] for name in (ALLWISE_MATCHED, ALLWISE_WITHOUT))
-        (remarks if n_matched else warnings).append(crossmatch.report(allwise, n_matched, n_without, len(names)))
+        n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ALLWISE_NOTES)
+        (remarks if n_matched else warnings).append(
+            crossmatch.report(allwise, n_matched, n_without, len(names), n_ambiguous)
+        )
     return Built(ingested.ledger, len(names), content_hash, tuple(remarks), tuple(warnings))
 
 

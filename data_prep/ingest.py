@@ -154,6 +154,8 @@ NOT_READ = "another_alert_not_read"
 NOTED = ("padded_edge", "constant_stamp", OTHERS_APART)  # remarks that stand in the table of predictions
 # Notes that count the objects with a source in the catalogue that has a magnitude, and with one that has none.
 ALLWISE_MATCHED, ALLWISE_WITHOUT = "allwise_matched", "allwise_matched_without_magnitudes"
+ALLWISE_AMBIGUOUS = "allwise_several_within_the_radius"
+ALLWISE_NOTES = (ALLWISE_MATCHED, ALLWISE_WITHOUT, ALLWISE_AMBIGUOUS)
 TOLD_AT_ONCE = 100_000  # rows of histories, 25 MB at work
 REJECTIONS_AT_ONCE = 10_000
 
@@ -281,7 +283,7 @@ class Ingested:
     def batches(
         self,
         objects_per_batch: int = OBJECTS_PER_BATCH,
-        allwise: crossmatch.AllWise | None = None,
+        allwise: crossmatch.AllWise | crossmatch.OnDemand | None = None,
         labels: Mapping[str, str] | None = None,
         subclasses: Mapping[str, str] | None = None,
     ) -> Iterator[Sequences]:
@@ -291,13 +293,14 @@ class Ingested:
 
         Args:
             allwise: catalogue to match at the place of the first kept detection; without it all magnitudes are NaN. The
-                ledger's notes ALLWISE_MATCHED and ALLWISE_WITHOUT count the objects so far, see `crossmatch.report`.
+                ledger's notes ALLWISE_NOTES count the objects so far, see `crossmatch.report`.
             labels, subclasses: label and subclass by objectId.
         """
-        for name in (*history.NOTES, ALLWISE_MATCHED, ALLWISE_WITHOUT):
+        for name in (*history.NOTES, *ALLWISE_NOTES):
             self.ledger.notes.pop(name, None)
         if allwise is not None:
             self.ledger.notes[ALLWISE_MATCHED] = 0
+            allwise = crossmatch.around(allwise, *self.positions.T)
         first = 0
         while first < self.n_objects:
             within = int(np.searchsorted(self._start, self._start[first] + ALERTS_PER_BATCH, side="right")) - 1
@@ -315,11 +318,13 @@ class Ingested:
         self._note_history(history.counts(rows["kind"]))
         bands = np.full((len(names), len(ALLWISE_BANDS)), np.nan, np.float32)
         if allwise is not None:
-            nearest = crossmatch.sources(allwise, *self.positions[first:last].T)
+            places = self.positions[first:last].T
+            nearest = crossmatch.sources(allwise, *places)
             bands = crossmatch.magnitudes(allwise, nearest)
             n_matched = int((~np.isnan(bands).all(axis=1)).sum())
             self.ledger.notes[ALLWISE_MATCHED] += n_matched
             self.ledger.note(ALLWISE_WITHOUT, int((nearest >= 0).sum()) - n_matched)
+            self.ledger.note(ALLWISE_AMBIGUOUS, int((crossmatch.n_sources(allwise, *places) > 1).sum()))
         return Sequences(
             stamps=self._spool.read("stamps", self._kept[self._start[first] : self._start[last]]),
             stamp_row=stamp_rows(rows["kind"]),

@@ -1,4 +1,4 @@
-"""Labels of objects from a CSV file, and their splits: by object, so that no object is in two of them."""
+"""Labels of objects from a table, and their splits: by object, so that no object is in two of them."""
 
 import csv
 import hashlib
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep import tables
 from jtss.errors import InputError
 from jtss.schema import (
     CLASS_NAMES,
@@ -23,15 +24,19 @@ from jtss.schema import (
 
 REQUIRED = ("objectId", "label")
 OPTIONAL = "subclass"
+COLUMNS = (*REQUIRED, OPTIONAL)
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+# What has another extension is CSV, whose lines we look at closely; of these the rows have numbers.
+TABLES = {kind for kind in tables.READERS if kind != ".csv"}
 
 
-def load(path: str | Path) -> dict[str, str]:
+def load(path: str | Path, columns: Mapping[str, str] | None = None) -> dict[str, str]:
     """Read the label of each object, as written.
 
     Args:
-        path: CSV with the columns objectId and label, in any case; others are ignored, but `load_subclasses` reads
-            subclass. An object may have many rows; empty labels say nothing.
+        path: CSV, Parquet, ECSV, VOTable or FITS with the columns objectId and label, in any case; others are ignored,
+            but `load_subclasses` reads subclass. An object may have many rows; empty labels say nothing.
+        columns: other names of these columns, by ours, as `tables.renamed` gives them.
 
     Returns:
         label by objectId, also those that are no class of ours.
@@ -39,12 +44,14 @@ def load(path: str | Path) -> dict[str, str]:
     Raises:
         FileNotFoundError: there is no such file.
         InputError: not CSV in UTF-8, another separator, a column is missing or there twice, a row is too short or too
-            long, a quote runs on over other rows, or an object has two labels; names the line where it begins.
+            long, a quote runs on over other rows, or an object has two labels; names the line where it begins. Of the
+            other kinds of files, what `tables.read` does not take.
     """
-    return _by_object(Path(path), "labels", ((line, name, label) for line, name, label, _ in _rows(Path(path))))
+    rows = _rows(Path(path), columns or {})
+    return _by_object(Path(path), "labels", ((place, name, label) for place, name, label, _ in rows))
 
 
-def load_subclasses(path: str | Path) -> dict[str, str]:
+def load_subclasses(path: str | Path, columns: Mapping[str, str] | None = None) -> dict[str, str]:
     """Read the subclass of each object, as written, from the column subclass of the same file; none without it.
 
     Returns:
@@ -53,34 +60,52 @@ def load_subclasses(path: str | Path) -> dict[str, str]:
     Raises:
         FileNotFoundError, InputError: as `load`; or an object has two subclasses.
     """
-    of_subclass = ((line, name, subclass) for line, name, _, subclass in _rows(Path(path)))
-    return _by_object(Path(path), "subclasses", of_subclass)
+    rows = _rows(Path(path), columns or {})
+    return _by_object(Path(path), "subclasses", ((place, name, subclass) for place, name, _, subclass in rows))
 
 
-def _by_object(path: Path, what: str, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+def _by_object(path: Path, what: str, rows: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """What rows say of objects, by objectId; nothing where they say nothing, and one thing of each object."""
     said: dict[str, str] = {}
-    for line, object_id, text in rows:
+    for place, object_id, text in rows:
         if text and said.setdefault(object_id, text) != text:
-            raise InputError(f"{path}: object {object_id} has two {what}, {said[object_id]} and {text} (line {line})")
+            raise InputError(f"{path}: object {object_id} has two {what}, {said[object_id]} and {text} ({place})")
     return said
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    """The line where a row begins, its objectId, its label, and its subclass, "" without one."""
+def _rows(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """Where a row begins (line 2), its objectId, its label, and its subclass, "" without one."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file (labels)")
+    is_packed = path.suffix.lower() in (tables.COMPRESSED, tables.ZIPPED)
+    if is_packed or tables.kind_of(path) in TABLES or _is_ecsv(path):
+        yield from _rows_of_table(path, columns)
+        return
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from _rows_of(path, file)
+            for line, *row in _rows_of(path, file, columns):
+                yield f"line {line}", *row
     except UnicodeError as error:
         raise InputError(f"{path}: not a CSV file in UTF-8: {error}; save it as one") from error
 
 
-def _rows_of(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str, str, str]]:
+def _is_ecsv(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(tables.ECSV_MARK)) == tables.ECSV_MARK
+
+
+def _rows_of_table(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    wanted = {name: tables.Wanted("text", ((name,),), required=name != OPTIONAL) for name in COLUMNS}
+    table = tables.read(path, tables.by_name(wanted, columns), "labels")
+    texts = [table[name].to_pylist() if name in table else [""] * len(table["label"]) for name in COLUMNS]
+    for number, row in enumerate(zip(*texts, strict=True), 1):
+        yield f"row {number}", *row
+
+
+def _rows_of(path: Path, file: Iterable[str], columns: Mapping[str, str]) -> Iterator[tuple[int, str, str, str]]:
     numbered = _numbered(path, csv.reader(file, strict=True))
     _, header = next(numbered, (1, []))
-    of_id, of_label, of_subclass = _columns(path, header)
+    of_id, of_label, of_subclass = _columns(path, header, columns)
     for line, row in numbered:
         if not row:
             continue
@@ -109,19 +134,21 @@ def _numbered(path: Path, reader) -> Iterator[tuple[int, list[str]]]:
         yield line, row
 
 
-def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
+def _columns(path: Path, header: list[str], columns: Mapping[str, str]) -> tuple[int, int, int | None]:
     """Where objectId, label and subclass are; None: there is no subclass."""
     names = [name.strip().lower() for name in header]
+    required = {name: columns.get(name, name) for name in COLUMNS if name in REQUIRED or name in columns}
     for wrong, count in (("no", 0), ("more than one", 2)):
-        asked = (*REQUIRED, OPTIONAL) if count else REQUIRED
+        asked = (required | {OPTIONAL: columns.get(OPTIONAL, OPTIONAL)} if count else required).values()
         missing = [name for name in asked if min(names.count(name.lower()), 2) == count]
         if missing:
             separated = [name for mark, name in SEPARATORS.items() if len(header) == 1 and mark in header[0]]
             advice = f"; columns seem to be separated by {separated[0]}, expected commas" if separated else ""
-            columns = ", ".join(header) or "nothing"
-            raise InputError(f"{path}: {wrong} column {', '.join(missing)}; found {columns}{advice}")
-    of_id, of_label = (names.index(name.lower()) for name in REQUIRED)
-    return of_id, of_label, names.index(OPTIONAL) if OPTIONAL in names else None
+            found = ", ".join(header) or "nothing"
+            raise InputError(f"{path}: {wrong} column {', '.join(missing)}; found {found}{advice}")
+    of_id, of_label = (names.index(required[name].lower()) for name in REQUIRED)
+    of_subclass = columns.get(OPTIONAL, OPTIONAL).lower()
+    return of_id, of_label, names.index(of_subclass) if of_subclass in names else None
 
 
 def _holds_a_row(field: str, n_columns: int, of_label: int) -> bool:

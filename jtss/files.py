@@ -183,6 +183,11 @@ def _write(file: BinaryIO, text: str) -> None:
         raise OSError(error.errno, error.strerror, file.name) from None
 
 
+def user_cache() -> Path:
+    """Where what can be made anew is kept, $XDG_CACHE_HOME/jtss or ~/.cache/jtss; nothing is created."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jtss"
+
+
 SUMS = "SHA256SUMS"
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 from data_prep import crossmatch, ingest
-from data_prep.crossmatch import AllWise
+from data_prep.crossmatch import AllWise, OnDemand
 from data_prep.ingest import Ingested
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, from_record
@@ -93,7 +93,8 @@ def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | Al
     Args:
         alerts: a folder, an Avro file or a tar archive by its path; the bytes of a file; a file open for reading bytes;
             a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
-        allwise: catalogue of W1 to W4 by its path: .csv, .parquet or .fits.
+        allwise: catalogue of W1 to W4: the path of a .csv, .parquet, .fits or others, or of a HATS catalogue, or
+            "tap:URL" or "xmatch:URL".
 
     Raises:
         InputError: a path that is not there, something that cannot hold alerts, or nothing in it is an alert.
@@ -132,7 +133,7 @@ def account_of(alerts: Alerts) -> Ingested:
 
 def _catalogue(allwise: str | os.PathLike | AllWise | None) -> AllWise | None:
     with one_family():
-        return allwise if allwise is None or isinstance(allwise, AllWise) else crossmatch.load(allwise)
+        return allwise if allwise is None or isinstance(allwise, AllWise | OnDemand) else crossmatch.load(allwise)
 
 
 def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Block | Alert | Rejection]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jax
 
-from jtss import devices
+from jtss import devices, files
 
 LEAST_SECONDS = 0.1  # of compilation, for a program to be kept
 LEAST_FREE = 2**28  # [byte] on the disk, for programs to be kept
@@ -29,9 +29,8 @@ def folder() -> Path:
 
     A program for a CPU uses its instructions and its number of cores, and one home may serve many machines.
     """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     machine = hashlib.blake2b(_machine().encode(), digest_size=6).hexdigest()
-    return root / "jtss" / f"compiled_{machine}"
+    return files.user_cache() / f"compiled_{machine}"
 
 
 def _machine() -> str:

@@ -61,7 +61,7 @@ def add_packet_options(parser) -> None:
 def add_alert_options(parser) -> None:
     """What goes with alert packets, whichever program asks."""
     add = parser.add_argument
-    add("--allwise", metavar="CAT", type=Path, help="catalogue of W1–W4: .csv, .parquet, .fits and others")
+    common.add_allwise(parser)
     add(
         "--calibrated",
         action="store_true",
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     outputs = {"out": out} | {name: getattr(options, name) for name in ("trajectory", "picture", "rejects")}
     for path in filter(None, (out, options.trajectory)):
         check_name(path)
-    files.check_outputs(outputs, [options.allwise, *options.alerts], force=bool(options.force))
+    files.check_outputs(outputs, [crossmatch.path_of(options.allwise), *options.alerts], force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     of_packets = bool(model.config.packet.rows)
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
         classifier, write = _packets(options, out, model, given, abstention)
     else:
         classifier, write = _sequences(options, out, model, given)
-    allwise = options.allwise and crossmatch.load(options.allwise)
+    allwise = common.load_allwise(options)
     _warn_of_allwise(options, model)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
@@ -130,15 +130,15 @@ def run(options: argparse.Namespace) -> int:
             pad_edges=True,
             histories=of_packets,
             choice=("latest" if options.per_object else "every") if of_packets else "sequence",
-            passed_over=(*outputs.values(), options.allwise),
+            passed_over=(*outputs.values(), crossmatch.path_of(options.allwise)),
         ) as ingested,
     ):
         _account_for(ingested, options)
         tally = write(ingested, ingested.batches(allwise=allwise))
     if allwise is not None:
-        n_matched, n_without = (ingested.ledger.notes[n] for n in (ingest.ALLWISE_MATCHED, ingest.ALLWISE_WITHOUT))
+        n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ingest.ALLWISE_NOTES)
         say = common.say if n_matched or not ingested.n_objects else common.warn
-        say(crossmatch.report(allwise, n_matched, n_without, ingested.n_objects))
+        say(crossmatch.report(allwise, n_matched, n_without, ingested.n_objects, n_ambiguous))
     print(f"\n{summary(tally, classifier.classes, 'packets' if of_packets else 'objects')}\n\ntable: {out}")
     if options.trajectory:
         print(f"trajectory: {options.trajectory}")

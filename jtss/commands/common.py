@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jtss import exits
 from jtss.errors import InputError
+from jtss.invocation import option
 
 AGAIN_SECONDS = 0.05  # until a signal comes again that has been dropped
 MODEL = "NAME|FILE|RUN"
@@ -55,6 +56,36 @@ def add_force(parser) -> None:
     parser.add_argument(
         "--force", action="store_true", default=None, help="replace files that exist, which are refused without it"
     )
+
+
+def add_allwise(parser, text: str = "") -> None:
+    """The catalogue of AllWISE sources, and by what radius it is matched; `text` before what it may be."""
+    parser.add_argument(
+        "--allwise",
+        metavar="CAT",
+        help=f"{text}AllWISE sources: .csv, .parquet, .fits and others with ra, dec, W1 to W4 (or w1mpro to w4mpro), a"
+        " HATS catalogue, tap:URL or xmatch:URL",
+    )
+    parser.add_argument(
+        "--allwise-radius",
+        metavar="ARCSEC",
+        type=positive,
+        help="of a match to an AllWISE source (default: 2)",
+    )
+
+
+def load_allwise(options: argparse.Namespace):
+    """The catalogue that `add_allwise` asks for; None without one.
+
+    Raises:
+        InputError, OSError: as `crossmatch.load`; or there is a radius and no catalogue.
+    """
+    from data_prep import crossmatch
+
+    if options.allwise is None and options.allwise_radius is not None:
+        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
+    radius = options.allwise_radius or crossmatch.MATCH_RADIUS_ARCSEC
+    return options.allwise and crossmatch.load(options.allwise, radius)
 
 
 def add_cluster(parser: argparse.ArgumentParser, *, required: bool) -> None:

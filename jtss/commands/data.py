@@ -1,4 +1,4 @@
-"""`jtss data build | import | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+"""`jtss data build | import | labels | simulate | inspect | compare`: data sets of sequences, and what is in them."""
 
 import argparse
 from pathlib import Path
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
         ("import", data_import.add_arguments, _import, data_import.HELP, data_import.DESCRIPTION),
+        ("labels", _add_labels, _labels, "labels of objects from catalogues of classes", LABELS),
         ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),
         ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
         ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
@@ -48,10 +49,19 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
-    add("--labels", metavar="FILE.csv", help="columns objectId, label, maybe subclass; default: no labels")
     add(
-        "--allwise", metavar="FILE", help=".csv, .parquet, .fits or others with ra, dec, W1 to W4 (or w1mpro to w4mpro)"
+        "--labels",
+        metavar="FILE",
+        help="CSV, Parquet, ECSV, VOTable or FITS with objectId, label, maybe subclass; default: no labels",
     )
+    add(
+        "--columns",
+        metavar="OURS=THEIRS,…",
+        action="append",
+        default=[],
+        help="other names of the columns of --labels, as objectId=ztf_id,label=class",
+    )
+    common.add_allwise(parser)
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
     add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
@@ -59,14 +69,23 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
+    from data_prep import labels, tables
     from data_prep.build import build
+    from jtss.schema import MATCH_RADIUS_ARCSEC
 
+    columns = tables.renamed(options.columns, labels.COLUMNS)
+    if options.allwise_radius and not options.allwise:
+        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
+    if columns and not options.labels:
+        raise InputError(f"{option('columns')}: only with {option('labels')}")
     built = build(
         options.alerts,
         options.out,
         command=options.command_line,
         labels_path=options.labels,
+        columns=columns,
         allwise_path=options.allwise,
+        allwise_radius_arcsec=options.allwise_radius or MATCH_RADIUS_ARCSEC,
         rejects_path=options.rejects,
         seed=options.seed,
         workers=options.workers,
@@ -104,6 +123,56 @@ def _audit_built(path: str) -> None:
     common.say(common.printable(str(report)))
     if report.leaks:
         common.warn(f"{common.printable(path)} leaks: accuracies measured with it may be too high")
+
+
+LABELS = (
+    "Label objects by what catalogues say of them, as they are downloaded: a row for each piece of evidence, and a"
+    " label where all of it agrees."
+)
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--from",
+        dest="catalogues",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="SOURCE:FILE",
+        help="bts, tns, alerce, milliquas, vsx, gaia, gcvs, simbad or fink, and the file",
+    )
+    add("--objects", metavar="TABLE", type=Path, help="objectId, ra, dec [deg]: label these, also by their position")
+    add("--out", required=True, metavar="FILE.csv", type=Path, help="the labels to write")
+    add("--radius", metavar="ARCSEC", type=common.positive, help="of a match by position (default: 1.5)")
+    add(
+        "--columns",
+        metavar="[SOURCE:]OURS=THEIRS,…",
+        action="append",
+        default=[],
+        help="other names of columns, as tns:label=class; ours are objectId, ra, dec, label and name; SOURCE may be"
+        " objects",
+    )
+    common.add_force(parser)
+
+
+def _labels(options: argparse.Namespace) -> None:
+    from data_prep.catalogues import labelling, sources
+
+    given = [sources.split(text) for text in options.catalogues]
+    read = [*(path for _, path in given), options.objects]
+    files.check_outputs({"out": options.out}, read, force=bool(options.force))
+    if options.radius and not options.objects:
+        raise InputError(f"{option('radius')}: only with {option('objects')}, which are matched by position")
+    columns = sources.columns_of(options.columns, [source for source, _ in given])
+    labels = labelling.collect(given, columns, options.objects, options.radius or labelling.RADIUS_ARCSEC)
+    labelling.write(options.out, labels)
+    lines, warnings = labelling.report(labels)
+    for line in lines:
+        common.say(common.printable(line))
+    for warning in warnings:
+        common.warn(common.printable(warning))
+    common.say(f"labels: {common.printable(options.out)}")
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
-    parser.add_argument("--allwise", metavar="CAT", type=Path, help="with --alerts: catalogue of W1–W4")
+    common.add_allwise(parser, "with --alerts: ")
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -76,7 +76,7 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
     from data_prep import crossmatch, ingest
 
     where, of_packets = ", ".join(map(str, options.alerts)), bool(model.config.packet.rows)
-    allwise = options.allwise and crossmatch.load(options.allwise)
+    allwise = common.load_allwise(options)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,
         ingest.ingest(
@@ -85,7 +85,7 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
             pad_edges=True,
             histories=of_packets,
             choice="every" if of_packets else "sequence",
-            passed_over=[options.allwise],
+            passed_over=[crossmatch.path_of(options.allwise)],
         ) as ingested,
     ):
         return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where

@@ -57,7 +57,7 @@ def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
     of_data, of_alerts = (
         ("data", "split", "purity", "ablations"),
-        ("allwise", "calibrated", "picture", "rejects", "force", *OF_PACKETS),
+        ("allwise", "allwise_radius", "calibrated", "picture", "rejects", "force", *OF_PACKETS),
     )
     foreign = _given(options, of_data if options.alerts else of_alerts)
     if options.alerts and len(options.ckpt) > 1 and not options.explain:

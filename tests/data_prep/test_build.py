@@ -18,6 +18,7 @@ from data_prep.simulate.packets import encode_file
 from helpers.make_packets import alert, images, night, save, save_tar, with_cutout
 from helpers.places import ROOT
 from helpers.run_build import Builder
+from helpers.sky_service import SkyService
 from jtss.schema import ALERT, SPLIT_NAMES
 
 
@@ -107,7 +108,9 @@ def test_a_source_without_usable_magnitudes_is_counted_apart(tmp_path):
     told = built(tmp_path, records, allwise="ra,dec,w1,w2,w3,w4\n150.0,2.0,-999,,,99\n150.0,40.0,15,,,\n")
     notes = told.ledger.as_dict()["notes"]
     assert (notes["allwise_matched"], notes["allwise_matched_without_magnitudes"]) == (1, 2)
-    assert told.remarks == ("AllWISE: 1 of 3 objects matched, 2 more matched, without usable magnitudes",)
+    (remark,) = told.remarks
+    assert remark.startswith("AllWISE: 1 of 3 objects matched, 2 more matched, without usable magnitudes; by 2")
+    assert remark.endswith("0 without a source")
 
 
 @pytest.mark.parametrize("ra", [150.0, 10.0])
@@ -120,9 +123,36 @@ def test_the_command_says_what_became_of_catalogue_and_labels(tmp_path, capsys, 
     said = capsys.readouterr()
     assert "WARNING: labelled objects not among the alerts: 1 (ZTF99 VS)\n" in said.err
     if ra == 150.0:
-        assert "\nAllWISE: 1 of 1 objects matched\n" in said.out
+        assert "\nAllWISE: 1 of 1 objects matched; by 2" in said.out
     else:
         assert "WARNING: AllWISE: 0 of 1 objects matched" in said.err
+
+
+def test_a_service_is_asked_for_what_is_near_the_objects_by_the_radius_that_is_given(tmp_path, capsys, monkeypatch):
+    """And gives the file that a catalogue gives."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    alerts = save(tmp_path / "alerts", [alert("ZTF18a", 1), alert("ZTF18b", 2, dec=40.0)])
+    near = [2.0 + 2.5 / 3600, 2.0 - 1.0 / 3600]
+    rows = "".join(f"150,{dec:.17g},15,14,13,12\n" for dec in near)
+    (tmp_path / "allwise.csv").write_text(f"ra,dec,w1,w2,w3,w4\n{rows}")
+    hashes = []
+    with SkyService([150.0, 150.0], near, [[15, 14, 13, 12]] * 2) as sky:
+        for catalogue in (tmp_path / "allwise.csv", f"xmatch:{sky.url}/xmatch", f"tap:{sky.url}/tap"):
+            out = tmp_path / f"{len(hashes)}.h5"
+            words = ["--allwise", str(catalogue), "--allwise-radius", "3", "--workers", "1", "--out", str(out)]
+            assert main(["build", "--alerts", str(alerts), *words]) == 0
+            said = capsys.readouterr().out
+            matched = (
+                'AllWISE: 1 of 2 objects matched; by 3", 1 with several sources there, of which the nearest counts'
+            )
+            assert f"{matched}; 1 without a source" in said
+            assert ("2 positions asked of" in said) == bool(hashes)
+            with h5py.File(out) as file:
+                hashes.append(file.attrs["content_hash"])
+                assert json.loads(file.attrs["ledger"])["notes"]["allwise_several_within_the_radius"] == 1
+    assert len(set(hashes)) == 1
+    assert main(["build", "--alerts", str(alerts), "--allwise-radius", "3", "--out", str(tmp_path / "x.h5")]) == 2
+    assert "--allwise-radius: only with --allwise" in capsys.readouterr().err
 
 
 def test_labels_of_objects_that_are_not_there_are_counted_and_named(tmp_path):

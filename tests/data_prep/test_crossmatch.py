@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from scipy.spatial import cKDTree
 
-from data_prep.crossmatch import AllWise, match, report
+from data_prep.crossmatch import AllWise, match, n_sources, report
 from data_prep.packets.metadata import unit_vectors
 
 ARCSEC = 1 / 3600
@@ -63,10 +63,27 @@ def test_an_unknown_position_or_an_empty_catalogue_matches_nothing():
 
 def test_what_a_match_came_to_is_told_with_doubt_where_nothing_matched():
     catalogue = catalogue_of([0.5, 23.5], [-10.0, 60.0])
-    assert report(catalogue, 3, 0, 7) == "AllWISE: 3 of 7 objects matched"
-    assert report(catalogue, 3, 2, 7) == ("AllWISE: 3 of 7 objects matched, 2 more matched, without usable magnitudes")
+    counts = 'by 2", 1 with several sources there, of which the nearest counts'
+    assert report(catalogue, 3, 0, 7, 1) == f"AllWISE: 3 of 7 objects matched; {counts}; 4 without a source"
+    matched = "AllWISE: 3 of 7 objects matched, 2 more matched, without usable magnitudes"
+    assert report(catalogue, 3, 2, 7, 1) == f"{matched}; {counts}; 2 without a source"
     assert "colours count as missing: magnitudes are expected" in report(catalogue, 0, 2, 7)
     said = report(catalogue, 0, 0, 7)
-    assert said.startswith("AllWISE: 0 of 7 objects matched, so that colours count as missing")
+    assert said.startswith("AllWISE: 0 of 7 objects matched; by 2")
+    assert "7 without a source; so that colours count as missing" in said
     assert "ra 0.5 to 23.5, dec -10 to 60 degrees" in said
-    assert report(catalogue_of([], []), 0, 0, 7) == "AllWISE: 0 of 7 objects matched; the catalogue is empty"
+    assert report(catalogue_of([], []), 0, 0, 7).endswith("7 without a source; the catalogue is empty")
+
+
+@pytest.mark.parametrize("radius", [0.5, 2.0, 5.0])
+def test_another_radius_and_how_many_sources_are_within_it(radius):
+    """As astropy counts them, where sources crowd."""
+    sources, objects = crowd()
+    catalogue = catalogue_of(*sources)._replace(radius_arcsec=radius)
+    at, among = SkyCoord(*objects, unit="deg"), SkyCoord(*sources, unit="deg")
+    of_object, *_ = among.search_around_sky(at, radius * u.arcsec)
+    expected = np.bincount(of_object, minlength=len(at))
+    assert len(set(expected)) > 1
+    np.testing.assert_array_equal(n_sources(catalogue, *objects), expected)
+    np.testing.assert_array_equal(np.isfinite(match(catalogue, *objects)[:, 0]), expected > 0)
+    assert n_sources(catalogue, np.array([np.nan]), np.array([1.0])) == 0

@@ -1,7 +1,10 @@
 """Labels by object."""
 
+import gzip
+
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from data_prep.labels import encode, encode_subclasses, load, load_subclasses, notes, subclass_notes
 from jtss.errors import InputError
@@ -122,3 +125,30 @@ def test_real_labels(ztf_dir):
         "objects with label TDE, not a class": 3,
         "objects with label conflict, not a class": 2,
     }
+
+
+@pytest.mark.parametrize("extension", ["csv", "csv.gz", "parquet", "ecsv", "vot", "fits"])
+def test_label_tables_of_every_kind_by_any_names(tmp_path, extension):
+    path = tmp_path / f"labels.{extension}"
+    columns = {"ztf_id": ["a", "b", "a", "c"], "class": ["SN", "AGN", "SN", ""], "type": ["SN Ia", "", "", ""]}
+    if extension == "csv":
+        path.write_text("\n".join(",".join(row) for row in (columns, *zip(*columns.values(), strict=True))))
+    elif extension == "csv.gz":
+        path.write_bytes(gzip.compress(b"ztf_id,class,type\na,SN,SN Ia\nb,AGN,\na,SN,\nc,,\n"))
+    else:
+        Table(columns).write(path, format={"vot": "votable"}.get(extension))
+    names = {"objectId": "ztf_id", "label": "class", "subclass": "type"}
+    assert load(path, names) == {"a": "SN", "b": "AGN"}
+    assert load_subclasses(path, names) == {"a": "SN Ia"}
+    assert load_subclasses(path, {"objectId": "ztf_id", "label": "class"}) == {}
+    with pytest.raises(InputError, match=rf"labels.{extension}: no column objectId"):
+        load(path)
+    with pytest.raises(InputError, match=rf"labels.{extension}: no column kind; found ztf_id, class, type"):
+        load_subclasses(path, names | {"subclass": "kind"})
+
+
+def test_two_labels_in_a_table_are_named_by_the_row(tmp_path):
+    path = tmp_path / "labels.fits"
+    Table({"objectId": ["a", "b", "a"], "label": ["SN", "SN", "AGN"]}).write(path)
+    with pytest.raises(InputError, match=r"labels.fits: object a has two labels, SN and AGN .row 3."):
+        load(path)

@@ -4,6 +4,7 @@ import sys
 
 import h5py
 import pytest
+from astropy.table import Table
 
 from data_prep.__main__ import main
 from data_prep.audit import audit as audit_audit
@@ -162,3 +163,20 @@ def test_a_stream_without_its_package_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     assert jtss(*SOME, "--stream", "night", "--bootstrap", "127.0.0.1:1") == exits.FAILED
     assert "--stream needs the package confluent-kafka" in capsys.readouterr().err
+
+
+def test_labels_of_another_table_by_other_names_make_the_same_file(one_image, tmp_path, capsys):
+    assert main(one_image) == 0
+    Table({"ztf_id": [f"ZTF18{i:04d}" for i in range(8)], "class": ["SN"] * 8}).write(tmp_path / "labels.fits")
+    options = list(one_image)
+    options[options.index("--labels") + 1] = str(tmp_path / "labels.fits")
+    options[options.index("--out") + 1] = str(tmp_path / "again.h5")
+    assert main([*options, "--columns", "objectId=ztf_id,label=class"]) == 0
+    with h5py.File(tmp_path / "out.h5") as one, h5py.File(tmp_path / "again.h5") as other:
+        assert one.attrs["content_hash"] == other.attrs["content_hash"]
+    capsys.readouterr()
+    assert main([*options, "--force"]) == 2
+    assert "labels.fits: no column objectId; found ztf_id, class" in capsys.readouterr().err
+    del options[options.index("--labels") : options.index("--labels") + 2]
+    assert main([*options, "--force", "--columns", "label=class"]) == 2
+    assert "--columns: only with --labels" in capsys.readouterr().err
