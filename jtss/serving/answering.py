@@ -36,18 +36,21 @@ class Answerer(NamedTuple):
     follow: Callable[[Sequences], tuple[Answers, Trajectories]]
 
 
-def answerer(model: Model) -> Answerer:
+def answerer(model: Model, *, calibrated: bool = False) -> Answerer:
     """What answers alerts by a model.
 
+    Args:
+        calibrated: scale its probabilities by its temperature, which its version tells then.
+
     Raises:
-        InputError: it is a model of sequences.
+        InputError: it is a model of sequences, or it is to be calibrated and knows no temperature.
     """
     if not model.config.packet.rows:
         raise InputError(
             f"{model.label} answers an object by its first {model.config.n_detections} alerts, expected a model of"
             " packets, as any"
         )
-    adjust, classifier = classify.adjustment(model)
+    adjust, classifier = classify.adjustment(model, calibrated=calibrated)
     answer, follow = (partial(function, model, adjust=adjust) for function in (packets.answers, packets.followed))
     return Answerer(answer, classifier, follow)
 

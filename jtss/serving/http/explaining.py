@@ -21,8 +21,11 @@ from jtss.serving import answering
 DENSEST = 0.75  # of the shade over a stamp, so that the stamp is seen through it
 
 
-def explanation(model: Model, alert: Alert) -> dict | Rejection:
+def explanation(model: Model, alert: Alert, *, calibrated: bool = False) -> dict | Rejection:
     """What the answer to an alert rests on, see `documents.Explanation`; or why it has none.
+
+    Args:
+        calibrated: as `answering.answerer` has it.
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, not the packet.
@@ -31,7 +34,7 @@ def explanation(model: Model, alert: Alert) -> dict | Rejection:
         one = answering.alone(alert)
         if isinstance(one, Rejection):
             return one
-        document, explained = packet.explain(model, one, "", "")
+        document, explained = packet.explain(model, one, "", "", calibrated=calibrated)
         return _document(document, explained)
     except answering.OF_THE_MACHINE:
         raise

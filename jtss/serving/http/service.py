@@ -1,14 +1,13 @@
 """What a service does with the body of a request, whoever calls it: classify its packets, or explain one of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 
 from data_prep.ledger import Rejection
-from jtss.inference.model import Model
+from data_prep.packets.alerts import Alert
 from jtss.serving import answering
-from jtss.serving.http.explaining import explanation
 from jtss.serving.http.limits import LIMITS, Limits, Places
 from jtss.serving.http.models import Served
 from jtss.serving.http.problems import Problem, as_rejected
@@ -91,7 +90,7 @@ class Service:
         Raises:
             Problem: there is no such packet, there are several, or it cannot be answered.
         """
-        job = partial(_explain, self.served(name).model, body, self.limits, candid)
+        job = partial(_explain, self.served(name).explain, body, self.limits, candid)
         return await self._explainer.do(job, self.limits.answer_seconds)
 
     def _warm(self) -> None:
@@ -111,7 +110,7 @@ def _classify(by: answering.Answerer, body: bytes, limits: Limits, followed: boo
     return [*answering.answers(by, alerts, followed=followed), *rejected] if alerts else rejected
 
 
-def _explain(model: Model, body: bytes, limits: Limits, candid: int | None) -> dict:
+def _explain(explain: Callable[[Alert], dict | Rejection], body: bytes, limits: Limits, candid: int | None) -> dict:
     alerts, rejected = alerts_of(body, limits)
     if candid is not None:
         alerts = [alert for alert in alerts if alert.candid == candid][:1]
@@ -122,7 +121,7 @@ def _explain(model: Model, body: bytes, limits: Limits, candid: int | None) -> d
         raise _unusable(rejected)
     if len(alerts) > 1:
         raise Problem(422, "several_packets", f"{len(alerts)} packets in the body; say which by candid=")
-    found = explanation(model, alerts[0])
+    found = explain(alerts[0])
     if isinstance(found, Rejection):
         raise _unusable([found])
     return found
