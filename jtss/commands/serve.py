@@ -127,10 +127,12 @@ def _kafka(options: argparse.Namespace) -> int:
     log, metrics = Log(), Metrics()
     for warning in model.warnings:
         log.warn("model", warning=warning)
+    for warning in schemas.warnings:
+        log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
     sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log, written)
-    clients.require_topic(stream.consumer, options.topic)
+    clients.require_readable(stream.consumer, options.topic)
     signals = StopSignals()
     with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(
@@ -194,8 +196,7 @@ def _cluster(probe) -> str | None:
     """Identity of the cluster; None: it is too old to have one."""
     from jtss.serving import clients
 
-    clients.require_topic(probe, clients.PATTERN)  # that it answers
-    return probe.list_topics(timeout=clients.TIMEOUT_SECONDS).cluster_id
+    return clients.about(probe).cluster_id
 
 
 def _produce(options: argparse.Namespace) -> None:

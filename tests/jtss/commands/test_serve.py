@@ -265,7 +265,10 @@ def error(capsys, *words):
         (("--topic", "a-dead", "--out", "topic:a"), "a-dead is the topic that is read; choose another"),
         (("--out", "dir:x", "--metrics", "everywhere"), r"--metrics everywhere: expected HOST:PORT or PORT"),
         (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
-        (("--out", "dir:x", "--schema", "nowhere.avsc"), "nowhere.avsc"),
+        (
+            ("--out", "dir:x", "--schema", "nowhere.avsc"),
+            "--schema nowhere.avsc: No such file .*; expected an",
+        ),
         (("--out", "dir:x", "--schema", "http://us:secret@:1"), r"--schema: expected the address .* http://HOST:PORT"),
         (("--out", "dir:x", "-m", "RUN", "--calibrated"), "--calibrated: .*run has no temperature"),
         (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),
