@@ -115,6 +115,10 @@ def test_an_answer_is_explained(client):
     assert (found["candid"], found["class"]) == (CANDID, answer["class"])
     assert found["probability"] == answer["probabilities"][answer["class"]]
     two = packet() + packet(8)
+    shown = client.post("/stamps?candid=8", content=two).json()
+    assert (shown["candid"], shown["stamps"]) == (8, client.post("/explain?candid=8", content=two).json()["stamps"])
+    assert client.post("/stamps", content=packet()).json()["stamps"] == found["stamps"]
+    assert problem(client.post("/stamps", content=packet_without_images()), 422)["reason"] == "missing_stamp"
     assert problem(client.post("/explain", content=two), 422)["reason"] == "several_packets"
     assert client.post("/explain?candid=8", content=two).json()["candid"] == 8
     assert problem(client.post("/explain?candid=9", content=two), 422)["reason"] == "no_such_packet"
@@ -275,7 +279,7 @@ def test_the_page_is_sent_with_its_policy(client):
 def test_the_description_names_every_path(client):
     document = client.get("/openapi.json").json()
     assert {*document["paths"]} == {
-        *("/", "/classify", "/explain", "/models", "/example", "/metrics", "/healthz", "/readyz")
+        *("/", "/classify", "/explain", "/stamps", "/models", "/example", "/metrics", "/healthz", "/readyz")
     }
     problems = document["paths"]["/classify"]["post"]["responses"]["422"]["content"]
     assert [*problems] == ["application/problem+json"]
