@@ -581,7 +581,7 @@ def _project(schema: Any, wanted: Mapping[str, Any] | str | None, path: str) -> 
     types = {field["name"]: field["type"] for field in schema["fields"]}
     missing = [f"{prefix}{name}" for name in wanted if name not in types and f"{prefix}{name}" in REQUIRED]
     if missing:
-        raise SchemaError("other_schema", f"no field {', '.join(missing)}")
+        raise SchemaError("other_schema", f"no field {', '.join(missing)}; expected packets of ZTF's form")
     kept = [name for name in types if name in wanted and _is_useful(types[name], wanted[name], f"{prefix}{name}")]
     return {
         "type": schema["type"],

@@ -62,12 +62,7 @@ def add_alert_options(parser) -> None:
     """What goes with alert packets, whichever program asks."""
     add = parser.add_argument
     common.add_allwise(parser)
-    add(
-        "--calibrated",
-        action="store_true",
-        default=None,
-        help="calibrated probabilities: scaled by the temperature of the model",
-    )
+    common.add_calibrated(parser)
     add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
     add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
     common.add_force(parser)

@@ -88,6 +88,16 @@ def load_allwise(options: argparse.Namespace):
     return options.allwise and crossmatch.load(options.allwise, radius)
 
 
+def add_calibrated(parser) -> None:
+    """Whether probabilities are calibrated; `None` where it is not said."""
+    parser.add_argument(
+        "--calibrated",
+        action="store_true",
+        default=None,
+        help="calibrated probabilities: scaled by the temperature of the model",
+    )
+
+
 def add_cluster(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Which Kafka cluster, and what its clients need."""
     parser.add_argument(

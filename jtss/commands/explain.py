@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
     source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
     common.add_allwise(parser, "with --alerts: ")
+    common.add_calibrated(parser)
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -56,7 +57,8 @@ def _explain(model: Path, options: argparse.Namespace) -> int:
         common.warn(warning)
     objects, source = _objects(options, models[0])
     folder = options.out or assessment.own_folder(models[0], "explained")
-    explanation.explain_all(models, objects, source, options.command_line, folder, print)
+    calibrated = bool(options.calibrated)
+    explanation.explain_all(models, objects, source, options.command_line, folder, print, calibrated=calibrated)
     return 0
 
 

@@ -51,6 +51,7 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
         default=Path("any"),
         help="model of packets: a name, a model file or a run directory (default: %(default)s)",
     )
+    common.add_calibrated(parser)
     add(
         "--out",
         metavar="topic:NAME|dir:FOLDER|postgresql://USER@HOST/DB",
@@ -94,6 +95,7 @@ def _add_produce(parser: argparse.ArgumentParser) -> None:
 
 def _add_http(parser: argparse.ArgumentParser) -> None:
     common.add_models(parser, "models of packets, any number; the first answers where none is asked for (default: any)")
+    common.add_calibrated(parser)
     parser.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="to listen on (default: %(default)s)")
     parser.add_argument("--port", metavar="N", type=int, default=8000, help="0: any free one (default: %(default)s)")
 
@@ -105,7 +107,6 @@ def run(options: argparse.Namespace) -> int | None:
 def _kafka(options: argparse.Namespace) -> int:
     common.require("serve", "serve", "confluent-kafka")
     from jtss.commands import cache
-    from jtss.inference.model import version
     from jtss.pretrained import load
     from jtss.serving import answering, clients, framing, messages
     from jtss.serving.endpoint import address, endpoint
@@ -122,19 +123,21 @@ def _kafka(options: argparse.Namespace) -> int:
     given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
     cache.enable()
     model = load.load_model(options.model)
-    by = answering.answerer(model)
+    by = answering.answerer(model, calibrated=bool(options.calibrated))
     log, metrics = Log(), Metrics()
     for warning in model.warnings:
         log.warn("model", warning=warning)
+    for warning in schemas.warnings:
+        log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
     sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log, written)
-    clients.require_topic(stream.consumer, options.topic)
+    clients.require_readable(stream.consumer, options.topic)
     signals = StopSignals()
     with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(
             "started", topic=options.topic, group=options.group, out=options.out, model=model.label,
-            classifier_version=version(model), metrics_port=port,
+            classifier_version=by.classifier.version, metrics_port=port,
         )  # fmt: skip
         stream.run(options.topic, lambda: signals.number)
     log.say("stopped", signal=signals.number, **metrics.totals())
@@ -193,8 +196,7 @@ def _cluster(probe) -> str | None:
     """Identity of the cluster; None: it is too old to have one."""
     from jtss.serving import clients
 
-    clients.require_topic(probe, clients.PATTERN)  # that it answers
-    return probe.list_topics(timeout=clients.TIMEOUT_SECONDS).cluster_id
+    return clients.about(probe).cluster_id
 
 
 def _produce(options: argparse.Namespace) -> None:
@@ -225,7 +227,7 @@ def _http(options: argparse.Namespace) -> None:
 
     with server.listening(options.host, options.port) as at:  # before what takes long: a port that is taken says so
         cache.enable()
-        found, log = models.served(options.model or [Path("any")]), Log()
+        found, log = models.served(options.model or [Path("any")], calibrated=bool(options.calibrated)), Log()
         for one in found.values():
             for warning in one.model.warnings:
                 log.warn("model", model=one.name, warning=warning)

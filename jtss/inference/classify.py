@@ -292,12 +292,12 @@ def classifier(run: Model, calibrated: bool = False) -> Classifier:
     """Name, version, classes and reach of a trained model; where its probabilities are calibrated, its version says so.
 
     Raises:
-        ValueError: it is to be calibrated and knows no temperature.
+        InputError: it is to be calibrated and knows no temperature.
     """
     name = version(run)
     if calibrated:
         if run.temperature is None:
-            raise ValueError(
+            raise InputError(
                 f"{option('calibrated', True)}: {run.label} has no temperature, expected a model that was exported with"
                 f" the report of its own test split: {spelled('models', 'export', 'RUN', '--report', 'REPORT.json')}"
             )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jtss import schema
+from jtss import schema, views
 from jtss.config.settings import Config
 from jtss.inference import predict
 from jtss.inference.known_alerts import outlier_scores
@@ -109,6 +109,20 @@ def every_alert(sequences: Sequences) -> Chosen:
     n_alerts = sequences.n_alerts
     objects = np.repeat(np.arange(sequences.n_objects), n_alerts)
     return Chosen(objects, np.arange(len(objects)) - np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts))
+
+
+def alike(sequences: Sequences) -> Iterator[Sequences]:
+    """Objects of one alert each, so many at a time and of such lengths that one program answers them and each of them.
+
+    Another program sums in another order; in which place of it a packet stands, and beside which, changes no bit.
+    """
+    objects = np.arange(sequences.n_objects)
+    begin, end = views.packet_rows(sequences, objects, 0 * objects)
+    lengths = np.array([packets.n_rows_read(int(n)) for n in end - begin], np.int64)
+    for length in np.unique(lengths):
+        mine = np.flatnonzero(lengths == length)
+        for first in range(0, len(mine), predict.SHORT_BATCH):
+            yield schema.take(sequences, mine[first : first + predict.SHORT_BATCH])
 
 
 def answers(model: Model, sequences: Sequences, adjust: Adjust = np.asarray, chosen: Chosen | None = None) -> Answers:

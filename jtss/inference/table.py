@@ -149,8 +149,7 @@ def classified_rows(
             continue
         chances = zip(classifier.classes, probabilities[at[i]], ranks[at[i]], strict=True)
         for name, probability, rank in chances:
-            # The shortest decimal that is this float32: 0.7, not 0.699999988079071.
-            yield Row(*start, name, float(str(probability)), int(rank), remark)
+            yield Row(*start, name, shortest(probability), int(rank), remark)
 
 
 def packet_rows(classifier: Classifier, answers: Answers, notes: Mapping[tuple[str, int], str]) -> Iterator[PacketRow]:
@@ -169,13 +168,18 @@ def packet_rows(classifier: Classifier, answers: Answers, notes: Mapping[tuple[s
         of_classes = (answers.probabilities[i], ranks[i], answers.subclass[i], of_subclass[i])
         outlier = _number(answers.outlier[i])
         for name, probability, rank, subclass, chance in zip(classifier.classes, *of_classes, strict=True):
-            among = (subclass, float(str(chance))) if subclass else (None, None)
-            yield PacketRow(*start, name, float(str(probability)), int(rank), *end, *among, outlier)
+            among = (subclass, shortest(chance)) if subclass else (None, None)
+            yield PacketRow(*start, name, shortest(probability), int(rank), *end, *among, outlier)
+
+
+def shortest(value: np.float32) -> float:
+    """The shortest decimal that is this float32: 0.7, not 0.699999988079071."""
+    return float(str(value))
 
 
 def _number(value: np.float32) -> float | None:
-    """As a table has it: the shortest decimal that is this float32, None for NaN."""
-    return None if np.isnan(value) else float(str(value))
+    """As a table has it, None for NaN."""
+    return None if np.isnan(value) else shortest(value)
 
 
 def unread_rows(classifier: Classifier, unread: Iterable[tuple[str, int | None, str]]) -> Iterator[PacketRow]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from difflib import get_close_matches
 from logging import Logger
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -71,29 +72,51 @@ def _client(kind: type, configuration: dict, logger: Logger):
         raise InputError(f"{option('set-kafka')}: {error}; expected settings that are text to librdkafka") from error
 
 
-def require_topic(client: Consumer | Producer, topic: str) -> None:
-    """Make sure that the cluster answers and a topic, unless it is a ^pattern, is there.
+def require_readable(consumer: Consumer, topic: str) -> None:
+    """Make sure that the cluster answers and a topic, unless it is a ^pattern, is there; it may take a while to come.
 
-    A producer's question makes it where the cluster makes topics on demand; one that is to be made by others may take a
-    while.
+    The cluster is asked for all topics: to be asked for one of them makes it, on a broker of before Kafka 0.11 that
+    makes topics on demand, and whoever misspells a name would wait at an empty topic for ever.
+
+    Raises:
+        InputError: there is no such topic, or none that we are shown.
+        OSError: the cluster does not answer.
+    """
+    end = time.monotonic() + APPEARING_SECONDS
+    while topic not in (there := about(consumer).topics) and not topic.startswith(PATTERN):
+        if time.monotonic() > end:
+            near = get_close_matches(topic, [name for name in there if not name.startswith("__")])
+            hint = f"is it {' or '.join(near)}? " if near else ""
+            raise InputError(
+                f"{option('topic', topic)}: the cluster shows no topic of this name; {hint}expected one that is there,"
+                f" or a {PATTERN}pattern of topics that may come"
+            )
+        time.sleep(0.2)
+
+
+def require_topic(client: Producer, topic: str) -> None:
+    """Make sure that the cluster answers and a topic to write to is there.
+
+    The question makes it where the cluster makes topics on demand; one that is to be made by others may take a while.
 
     Raises:
         InputError: there is no such topic, or it is not for us.
         OSError: the cluster does not answer.
     """
-    if topic.startswith(PATTERN):
-        _metadata(client, None)
-        return
     end = time.monotonic() + APPEARING_SECONDS
-    while (error := _metadata(client, topic).topics[topic].error) is not None:
+    while (error := about(client, topic).topics[topic].error) is not None:
         on_its_way = error.code() in (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
         if not on_its_way or time.monotonic() > end:
             raise InputError(f"topic {topic}: {error.str()}; expected one that is there, or create it")
         time.sleep(0.2)
 
 
-def _metadata(client: Consumer | Producer, topic: str | None):
-    """What the cluster says of a topic; one that has just begun may need a while to say anything of use."""
+def about(client: Consumer | Producer, topic: str | None = None):
+    """What the cluster says of itself and a topic, None: of all; it may have just begun, and need a while for that.
+
+    Raises:
+        OSError: it does not answer.
+    """
     end = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jtss.inference.packets import Trajectories
+from jtss.inference.table import shortest
 from jtss.reports.stamps import FILTERS
 from jtss.schema import KIND_NAMES, LIMIT, METADATA_NAMES, Sequences
 
@@ -55,5 +56,5 @@ def _key(rows: Sequences | Trajectories) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _number(value: np.float32) -> float | None:
-    """The shortest decimal that is this float32, null where it is none."""
-    return float(str(value)) if np.isfinite(value) else None
+    """Null where it is none."""
+    return shortest(value) if np.isfinite(value) else None

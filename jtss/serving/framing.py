@@ -19,10 +19,12 @@ from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import MAGIC, SCHEMA_ID_BYTES, Block, SchemaError, project_schema, read_avro
 from jtss.errors import InputError
+from jtss.invocation import option
 from jtss.serving.registry import SCHEMES, Registry
 
 CONFLUENT = b"\0"
 SUFFIX = ".avsc"
+OTHER_FORM = "other_schema"  # of an Avro schema that is no alert's of ours
 TRAILING = "trailing_bytes"  # of a record alone: it was read by a schema that is not its own
 
 
@@ -31,6 +33,7 @@ class Schemas:
 
     Attributes:
         alone: the schema of records alone; None: none is known.
+        warnings: which of those that are there are of no packets that can be read.
     """
 
     def __init__(self, place: Path | str | None) -> None:
@@ -41,9 +44,10 @@ class Schemas:
                 or the address of a registry, see `registry.Registry`.
 
         Raises:
-            InputError: it is no schema of alerts, or the folder has none; names the file.
-            OSError: it cannot be read.
+            InputError: it cannot be read or is no schema, the one of records alone is of no alerts, or the folder has
+                none; names the file.
         """
+        self.warnings: list[str] = []
         self.alone: bytes | None = None
         self._folder: Path | None = None
         self._registry: Registry | None = None
@@ -56,11 +60,14 @@ class Schemas:
         path = Path(place)
         self._folder = path if path.is_dir() else None
         if self._folder is None:
-            self.alone = _schema(path)
+            self.alone, other = _schema(path)
+            if other is not None:
+                raise InputError(f"{path}: {other}")
             return
         for file in self._folder.glob(f"*{SUFFIX}"):
             if file.stem.isdecimal():
-                self._by_number[int(file.stem)] = _schema(file)
+                self._by_number[int(file.stem)], other = _schema(file)
+                self.warnings += [] if other is None else [f"{file}: {other}; its messages will be dead letters"]
         if not self._by_number:
             raise InputError(
                 f"{path}: no schema in it that is named by its number, expected one file for each, as 701{SUFFIX}"
@@ -76,8 +83,8 @@ class Schemas:
             return self._registry.schema(number)
         if number not in self._by_number and self._folder is not None:
             try:
-                self._by_number[number] = _schema(self._folder / f"{number}{SUFFIX}")
-            except (OSError, InputError):
+                self._by_number[number], _ = _schema(self._folder / f"{number}{SUFFIX}")
+            except InputError:  # it is not there, or not yet whole
                 return None
         return self._by_number.get(number)
 
@@ -86,11 +93,23 @@ class Schemas:
         return f"it in {self._registry.name}" if self._registry is not None else f"a file {number}{SUFFIX}"
 
 
-def _schema(path: Path) -> bytes:
-    schema = path.read_bytes()
-    if isinstance(error := project_schema(schema), SchemaError):
+def _schema(path: Path) -> tuple[bytes, SchemaError | None]:
+    """A schema, and what is wrong with the packets that are written by it, if they are of another form than we read.
+
+    Raises:
+        InputError: it cannot be read, or is no schema.
+    """
+    try:
+        schema = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{option('schema', path)}: {error.strerror}; expected an Avro schema ({SUFFIX}), a folder of them, or the"
+            " address of a registry as http://HOST:PORT"
+        ) from error
+    error = project_schema(schema)
+    if isinstance(error, SchemaError) and error.reason != OTHER_FORM:
         raise InputError(f"{path}: {error}; expected the Avro schema of alert packets, as JSON")
-    return schema
+    return schema, error if isinstance(error, SchemaError) else None
 
 
 def read_message(value: bytes | None, source: str, schemas: Schemas, key: bytes | None = None) -> Alert | Rejection:

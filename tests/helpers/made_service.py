@@ -51,8 +51,8 @@ def quiet() -> Log:
     return log
 
 
-def made_service(run: Path, limits=PATIENT, log: Log | None = None) -> Service:
-    return Service(served([run]), log or quiet(), limits)
+def made_service(run: Path, limits=PATIENT, log: Log | None = None, *, calibrated=False) -> Service:
+    return Service(served([run], calibrated=calibrated), log or quiet(), limits)
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss import files, schema, views
-from jtss.inference import model, predict
+from jtss.inference import classify, predict
 from jtss.inference.model import Model
+from jtss.inference.packets import Adjust
+from jtss.inference.table import Classifier, shortest
 from jtss.network import inputs
 from jtss.network.parts import Batch
 from jtss.reports.explanation import occlusion, packet, packet_page
@@ -40,7 +42,14 @@ class Explained(NamedTuple):
 
 
 def explain_all(
-    runs: Sequence[Model], objects: Sequence[Sequences], source: str, command: str, folder: Path, say: Callable
+    runs: Sequence[Model],
+    objects: Sequence[Sequences],
+    source: str,
+    command: str,
+    folder: Path,
+    say: Callable,
+    *,
+    calibrated: bool = False,
 ) -> None:
     """Explain objects, each alone, write their pages and numbers into a folder, and say so.
 
@@ -48,12 +57,14 @@ def explain_all(
         ValueError, OSError: as `explain` and `write`.
     """
     _check_alike(runs)
+    for run in runs:
+        classify.adjustment(run, calibrated=calibrated)  # that each can be calibrated, before there is a page
     for one in objects:
         if runs[0].config.packet.rows:
-            document, of_packet = packet.explain(runs[0], one, source, command)
+            document, of_packet = packet.explain(runs[0], one, source, command, calibrated=calibrated)
             text = packet_page.html(document, of_packet)
         else:
-            document, explained = explain(runs, one, source, command)
+            document, explained = explain(runs, one, source, command, calibrated=calibrated)
             text = html(document, explained.one, explained.stamps, explained.occlusion)
         json_path, html_path = write(folder, document, text)
         why = document["explained"]
@@ -85,7 +96,9 @@ def find(batches: Iterable[Sequences], object_ids: Sequence[str], where: str) ->
     raise ValueError(f"{where} has no object {absent} with a usable detection; expected an objectId of it")
 
 
-def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) -> tuple[dict, Explained]:
+def explain(
+    runs: Sequence[Model], one: Sequences, source: str, command: str, *, calibrated: bool = False
+) -> tuple[dict, Explained]:
     """Everything that an explanation says of one object, as plain values, and what to draw.
 
     Args:
@@ -93,16 +106,19 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
         one: a single object.
         source: where it is from.
         command: the command line.
+        calibrated: scale all probabilities by the temperature of their model.
 
     Raises:
-        ValueError: none of the models can read the object.
+        ValueError: none of the models can read the object, or one is to be calibrated and knows no temperature.
     """
     one = views.alerts(one)
     able = [run for run in runs if run.config.n_detections <= one.n_rows[0]]
     if not able:
         least = min(run.config.n_detections for run in runs)
         raise ValueError(f"{one.object_id[0]}: detections: {one.n_rows[0]}, expected {least} or more")
-    numbers, explained = _rests_on(able[0], one)
+    adjusted = [classify.adjustment(run, calibrated=calibrated) for run in able]
+    numbers, explained = _rests_on(able[0], one, adjusted[0][0])
+    by_length = sorted(zip(able, adjusted, strict=True), key=lambda pair: pair[0].config.n_detections)
     label = int(one.label[0])
     document = {
         "explain_version": EXPLAIN_VERSION,
@@ -112,7 +128,7 @@ def explain(runs: Sequence[Model], one: Sequences, source: str, command: str) ->
         "object_id": str(one.object_id[0]),
         "true_class": schema.CLASS_NAMES[label] if label >= 0 else None,
         "detections": _detections(one),
-        "trajectory": [_prediction(run, one) for run in sorted(able, key=lambda run: run.config.n_detections)],
+        "trajectory": [_prediction(run, one, *how) for run, how in by_length],
         "not_read_by": [run.label for run in runs if run not in able],
         "explained": numbers,
         "versions": provenance.versions(),
@@ -133,29 +149,29 @@ def _detections(one: Sequences) -> list[dict]:
     ]
 
 
-def _prediction(run: Model, one: Sequences) -> dict:
-    _, probabilities = predict.predict(run, one)
+def _prediction(run: Model, one: Sequences, adjust: Adjust, classifier: Classifier) -> dict:
+    probabilities = adjust(predict.predict(run, one)[1])
     n = run.config.n_detections
     return {
         "run": run.label,
         "name": run.config.name,
-        "version": model.version(run),
+        "version": classifier.version,
         "n_detections": n,
         "days": float(one.jd[n - 1] - one.jd[0]),
-        "probabilities": dict(zip(run.config.classes, map(float, probabilities[0]), strict=True)),
+        "probabilities": dict(zip(run.config.classes, map(shortest, probabilities[0]), strict=True)),
     }
 
 
-def _rests_on(run: Model, one: Sequences) -> tuple[dict, Explained]:
+def _rests_on(run: Model, one: Sequences, adjust: Adjust) -> tuple[dict, Explained]:
     chosen = inputs.examples(one, run.config)
-    batch, ask = inputs.standardised(chosen, run.statistics), partial(predict.probabilities, run)
+    batch, ask = inputs.standardised(chosen, run.statistics), partial(packet.adjusted, run, adjust)
     p = ask(batch)
     which = int(p[0].argmax())
     occluded = occlusion.occlusion(ask, batch, which) if run.config.stamp.channels else None
     numbers = {
         "run": run.label,
         "class": run.config.classes[which],
-        "probability": float(p[0, which]),
+        "probability": shortest(p[0, which]),
         "log_odds": float(occlusion.log_odds(p, which)[0]),
         "occlusion": occluded and occlusion.as_dict(occluded, run.config.stamp.channels),
         "metadata": _metadata(run, chosen, ask, batch, which),

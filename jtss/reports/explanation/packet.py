@@ -13,9 +13,10 @@ import jax
 import numpy as np
 
 from jtss import schema
-from jtss.inference import model, packets, predict
+from jtss.inference import classify, packets, predict
 from jtss.inference.model import Model
-from jtss.inference.packets import HISTORY, STAMPS
+from jtss.inference.packets import HISTORY, STAMPS, Chosen
+from jtss.inference.table import shortest
 from jtss.network.inputs import standardised
 from jtss.network.packets import of_alerts
 from jtss.network.parts import NO_ROW, Batch
@@ -45,7 +46,9 @@ class ExplainedPacket(NamedTuple):
     occlusion: Occlusion | None
 
 
-def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict, ExplainedPacket]:
+def explain(
+    run: Model, one: Sequences, source: str, command: str, *, calibrated: bool = False
+) -> tuple[dict, ExplainedPacket]:
     """Everything that an explanation says of the latest alert of an object, as plain values, and what to draw.
 
     Args:
@@ -53,40 +56,44 @@ def explain(run: Model, one: Sequences, source: str, command: str) -> tuple[dict
         one: a single object.
         source: where it is from.
         command: the command line.
+        calibrated: scale all probabilities by the temperature of the model.
+
+    Raises:
+        InputError: it is to be calibrated and knows no temperature.
     """
+    adjust, classifier = classify.adjustment(run, calibrated=calibrated)
     read = of_alerts(one, run.config, np.zeros(1, np.int64), one.n_alerts - 1)
     batch = _with_its_stamps(standardised(read, run.statistics))
-    after = predict.after_rows(run, batch).classes[0]
-    best, ask = int(after[-1].argmax()), partial(predict.probabilities, run)
-    answered, seen = packets.followed(run, one)
-    mine = seen.candid == answered.candid[-1]
+    answered, seen = packets.followed(run, one, adjust, Chosen(np.zeros(1, np.int64), one.n_alerts - 1))
+    said, best = answered.probabilities, int(answered.probabilities[0].argmax())
     places = np.flatnonzero(read.rows.kind[0] != NO_ROW)
     label = int(one.label[0])
-    has_stamp = bool(answered.n_stamps[-1])
+    ask = partial(adjusted, run, adjust)
+    has_stamp = bool(answered.n_stamps[0])
     occluded = occlusion.occlusion(ask, batch, best) if has_stamp else None
-    classes = run.config.classes
+    classes = classifier.classes
     document = {
         "explain_version": EXPLAIN_VERSION,
         "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "command": command,
         "source": source,
         "object_id": str(one.object_id[0]),
-        "candid": int(answered.candid[-1]),
+        "candid": int(answered.candid[0]),
         "true_class": schema.CLASS_NAMES[label] if label >= 0 else None,
-        "rows": _rows(seen, mine, classes, _without_rows(ask, batch, places[:-1], best)),
+        "rows": _rows(seen, classes, _without_rows(ask, batch, places[:-1], best)),
         "explained": {
             "run": run.label,
-            "version": model.version(run),
+            "version": classifier.version,
             "class": classes[best],
-            "probability": float(after[-1, best]),
-            "probabilities": dict(zip(classes, map(float, after[-1]), strict=True)),
-            "log_odds": float(occlusion.log_odds(after[-1:], best)[0]),
-            "n_detections": int(answered.n_detections[-1]),
-            "n_limits": int(answered.n_limits[-1]),
-            "n_stamps": int(answered.n_stamps[-1]),
-            "missing": str(answered.missing[-1]),
-            "outlier": None if run.known_alerts is None else float(answered.outlier[-1]),
-            "groups": _groups(run, ask, batch, best, answered.missing[-1].split(", ")),
+            "probability": shortest(said[0, best]),
+            "probabilities": dict(zip(classes, map(shortest, said[0]), strict=True)),
+            "log_odds": float(occlusion.log_odds(said, best)[0]),
+            "n_detections": int(answered.n_detections[0]),
+            "n_limits": int(answered.n_limits[0]),
+            "n_stamps": int(answered.n_stamps[0]),
+            "missing": str(answered.missing[0]),
+            "outlier": None if run.known_alerts is None else shortest(answered.outlier[0]),
+            "groups": _groups(run, ask, batch, best, answered.missing[0].split(", ")),
             "occlusion": occluded and occlusion.as_dict(occluded, run.config.stamp.channels),
         },
         "versions": provenance.versions(),
@@ -108,27 +115,30 @@ def _alone(one: Sequences) -> Sequences:
     return schema.select_rows(one, np.zeros(1, np.int64), np.flatnonzero(one.kind == schema.ALERT)[-1:], np.arange(2))
 
 
-def _rows(seen: packets.Trajectories, mine: np.ndarray, classes: Sequence[str], changes: np.ndarray) -> list[dict]:
+def adjusted(run: Model, adjust: packets.Adjust, batch: Batch) -> np.ndarray:
+    """[B, L] float32, as tables have them."""
+    return adjust(predict.probabilities(run, batch))
+
+
+def _rows(seen: packets.Trajectories, classes: Sequence[str], changes: np.ndarray) -> list[dict]:
     """One entry per row of the packet, with how much the log-odds fall without it; the alert itself stays.
 
     Before the first detection there is no class, and probabilities are NaN.
     """
-    mine = np.flatnonzero(mine)
-    last_jd = seen.jd[mine[-1]]
     changes = [*map(float, changes), None]
-    best = [None if np.isnan(p).any() else classes[int(p.argmax())] for p in seen.probabilities[mine]]
+    best = [None if np.isnan(p).any() else classes[int(p.argmax())] for p in seen.probabilities]
     return [
         {
-            "days": float(seen.jd[i] - last_jd),
+            "days": float(seen.jd[i] - seen.jd[-1]),
             "kind": KIND_NAMES[seen.kind[i]],
             "filter": FILTERS.get(int(seen.fid[i]), "unknown"),
             "magnitude": float(seen.magnitude[i]),
-            "class": best[number],
-            "changes_the_class": bool(number and best[number - 1] and best[number] != best[number - 1]),
-            "probabilities": dict(zip(classes, map(float, seen.probabilities[i]), strict=True)),
+            "class": best[i],
+            "changes_the_class": bool(i and best[i - 1] and best[i] != best[i - 1]),
+            "probabilities": dict(zip(classes, map(shortest, seen.probabilities[i]), strict=True)),
             "log_odds_change": change,
         }
-        for number, (i, change) in enumerate(zip(mine, changes, strict=True))
+        for i, change in enumerate(changes)
     ]
 
 

@@ -17,7 +17,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jtss.serving.answering import OF_THE_MACHINE
 from jtss.serving.endpoint import TEXT
-from jtss.serving.http.documents import Answers, Asked, AskedWhy, Explanation, Models, ProblemDocument
+from jtss.serving.http.documents import (
+    Answers,
+    Asked,
+    AskedWhich,
+    AskedWhy,
+    Explanation,
+    Models,
+    ProblemDocument,
+    Stamps,
+)
 from jtss.serving.http.examples import examples
 from jtss.serving.http.page import page
 from jtss.serving.http.problems import MEDIA_TYPE, Problem
@@ -107,6 +116,13 @@ def _add_answers(app: FastAPI, service: Service) -> None:
             body = await _body(request, service)
             asks = service.explain(body, asked.model, asked.candid)
             return JSONResponse(await _while_heard(request, asks))
+
+    @app.post("/stamps", response_model=Stamps, summary="The images of a packet", **TAKES_PACKETS)
+    async def stamps(request: Request, asked: Annotated[AskedWhich, Query()]) -> Response:
+        service.require_ready()
+        with service.places.one():
+            body = await _body(request, service)
+            return JSONResponse(await _while_heard(request, service.stamps(body, asked.candid)))
 
 
 def _add_looks(app: FastAPI, service: Service) -> None:

@@ -18,13 +18,18 @@ class Asked(BaseModel):
     trajectory: bool = Field(False, description="also the probabilities after each row of a packet")
 
 
-class AskedWhy(BaseModel):
-    """What is asked of an explanation."""
+class AskedWhich(BaseModel):
+    """Which packet is asked about."""
 
     model_config = ConfigDict(extra="forbid")
 
+    candid: int | None = Field(None, ge=1, lt=2**63, description="of several packets the one that is meant")
+
+
+class AskedWhy(AskedWhich):
+    """What is asked of an explanation."""
+
     model: str | None = Field(None, description="name of a model, see /models; none: the first")
-    candid: int | None = Field(None, ge=1, lt=2**63, description="of several packets the one to explain")
 
 
 class Step(BaseModel):
@@ -137,6 +142,14 @@ class Picture(BaseModel):
 
     channel: str
     png: str = Field(description="in base64")
+
+
+class Stamps(BaseModel):
+    """The images of a packet."""
+
+    objectId: str
+    candid: int
+    stamps: list[Picture]
 
 
 class Covered(Picture):

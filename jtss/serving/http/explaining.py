@@ -21,8 +21,11 @@ from jtss.serving import answering
 DENSEST = 0.75  # of the shade over a stamp, so that the stamp is seen through it
 
 
-def explanation(model: Model, alert: Alert) -> dict | Rejection:
+def explanation(model: Model, alert: Alert, *, calibrated: bool = False) -> dict | Rejection:
     """What the answer to an alert rests on, see `documents.Explanation`; or why it has none.
+
+    Args:
+        calibrated: as `answering.answerer` has it.
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, not the packet.
@@ -31,7 +34,7 @@ def explanation(model: Model, alert: Alert) -> dict | Rejection:
         one = answering.alone(alert)
         if isinstance(one, Rejection):
             return one
-        document, explained = packet.explain(model, one, "", "")
+        document, explained = packet.explain(model, one, "", "", calibrated=calibrated)
         return _document(document, explained)
     except answering.OF_THE_MACHINE:
         raise
@@ -39,9 +42,16 @@ def explanation(model: Model, alert: Alert) -> dict | Rejection:
         return answering.failed(alert, error)
 
 
+def pictured(alert: Alert) -> dict | Rejection:
+    """The stamps of an alert, see `documents.Stamps`; or why it has none."""
+    one = answering.alone(alert)
+    if isinstance(one, Rejection):
+        return one
+    return {"objectId": alert.object_id, "candid": alert.candid, "stamps": _stamps(one.stamps[0])}
+
+
 def _document(document: dict, explained: ExplainedPacket) -> dict:
     why = document["explained"]
-    stamp = explained.alert.stamps[0].astype(np.float32)
     return plain(
         {
             "objectId": document["object_id"],
@@ -53,7 +63,7 @@ def _document(document: dict, explained: ExplainedPacket) -> dict:
             "log_odds": why["log_odds"],
             "parts": why["groups"],
             "rows": document["rows"],
-            "stamps": [_picture(name, stamp[..., channel]) for channel, name in enumerate(CHANNEL_NAMES)],
+            "stamps": _stamps(explained.alert.stamps[0]),
             "hidden": explained.occlusion and _hidden(why["occlusion"], explained),
         }
     )
@@ -81,6 +91,11 @@ def _shade(share: np.ndarray) -> np.ndarray:
     colours = colormaps["RdBu_r"]((1 + share) / 2)
     colours[..., 3] = DENSEST * np.abs(share) ** 0.5
     return colours
+
+
+def _stamps(stamp: np.ndarray) -> list[dict]:
+    """Of [S, S, C] each channel."""
+    return [_picture(name, stamp[..., channel].astype(np.float32)) for channel, name in enumerate(CHANNEL_NAMES)]
 
 
 def _picture(name: str, stamp: np.ndarray) -> dict:

@@ -11,6 +11,7 @@ from jtss.serving.http.limits import Limits
 from jtss.serving.http.problems import Problem
 
 SOURCE = "body"
+TOO_LONG = "too_long"  # of a Problem: unpacking does
 
 
 def alerts_of(body: bytes, limits: Limits) -> tuple[list[Alert], list[Rejection]]:
@@ -80,4 +81,4 @@ def require_time(end: float) -> None:
         Problem: there is none.
     """
     if time.monotonic() > end:
-        raise Problem(413, "too_long", "unpacking takes too long; send fewer packets at a time")
+        raise Problem(413, TOO_LONG, "unpacking takes too long; send fewer packets at a time")

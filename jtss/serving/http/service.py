@@ -1,26 +1,28 @@
 """What a service does with the body of a request, whoever calls it: classify its packets, or explain one of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 
 from data_prep.ledger import Rejection
-from jtss.inference.model import Model
-from jtss.serving import answering
-from jtss.serving.http.explaining import explanation
+from data_prep.packets.alerts import Alert
+from jtss.serving.http.explaining import pictured
 from jtss.serving.http.limits import LIMITS, Limits, Places
+from jtss.serving.http.merging import Merger, Question
 from jtss.serving.http.models import Served
 from jtss.serving.http.problems import Problem, as_rejected
 from jtss.serving.http.reading import alerts_of
 from jtss.serving.http.tally import Tally
 from jtss.serving.http.warming import warm
-from jtss.serving.http.worker import Worker
+from jtss.serving.http.worker import Worker, outcome
 from jtss.serving.log import Log
 
 
 class Service:
     """Models with a thread that classifies and one that explains, which takes some thirty times as long.
+
+    Packets to classify that wait are answered together, see `merging`; explanations one after the other.
 
     Attributes:
         models: by name; the first answers where none is asked for.
@@ -34,6 +36,7 @@ class Service:
         self.models, self.limits, self.log, self.tally = models, limits, log, Tally()
         self.places, self.explanations = Places(limits.requests), Places(limits.explanations)
         self._classifier, self._explainer = Worker("classify"), Worker("explain")
+        self._merger = Merger(self._classifier, limits)
         self.warmed: Future[None] = Future()
 
     def begin(self) -> None:
@@ -73,8 +76,8 @@ class Service:
         Raises:
             Problem: no packet of it can be answered.
         """
-        job = partial(_classify, self.served(name).by, body, self.limits, trajectory)
-        results = await self._classifier.do(job, self.limits.answer_seconds)
+        asked = self._merger.ask(Question(self.served(name).by, trajectory, body))
+        results = await outcome(asked, self.limits.answer_seconds)
         self.tally.answered(results, began, time.monotonic())
         rejected = [one for one in results if isinstance(one, Rejection)]
         if len(rejected) == len(results):
@@ -91,8 +94,14 @@ class Service:
         Raises:
             Problem: there is no such packet, there are several, or it cannot be answered.
         """
-        job = partial(_explain, self.served(name).model, body, self.limits, candid)
+        job = partial(_of_one, self.served(name).explain, body, self.limits, candid)
         return await self._explainer.do(job, self.limits.answer_seconds)
+
+    async def stamps(self, body: bytes, candid: int | None) -> dict:
+        """The document `documents.Stamps` of a packet in a body; arguments and errors as `explain` has them."""
+        return await self._classifier.do(
+            partial(_of_one, pictured, body, self.limits, candid), self.limits.answer_seconds
+        )
 
     def _warm(self) -> None:
         began = time.monotonic()
@@ -106,12 +115,8 @@ class Service:
         self.warmed.set_result(None)
 
 
-def _classify(by: answering.Answerer, body: bytes, limits: Limits, followed: bool) -> list[dict | Rejection]:
-    alerts, rejected = alerts_of(body, limits)
-    return [*answering.answers(by, alerts, followed=followed), *rejected] if alerts else rejected
-
-
-def _explain(model: Model, body: bytes, limits: Limits, candid: int | None) -> dict:
+def _of_one(say: Callable[[Alert], dict | Rejection], body: bytes, limits: Limits, candid: int | None) -> dict:
+    """What is said of the one packet of a body that is asked about."""
     alerts, rejected = alerts_of(body, limits)
     if candid is not None:
         alerts = [alert for alert in alerts if alert.candid == candid][:1]
@@ -122,7 +127,7 @@ def _explain(model: Model, body: bytes, limits: Limits, candid: int | None) -> d
         raise _unusable(rejected)
     if len(alerts) > 1:
         raise Problem(422, "several_packets", f"{len(alerts)} packets in the body; say which by candid=")
-    found = explanation(model, alerts[0])
+    found = say(alerts[0])
     if isinstance(found, Rejection):
         raise _unusable([found])
     return found

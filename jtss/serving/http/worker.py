@@ -24,17 +24,22 @@ class Worker:
         return begun
 
     async def do(self, job: Callable[[], Result], seconds: float) -> Result:
-        """As `begin`, and wait for what comes of it; if the wait is cancelled, so is a job that is not begun.
-
-        Raises:
-            Problem: it takes longer; it is not begun then, or runs to its end unheard.
-        """
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(self.begin(job)), seconds)
-        except TimeoutError:
-            detail = f"no answer within {seconds:g} s: there is much to do; ask again"
-            raise Problem(503, "timeout", detail, retry_seconds=1) from None
+        """As `begin`, and wait for its `outcome`."""
+        return await outcome(self.begin(job), seconds)
 
     def close(self) -> None:
         """Begin no more jobs, and do not wait for the one at work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def outcome(begun: Future[Result], seconds: float) -> Result:
+    """What comes of something; if the wait is cancelled, so is what is not begun.
+
+    Raises:
+        Problem: it takes longer; it is not begun then, or runs to its end unheard.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(begun), seconds)
+    except TimeoutError:
+        detail = f"no answer within {seconds:g} s: there is much to do; ask again"
+        raise Problem(503, "timeout", detail, retry_seconds=1) from None

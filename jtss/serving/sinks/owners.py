@@ -19,6 +19,7 @@ from jtss.invocation import option
 
 FILE = ".jtss.json"  # hidden: those who read all files of a folder pass it over
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # exFAT, and some disks of other machines
+OF_DISKS = "lost+found"  # in the top folder of a disk that is else empty
 WRITING_SECONDS = 5.0  # for a file that is there already to get its text
 
 
@@ -40,13 +41,14 @@ def claim(folder: Path, owner: Owner) -> None:
     """Make a folder that of an owner, who may have it already; of several that ask at one moment the first gets it.
 
     Raises:
-        InputError: it is another's.
+        InputError: it is another's, or holds files and does not say whose.
         OSError: it cannot be made, written or read.
     """
     files.require_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     if not path.exists():
+        _require_empty(folder)
         with files.naming(path), suppress(FileExistsError):
             _create(path, json.dumps(owner._asdict()) + "\n")
             files.flush(folder)
@@ -58,6 +60,17 @@ def claim(folder: Path, owner: Owner) -> None:
             if was != wanted
         ]
         raise InputError(f"{option('out')}: {folder} holds answers of the {', the '.join(different)}; choose another")
+
+
+def _require_empty(folder: Path) -> None:
+    """Raise InputError for a folder with files in it; those under hidden names are of a start at this moment."""
+    there = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name != OF_DISKS)
+    if there and not (folder / FILE).exists():  # a member of ours may have come meanwhile
+        more = f" and {len(there) - 1} more" if there[1:] else ""
+        raise InputError(
+            f"{option('out')}: {folder} holds {there[0]}{more}, but no {FILE} that says whose answers they are;"
+            " expected an empty folder, or one that is not there yet"
+        )
 
 
 def _create(path: Path, text: str) -> None:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from helpers.made_explained import TEMPERATURE, warm_of_packets
 from helpers.made_runs import TINY, make_run, write_data
-from helpers.make_packets import night, save
+from helpers.make_packets import alert, night, save
 from helpers.programs import jtss
 from jtss.config import settings
 
@@ -33,6 +34,23 @@ def test_an_object_of_the_training_data_has_its_page_in_the_run_directory(folder
 def test_with_m_all_words_are_objects(folder, tmp_path, capsys):
     assert jtss("explain", "ZTF3", "ZTF4", "-m", folder / "run", "--out", tmp_path) == 0
     assert {path.stem for path in tmp_path.iterdir()} == {"ZTF3", "ZTF4"}
+
+
+def test_calibrated_probabilities_are_those_of_the_table(tmp_path, capsys):
+    """Of a model of packets; and nothing is left of a model that knows no temperature."""
+    model, words = warm_of_packets(tmp_path), ("--out", tmp_path / "why")
+    alerts = ("--alerts", save(tmp_path / "packets", [alert("ZTF18a", 7)]))
+    assert jtss("explain", "ZTF18a", "-m", model, *alerts, "--calibrated", *words) == 0
+    why = json.loads((tmp_path / "why" / "ZTF18a.json").read_text())["explained"]
+    assert jtss("classify", alerts[1], "-m", model, "--calibrated", "--out", tmp_path / "t.jsonl") == 0
+    rows = [*map(json.loads, (tmp_path / "t.jsonl").read_text().splitlines())]
+    assert why["probabilities"] == {row["class_name"]: row["probability"] for row in rows}
+    assert {row["classifier_version"] for row in rows} == {why["version"]}
+    assert why["version"].endswith(f".t{TEMPERATURE:.4g}")
+    assert why["version"] in (tmp_path / "why" / "ZTF18a.html").read_text()
+    assert jtss("explain", "ZTF18a", "-m", tmp_path / "run", *alerts, "--calibrated", "--out", tmp_path / "no") == 2
+    assert "--calibrated: " in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_model_is_needed(capsys):

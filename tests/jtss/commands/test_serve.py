@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 import jtss as python
 from data_prep import ingest
 from data_prep.simulate.packets import PARSED_SCHEMA, encode_file
-from helpers.made_explained import run_of_packets
+from helpers.made_explained import TEMPERATURE, run_of_packets, warm_of_packets
 from helpers.made_registry import found, made_registry
 from helpers.make_packets import CANDIDATE, alert, detection, images, limit, save
 from helpers.mock_kafka import mock_kafka, wait_until
@@ -113,10 +113,13 @@ def test_a_server_answers_as_python_does_and_ends_when_told(kafka, run, tmp_path
         np.testing.assert_allclose(ours, [row[f"P_{name}"] for name in model.classes], rtol=1e-5, atol=1e-7)
 
 
-def test_it_answers_to_a_topic_and_tells_monitors(kafka, run, tmp_path):
-    folder = save(tmp_path, packets(3))
+def test_it_answers_to_a_topic_and_tells_monitors(kafka, tmp_path):
+    (tmp_path / "model").mkdir()
+    model = warm_of_packets(tmp_path / "model")
+    folder = save(tmp_path / "packets", packets(3))
     words = ("--bootstrap", kafka.bootstrap, "--topic", TOPIC)
-    with served(kafka, run, "--topic", TOPIC, "--out", "topic:answers", "--metrics", "0") as server:
+    more = ("--out", "topic:answers", "--metrics", "0", "--calibrated")
+    with served(kafka, model, "--topic", TOPIC, *more) as server:
         started = json.loads(server.process.stderr.readline())
         assert started["event"] == "started"
         assert jtss("serve", "produce", folder, *words) == 0
@@ -132,7 +135,15 @@ def test_it_answers_to_a_topic_and_tells_monitors(kafka, run, tmp_path):
         assert server.stop(signal.SIGTERM)[0] == exits.status_of(signal.SIGTERM)
     answers = kafka.messages("answers")
     assert sorted(message.key().decode() for message in answers) == ["ZTF18a", "ZTF18b", "ZTF18c"]
-    assert all(json.loads(message.value())["jd"] == CANDIDATE["jd"] for message in answers)
+    answers = [json.loads(message.value()) for message in answers]
+    assert all(answer["jd"] == CANDIDATE["jd"] for answer in answers)
+    assert {answer["classifier_version"] for answer in answers} == {started["classifier_version"]}
+    assert started["classifier_version"].endswith(f".t{TEMPERATURE:.4g}")
+    assert jtss("classify", folder, "-m", model, "--calibrated", "--out", tmp_path / "t.jsonl") == 0
+    for row in map(json.loads, (tmp_path / "t.jsonl").read_text().splitlines()):
+        (answer,) = [answer for answer in answers if answer["candid"] == row["candid"]]
+        assert answer["classifier_version"] == row["classifier_version"]
+        assert answer["probabilities"][row["class_name"]] == pytest.approx(row["probability"], rel=1e-5, abs=1e-7)
 
 
 def finish(server, kafka, n):
@@ -254,13 +265,18 @@ def error(capsys, *words):
         (("--topic", "a-dead", "--out", "topic:a"), "a-dead is the topic that is read; choose another"),
         (("--out", "dir:x", "--metrics", "everywhere"), r"--metrics everywhere: expected HOST:PORT or PORT"),
         (("--out", "dir:x", "--set-kafka", "a"), "expected KEY=VALUE"),
-        (("--out", "dir:x", "--schema", "nowhere.avsc"), "nowhere.avsc"),
+        (
+            ("--out", "dir:x", "--schema", "nowhere.avsc"),
+            "--schema nowhere.avsc: No such file .*; expected an",
+        ),
         (("--out", "dir:x", "--schema", "http://us:secret@:1"), r"--schema: expected the address .* http://HOST:PORT"),
+        (("--out", "dir:x", "-m", "RUN", "--calibrated"), "--calibrated: .*run has no temperature"),
         (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),
     ],
 )
-def test_options_that_are_wrong_are_named(words, expected, capsys, tmp_path, monkeypatch):
+def test_options_that_are_wrong_are_named(words, expected, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    words = [run if word == "RUN" else word for word in words]
     assert re.search(expected, error(capsys, "kafka", *NOWHERE, *words))
     assert [*tmp_path.iterdir()] == []
 

@@ -69,11 +69,13 @@ def error(capsys, *words):
         (("-m", "n9"), "n9: no such run directory and no pretrained model"),
         (("-m", "n3_best"), "n3_best answers an object by its first 3 alerts, expected a model of packets, as any"),
         (("-m", "any", "any"), "--model any: given twice"),
+        (("-m", "RUN", "--calibrated"), "--calibrated: .*run has no temperature, expected a model that was exported"),
         (("--host", "192.0.2.1"), "--host 192.0.2.1 --port 0: "),
         (("--port", "70000"), "--port 70000: "),
     ],
 )
-def test_options_that_are_wrong_are_named(words, expected, capsys):
+def test_options_that_are_wrong_are_named(words, expected, capsys, run):
+    words = [run if word == "RUN" else word for word in words]
     assert re.search(expected, error(capsys, "--port", "0", *words))
 
 

@@ -78,6 +78,7 @@ def test_an_answer_does_not_depend_on_the_batch(by):
     for one, other in zip(together, alone, strict=True):
         assert one.keys() == other.keys()
         np.testing.assert_allclose([*one["probabilities"].values()], [*other["probabilities"].values()], rtol=1e-5)
+    assert answers(by[1], read, alike=True) == alone  # to the bit
     again = answers(by[1], [read[1], read[1]])  # twice the same is answered twice
     assert [one["candid"] for one in again] == [11, 11]
 
@@ -113,10 +114,10 @@ def test_an_alert_whose_stamps_cannot_be_read_is_rejected_and_no_other(by):
 def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch):
     work = answering._answers
 
-    def fails(by, alerts, followed):
+    def fails(by, alerts, *how):
         if any(one.candid == 11 for one in alerts):
             raise KeyError("unthought of")
-        return work(by, alerts, followed)
+        return work(by, alerts, *how)
 
     monkeypatch.setattr(answering, "_answers", fails)
     found = answers(by[1], alerts_of(RECORDS))
@@ -125,7 +126,7 @@ def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch):
 
 
 def test_an_error_of_the_machine_is_no_alerts(by, monkeypatch):
-    def fails(by, alerts, followed):
+    def fails(*_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(answering, "_answers", fails)

@@ -38,19 +38,24 @@ def test_a_setting_that_librdkafka_does_not_know_is_named():
             make({"no.such": "1"})
 
 
-def test_a_topic_must_be_there(monkeypatch):
+def test_a_topic_must_be_there_and_a_misspelt_one_is_not_made(monkeypatch):
     monkeypatch.setattr(clients, "APPEARING_SECONDS", 0.5)
     with mock_kafka() as kafka:
         kafka.create("alerts", 2)
-        consumer = clients.consumer(kafka.bootstrap, "group", {}, Log().logger, print)
-        clients.require_topic(consumer, "alerts")
-        clients.require_topic(consumer, "^night_.*")  # may come later
-        with pytest.raises(InputError, match=r"topic nights: .*[Uu]nknown topic.*; expected one that is there"):
-            clients.require_topic(consumer, "nights")
+        # as if its broker made topics for all who ask: those of before Kafka 0.11 do
+        given = {"allow.auto.create.topics": "true"}
+        consumer = clients.consumer(kafka.bootstrap, "group", given, Log().logger, print)
+        clients.require_readable(consumer, "alerts")
+        clients.require_readable(consumer, "^night_.*")  # may come later
+        with pytest.raises(InputError, match=r"--topic alrts: .* of this name; is it alerts\? expected one that"):
+            clients.require_readable(consumer, "alrts")
+        with pytest.raises(InputError, match=r"--topic nights: .* no topic of this name; expected one that is there"):
+            clients.require_readable(consumer, "nights")
+        assert {*clients.about(consumer).topics} == {"alerts"}
         monkeypatch.setattr(clients, "APPEARING_SECONDS", 600.0)
         timer = threading.Timer(0.3, kafka.create, ("later", 1))
         timer.start()
-        clients.require_topic(consumer, "later")
+        clients.require_readable(consumer, "later")
         timer.join()
         consumer.close()
         clients.require_topic(clients.producer(kafka.bootstrap, {}, Log().logger), "made_on_demand")
@@ -62,7 +67,7 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch, capsys):
     consumer = clients.consumer(NOWHERE, "group", {}, Log().logger, print)
     for topic in ("alerts", "^alerts"):
         with pytest.raises(OSError, match=r"the Kafka cluster does not answer .*; check the address \(--bootstrap\)"):
-            clients.require_topic(consumer, topic)
+            clients.require_readable(consumer, topic)
     said = ""
     while "Connection refused" not in said:
         consumer.poll(0.05)  # hands over what it has to log

@@ -13,11 +13,13 @@ from data_prep.packets.alerts import Alert
 from data_prep.simulate.packets import PARSED_SCHEMA, alert_schema, encode_file
 from helpers.made_registry import found, made_registry
 from helpers.make_packets import alert, small
+from helpers.places import ROOT
 from jtss.errors import InputError
 from jtss.serving.framing import Schemas, read_message
 from jtss.serving.registry import RegistryError
 
 NONE = Schemas(None)
+LSST = ROOT.parent / "shared" / "lsst"
 OTHER = {"type": "record", "name": "other", "fields": [{"name": "x", "type": "double"}]}
 
 
@@ -156,10 +158,54 @@ def test_schemas_that_are_none_are_refused_at_once(folder, tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match=r"no schema in it that is named by its number, .* as 701\.avsc"):
         Schemas(tmp_path / "other")
-    for text in ("{", json.dumps(OTHER)):
-        (folder / "5.avsc").write_text(text)
-        for path in (folder, folder / "5.avsc"):
-            with pytest.raises(InputError, match=r"5\.avsc: .*; expected the Avro schema of alert packets"):
-                Schemas(path)
-    with pytest.raises(FileNotFoundError):
+    (folder / "5.avsc").write_text("{")
+    for path in (folder, folder / "5.avsc"):
+        with pytest.raises(InputError, match=r"5\.avsc: .*; expected the Avro schema of alert packets"):
+            Schemas(path)
+    (folder / "5.avsc").write_text(json.dumps(OTHER))
+    with pytest.raises(InputError, match=r"5\.avsc: no field objectId, candidate; expected packets of ZTF's form"):
+        Schemas(folder / "5.avsc")
+    with pytest.raises(InputError, match=r"--schema \S+nowhere\.avsc: No such file .*; expected an Avro schema"):
         Schemas(tmp_path / "nowhere.avsc")
+
+
+def test_packets_of_another_form_are_rejected_each_and_others_beside_them_are_read(folder):
+    """Their schema is known, whether it was there at the start or has come since; it is that of no alert of ours."""
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, OTHER, {"x": 1.0})
+    (folder / "900.avsc").write_text(json.dumps(OTHER))
+    schemas = Schemas(folder)
+    (folder / "1000.avsc").write_text(json.dumps(OTHER))
+    (warning,) = schemas.warnings
+    assert warning.startswith(f"{folder / '900.avsc'}: no field objectId, candidate; expected packets of ZTF's form;")
+    for number in (900, 1000):
+        found = read_message(b"\0" + number.to_bytes(4, "big") + stream.getvalue(), "", schemas)
+        assert found[:2] == ("other_schema", "no field objectId, candidate; expected packets of ZTF's form")
+    assert isinstance(read_message(numbered(small(1), 701), "", schemas), Alert)
+
+
+@pytest.mark.skipif(not LSST.is_dir(), reason="no packets of LSST in ../shared")
+def test_packets_of_lsst_come_from_a_stream_as_they_come_from_files(tmp_path):
+    """Answered, or rejected for the same reason."""
+    for path in (LSST / "schemas").glob("schema_*.avsc"):
+        (tmp_path / path.name.removeprefix("schema_")).write_bytes(path.read_bytes())
+    schemas, seen = Schemas(tmp_path), []
+    for path in sorted((LSST / "alerts").glob("*.avro")):
+        major, minor = path.name[1:].split("_")[0].split(".")
+        number = 100 * int(major) + int(minor)
+        (record,) = fastavro.reader(io.BytesIO(path.read_bytes()))
+        stream = io.BytesIO()
+        fastavro.schemaless_writer(stream, json.loads((tmp_path / f"{number}.avsc").read_text()), record)
+        framed = read_message(b"\0" + number.to_bytes(4, "big") + stream.getvalue(), "", schemas)
+        in_file = read_message(path.read_bytes(), "", NONE)
+        assert type(framed) is type(in_file)
+        if isinstance(framed, Rejection):
+            assert framed == in_file
+            assert "expected" in framed.detail
+        else:
+            assert (framed.object_id, framed.candid, framed.jd) == (in_file.object_id, in_file.candid, in_file.jd)
+        seen.append(number)
+    assert len({*seen}) > 2
+    for path in (LSST / "alerts").glob("*.bin"):
+        found = read_message(path.read_bytes(), "", schemas)
+        assert isinstance(found, Alert) or "expected" in found.detail

@@ -4,7 +4,7 @@
 const WORDS = JSON.parse(document.getElementById("words").textContent);
 const TRIES = 100, MOST_SHOWN = 500;
 const at = (id) => document.getElementById(id);
-const alerts = [];  // {source, body, answer, why}
+const alerts = [];  // {source, body, answer, stamps, why}
 let chosen = null, asking = null;
 
 function percent(value, digits = 1) {
@@ -52,7 +52,7 @@ async function add(files) {
     at("status").textContent = `Asking about ${file.name} (${i + 1} of ${many.length}) …`;
     try {
       const found = await post(`classify?${question({ model, trajectory: true })}`, file);
-      for (const answer of found.answers) take({ source: file.name, body: file, model, answer, why: null });
+      for (const answer of found.answers) take({ source: file.name, body: file, model, answer, stamps: null, why: null });
       for (const one of found.rejected) trouble(file.name, `${one.objectId ?? ""} ${one.reason}: ${one.detail}`);
     } catch (error) {
       trouble(file.name, error.message);
@@ -97,6 +97,7 @@ function choose(one, isAsked = false) {
   one.row?.querySelector("button").setAttribute("aria-current", "true");
   at("detail").hidden = false;
   showAnswer(one);
+  showStamps(one);
   showWhy(one);
   if (isAsked) at("detail").scrollIntoView({ block: "nearest" });
   explain(one);
@@ -108,8 +109,10 @@ async function explain(one) {
   asking = new AbortController();
   at("whystatus").textContent = "Asking what the answer rests on …";
   try {
-    const asked = question({ model: one.model, candid: one.answer.candid });
-    one.why = await post(`explain?${asked}`, one.body, asking.signal);
+    const { candid } = one.answer, { signal } = asking;
+    one.stamps ??= (await post(`stamps?${question({ candid })}`, one.body, signal)).stamps;
+    if (chosen === one) showStamps(one);
+    one.why = await post(`explain?${question({ model: one.model, candid })}`, one.body, signal);
     if (chosen === one) showWhy(one);
   } catch (error) {
     if (error.name !== "AbortError" && chosen === one) at("whystatus").textContent = error.message;
@@ -180,10 +183,13 @@ function picture({ channel, png, shade_png }, text, caption = channel) {
   return make("figure", {}, ...found, make("figcaption", {}, caption));
 }
 
+function showStamps({ stamps }) {
+  at("stamps").replaceChildren(...(stamps?.map((one) => picture(one, `${one.channel} stamp`)) ?? blanks()));
+}
+
 function showWhy({ answer, why }) {
   const name = answer["class"], hidden = why?.hidden;
   at("whystatus").textContent = why ? WORDS.notTheTruth : "";
-  at("stamps").replaceChildren(...(why ? why.stamps.map((one) => picture(one, `${one.channel} stamp`)) : blanks()));
   at("parts").replaceChildren(...(why?.parts.length ? [partsFigure(why.parts, name, widthOf("parts"))] : []));
   at("partstext").textContent = why?.parts.length ? WORDS.without.replaceAll("{name}", name) : "";
   at("images").hidden = !hidden;
@@ -235,7 +241,7 @@ async function begin() {
     if (chosen === null || window.innerWidth === width) return;
     width = window.innerWidth;
     showAnswer(chosen);
-    showWhy(chosen);
+    if (chosen.why) showWhy(chosen);
   });
   const { models } = await (await fetch("models")).json();
   at("model").append(...models.map(({ name }) => make("option", { value: name }, name)));

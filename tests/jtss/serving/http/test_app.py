@@ -22,7 +22,6 @@ from helpers.made_service import (
 from helpers.make_packets import alert, save_tar
 from helpers.mock_kafka import wait_until
 from jtss.serving import answering
-from jtss.serving.http import service as service_room
 
 FEW = PATIENT._replace(body_bytes=300_000, packets=3)
 HUNG_UP_LINE = 'jtss_requests_total{path="/classify",status="499"} 1'
@@ -114,8 +113,12 @@ def test_an_answer_is_explained(client):
     found = client.post("/explain", content=packet()).json()
     (answer,) = client.post("/classify", content=packet()).json()["answers"]
     assert (found["candid"], found["class"]) == (CANDID, answer["class"])
-    assert found["probability"] == pytest.approx(answer["probabilities"][answer["class"]], rel=1e-5)
+    assert found["probability"] == answer["probabilities"][answer["class"]]
     two = packet() + packet(8)
+    shown = client.post("/stamps?candid=8", content=two).json()
+    assert (shown["candid"], shown["stamps"]) == (8, client.post("/explain?candid=8", content=two).json()["stamps"])
+    assert client.post("/stamps", content=packet()).json()["stamps"] == found["stamps"]
+    assert problem(client.post("/stamps", content=packet_without_images()), 422)["reason"] == "missing_stamp"
     assert problem(client.post("/explain", content=two), 422)["reason"] == "several_packets"
     assert client.post("/explain?candid=8", content=two).json()["candid"] == 8
     assert problem(client.post("/explain?candid=9", content=two), 422)["reason"] == "no_such_packet"
@@ -212,10 +215,9 @@ def test_a_client_that_hangs_up_is_counted_and_not_logged(run):
     assert "failed" not in said(service.log)
 
 
-@pytest.mark.parametrize(("path", "name"), [("/classify", "answers"), ("/explain", "explanation")])
+@pytest.mark.parametrize(("path", "name"), [("/classify", "answers"), ("/explain", "alone")])
 def test_what_nobody_waits_for_is_not_begun_and_keeps_no_place(path, name, run, monkeypatch):
-    room = answering if name == "answers" else service_room
-    begun, go_on, work = [], threading.Event(), getattr(room, name)
+    begun, go_on, work = [], threading.Event(), getattr(answering, name)
 
     def waits(*arguments, **named):
         begun.append(1)
@@ -224,7 +226,7 @@ def test_what_nobody_waits_for_is_not_begun_and_keeps_no_place(path, name, run, 
 
     service = made_service(run)
     places = service.places if name == "answers" else service.explanations
-    monkeypatch.setattr(room, name, waits)
+    monkeypatch.setattr(answering, name, waits)
     with client_of(service) as client:
         try:
             with connection(client, path, packet()):
@@ -277,7 +279,7 @@ def test_the_page_is_sent_with_its_policy(client):
 def test_the_description_names_every_path(client):
     document = client.get("/openapi.json").json()
     assert {*document["paths"]} == {
-        *("/", "/classify", "/explain", "/models", "/example", "/metrics", "/healthz", "/readyz")
+        *("/", "/classify", "/explain", "/stamps", "/models", "/example", "/metrics", "/healthz", "/readyz")
     }
     problems = document["paths"]["/classify"]["post"]["responses"]["422"]["content"]
     assert [*problems] == ["application/problem+json"]

@@ -59,14 +59,14 @@ def test_pictures_have_the_north_up():
 
 def test_a_packet_that_cannot_be_used_has_a_reason(model, monkeypatch):
     assert explaining.explanation(model, alert_of(packet_without_images())).reason == "missing_stamp"
-    monkeypatch.setattr(explaining.packet, "explain", lambda *_: 1 / 0)
+    monkeypatch.setattr(explaining.packet, "explain", lambda *_, **__: 1 / 0)
     found = explaining.explanation(model, alert_of(packet()))
     assert (found.reason, found.candid) == ("failed", CANDID)
     assert "ZeroDivisionError" in found.detail
 
 
 def test_a_failing_machine_is_no_packets_fault(model, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(explaining.packet, "explain", fails)

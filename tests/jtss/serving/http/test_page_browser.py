@@ -74,6 +74,26 @@ def test_an_alert_is_shown_and_explained(opened, client):
     assert all(url.startswith((str(client.base_url), "data:")) for url in seen["asked"])
 
 
+def test_stamps_come_with_the_answer_and_do_not_wait_for_its_reasons(opened):
+    page, _ = opened
+    page.route("**/explain?*", lambda route: None)  # it never answers
+    give(page, one=packet())
+    page.locator("#stamps img").nth(2).wait_for()
+    assert page.locator("#whystatus").inner_text() == "Asking what the answer rests on …"
+
+
+def test_no_column_of_a_long_table_is_out_of_sight(opened):
+    page, _ = opened
+    give(page, many=encode_file([alert(f"ZTF18{'abwmzyq'[i:] + 'mwwmmww'[:i]}", i + 1) for i in range(7)]))
+    page.locator("#table tbody tr").nth(6).wait_for()
+    page.evaluate("[...document.querySelectorAll('#table td:nth-child(3)')].forEach((at) => at.append('asteroid'))")
+    room = page.evaluate("document.querySelector('#alerts .scroll').getBoundingClientRect().right")
+    ends = page.evaluate(
+        "[...document.querySelectorAll('#table tr > :last-child')].map((at) => at.getBoundingClientRect().right)"
+    )
+    assert max(ends) <= room + 0.5
+
+
 def test_brighter_is_higher_and_rows_are_read_by_keys(opened, client):
     page, _ = opened
     give(page, one=packet())

@@ -31,6 +31,19 @@ def test_an_owner_may_come_again_and_others_not(tmp_path):
     assert json.loads((folder / FILE).read_text()) == OURS._asdict()
 
 
+def test_a_folder_with_the_files_of_others_is_refused(tmp_path):
+    (tmp_path / ".hidden").touch()
+    (tmp_path / "lost+found").mkdir()  # of a disk that is empty
+    claim(tmp_path, OURS)
+    (tmp_path / "answers.jsonl").touch()
+    claim(tmp_path, OURS)
+    (tmp_path / FILE).unlink()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match=r"--out: \S+ holds answers.jsonl and 1 more, but no .*; expected an"):
+        claim(tmp_path, OURS)
+    assert not (tmp_path / FILE).exists()
+
+
 CLAIM = """
 import errno, os, sys
 from pathlib import Path
