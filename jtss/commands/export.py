@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
     model = signature.exportable(load.load_model(options.model))
     if model.temperature is None:
         common.warn(f"{model.label} has no temperature: the file gives its probabilities as they are, not calibrated")
+    if options.verify:
+        common.say(f"{model.label} as {options.format}: it is made, then compared with jtss, which may take minutes")
     texts = properties.describe(model, options.layout, golden.make(model, _simulated(40, GOLDEN_SEED), options.layout))
     content = _content(options, model, texts)
     if options.verify:
