@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
     model = signature.exportable(load.load_model(options.model))
     if model.temperature is None:
         common.warn(f"{model.label} has no temperature: the file gives its probabilities as they are, not calibrated")
+    if options.verify:
+        common.say(f"{model.label} as {options.format}: it is made, then compared with jtss, which may take minutes")
     texts = properties.describe(model, options.layout, golden.make(model, _simulated(40, GOLDEN_SEED), options.layout))
     content = _content(options, model, texts)
     if options.verify:
@@ -88,21 +90,30 @@ def _content(options: argparse.Namespace, model, texts: dict[str, str]) -> bytes
 
 def _verify(options: argparse.Namespace, model, content: bytes, golden_vectors: str) -> None:
     """Compare before anything is written, and say how far the file is from jtss."""
+    from tqdm import tqdm
+
     from jtss.export import verification
 
     onnx = options.format == "onnx"
     run = verification.of_onnx(content) if onnx else verification.of_stablehlo(content, model)
     verification.require_golden(run, golden_vectors)
     other = verification.of_openvino(content, model) if onnx and find_spec("openvino") else None
-    sources = {f"{N_SIMULATED} simulated objects": lambda: [_simulated(N_SIMULATED, SEED)]}
+    simulated = f"{N_SIMULATED} simulated objects"
+    sources = {simulated: lambda: [_simulated(N_SIMULATED, SEED)]}
     if options.data:
         sources[f"{common.printable(options.data)} ({options.split or ALL_SPLITS})"] = lambda: _of_split(options)
+
+    def compared(program, batches: Iterable, n_objects: int | None, name: str) -> verification.Comparison:
+        with tqdm(total=n_objects, unit="object", desc=name) as bar:
+            return verification.compare(program, model, batches, options.layout, bar.update)
+
     for where, batches in sources.items():
-        comparison = verification.compare(run, model, batches(), options.layout)
+        n_objects = N_SIMULATED if where == simulated else None
+        comparison = compared(run, batches(), n_objects, "verify")
         verification.require_same(comparison, model, where)
         common.say(f"{where}: {comparison.n_objects} compared, answers differ by {comparison.apart:.1e} at most")
         if other:
-            apart = verification.compare(other, model, batches(), options.layout).apart
+            apart = compared(other, batches(), n_objects, "verify in OpenVINO").apart
             common.say(f"{where}: in OpenVINO answers differ by {apart:.1e} at most")
 
 

@@ -18,10 +18,12 @@ from jtss.export.signature import ALLWISE, METADATA, STAMPS, TIME_GAP, inputs_of
 from jtss.network.rotation import copy_angles, rotated_copies
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
 
-FLOAT, FLOAT16 = 1, 10  # TensorProto's numbers of these types
+FLOAT = 1  # TensorProto's number of the type
 FLOAT_MAX = np.finfo(np.float32).max
 HUGE = np.float32(3e38)  # above every pixel
 CORNERS = 4  # pixels that a bilinear look-up reads
+BITS_LOST = 13  # of the 23 of a float32 after its point a float16 has 10
+OF_SUBNORMALS = 0.75  # about it float32 numbers are 2^-24 apart, as are the float16 below 2^-13
 
 
 def f32(values) -> np.ndarray:
@@ -65,10 +67,10 @@ def crops(graph: Graph, config: Config, stamps: Images) -> str:
     """
     low, span = _extremes(graph, *stamps)
     pixels, is_light = (_centre(graph, whole, config.stamp.source_side) for whole in stamps)
-    pixels = _float16(graph, graph.add("Div", graph.add("Sub", pixels, low), span))
+    pixels = float16(graph, graph.add("Div", graph.add("Sub", pixels, low), span))
     low, span = _extremes(graph, pixels, is_light)
     scaled = graph.add("Div", graph.add("Sub", pixels, low), span)
-    return _float16(graph, graph.add("Where", is_light, scaled, f32(0)))
+    return float16(graph, graph.add("Where", is_light, scaled, f32(0)))
 
 
 def has_light(graph: Graph, config: Config, stamps: Images) -> str:
@@ -86,9 +88,15 @@ def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
     return low, graph.add("Where", graph.add("Less", f32(0), span), span, f32(1))
 
 
-def _float16(graph: Graph, values: str) -> str:
-    """The values as float16 holds them."""
-    return graph.add("Cast", graph.add("Cast", values, to=FLOAT16), to=FLOAT)
+def float16(graph: Graph, values: str) -> str:
+    """The values, NaN or from 0 to 1, as float16 holds them, to the last bit.
+
+    A float32 sum with an addend 2^13 times as large keeps the bits of a float16 of the smaller; what the larger was is
+    the sum less the smaller (Veltkamp's splitting). Runtimes may leave out a `Cast` to float16 and back, but not this.
+    """
+    larger = graph.add("Max", graph.add("Mul", values, f32(2.0**BITS_LOST)), f32(OF_SUBNORMALS))
+    total = graph.add("Add", values, larger)
+    return graph.add("Sub", total, graph.add("Sub", total, values))
 
 
 def copies(graph: Graph, config: Config, crop: str) -> str:

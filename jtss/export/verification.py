@@ -52,19 +52,33 @@ def of_openvino(content: bytes, model: Model) -> Run:
 
 
 def of_stablehlo(content: bytes, model: Model) -> Run:
-    """A file of StableHLO in JAX; what its outputs are called follows from the model."""
+    """A file of StableHLO in JAX; what its outputs are called follows from the model.
+
+    Batches are cut and filled up to one size, since each other one would be compiled anew, which takes ten seconds.
+    """
     from jax import export
 
     function, names = export.deserialize(bytearray(content)).call, [each.name for each in signature.outputs_of(model)]
 
     def run(inputs: Arrays) -> Arrays:
-        given = function(*inputs.values())
-        return dict(zip(names, map(np.asarray, given if len(names) > 1 else [given]), strict=True))
+        n_objects, parts = len(next(iter(inputs.values()))), []
+        for first in range(0, n_objects, BATCH_SIZE):
+            part = [array[first : first + BATCH_SIZE] for array in inputs.values()]
+            given = function(*(np.resize(array, (BATCH_SIZE, *array.shape[1:])) for array in part))
+            parts.append(given if len(names) > 1 else [given])
+        columns = (np.concatenate(column)[:n_objects] for column in zip(*parts, strict=True))
+        return dict(zip(names, columns, strict=True))
 
     return run
 
 
-def compare(run: Run, model: Model, batches: Iterable[Sequences], layout: str) -> Comparison:
+def compare(
+    run: Run,
+    model: Model,
+    batches: Iterable[Sequences],
+    layout: str,
+    tell: Callable[[int], object] = lambda n_objects: None,
+) -> Comparison:
     """Let both answer the objects that have as many alerts as the model reads, or every packet, from raw stamps.
 
     Args:
@@ -72,9 +86,10 @@ def compare(run: Run, model: Model, batches: Iterable[Sequences], layout: str) -
         model: exportable.
         batches: objects.
         layout: of the stamps that the file takes.
+        tell: is told of each part of the objects how many it had, once it is done, for a progress bar.
     """
     n_objects, apart, worst = 0, -1.0, ""
-    for part in _parts(batches):
+    for part in _parts(batches, tell):
         scaled, pixels = samples.as_decoded(part, SEED)
         index, inputs = samples.raw_inputs(scaled, model.config, layout, pixels)
         if not len(index):
@@ -94,10 +109,12 @@ def _apart(found: Arrays, expected: Arrays) -> np.ndarray:
     return np.where(np.isfinite(largest), largest, np.inf)
 
 
-def _parts(batches: Iterable[Sequences]) -> Iterator[Sequences]:
+def _parts(batches: Iterable[Sequences], tell: Callable[[int], object]) -> Iterator[Sequences]:
     for sequences in batches:
         for first in range(0, sequences.n_objects, BATCH_SIZE):
-            yield schema.take(sequences, np.arange(first, min(first + BATCH_SIZE, sequences.n_objects)))
+            part = schema.take(sequences, np.arange(first, min(first + BATCH_SIZE, sequences.n_objects)))
+            yield part
+            tell(part.n_objects)
 
 
 def require_same(comparison: Comparison, model: Model, where: str) -> None:

@@ -23,6 +23,27 @@ def run(graph, value, width, inputs):
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
 
 
+def halves():
+    """Values of which half-precision numbers make all that they can: each number from 0 to 1, and what lies between."""
+    each = np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16).astype(np.float32)
+    ties = (each[1:] + each[:-1]) / 2
+    beside = [np.nextafter(values, np.float32(towards)) for values in (each, ties) for towards in (0, 1)]
+    rng = np.random.default_rng(0)
+    drawn = [rng.random(100_000, np.float32), 10 ** rng.uniform(-45, 0, 100_000).astype(np.float32)]
+    return np.concatenate([each, ties, *beside, *drawn, np.full(3, np.nan, np.float32)])
+
+
+@pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"])
+def test_the_passage_through_float16_is_exact_and_stays(level):
+    """Of subnormal numbers and of ties as well, whatever the runtime optimises."""
+    graph, values, options = Graph(), halves(), onnxruntime.SessionOptions()
+    rounded = {onnx_inputs.float16(graph, "x"): Tensor("y", ("n",))}
+    content = graph.to_model("made", [Tensor("x", ("n",))], rounded, metadata={})
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(None, {"x": values})[0], values.astype(np.float16).astype(np.float32))
+
+
 def crops_of(config, stamps, layout="NHWC"):
     graph, side = Graph(), config.stamp.source_side
     value = onnx_inputs.crops(graph, config, onnx_inputs.images(graph, config, layout))

@@ -1,14 +1,16 @@
 """An exported file that is not its model is found out."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
+from jax import export
 
 from helpers.made_exported import OF_ONE, alerts, model
 from jtss.errors import InputError
-from jtss.export import golden, onnx_file, signature, verification
+from jtss.export import golden, onnx_file, signature, stablehlo, verification
 from jtss.inference.predict import BATCH_SIZE
 
 
@@ -23,6 +25,33 @@ def test_a_file_of_the_model_passes(made):
     assert comparison.n_objects == BATCH_SIZE + 4
     assert comparison.apart < 2e-6
     verification.require_same(comparison, made, "here")
+
+
+def test_openvino_leaves_nothing_out(made):
+    """It multiplies by reciprocals, so that now and then a pixel is another float16; without float16, all are."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    run = verification.of_openvino(onnx_file.to_bytes(made, "NHWC", {}), made)
+    comparison = verification.compare(run, made, [alerts([1] * BATCH_SIZE)], "NHWC")
+    assert comparison.n_objects == BATCH_SIZE
+    assert comparison.apart < 5e-5
+
+
+def test_batches_of_stablehlo_are_of_one_size(made, monkeypatch):
+    """So that one program is compiled; what fills them up is not given back, and each part is told of."""
+    content, sizes, told = stablehlo.to_bytes(made), [], []
+    deserialize = export.deserialize
+
+    def spied(content):
+        call = deserialize(content).call
+        return SimpleNamespace(call=lambda *arrays: sizes.append(len(arrays[0])) or call(*arrays))
+
+    monkeypatch.setattr(export, "deserialize", spied)
+    run, objects = verification.of_stablehlo(content, made), alerts([1] * (BATCH_SIZE + 3))
+    comparison = verification.compare(run, made, [objects], "NHWC", told.append)
+    assert comparison.n_objects == BATCH_SIZE + 3
+    assert comparison.apart == 0
+    assert told == [BATCH_SIZE, 3]
+    assert set(sizes) == {BATCH_SIZE}
 
 
 def test_an_altered_constant_is_found(made):
