@@ -111,7 +111,8 @@ def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None)
     seeds = [member.seed for member in run.members]
     scores = [from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
-    fitted = {"temperature": temperature(reports), "known_alerts": _known_alerts(run, data)}
+    own = [path for path, one in zip(reports, scores, strict=True) if one["data"]["content_hash"] == content_hash]
+    fitted = {"temperature": temperature(own), "known_alerts": _known_alerts(run, data)}
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, **fitted)
 
 
@@ -133,10 +134,12 @@ def _known_alerts(run: Model, data: Path | None) -> KnownAlerts | None:
 def _provenance(run: Model) -> dict:
     """As `file.TrainedModel` says."""
     given, learnt = run.provenance, run.provenance["training_data"]
-    encoder = {"encoder": Path(given["encoder"]).name} if "encoder" in given else {}
+    began = {"began_with": _without_folders(given["began_with"])} if "began_with" in given else {}
+    mixed = {"mixture": [_file_of(one) for one in given["mixture"]]} if "mixture" in given else {}
     return (
         given
-        | encoder
+        | began
+        | mixed
         | {
             "command": command(given["command"]),
             "data": Path(given["data"]).name,
@@ -148,6 +151,17 @@ def _provenance(run: Model) -> dict:
             ],
         }
     )
+
+
+def _without_folders(began: dict) -> dict:
+    """Where a training began, without the folders of this machine."""
+    return began | {"model": Path(began["model"]).name, "learnt_from": [_file_of(one) for one in began["learnt_from"]]}
+
+
+def _file_of(one: dict) -> dict:
+    learnt = one["training_data"]
+    learnt = learnt | ({"command": command(learnt["command"])} if "command" in learnt else {})
+    return one | {"data": Path(one["data"]).name, "training_data": learnt}
 
 
 def _seconds(metrics: list[dict]) -> float:
@@ -245,20 +259,27 @@ def temperature(paths: Sequence[Path]) -> float | None:
     return None
 
 
-def calibrate(name: str, folder: Path, report: Path) -> Path:
-    """Give a pretrained model the temperature, and the results, of its report on a data set other than its own.
+def calibrate(model_name: str, folder: Path, report: Path, *, name: str | None = None, priors: bool = False) -> Path:
+    """Give a model the temperature, and the results, of its report on a data set other than its own.
 
     Args:
-        name: of the model; its file, card and sum are replaced.
-        folder: of the models.
+        model_name: the model: its file, or its name, in the package where `name` is given and else in `folder`.
+        folder: of the models, where it is written.
         report: report.json of an evaluation of this model, with a temperature.
+        name: of the model to write; None: the file, card and sum of this one are replaced.
+        priors: also note the proportions of the classes among the objects of the report, for `--priors fitted`.
 
     Raises:
-        InputError: the model is damaged, or the report is of another model or fitted no temperature.
+        InputError: the model is damaged, or the report is of another model or fitted no temperature; or it has no
+            object of a class whose prior is asked for.
         OSError: a file cannot be read or written.
     """
-    stored = file.load(name, folder)
-    of_model = load.pretrained(name, stored)
+    path = Path(model_name)
+    given = (path.stem, path.parent) if file.is_model(path) else (model_name, file.FOLDER if name else folder)
+    stored = file.load(*given)
+    if name is not None:
+        _check_name(name, stored)
+    of_model = load.pretrained(model_name, stored)
     scores = from_report(
         report, model.version(of_model), of_model.provenance["data_hash"], [one.seed for one in of_model.members]
     )
@@ -266,9 +287,23 @@ def calibrate(name: str, folder: Path, report: Path) -> Path:
     if fitted is None:
         raise ModelError(f"{report}: no temperature in it, expected a report with 30 or more validation objects")
     calibration = {key: scores["data"][key] for key in ("made_by", "content_hash", "split")}
+    if priors:
+        calibration["priors"] = _proportions(scores, report)
     provenance = stored.provenance | {"calibration": calibration}
     changes = {"provenance": provenance, "temperature": float(fitted), "results": [*stored.results, scores]}
-    return _write(name, folder, replace(stored, **changes))
+    return _write(name or given[0], folder, replace(stored, **changes))
+
+
+def _proportions(scores: dict, report: Path) -> dict[str, float]:
+    """Share of each class among the objects that a report is of."""
+    support = {name: of["support"] for name, of in scores["classes"].items()}
+    if absent := [name for name, n in support.items() if not n]:
+        raise ModelError(
+            f"{report}: no object of class {', '.join(absent)}, whose prior would be 0, so that nothing would ever be"
+            f" called so; expected objects of all classes, or leave {option('priors', True)} out and give the priors to"
+            " classify"
+        )
+    return {name: n / sum(support.values()) for name, n in support.items()}
 
 
 def title(data: dict) -> str:
