@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="F.h5",
         type=Path,
-        help="of a model of packets: where the data set that it was trained on is now, if it moved; by this the model"
+        nargs="+",
+        default=[],
+        help="of a model of packets: where the data that it was trained on are now, if they moved; by these the model"
         " learns which alerts are outliers",
     )
     sub.add_argument(

@@ -42,7 +42,7 @@ def export(
     *,
     reports: Sequence[Path] = (),
     beside: Sequence[Path] = (),
-    data: Path | None = None,
+    data: Sequence[Path] = (),
 ) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
@@ -53,7 +53,7 @@ def export(
         reports: report.json files of evaluations of this run.
         beside: report.json files of other models that learnt from the same data, as that of metadata or of images
             alone, on what `reports` are on; their scores stand on the card.
-        data: of a model of packets, where the data set that it was trained on is now; None: where it was then.
+        data: of a model of packets, where the data files that it was trained on are now; none: where they were then.
 
     Raises:
         ValueError: the run, a report, the name or the data set does not fit.
@@ -92,7 +92,7 @@ def _check_others(name: str, folder: Path) -> None:
             raise ModelError(f"{path}: {fault}; repair or remove it first")
 
 
-def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None) -> TrainedModel:
+def from_run(path: Path, reports: Sequence[Path] = (), data: Sequence[Path] = ()) -> TrainedModel:
     """The best model of a run directory, or those of an ensemble's seeds, with all that a reader must know of them.
 
     Raises:
@@ -116,19 +116,24 @@ def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None)
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, **fitted)
 
 
-def _known_alerts(run: Model, data: Path | None) -> KnownAlerts | None:
-    """Of a model of packets, by the data set that it was trained on; None of a model of sequences."""
+def _known_alerts(run: Model, data: Sequence[Path]) -> KnownAlerts | None:
+    """Of a model of packets, by the data that it was trained on; None of a model of sequences."""
+    given = option("data", " ".join(map(str, data)))
     if not run.config.packet.rows:
-        if data is not None:
-            raise ModelError(f"{option('data', data)}: {run.folder} is a model of sequences, expected one of packets")
+        if data:
+            raise ModelError(f"{given}: {run.folder} is a model of sequences, expected one of packets")
         return None
-    there = Path(data or run.provenance["data"])
-    if not there.is_file():
-        raise ModelError(
-            f"{there}: no such file, expected the data set that {run.folder} was trained on"
-            f" ({run.provenance['training_data']['command']}): name it by {option('data', 'F.h5')}"
-        )
-    return held_out.fit(run, there)
+    learnt = run.provenance.get("mixture", [run.provenance])
+    paths = data or [Path(one["data"]) for one in learnt]
+    if len(paths) != len(learnt):
+        raise ModelError(f"{given}: {len(paths)} files, but {run.folder} was trained on {len(learnt)}, expected all")
+    for path, one in zip(paths, learnt, strict=True):
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: no such file, expected the data set that {run.folder} was trained on"
+                f" ({one['training_data']['command']}): name it by {option('data', 'F.h5')}"
+            )
+    return held_out.fit(run, *paths)
 
 
 def _provenance(run: Model) -> dict:

@@ -56,7 +56,9 @@ def _check_run(run: RunDirectory, data_path: Path | None) -> Verdict:
     if began.get("statistics") == warm_start.KEPT:
         return Verdict(False, f"{run.path / STATISTICS}: those of {began['model']}, with which the run began")
     mixed = mixture.recorded(run.provenance)
-    if data_path is not None and len(mixed.paths) == 1:
+    if data_path is not None:
+        if len(mixed.paths) > 1:
+            raise RunError(f"{run.path}: trained on {len(mixed.paths)} files, expected them where they were then")
         mixed = mixture.single(data_path)
     hashes = [one["data_hash"] for one in run.provenance.get("mixture", [run.provenance])]
     for path, content_hash in zip(mixed.paths, hashes, strict=True):
