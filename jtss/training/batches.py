@@ -175,12 +175,13 @@ def validation_chunks(
 ) -> ValidationChunks:
     """The validation split on the device, in chunks of equal size; each file of a mixture counts by its weight."""
     n = len(validation.label)
-    rows = np.arange(-(-n // size) * size)
+    n_chunks = -(-n // size)
+    rows = np.arange(n_chunks * size)
     weight = np.zeros(len(rows), np.float32)
     weight[:n] = 1 if origin is None else mixture.object_weights(origin)
     filled = validation.take(np.where(rows < n, rows, 0))
     flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label, filled.subclass), weight)
-    chunked = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), flat)
+    chunked = jax.tree.map(lambda leaf: leaf.reshape(n_chunks, size, *leaf.shape[1:]), flat)
     return jax.tree.map(partial(devices.place, sharding=devices.divided(1)), chunked)
 
 

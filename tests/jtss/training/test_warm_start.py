@@ -234,7 +234,7 @@ def test_the_encoder_alone_goes_into_another_network_whose_statistics_are_its_ow
         warm_start.of(single, override(PACKETS, ["encoder.filters=2,2,3,3,4"]), ("encoder",))
     with pytest.raises(InputError, match="no no_stamp in n1, which has encoder, static_norm, head"):
         warm_start.of(single, PACKETS, ("encoder", "no_stamp"))
-    with pytest.raises(InputError, match="no encoder in config n1_baseline, which has static_norm, head"):
+    with pytest.raises(InputError, match="no encoder in config n1_baseline, which has dynamic_norm, static_norm"):
         warm_start.of(single, override(SINGLE, ["stamp.channels=", "metadata.dynamic=time_gap"]), ("encoder",))
 
 
