@@ -336,9 +336,9 @@ def _teachers(provenance: dict) -> str:
 def _training_file(one: dict, config: Config, mixed: bool) -> list[str]:
     learnt = one["training_data"]
     objects = learnt["objects"]
-    share = f"- {percent(one['weight'])} of the training examples are drawn from this file.\n" * mixed
+    drawn = f"- {percent(one['weight'])} of the training examples are drawn from this file.\n" if mixed else ""
     return [
-        f"{share}- Made by `{learnt['command']}`{_of_sky(learnt['command'])}; content hash `{one['data_hash']}`.",
+        f"{drawn}- Made by `{learnt['command']}`{_of_sky(learnt['command'])}; content hash `{one['data_hash']}`.",
         "- Objects with enough detections, of the classes of the model:",
         "",
         *table(

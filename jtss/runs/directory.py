@@ -84,7 +84,9 @@ class RunDirectory:
 
     def states(self) -> States:
         """The saved training states."""
-        return States(self.path / CHECKPOINTS, _made_with(self.config, self.statistics, data_hash(self.provenance)))
+        return States(
+            self.path / CHECKPOINTS, _made_with(self.config, self.statistics, identity_of_data(self.provenance))
+        )
 
     def write(self) -> None:
         """Make the files of a new run; only for who holds its lock.
@@ -93,7 +95,7 @@ class RunDirectory:
             FileExistsError: see `require_new`.
             OSError: a file cannot be written.
         """
-        require_new(self.path, self.config, data_hash(self.provenance))
+        require_new(self.path, self.config, identity_of_data(self.provenance))
         files.write(self.path / METRICS, "")
         _write_json(self.path / STATISTICS, self.statistics.to_dict())
         _write_json(self.path / PROVENANCE_FILE, self.provenance)
@@ -108,7 +110,7 @@ class RunDirectory:
         return files.hold_lock(self.path / LOCK) if devices.is_first_process() else nullcontext()
 
 
-def data_hash(provenance: dict) -> str:
+def identity_of_data(provenance: dict) -> str:
     """What the content of the training data is known by: of several files the hashes with their weights."""
     files = provenance.get("mixture")
     if files is None:
@@ -135,7 +137,7 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
     there = open_run(path)
-    present = settings.to_dict(there.config) | {"data hash": data_hash(there.provenance)}
+    present = settings.to_dict(there.config) | {"data hash": identity_of_data(there.provenance)}
     asked = settings.to_dict(config) | {"data hash": data_hash}
     differences = settings.differences(asked, present, ("asked for", "there"))
     if differences:

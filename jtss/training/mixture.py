@@ -104,7 +104,7 @@ def object_weights(origin: Origin) -> np.ndarray:
     """
     counts = np.bincount(origin.file, minlength=len(origin.weights))
     weights = np.where(counts > 0, origin.weights, 0)
-    return (weights / weights.sum() * len(origin.file) / np.maximum(counts, 1))[origin.file]
+    return (weights / (weights.sum() or 1) * len(origin.file) / np.maximum(counts, 1))[origin.file]
 
 
 def class_weights(count: np.ndarray, weights: Sequence[float]) -> np.ndarray:
