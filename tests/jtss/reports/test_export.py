@@ -212,7 +212,7 @@ def test_a_calibrated_model_is_written_under_a_name_of_its_own_with_the_priors_o
     assert (folder / "files" / "tiny.h5").read_bytes() == before
     calibrated = load.load_model(path)
     assert calibrated.temperature == 1.5
-    assert classify.fitted_priors(calibrated) == {name: n / 10 for name, n in support.items()}
+    assert classify.fitted_priors(calibrated) == pytest.approx({name: n / 10 for name, n in support.items()})
     text = path.with_suffix(".md").read_text(encoding="utf-8")
     assert "fitted to the validation split of another data set (made by `jtss data build --out real.h5`)" in text
     assert f"{next(iter(support))} 60.0 %" in text
@@ -225,7 +225,7 @@ def test_a_calibrated_model_is_written_under_a_name_of_its_own_with_the_priors_o
     report.write_text(json.dumps(document))
     with pytest.raises(ModelError, match=rf"report.json: no object of class {absent}, whose prior would be 0"):
         export.calibrate(source, tmp_path / "mine", report, name="real", priors=True)
-    with pytest.raises(ModelError, match="--name n1_baseline is a configuration, but the run is of tiny"):
+    with pytest.raises(ModelError, match="--name n1_baseline is a configuration"):
         export.calibrate(source, tmp_path / "mine", report, name="n1_baseline")
 
 
