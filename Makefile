@@ -69,7 +69,7 @@ models/sky.h5: | .venv/ready
 # Of whole packets. It begins with the stamp encoder of the included n1_enhanced, which must have learnt from the same sky:
 # of another one make model-n1_enhanced first.
 model-any: models/sky.h5
-	$(RUN) train.py --config any_gru --data $< --out models/any --encoder n1_enhanced --seeds 2 $(SETTINGS)
+	$(RUN) train.py --config any_gru --data $< --out models/any --from n1_enhanced --parts encoder --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations
 	$(JTSS) models export models/any --folder jtss/pretrained/files --name any --report models/any/evaluation/report.json
 

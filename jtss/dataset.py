@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -443,6 +443,17 @@ def require_content(path: str | Path, content_hash: str, label: str) -> None:
         raise DataError(
             f"{path}: content hash {there}, expected {content_hash}, of the data that {label} was trained on"
         )
+
+
+def object_ids(path: str | Path, splits: Sequence[str]) -> set[str]:
+    """Names of the objects of some splits.
+
+    Raises:
+        DataError: as `read`, but for the hash.
+    """
+    with open_checked(path) as file, _refusing_damage(path):
+        chosen = np.isin(file["split"][:], [SPLIT_NAMES.index(name) for name in splits])
+        return set(file["object_id"].asstr()[:][chosen].tolist())
 
 
 def count(path: str | Path, config: Config, split: str) -> dict[str, int]:

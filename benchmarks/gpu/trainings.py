@@ -132,7 +132,7 @@ def _begun(folder: Path, config: Config, data: Path) -> RunDirectory | None:
 
 
 def _begin(folder: Path, config: Config, prepared: Prepared) -> RunDirectory:
-    record = trainer.provenance_of(f"{COMMAND} (seed {config.training.seed})", prepared.path, config)
+    record = trainer.provenance_of(f"{COMMAND} (seed {config.training.seed})", prepared.data, config)
     return directory.create(ensemble.seed_directory(folder, config.training.seed), config, prepared.statistics, record)
 
 

@@ -78,12 +78,17 @@ class Model:
         detections = "one packet" if self._of_packets else detections
         return f"<Model {self.name}: {', '.join(self.classes)} from {detections}>"
 
+    def _priors(self, given: Mapping[str, float] | str | None) -> dict[str, float] | None:
+        if given == classify.FITTED:
+            return classify.fitted_priors(self.trained)
+        return None if given is None else class_priors.normalised(given)
+
     def classify(
         self,
         alerts: Alerts | Given | Iterable[Given],
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
-        priors: Mapping[str, float] | None = None,
+        priors: Mapping[str, float] | str | None = None,
         per_object: bool = False,
         coverage: float | None = None,
     ) -> Table:
@@ -94,8 +99,9 @@ class Model:
             allwise: catalogue, as in `read_alerts`.
             calibrated: scale the probabilities by the temperature of the model.
             priors: class priors, the fraction of each class of the model among the objects, as {"AGN": 0.318, "SN":
-                0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". None: for the
-                priors that the model learnt with, which are equal ones for the pretrained models.
+                0.017, "VS": 0.665}: the probabilities are for these, and `version` ends in ".priors". "fitted":
+                those that the model was given by `jtss models calibrate --priors`. None: for the priors that the model
+                learnt with, which are equal ones for the pretrained models.
             per_object: of a model of packets, answer the latest packet of each object, not every one.
             coverage: of a model of packets, the share of alerts that it answers, as 0.9: the note of the least certain
                 ones begins with "abstains: ", and their class and probabilities stay. The share is that of the
@@ -118,7 +124,7 @@ class Model:
                 of sequences; or the coverage is no share, or asked of a model that was not exported.
         """
         with one_family():
-            wanted = None if priors is None else class_priors.normalised(priors)
+            wanted = self._priors(priors)
             adjust, classifier = classify.adjustment(self.trained, calibrated=calibrated, class_priors=wanted)
             abstention = classify.abstaining(self.trained, coverage)
         if self._of_packets:
@@ -193,7 +199,7 @@ class Model:
         alerts: Given | Iterable[Given],
         allwise: str | os.PathLike | AllWise | None = None,
         calibrated: bool = False,
-        priors: Mapping[str, float] | None = None,
+        priors: Mapping[str, float] | str | None = None,
         per_object: bool = False,
     ) -> Table:
         """How the answers of a model of packets came about: its probabilities after each row of each packet.
@@ -213,7 +219,7 @@ class Model:
         if not self._of_packets:
             raise InputError(f"{self.name} answers once, by {self.n_detections} alerts; expected a model of packets")
         with one_family():
-            wanted = None if priors is None else class_priors.normalised(priors)
+            wanted = self._priors(priors)
             adjust, classifier = classify.adjustment(self.trained, calibrated=calibrated, class_priors=wanted)
         with self._packets(alerts, per_object) as read:
             batches = read.batches(allwise)

@@ -85,14 +85,14 @@ def add_priors(parser) -> None:
         "--priors",
         metavar="CLASS=SHARE,…",
         help="class priors, one for each class of the model, as AGN=.318,SN=.017,VS=.665: the probabilities, or the"
-        " purity in a report, are for these",
+        " purity in a report, are for these; of classify, fitted: those that the model was given by models calibrate",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     from data_prep import crossmatch, ingest
     from jtss.commands import cache
-    from jtss.inference.classify import abstaining, summary
+    from jtss.inference.classify import FITTED, abstaining, fitted_priors, summary
     from jtss.inference.table import check_name
     from jtss.metrics import priors
     from jtss.pretrained import load
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     abstention = abstaining(model, options.coverage)
     for warning in model.warnings:
         common.warn(warning)
-    wanted = None if options.priors is None else priors.parse(options.priors)
+    wanted = options.priors and (fitted_priors(model) if options.priors == FITTED else priors.parse(options.priors))
     given = {"calibrated": bool(options.calibrated), "class_priors": wanted}
     if of_packets:
         classifier, write = _packets(options, out, model, given, abstention)

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", list_models, "list name, detections, classes, size and accuracies"),
         ("verify", verify, "check the checksum and the content of every file"),
         ("card", show_card, "print the card of a model"),
-        ("calibrate", calibrate_model, "give a pretrained model the temperature that its report on other data fitted"),
+        ("calibrate", calibrate_model, "give a model the temperature that its report on other data fitted"),
         ("export", export_run, "make a pretrained model from a run directory"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=Path,
             help=f"folder of the models (default: {'models' if name == 'export' else 'in the package'})",
         )
-        if name in ("card", "calibrate"):
+        if name == "card":
             sub.add_argument("name", metavar="NAME", help="see list")
         if name == "calibrate":
-            sub.add_argument("report", metavar="REPORT.json", type=Path, help="report.json of its evaluation")
+            _add_calibration(sub)
     sub.add_argument("run", metavar="RUN", type=Path, help="run directory, or folder of several seeds: their ensemble")
     sub.add_argument("--name", required=True, help="name of the model; an existing one is replaced")
     sub.add_argument(
@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="F.h5",
         type=Path,
-        help="of a model of packets: where the data set that it was trained on is now, if it moved; by this the model"
+        nargs="+",
+        default=[],
+        help="of a model of packets: where the data that it was trained on are now, if they moved; by these the model"
         " learns which alerts are outliers",
     )
     sub.add_argument(
@@ -62,11 +64,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_calibration(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("model", metavar="MODEL", help="name of an included model, or a model file")
+    sub.add_argument("report", metavar="REPORT.json", type=Path, help="report.json of its evaluation")
+    sub.add_argument(
+        "--name", help="name of the model to write, into models/ or --folder (default: the model itself is replaced)"
+    )
+    sub.add_argument(
+        "--priors",
+        action="store_true",
+        help="also note the proportions of the classes among the objects of the report, for classify --priors fitted",
+    )
+
+
 def run(options: argparse.Namespace) -> int | None:
     from jtss.pretrained import file
 
-    options.folder = options.folder or (Path("models") if options.action is export_run else file.FOLDER)
-    if not options.folder.is_dir() and options.action is not export_run:
+    makes = options.action is export_run or (options.action is calibrate_model and options.name)
+    options.folder = options.folder or (Path("models") if makes else file.FOLDER)
+    if not options.folder.is_dir() and not makes:
         raise InputError(f"--folder {options.folder}: no such folder, expected one with models")
     return options.action(options)
 
@@ -118,4 +134,6 @@ def export_run(options: argparse.Namespace) -> None:
 def calibrate_model(options: argparse.Namespace) -> None:
     from jtss.reports import export
 
-    print(f"model: {export.calibrate(options.name, options.folder, options.report)}")
+    given = {"name": options.name, "priors": options.priors}
+    path = export.calibrate(options.model, options.folder, options.report, **given)
+    print(f"model: {path}\ncard: {path.with_suffix('.md')}")

@@ -20,8 +20,10 @@ SIMULATED_OBJECTS, SIMULATED_SEED = 6000, 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("config", nargs="?", metavar="CONFIG", help="configuration to train; see --list")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "config", nargs="?", metavar="CONFIG", help="configuration to train; see --list; with --from: the model's"
+    )
     what.add_argument("--config", dest="named_config", metavar="CONFIG", help="the same")
     what.add_argument("--resume", metavar="RUN", type=Path, help="go on with an interrupted run")
     what.add_argument("--list", action="store_true", help="list the configurations and exit")
@@ -30,16 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="F.h5",
         type=Path,
-        help="data set; default: simulated once, then kept in a cache; with --resume: where it is now",
+        nargs="+",
+        default=[],
+        help="data set; default: simulated once, then kept in a cache; with --resume: where it is now; several: a"
+        " mixture, of which the first is the one that the model is for",
     )
+    add("--weights", metavar="A,B,…", help="of several data sets: in which proportions batches are drawn from them")
     add("--set", metavar="A.B=V", action="append", default=[], help="override a field of the configuration")
     add("--out", metavar="DIR", type=Path, help="run directory (default: runs/<config>-<date>-<time>)")
     add("--seeds", metavar="K", type=int, default=1, help="train an ensemble of K seeds, as one program where it fits")
+    add("--from", dest="start", metavar=common.MODEL, type=Path, help="begin with the weights of a trained model")
     add(
-        "--encoder",
-        metavar="MODEL",
-        type=Path,
-        help="begin with the stamp encoder of a model that was trained on the same data set",
+        "--parts",
+        metavar="PART,…",
+        help="with --from: the parts of the network to take, as encoder; the others begin at random",
     )
     add("--stream", action="store_true", help="read batches from the file even where the training set fits in memory")
     add(
@@ -53,10 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
-    if options.resume and (options.set or options.out or options.seeds != 1 or options.encoder):
+    named = options.config or options.named_config
+    if not (named or options.start or options.resume or options.list):
+        options.usage_error("expected CONFIG, --from, --resume or --list")
+    if options.resume and (options.set or options.out or options.seeds != 1 or options.start):
         options.usage_error(
-            "--resume takes everything from the run directory; --set, --out, --seeds and --encoder do not go with it"
+            "--resume takes everything from the run directory; --set, --out, --seeds and --from do not go with it"
         )
+    if options.weights and (options.resume or not options.data):
+        options.usage_error("--weights are those of the files of --data; a run that is resumed has its own")
+    if options.parts and not options.start:
+        options.usage_error("--parts are those of a model: only with --from")
     if options.seeds < 1:
         options.usage_error(f"--seeds {options.seeds}: expected at least 1")
     if options.distributed and not (options.resume or (options.data and options.out)):
@@ -79,6 +92,18 @@ def run(options: argparse.Namespace) -> int:
         return _train(options)
     status = common.run(options.prog, lambda: _train(options))
     return exits.leave(status) if status else 0  # the others wait for this process, and end when it is gone
+
+
+def weights_of(text: str | None) -> list[float] | None:
+    """Weights from text such as "1,0.5".
+
+    Raises:
+        InputError: one is no number.
+    """
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--weights {text}: expected numbers, one for each file of --data, as 1,1") from None
 
 
 def _leave_at_once_on_signals(prog: str) -> None:
@@ -109,22 +134,24 @@ def _train(options: argparse.Namespace) -> int:
     from jtss.config import named
     from jtss.config.settings import override
     from jtss.pretrained import load
-    from jtss.training import trainer
+    from jtss.training import mixture, trainer, warm_start
     from jtss.training.signals import StopSignals
 
     if options.resume:
         training = trainer.resume(options.resume, data=options.data, stream=options.stream, say=_say, warn=_warn)
     else:
-        config = override(named.get(options.config or options.named_config), options.set)
+        model, name = options.start and load.load_model(options.start), options.config or options.named_config
+        config = override(named.get(name) if name else model.config, options.set)
+        parts = tuple(part.strip() for part in options.parts.split(",")) if options.parts else ()
         training = trainer.start(
             config,
-            options.data or simulated_data(),
+            mixture.of(options.data or [simulated_data()], weights_of(options.weights)),
             options.out or Path("runs", f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"),
             command=options.command_line,
             n_seeds=options.seeds,
             stream=options.stream,
             say=_say,
-            encoder=options.encoder and load.load_model(options.encoder),
+            warm=model and warm_start.of(model, config, parts),
         )
     config, prepared = training.directories[0].config, training.prepared
     read = "packets" if config.packet.rows else f"sequences of {config.n_detections} detections"
@@ -137,7 +164,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _say_what_came_of_it(training, finals: list, stop) -> None:
     """And what to do next."""
-    from jtss.training import seeds, step
+    from jtss.training import mixture, seeds, step
 
     done, numbers = step.join(finals), [one.config.training.seed for one in training.directories]
     if len(numbers) > 1:
@@ -145,8 +172,8 @@ def _say_what_came_of_it(training, finals: list, stop) -> None:
     elif int(done.best.step[0]):
         _say(f"best: step {int(done.best.step[0])}, validation accuracy {float(done.best.accuracy[0]):.3f}")
     if stop.agreed:
-        path = training.prepared.path
-        moved = ["--data", path] if path.resolve() != Path(training.directories[0].provenance["data"]) else []
+        there, paths = mixture.recorded(training.directories[0].provenance).paths, training.prepared.data.paths
+        moved = ["--data", *paths] if tuple(path.resolve() for path in paths) != there else []
         going_on = invocation.spelled("train", "--resume", training.out, *moved)
         _say(f"stopped at step {int(done.step[-1])}; go on with: {going_on}")
     else:

@@ -17,6 +17,7 @@ from jtss.errors import InputError
 TEMPORAL_KINDS = ("none", "conv1d", "tdnn", "gamma", "rnn", "gru", "lstm", "attention")
 STAMPS_READ = (1, 2, 4, 8)  # of packets
 CAUSAL_KINDS = ("gru", "attention")  # of models of packets, which answer after every row
+WITHOUT_WEIGHTS = ("none",)  # of the temporal models
 ATTENTION_HEADS = 4
 DECAYS = ("none", "cosine")
 CLASS_BALANCES = ("uniform", "natural", "counts")
@@ -119,6 +120,20 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class RateConfig:
+    """By what the learning rate is multiplied in each part of the network; 0: the part is frozen, to the bit."""
+
+    encoder: float = 1.0
+    no_stamp: float = 1.0
+    row: float = 1.0
+    dynamic_norm: float = 1.0
+    static_norm: float = 1.0
+    temporal: float = 1.0
+    film: float = 1.0
+    head: float = 1.0
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained. TSC §IV-D."""
 
@@ -135,6 +150,7 @@ class TrainingConfig:
     metadata_noise: float = field(default=0.0, metadata=LATER)  # added to standardised metadata in training: scatter
     young: float = field(default=0.0, metadata=LATER)  # share of examples as of a survey of 0 to 30 days
     lone: float = field(default=0.0, metadata=LATER)  # share as if nothing had been detected before the alert
+    rate_of: RateConfig = field(default_factory=RateConfig, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -159,6 +175,22 @@ class Config:
 
     def __post_init__(self):
         _check(self)
+
+
+def parts(config: Config) -> tuple[str, ...]:
+    """Names of the parts of the network that have weights, as `training.rate_of` and the tree of weights have them."""
+    stamps, metadata, of_packets = bool(config.stamp.channels), config.metadata, config.packet.rows > 0
+    there = {
+        "encoder": stamps,
+        "no_stamp": stamps and of_packets,
+        "row": of_packets,
+        "dynamic_norm": bool(metadata.dynamic) and not of_packets,
+        "static_norm": bool(metadata.static) and not of_packets,
+        "temporal": config.temporal.kind not in WITHOUT_WEIGHTS,
+        "film": bool(metadata.static) and of_packets,
+        "head": True,
+    }
+    return tuple(name for name, has_weights in there.items() if has_weights)
 
 
 def override(config: Config, assignments: list[str]) -> Config:
@@ -235,7 +267,7 @@ def _check(config: Config) -> None:
         unknown = [name for name in names if name not in valid]
         if unknown:
             raise ConfigError(f"config {config.name}: {setting}: no {', '.join(unknown)}; valid: {', '.join(valid)}")
-    checks = (_input_faults, _temporal_faults, _layer_faults, _training_faults, _hiding_faults)
+    checks = (_input_faults, _temporal_faults, _layer_faults, _training_faults, _rate_faults, _hiding_faults)
     faults = chain.from_iterable(check(config) for check in checks)
     message = next(filter(None, faults), None)  # one at a time: later checks rely on earlier ones
     if message:
@@ -392,6 +424,20 @@ def _training_faults(config: Config) -> Iterator[str | bool]:
             f"training.{name}={value}: expected a multiple of training.validate_every={every}"
         )
     yield not 0 <= training.seed < 2**32 and f"training.seed={training.seed}: expected 0 to 2^32 - 1"
+
+
+def _rate_faults(config: Config) -> Iterator[str | bool]:
+    rates, there = dataclasses.asdict(config.training.rate_of), parts(config)
+    for name, rate in rates.items():
+        yield not 0 <= rate < math.inf and f"training.rate_of.{name}={rate}: expected 0 (frozen) or more"
+        yield (
+            rate != 1
+            and name not in there
+            and f"training.rate_of.{name}={rate}: the network has no such part, only {', '.join(there)}"
+        )
+    yield not any(rates[name] for name in there) and (
+        f"training.rate_of: {', '.join(there)} are all frozen, and nothing is left to learn"
+    )
 
 
 def _hiding_faults(config: Config) -> Iterator[str | bool]:

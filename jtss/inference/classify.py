@@ -33,6 +33,7 @@ from jtss.schema import Sequences
 
 SHOWN_PER_CLASS = 3
 UNREAD_AT_ONCE = 10_000
+FITTED = "fitted"  # as class priors: those that the model itself was given
 
 
 class Tally(NamedTuple):
@@ -286,6 +287,22 @@ def learnt_priors(model: Model) -> np.ndarray:
             f"{option('priors')}: {model.label} does not say how many objects of each class it learnt from"
         ) from None
     return counts / counts.sum()
+
+
+def fitted_priors(model: Model) -> dict[str, float]:
+    """The class priors that a model was given by `jtss models calibrate --priors`.
+
+    Raises:
+        InputError: it was given none.
+    """
+    fitted = model.provenance.get("calibration", {}).get("priors")
+    if fitted is None:
+        how = spelled("models", "calibrate", model.label, "REPORT.json", "--priors", "--name", "NAME")
+        raise InputError(
+            f"{option('priors', FITTED)}: {model.label} has no class priors of its own, expected a model that was given"
+            f" some: {how}"
+        )
+    return priors.normalised(fitted)
 
 
 def classifier(run: Model, calibrated: bool = False) -> Classifier:

@@ -1,10 +1,12 @@
 """From the data set that a model of packets learnt from to its `KnownAlerts`: what these look like to it.
 
 Of each object one alert is drawn, for those of one object are alike, and of each class equally many objects as far as
-there are so many, as a model that is trained on equally many learns them. Training objects say what is usual, those of
-the validation split, which it did not learn from, how usual. Alerts are read as they came, with nothing hidden.
+there are so many, as a model that is trained on equally many learns them; of several files, from the first that has the
+class. Training objects say what is usual, those of the validation split, which it did not learn from, how usual. Alerts
+are read as they came, with nothing hidden.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,18 +42,22 @@ class Drawn(NamedTuple):
     is_held_out: np.ndarray
 
 
-def fit(model: Model, path: Path) -> KnownAlerts:
-    """What a model of packets makes of alerts of the data set at `path`, which must be the one that it learnt from.
+def fit(model: Model, *paths: Path) -> KnownAlerts:
+    """What a model of packets makes of alerts of the data files at `paths`, which must be those that it learnt from.
 
-    Memory stays flat: the file is read once, some objects at a time.
+    Memory stays flat: a file is read once, some objects at a time.
 
     Raises:
         DataError: another data set, a damaged one, or one without an alert of a class in a split.
     """
-    dataset.require_content(path, model.provenance["data_hash"], model.label)
-    drawn = draw(path, dataset.outline(path), model.config)
+    for path, learnt in zip(paths, model.provenance.get("mixture", [model.provenance]), strict=True):
+        dataset.require_content(path, learnt["data_hash"], model.label)
+    outlines = [dataset.outline(path) for path in paths]
+    together = Outline(*map(np.concatenate, zip(*outlines, strict=True)))
+    file = np.repeat(np.arange(len(paths)), [len(outline.label) for outline in outlines])
+    drawn = draw(", ".join(map(str, paths)), together, model.config, file)
     parts, first = [], 0
-    for sequences in dataset.read(path):
+    for sequences in chain.from_iterable(map(dataset.read, paths)):
         begin, end = np.searchsorted(drawn.objects, (first, first + sequences.n_objects))
         if begin < end:
             parts += _activations(model, sequences, drawn.objects[begin:end] - first, drawn.which[begin:end])
@@ -64,8 +70,14 @@ def fit(model: Model, path: Path) -> KnownAlerts:
     return known_alerts.fit(of_training, of_held_out, len(model.config.classes))
 
 
-def draw(path: Path, outline: Outline, config: Config) -> Drawn:
+def draw(path: Path | str, outline: Outline, config: Config, file: np.ndarray | None = None) -> Drawn:
     """Which alerts of a data set `KnownAlerts` are of; always the same of the same data.
+
+    Args:
+        path: of the data, for errors.
+        outline: of its objects.
+        config: what is classified.
+        file: [N] in which of several files each object is; None: there is one.
 
     Raises:
         DataError: a class has no object in one of the two splits; names the file.
@@ -77,6 +89,7 @@ def draw(path: Path, outline: Outline, config: Config) -> Drawn:
             mine = np.flatnonzero(of_split & (label == which))
             if not mine.size:
                 raise DataError(f"{path}: no {split} object of class {name}, expected one or more")
+            mine = mine if file is None else mine[file[mine] == file[mine].min()]
             chosen.append(rng.choice(mine, min(len(mine), MOST_OBJECTS), replace=False))
     objects = np.sort(np.concatenate(chosen))
     is_held_out = outline.split[objects] == schema.SPLIT_NAMES.index(HELD_OUT)

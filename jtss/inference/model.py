@@ -1,5 +1,7 @@
 """A trained model: configuration, statistics of the metadata, and weights. What a run directory adds is not needed."""
 
+import hashlib
+import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -7,7 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
 from jtss import schema
+from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.inference.known_alerts import KnownAlerts
@@ -72,6 +78,29 @@ def version(model: Model) -> str:
     return f"{provenance['versions']['jtss']}+{year}{month}{day}T{hour}{minute}{second}{steps}"
 
 
+def content_hash(model: Model) -> str:
+    """SHA-256 of what a model answers by: its configuration, its statistics, and the weights of all members."""
+    digest = hashlib.sha256()
+    settled = [settings.without_later(model.config), model.statistics.to_dict()]
+    digest.update(json.dumps(settled, sort_keys=True).encode())
+    for keys, leaf in jax.tree_util.tree_leaves_with_path([member.variables for member in model.members]):
+        values = np.asarray(leaf, "<f4")
+        digest.update(f"{jax.tree_util.keystr(keys)} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def training_files(provenance: dict) -> list[dict]:
+    """All data files that weights were learnt from: those of the training, and of the model that it began with.
+
+    Returns:
+        For each a dict with `data`, `data_hash`, `training_data` and, of a mixture, its `weight`.
+    """
+    own = {name: provenance[name] for name in ("data", "data_hash")}
+    own["training_data"] = provenance.get("training_data", {})
+    return [*provenance.get("mixture", [own]), *provenance.get("began_with", {}).get("learnt_from", [])]
+
+
 def reads(config: Config) -> str:
     """What a model of a configuration reads: "images", "metadata", or "images and metadata"; a time is neither."""
     metadata = {*config.metadata.dynamic, *config.metadata.static} - {schema.TIME_GAP.name}
@@ -100,11 +129,13 @@ def refuse_own_sky(model: Model, path: Path, data_command: str) -> None:
         InputError: the data set is simulated with the seed of the model's training data, but differs in the number of
             objects, in the classes or in the kind of sky; names both commands.
     """
-    learnt = str(model.provenance.get("training_data", {}).get("command", ""))
-    own, given = simulated_sky(learnt), simulated_sky(data_command)
-    if own and given and own["--seed"] == given["--seed"] and own != given:
-        raise InputError(
-            f"{path}: simulated with the seed {given['--seed']}, as the training data of {model.label}, so many of its"
-            f" objects are training objects (its command: {data_command}; theirs: {learnt}); simulate a test sky with"
-            f" another {option('seed')}"
-        )
+    given = simulated_sky(data_command)
+    for file in training_files(model.provenance):
+        learnt = str(file["training_data"].get("command", ""))
+        own = simulated_sky(learnt)
+        if own and given and own["--seed"] == given["--seed"] and own != given:
+            raise InputError(
+                f"{path}: simulated with the seed {given['--seed']}, as the training data of {model.label}, so many of"
+                f" its objects are training objects (its command: {data_command}; theirs: {learnt}); simulate a test"
+                f" sky with another {option('seed')}"
+            )

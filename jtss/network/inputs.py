@@ -131,13 +131,21 @@ class Statistics:
                 raise ValueError(f"statistics of the {name} metadata {group.names}, expected {expected}")
 
 
-def fit(dynamic: np.ndarray, static: np.ndarray, config: MetadataConfig) -> Statistics:
-    """Statistics of the assembled training values, [B, N, D] and [B, F]. FIDELITY: clip, standardise."""
-    return Statistics(fit_group(dynamic, config.dynamic), fit_group(static, config.static))
+def fit(
+    dynamic: np.ndarray, static: np.ndarray, config: MetadataConfig, weights: np.ndarray | None = None
+) -> Statistics:
+    """Statistics of the assembled training values, [B, N, D] and [B, F]. FIDELITY: clip, standardise.
+
+    Args:
+        dynamic, static: the values.
+        config: their names.
+        weights: [B] of the objects; None: they count alike.
+    """
+    return Statistics(fit_group(dynamic, config.dynamic, weights), fit_group(static, config.static, weights))
 
 
-def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
-    """Statistics of [..., F] training values.
+def fit_group(values: np.ndarray, names: tuple[str, ...], weights: np.ndarray | None = None) -> GroupStatistics:
+    """Statistics of [B, ..., F] training values, of objects with weights [B].
 
     A feature that is missing everywhere gets limits, mean and deviation 0, 0, 0, 1, so that it stays 0 for the model; a
     constant one gets a deviation of 1. The bits of availability stay as they are.
@@ -145,14 +153,17 @@ def fit_group(values: np.ndarray, names: tuple[str, ...]) -> GroupStatistics:
     FIDELITY: clip, standardise. TSC Table 3.
     """
     rows = values.reshape(-1, len(names)).astype(np.float64) if names else np.empty((0, 0))
+    of_row = None if weights is None else np.repeat(weights, len(rows) // max(len(weights), 1))
     columns = [
-        _fit_column(column[~np.isnan(column)], schema.FEATURES[name])
-        for column, name in zip(rows.T, names, strict=True)
+        _fit_column(column[there], schema.FEATURES[name], None if of_row is None else of_row[there])
+        for column, there, name in zip(rows.T, ~np.isnan(rows.T), names, strict=True)
     ]
     return GroupStatistics(names, *(tuple(float(column[i]) for column in columns) for i in range(len(FITTED))))
 
 
-def _fit_column(present: np.ndarray, feature: schema.Feature) -> tuple[float, float, float, float]:
+def _fit_column(
+    present: np.ndarray, feature: schema.Feature, weights: np.ndarray | None
+) -> tuple[float, float, float, float]:
     if feature.name in schema.AVAILABILITY_NAMES:
         return feature.lower, feature.upper, 0.0, 1.0
     if present.size == 0:
@@ -161,7 +172,9 @@ def _fit_column(present: np.ndarray, feature: schema.Feature) -> tuple[float, fl
     lower = clipped.min() if feature.lower is None else feature.lower
     upper = clipped.max() if feature.upper is None else feature.upper
     constant = clipped.min() == clipped.max()
-    return lower, upper, clipped.mean(), 1.0 if constant else clipped.std()
+    mean = np.average(clipped, weights=weights)
+    std = clipped.std() if weights is None else np.sqrt(np.average((clipped - mean) ** 2, weights=weights))
+    return lower, upper, mean, 1.0 if constant else std
 
 
 def standardise(values: np.ndarray, statistics: GroupStatistics) -> np.ndarray:

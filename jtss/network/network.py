@@ -90,7 +90,8 @@ def outputs(
         if not metadata.shape[-1]:
             return x
         given = {"params": params[name], "batch_stats": batch_stats[name]}
-        normalised, updates = norm(train).apply(given, metadata, mutable=["batch_stats"])
+        learns = train and getattr(config.training.rate_of, name) > 0
+        normalised, updates = norm(learns).apply(given, metadata, mutable=["batch_stats"])
         batch_stats[name] = updates["batch_stats"]
         return jnp.concatenate([x, normalised], axis=-1)
 

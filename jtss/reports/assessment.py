@@ -12,7 +12,7 @@ from jtss import dataset, files
 from jtss.config.settings import Config
 from jtss.errors import InputError
 from jtss.inference import predict
-from jtss.inference.model import Model, reads, refuse_own_sky, version
+from jtss.inference.model import Model, reads, refuse_own_sky, training_files, version
 from jtss.invocation import option
 from jtss.metrics import priors
 from jtss.pretrained import load
@@ -142,7 +142,7 @@ def _data(path: Path, run: Model, others: list[Model], request: Request) -> tupl
         raise FileNotFoundError(
             f"{data_path}: no such file; if the data set of {path} moved, say where by {option('data')}"
         )
-    described = describe_data(data_path, dataset.attributes(data_path), request.split, run.provenance["data_hash"])
+    described = describe_data(data_path, dataset.attributes(data_path), request.split, _learnt(run))
     for one in (run, *others):
         refuse_own_sky(one, data_path, described["made_by"])
     return data_path, described
@@ -152,7 +152,7 @@ def _model_warnings(run: Model, others: list[Model], data: dict) -> list[str]:
     """Warnings of what the models were trained on, and of their states; `data` is described for `run`."""
     warnings = [*run.warnings, *chain.from_iterable(other.warnings for other in others), *split_warnings(data)]
     for other in others:
-        theirs = data | {"is_training_file": data["content_hash"] == other.provenance["data_hash"]}
+        theirs = data | {"is_training_file": data["content_hash"] in _learnt(other)}
         warnings += [f"{other.label}: {text}" for text in split_warnings(theirs)]
     return warnings
 
@@ -206,15 +206,20 @@ def describe_model(run: Model) -> dict:
     }
 
 
-def describe_data(path: Path, attributes: dict, split: str, trained_on_hash: str) -> dict:
-    """The data: which file, which part of it, and whether the model was trained on that file."""
+def _learnt(run: Model) -> set[str]:
+    """The content hashes of all data files that a model has learnt from."""
+    return {one["data_hash"] for one in training_files(run.provenance)}
+
+
+def describe_data(path: Path, attributes: dict, split: str, learnt: set[str]) -> dict:
+    """The data: which file, which part of it, and whether it is one of those that the model has learnt from."""
     return {
         "path": str(path),
         "split": split,
         "content_hash": attributes["content_hash"],
         "survey": attributes["survey"],
         "made_by": attributes["command"],
-        "is_training_file": attributes["content_hash"] == trained_on_hash,
+        "is_training_file": attributes["content_hash"] in learnt,
     }
 
 
@@ -289,7 +294,7 @@ def _require_objects(evaluated: Evaluation, path: Path, split: str, config: Conf
 
 
 def _folder(run: Model, described: dict, request: Request) -> Path:
-    own_test_split = described["is_training_file"] and described["split"] == "test"
+    own_test_split = described["content_hash"] == run.provenance["data_hash"] and described["split"] == "test"
     parts = [] if own_test_split else [Path(described["path"]).stem, described["split"]]
     parts += (["screened"] if request.screener else []) + (["compared"] if request.others else [])
     return own_folder(run, "-".join(["evaluation", *parts]))

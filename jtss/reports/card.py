@@ -13,7 +13,7 @@ from jtss.config import settings
 from jtss.config.named import CONFIGS
 from jtss.config.settings import Config
 from jtss.inference.known_alerts import abstention
-from jtss.inference.model import reads, simulated_sky
+from jtss.inference.model import reads, simulated_sky, training_files
 from jtss.pretrained.file import TrainedModel
 from jtss.reports.page import UNDEFINED, interval, percent
 from jtss.reports.sections import ablations
@@ -318,20 +318,47 @@ def _inputs(config: Config) -> list[str]:
 
 
 def _training_data(trained: TrainedModel) -> list[str]:
-    learnt, provenance = trained.provenance["training_data"], trained.provenance
-    simulated = learnt["survey"].endswith(SIMULATED)
+    own = trained.provenance.get("mixture", [trained.provenance])
+    lines = [_teachers(trained.provenance)]
+    for one in own:
+        lines += ["", *_training_file(one, trained.config, len(own) > 1)]
+    return [*lines, *_began_with(trained.provenance)]
+
+
+def _teachers(provenance: dict) -> str:
+    surveys = {str(one["training_data"].get("survey")) for one in training_files(provenance)}
+    real = sorted(name for name in surveys if not name.endswith(SIMULATED))
+    if not real:
+        return SIMULATED_TEACHERS
+    return f"Alerts of the survey {', '.join(real)}" + (", and simulated ones." if len(real) < len(surveys) else ".")
+
+
+def _training_file(one: dict, config: Config, mixed: bool) -> list[str]:
+    learnt = one["training_data"]
     objects = learnt["objects"]
+    drawn = f"- {percent(one['weight'])} of the training examples are drawn from this file.\n" if mixed else ""
     return [
-        SIMULATED_TEACHERS if simulated else f"Alerts of the survey {learnt['survey']}.",
-        "",
-        f"- Made by `{learnt['command']}`{_of_sky(learnt['command'])}; content hash `{provenance['data_hash']}`.",
+        f"{drawn}- Made by `{learnt['command']}`{_of_sky(learnt['command'])}; content hash `{one['data_hash']}`.",
         "- Objects with enough detections, of the classes of the model:",
         "",
         *table(
-            ["split", *trained.config.classes],
-            [[split, *(f"{objects[split][name]:,}" for name in trained.config.classes)] for split in objects],
+            ["split", *config.classes],
+            [[split, *(f"{objects[split][name]:,}" for name in config.classes)] for split in objects],
         ),
     ]
+
+
+def _began_with(provenance: dict) -> list[str]:
+    """The model whose weights the training began with; nothing where there was none."""
+    began = provenance.get("began_with")
+    if began is None:
+        return []
+    text = (
+        f"- The training began with weights of **{began['model']}** (version {began['version']}, content"
+        f" `{began['content_hash']}`): {', '.join(began['parts'])}. Statistics of the metadata: {began['statistics']}."
+    )
+    sources = [(each["training_data"].get("command"), each["data_hash"]) for each in began["learnt_from"]]
+    return ["", text, *(f"- {began['model']} learnt from `{by}`, content hash `{which}`." for by, which in sources)]
 
 
 def _of_sky(command: str) -> str:
@@ -402,7 +429,20 @@ def _calibration(name: str, trained: TrainedModel) -> list[str]:
         " logarithms of the probabilities by it, and normalising, minimises the cross-entropy there and so calibrates"
         f" them. It is applied only on request: `jtss classify ALERTS -m {name} --calibrated`."
     )
-    return [_section("Calibration", [text])]
+    return [_section("Calibration", [text, *_fitted_priors(name, trained)])]
+
+
+def _fitted_priors(name: str, trained: TrainedModel) -> list[str]:
+    calibration = trained.provenance.get("calibration", {})
+    if "priors" not in calibration:
+        return []
+    shares = ", ".join(f"{which} {percent(share)}" for which, share in calibration["priors"].items())
+    text = (
+        f"- Class priors of the labelled objects of the data set made by `{calibration['made_by']}`: {shares}. They are"
+        f" applied only on request, `jtss classify ALERTS -m {name} --priors fitted`, and are those of the sky only as"
+        " far as these objects are a fair sample of it."
+    )
+    return [text]
 
 
 def _fitted_to(trained: TrainedModel) -> str:

@@ -42,7 +42,7 @@ def export(
     *,
     reports: Sequence[Path] = (),
     beside: Sequence[Path] = (),
-    data: Path | None = None,
+    data: Sequence[Path] = (),
 ) -> Path:
     """Write the best model of a run, its card, and the sums of the folder anew; returns the model's path.
 
@@ -53,7 +53,7 @@ def export(
         reports: report.json files of evaluations of this run.
         beside: report.json files of other models that learnt from the same data, as that of metadata or of images
             alone, on what `reports` are on; their scores stand on the card.
-        data: of a model of packets, where the data set that it was trained on is now; None: where it was then.
+        data: of a model of packets, where the data files that it was trained on are now; none: where they were then.
 
     Raises:
         ValueError: the run, a report, the name or the data set does not fit.
@@ -92,7 +92,7 @@ def _check_others(name: str, folder: Path) -> None:
             raise ModelError(f"{path}: {fault}; repair or remove it first")
 
 
-def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None) -> TrainedModel:
+def from_run(path: Path, reports: Sequence[Path] = (), data: Sequence[Path] = ()) -> TrainedModel:
     """The best model of a run directory, or those of an ensemble's seeds, with all that a reader must know of them.
 
     Raises:
@@ -111,32 +111,40 @@ def from_run(path: Path, reports: Sequence[Path] = (), data: Path | None = None)
     seeds = [member.seed for member in run.members]
     scores = [from_report(report, version, content_hash, seeds) for report in reports]
     variables = tuple(member.variables for member in run.members)
-    fitted = {"temperature": temperature(reports), "known_alerts": _known_alerts(run, data)}
+    own = [path for path, one in zip(reports, scores, strict=True) if one["data"]["content_hash"] == content_hash]
+    fitted = {"temperature": temperature(own), "known_alerts": _known_alerts(run, data)}
     return TrainedModel(run.config, run.statistics, variables, provenance, scores, **fitted)
 
 
-def _known_alerts(run: Model, data: Path | None) -> KnownAlerts | None:
-    """Of a model of packets, by the data set that it was trained on; None of a model of sequences."""
+def _known_alerts(run: Model, data: Sequence[Path]) -> KnownAlerts | None:
+    """Of a model of packets, by the data that it was trained on; None of a model of sequences."""
+    given = option("data", " ".join(map(str, data)))
     if not run.config.packet.rows:
-        if data is not None:
-            raise ModelError(f"{option('data', data)}: {run.folder} is a model of sequences, expected one of packets")
+        if data:
+            raise ModelError(f"{given}: {run.folder} is a model of sequences, expected one of packets")
         return None
-    there = Path(data or run.provenance["data"])
-    if not there.is_file():
-        raise ModelError(
-            f"{there}: no such file, expected the data set that {run.folder} was trained on"
-            f" ({run.provenance['training_data']['command']}): name it by {option('data', 'F.h5')}"
-        )
-    return held_out.fit(run, there)
+    learnt = run.provenance.get("mixture", [run.provenance])
+    paths = data or [Path(one["data"]) for one in learnt]
+    if len(paths) != len(learnt):
+        raise ModelError(f"{given}: {len(paths)} files, but {run.folder} was trained on {len(learnt)}, expected all")
+    for path, one in zip(paths, learnt, strict=True):
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: no such file, expected the data set that {run.folder} was trained on"
+                f" ({one['training_data']['command']}): name it by {option('data', 'F.h5')}"
+            )
+    return held_out.fit(run, *paths)
 
 
 def _provenance(run: Model) -> dict:
     """As `file.TrainedModel` says."""
     given, learnt = run.provenance, run.provenance["training_data"]
-    encoder = {"encoder": Path(given["encoder"]).name} if "encoder" in given else {}
+    began = {"began_with": _without_folders(given["began_with"])} if "began_with" in given else {}
+    mixed = {"mixture": [_file_of(one) for one in given["mixture"]]} if "mixture" in given else {}
     return (
         given
-        | encoder
+        | began
+        | mixed
         | {
             "command": command(given["command"]),
             "data": Path(given["data"]).name,
@@ -148,6 +156,17 @@ def _provenance(run: Model) -> dict:
             ],
         }
     )
+
+
+def _without_folders(began: dict) -> dict:
+    """Where a training began, without the folders of this machine."""
+    return began | {"model": Path(began["model"]).name, "learnt_from": [_file_of(one) for one in began["learnt_from"]]}
+
+
+def _file_of(one: dict) -> dict:
+    learnt = one["training_data"]
+    learnt = learnt | ({"command": command(learnt["command"])} if "command" in learnt else {})
+    return one | {"data": Path(one["data"]).name, "training_data": learnt}
 
 
 def _seconds(metrics: list[dict]) -> float:
@@ -245,20 +264,27 @@ def temperature(paths: Sequence[Path]) -> float | None:
     return None
 
 
-def calibrate(name: str, folder: Path, report: Path) -> Path:
-    """Give a pretrained model the temperature, and the results, of its report on a data set other than its own.
+def calibrate(model_name: str, folder: Path, report: Path, *, name: str | None = None, priors: bool = False) -> Path:
+    """Give a model the temperature, and the results, of its report on a data set other than its own.
 
     Args:
-        name: of the model; its file, card and sum are replaced.
-        folder: of the models.
+        model_name: the model: its file, or its name, in the package where `name` is given and else in `folder`.
+        folder: of the models, where it is written.
         report: report.json of an evaluation of this model, with a temperature.
+        name: of the model to write; None: the file, card and sum of this one are replaced.
+        priors: also note the proportions of the classes among the objects of the report, for `--priors fitted`.
 
     Raises:
-        InputError: the model is damaged, or the report is of another model or fitted no temperature.
+        InputError: the model is damaged, or the report is of another model or fitted no temperature; or it has no
+            object of a class whose prior is asked for.
         OSError: a file cannot be read or written.
     """
-    stored = file.load(name, folder)
-    of_model = load.pretrained(name, stored)
+    path = Path(model_name)
+    given = (path.stem, path.parent) if file.is_model(path) else (model_name, file.FOLDER if name else folder)
+    stored = file.load(*given)
+    if name is not None:
+        _check_name(name, stored)
+    of_model = load.pretrained(model_name, stored)
     scores = from_report(
         report, model.version(of_model), of_model.provenance["data_hash"], [one.seed for one in of_model.members]
     )
@@ -266,9 +292,23 @@ def calibrate(name: str, folder: Path, report: Path) -> Path:
     if fitted is None:
         raise ModelError(f"{report}: no temperature in it, expected a report with 30 or more validation objects")
     calibration = {key: scores["data"][key] for key in ("made_by", "content_hash", "split")}
+    if priors:
+        calibration["priors"] = _proportions(scores, report)
     provenance = stored.provenance | {"calibration": calibration}
     changes = {"provenance": provenance, "temperature": float(fitted), "results": [*stored.results, scores]}
-    return _write(name, folder, replace(stored, **changes))
+    return _write(name or given[0], folder, replace(stored, **changes))
+
+
+def _proportions(scores: dict, report: Path) -> dict[str, float]:
+    """Share of each class among the objects that a report is of."""
+    support = {name: of["support"] for name, of in scores["classes"].items()}
+    if absent := [name for name, n in support.items() if not n]:
+        raise ModelError(
+            f"{report}: no object of class {', '.join(absent)}, whose prior would be 0, so that nothing would ever be"
+            f" called so; expected objects of all classes, or leave {option('priors', True)} out and give the priors to"
+            " classify"
+        )
+    return {name: n / sum(support.values()) for name, n in support.items()}
 
 
 def title(data: dict) -> str:

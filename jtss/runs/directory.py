@@ -84,7 +84,9 @@ class RunDirectory:
 
     def states(self) -> States:
         """The saved training states."""
-        return States(self.path / CHECKPOINTS, _made_with(self.config, self.statistics, self.provenance["data_hash"]))
+        return States(
+            self.path / CHECKPOINTS, _made_with(self.config, self.statistics, identity_of_data(self.provenance))
+        )
 
     def write(self) -> None:
         """Make the files of a new run; only for who holds its lock.
@@ -93,7 +95,7 @@ class RunDirectory:
             FileExistsError: see `require_new`.
             OSError: a file cannot be written.
         """
-        require_new(self.path, self.config, self.provenance["data_hash"])
+        require_new(self.path, self.config, identity_of_data(self.provenance))
         files.write(self.path / METRICS, "")
         _write_json(self.path / STATISTICS, self.statistics.to_dict())
         _write_json(self.path / PROVENANCE_FILE, self.provenance)
@@ -106,6 +108,14 @@ class RunDirectory:
             files.LockedError: another process trains in it; names the process.
         """
         return files.hold_lock(self.path / LOCK) if devices.is_first_process() else nullcontext()
+
+
+def identity_of_data(provenance: dict) -> str:
+    """What the content of the training data is known by: of several files the hashes with their weights."""
+    files = provenance.get("mixture")
+    if files is None:
+        return provenance["data_hash"]
+    return " + ".join(f"{one['weight']:.6g} {one['data_hash']}" for one in files)
 
 
 def require_new(path: Path, config: Config, data_hash: str) -> None:
@@ -127,7 +137,7 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
     there = open_run(path)
-    present = settings.to_dict(there.config) | {"data hash": there.provenance["data_hash"]}
+    present = settings.to_dict(there.config) | {"data hash": identity_of_data(there.provenance)}
     asked = settings.to_dict(config) | {"data hash": data_hash}
     differences = settings.differences(asked, present, ("asked for", "there"))
     if differences:

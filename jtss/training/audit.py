@@ -21,6 +21,8 @@ from jtss.runs import ensemble
 from jtss.runs.directory import STATISTICS, RunDirectory, open_run
 from jtss.runs.states import RunError
 from jtss.schema import SPLIT_NAMES, TIME_GAP
+from jtss.training import mixture, warm_start
+from jtss.training.mixture import Origin
 
 TOLERANCE = 1e-9  # in standard deviations: sums may be taken in another order, one object in a million shows
 MOST_NAMED = 3
@@ -50,9 +52,24 @@ def check(path: Path, data_path: Path | None = None) -> list[Verdict]:
 
 
 def _check_run(run: RunDirectory, data_path: Path | None) -> Verdict:
-    data_path = Path(data_path or run.provenance["data"])
-    dataset.require_content(data_path, run.provenance["data_hash"], str(run.path))
-    return judge(run.path / STATISTICS, run.statistics, labelled(data_path, run.config), run.config)
+    began = run.provenance.get("began_with", {})
+    if began.get("statistics") == warm_start.KEPT:
+        return Verdict(False, f"{run.path / STATISTICS}: those of {began['model']}, with which the run began")
+    mixed = mixture.recorded(run.provenance)
+    if data_path is not None:
+        if len(mixed.paths) > 1:
+            raise RunError(f"{run.path}: trained on {len(mixed.paths)} files, expected them where they were then")
+        mixed = mixture.single(data_path)
+    hashes = [one["data_hash"] for one in run.provenance.get("mixture", [run.provenance])]
+    for path, content_hash in zip(mixed.paths, hashes, strict=True):
+        dataset.require_content(path, content_hash, str(run.path))
+    parts = [labelled(path, run.config) for path in mixed.paths]
+    examples = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
+    origin = None
+    if len(parts) > 1:
+        file = np.repeat(np.arange(len(parts)), [len(part.label) for part in parts])
+        origin = Origin(file, mixed.weights)
+    return judge(run.path / STATISTICS, run.statistics, examples, run.config, origin)
 
 
 def labelled(path: Path, config: Config) -> Examples:
@@ -71,7 +88,7 @@ def labelled(path: Path, config: Config) -> Examples:
     return whole._replace(dynamic=whole.dynamic[..., : len(config.metadata.dynamic)])
 
 
-def judge(name: Path, stored: Statistics, examples: Examples, config: Config) -> Verdict:
+def judge(name: Path, stored: Statistics, examples: Examples, config: Config, origin: Origin | None = None) -> Verdict:
     """Compare stored statistics with those of the training objects and, where they differ, with those of other splits.
 
     Args:
@@ -79,6 +96,7 @@ def judge(name: Path, stored: Statistics, examples: Examples, config: Config) ->
         stored: what the run has.
         examples: labelled objects of all splits.
         config: what the run reads.
+        origin: of which file of a mixture the objects are; None: there is one.
 
     Raises:
         RunError: the statistics are of other values than `config` reads.
@@ -89,18 +107,22 @@ def judge(name: Path, stored: Statistics, examples: Examples, config: Config) ->
         raise RunError(f"{name}: {error}") from None
     n_values = len(config.metadata.dynamic) + len(config.metadata.static)
     n_train = int(np.sum(examples.split == SPLIT_NAMES.index("train")))
-    differences = list(_differences(stored, _fit(examples, ("train",), config)))
+    differences = list(_differences(stored, _fit(examples, ("train",), config, origin)))
     if not differences:
         return Verdict(False, f"{name}: {n_values} values as {n_train} training objects have them")
-    twins = [splits for splits in SUSPECTS[1:] if not list(_differences(stored, _fit(examples, splits, config)))]
+    twins = [
+        splits for splits in SUSPECTS[1:] if not list(_differences(stored, _fit(examples, splits, config, origin)))
+    ]
     source = f"those of {' and '.join(twins[0])}" if twins else "of no union of splits"
     named = "; ".join(differences[:MOST_NAMED]) + ("; …" if len(differences) > MOST_NAMED else "")
     return Verdict(True, f"{name}: not of the {n_train} training objects but {source}: {named}")
 
 
-def _fit(examples: Examples, splits: tuple[str, ...], config: Config) -> Statistics:
-    chosen = examples.take(np.flatnonzero(np.isin(examples.split, [SPLIT_NAMES.index(name) for name in splits])))
-    return inputs.fit(chosen.dynamic, chosen.static, config.metadata)
+def _fit(examples: Examples, splits: tuple[str, ...], config: Config, origin: Origin | None) -> Statistics:
+    rows = np.flatnonzero(np.isin(examples.split, [SPLIT_NAMES.index(name) for name in splits]))
+    chosen = examples.take(rows)
+    weights = None if origin is None else mixture.object_weights(origin._replace(file=origin.file[rows]))
+    return inputs.fit(chosen.dynamic, chosen.static, config.metadata, weights)
 
 
 def _differences(given: Statistics, expected: Statistics) -> Iterator[str]:

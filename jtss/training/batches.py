@@ -1,11 +1,12 @@
-"""From a data file to what training needs of it: training batches, chunks of the validation split, statistics.
+"""From data files to what training needs of them: training batches, chunks of the validation split, statistics.
 
-The training set stands on the device, or is read from its file batch by batch. Both give the same batches to the same
+The training set stands on the device, or is read from its files batch by batch. Both give the same batches to the same
 program, so that training comes to the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from jtss.network import inputs, packets
 from jtss.network.inputs import Examples, Statistics, standardised
 from jtss.network.packets import Watched
 from jtss.network.parts import Batch
-from jtss.training import earlier, strata, young
+from jtss.training import earlier, mixture, strata, young
+from jtss.training.mixture import Mixture, Origin
 
 # What a batch looks like here: [R, n, B, …], B objects for each of n steps of R seeds
 BATCH_AXIS = 2
@@ -38,8 +40,8 @@ class Labelled(NamedTuple):
 class Resident:
     """A training set on the device, gathered there."""
 
-    def __init__(self, train: Examples, statistics: Statistics, config: Config):
-        order, self.strata = strata.of(train.label, train.counts, config)
+    def __init__(self, train: Examples, statistics: Statistics, config: Config, origin: Origin | None = None):
+        order, self.strata = strata.of(train.label, train.counts, config, origin)
         ordered = train.take(order)
         host = Labelled(inputs.standardised(ordered, statistics), ordered.label, ordered.subclass)
         self._data = jax.tree.map(partial(devices.place, sharding=devices.everywhere()), host)
@@ -56,18 +58,27 @@ def _gather(everything: Labelled, rows: jax.Array) -> Labelled:
 
 
 class Streamed:
-    """A training set whose stamps stay in the data file; only metadata and labels are in memory."""
+    """A training set whose stamps stay in the data files; only metadata and labels are in memory."""
 
-    def __init__(self, path: str, train: Examples, statistics: Statistics, config: Config):
-        order, self.strata = strata.of(train.label, train.counts, config)
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        train: Examples,
+        statistics: Statistics,
+        config: Config,
+        origin: Origin | None = None,
+    ):
+        order, self.strata = strata.of(train.label, train.counts, config, origin)
         ordered = train.take(order)
         self._config, self._label, self._subclass = config, ordered.label, ordered.subclass
         self._dynamic = inputs.standardise(ordered.dynamic, statistics.dynamic)
         self._static = inputs.standardise(ordered.static, statistics.static)
         # without a chunk cache HDF5 reads the wanted rows alone, not the chunks around them
-        self._file = dataset.open_checked(path, chunk_cache_bytes=0)
-        n_stamps = dataset.alert_counts(self._file)
-        self._first_stamp = (np.cumsum(n_stamps) - n_stamps)[ordered.index]
+        self._files = [dataset.open_checked(path, chunk_cache_bytes=0) for path in paths]
+        self._file_of = np.zeros(len(order), int) if origin is None else origin.file[order]
+        counts = [dataset.alert_counts(file) for file in self._files]
+        first_stamp = np.concatenate([np.cumsum(n_stamps) - n_stamps for n_stamps in counts])
+        self._first_stamp = first_stamp[ordered.index]
 
     def take(self, rows: jax.Array) -> Labelled:
         """As `Resident.take`."""
@@ -84,9 +95,9 @@ class Streamed:
 
     def _stamps(self, rows: np.ndarray) -> np.ndarray:
         """[..., N, S, S, C] float16 of rows [...]."""
-        stored, n = self._file["stamps"], self._config.n_detections
-        starts = self._first_stamp[rows.ravel()]
-        read = np.stack([stored[start : start + n] for start in starts])
+        stored, n = [file["stamps"] for file in self._files], self._config.n_detections
+        places = zip(self._file_of[rows.ravel()], self._first_stamp[rows.ravel()], strict=True)
+        read = np.stack([stored[file][start : start + n] for file, start in places])
         crops = inputs.source_crops(read, self._config.stamp).astype(np.float16)
         return crops.reshape(*rows.shape, *crops.shape[1:])
 
@@ -103,8 +114,8 @@ def fits(n_objects: int, config: Config) -> bool:
     return size <= min(SHARE_OF_DEVICE * devices.memory_bytes(), SHARE_OF_HOST * devices.host_memory_bytes())
 
 
-def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict[str, Examples]:
-    """Training and validation examples of a data file, by name of the split.
+def load(*paths: str | Path, config: Config, train_stamps: bool = True) -> dict[str, Examples]:
+    """Training and validation examples of data files, by name of the split; objects are numbered across the files.
 
     Without `train_stamps` the training examples have no pixels, [B, N, 0, 0, C], for a set too large for the memory.
 
@@ -113,7 +124,7 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
     """
     parts: dict[str, list[Examples]] = {"train": [], "validation": []}
     n_objects = 0
-    for sequences in read(path):
+    for sequences in chain.from_iterable(map(read, paths)):
         watched, back = drawn(config, int(sequences.n_alerts.sum()), n_objects)
         of_training = np.repeat(sequences.split == schema.SPLIT_NAMES.index("train"), sequences.n_alerts)
         watched = Watched(np.where(of_training, watched.days, np.inf), watched.lone & of_training)
@@ -127,12 +138,11 @@ def load(path: str | Path, config: Config, *, train_stamps: bool = True) -> dict
             taken.append(_with_own_stamps(chosen) if name == "validation" and config.packet.rows else chosen)
     splits = {name: jax.tree.map(lambda *columns: np.concatenate(columns), *taken) for name, taken in parts.items()}
     for name, split in splits.items():
-        counts = np.bincount(split.label, minlength=len(config.classes))
-        absent = [label for label, count in zip(config.classes, counts, strict=True) if not count]
-        if absent:
+        if absent := mixture.absent(split.label, config):
             raise DataError(
-                f"{path}: no {name} object of class {', '.join(absent)} with {config.n_detections} detections or more"
-                f" (config {config.name} needs every one of {', '.join(config.classes)})"
+                f"{', '.join(map(str, paths))}: no {name} object of class {', '.join(absent)} with"
+                f" {config.n_detections} detections or more (config {config.name} needs every one of"
+                f" {', '.join(config.classes)})"
             )
     return splits
 
@@ -154,27 +164,31 @@ def drawn(config: Config, n_alerts: int, n_before: int) -> tuple[Watched, np.nda
 
 
 class ValidationChunks(NamedTuple):
-    """The validation split, [n, B] objects; `weight` is 0 for the rows that fill up the last chunk."""
+    """The validation split, [n, B] objects, with their weights; 0 for the rows that fill up the last chunk."""
 
     examples: Labelled
     weight: jax.Array
 
 
-def validation_chunks(validation: Examples, statistics: Statistics, size: int) -> ValidationChunks:
-    """The validation split on the device, in chunks of equal size."""
-    n_chunks = -(-len(validation.label) // size)
+def validation_chunks(
+    validation: Examples, statistics: Statistics, size: int, origin: Origin | None = None
+) -> ValidationChunks:
+    """The validation split on the device, in chunks of equal size; each file of a mixture counts by its weight."""
+    n = len(validation.label)
+    n_chunks = -(-n // size)
     rows = np.arange(n_chunks * size)
-    weight = (rows < len(validation.label)).astype(np.float32)
-    filled = validation.take(np.where(weight > 0, rows, 0))
+    weight = np.zeros(len(rows), np.float32)
+    weight[:n] = 1 if origin is None else mixture.object_weights(origin)
+    filled = validation.take(np.where(rows < n, rows, 0))
     flat = ValidationChunks(Labelled(standardised(filled, statistics), filled.label, filled.subclass), weight)
     chunked = jax.tree.map(lambda leaf: leaf.reshape(n_chunks, size, *leaf.shape[1:]), flat)
     return jax.tree.map(partial(devices.place, sharding=devices.divided(1)), chunked)
 
 
 class Prepared(NamedTuple):
-    """What training needs of a data file."""
+    """What training needs of its data."""
 
-    path: Path
+    data: Mixture
     source: Source
     chunks: ValidationChunks
     statistics: Statistics
@@ -191,40 +205,51 @@ def view(config: Config) -> tuple:
     return *examples, training.batch_size, training.class_balance, training.young, training.lone
 
 
-def _n_to_learn_from(path: Path, config: Config) -> int:
+def _n_to_learn_from(data: Mixture, config: Config) -> int:
     if config.packet.rows:
-        return dataset.count_alerts(path, config, "train")
-    return sum(dataset.count(path, config, "train").values())
+        return sum(dataset.count_alerts(path, config, "train") for path in data.paths)
+    return sum(sum(dataset.count(path, config, "train").values()) for path in data.paths)
 
 
 def prepare(
-    path: Path, config: Config, *, stream: bool, say: Callable[[str], None], statistics: Statistics | None = None
+    data: Path | Mixture,
+    config: Config,
+    *,
+    stream: bool,
+    say: Callable[[str], None],
+    statistics: Statistics | None = None,
 ) -> Prepared:
-    """Load a data file; the training set stays in it where it does not fit in memory.
+    """Load the data; the training set stays in its files where it does not fit in memory.
 
     Args:
-        path: the data file.
+        data: the data file, or a mixture of several.
         config: what will be trained.
-        stream: leave the training set in the file even where it fits.
+        stream: leave the training set in the files even where it fits.
         say: is told where it does.
         statistics: of the metadata, where they were fitted before.
 
     Raises:
         DataError: as `load`; or packets that do not fit.
     """
-    stream = stream or not fits(_n_to_learn_from(path, config), config)
+    data = mixture.as_mixture(data)
+    stream = stream or not fits(_n_to_learn_from(data, config), config)
     if stream and config.packet.rows:
         raise DataError(
-            f"{path}: its packets do not fit in memory, or are to stay in the file, which sequences alone can: expected"
-            " fewer objects, packet.stamps=1, or a smaller stamp.crop or packet.rows"
+            f"{', '.join(map(str, data.paths))}: the packets do not fit in memory, or are to stay in the file, which"
+            " sequences alone can: expected fewer objects, packet.stamps=1, or a smaller stamp.crop or packet.rows"
         )
-    splits = load(path, config, train_stamps=not stream)
+    splits = load(*data.paths, config=config, train_stamps=not stream)
     train, validation = splits["train"], splits["validation"]
-    statistics = statistics or inputs.fit(train.dynamic, train.static, config.metadata)
+    of_train = of_validation = weights = None
+    if len(data.paths) > 1:
+        n_objects = mixture.n_objects(data)
+        of_train, of_validation = (mixture.origin(split.index, data, n_objects) for split in (train, validation))
+        weights = mixture.object_weights(of_train)
+    statistics = statistics or inputs.fit(train.dynamic, train.static, config.metadata, weights)
     if stream:
         say("the training set stays in its file; batches are read as they are needed")
-        source = Streamed(path, train, statistics, config)
+        source = Streamed(data.paths, train, statistics, config, of_train)
     else:
-        source = Resident(train, statistics, config)
-    chunks = validation_chunks(validation, statistics, config.training.batch_size)
-    return Prepared(path, source, chunks, statistics, len(train.label), len(validation.label))
+        source = Resident(train, statistics, config, of_train)
+    chunks = validation_chunks(validation, statistics, config.training.batch_size, of_validation)
+    return Prepared(data, source, chunks, statistics, len(train.label), len(validation.label))

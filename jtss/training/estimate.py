@@ -36,7 +36,8 @@ def training_seconds(config: Config, iterations: int, n_validation: int) -> floa
         return _step_seconds(step.shared(config)) * iterations
     seconds = _stamp_seconds(config.encoder, config.stamp.crop, len(config.stamp.channels))
     validated = FORWARD_SHARE * n_validation / config.training.validate_every
-    return seconds * config.stamp.copies * (_stamps_per_step(config) + config.n_detections * validated) * iterations
+    trained = _stamps_per_step(config) * (1 if config.training.rate_of.encoder else FORWARD_SHARE)
+    return seconds * config.stamp.copies * (trained + config.n_detections * validated) * iterations
 
 
 def _stamps_per_step(config: Config) -> int:

@@ -68,10 +68,10 @@ def restore(directories: Sequence[RunDirectory], warn: Callable[[str], None]) ->
 
 def _latest(directory: RunDirectory) -> Saved:
     state, warnings = _saved(directory)
-    if state is None and "encoder" in directory.provenance:
+    if state is None and "began_with" in directory.provenance:
         raise RunError(
-            f"{directory.path}: was to begin with the stamp encoder of {directory.provenance['encoder']}, which was not"
-            " saved; expected a new start"
+            f"{directory.path}: was to begin with the weights of {directory.provenance['began_with']['model']}, which"
+            " were not saved; expected a new start"
         )
     return Saved(step.init_state(directory.config) if state is None else state, warnings)
 

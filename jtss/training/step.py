@@ -50,6 +50,20 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.adam(training.learning_rate)
 
 
+def learning(config: Config, params: dict) -> dict:
+    """The parts of a network that are not frozen; the optimiser knows of no others."""
+    return {name: part for name, part in params.items() if getattr(config.training.rate_of, name) > 0}
+
+
+def at_own_rates(config: Config, updates: dict) -> dict:
+    """The moves of each part, multiplied as `training.rate_of` says."""
+    rates = {name: getattr(config.training.rate_of, name) for name in updates}
+    return {
+        name: part if rates[name] == 1 else jax.tree.map(lambda move, rate=rates[name]: rate * move, part)
+        for name, part in updates.items()
+    }
+
+
 def keys(seed: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The keys of the initial weights and of the steps."""
     init_key, step_key = jax.random.split(jax.random.key(seed))
@@ -82,7 +96,7 @@ def init_state(config: Config) -> TrainState:
 def _init_state(config: Config, seed: jax.Array, range_deg: jax.Array) -> TrainState:
     variables = network.init(config, keys(seed)[0])
     nothing = Best(jnp.int32(0), jnp.float32(jnp.inf), jnp.float32(0), jax.tree.map(jnp.copy, variables))
-    opt_state = optimizer(config).init(variables["params"])
+    opt_state = optimizer(config).init(learning(config, variables["params"]))
     return TrainState(seed, range_deg, jnp.int32(0), variables, opt_state, nothing)
 
 
@@ -101,16 +115,19 @@ def part(states: TrainState, i: int) -> TrainState:
 def draw(config: Config, strata: Strata, seeds: jax.Array, step: jax.Array, n_steps: int) -> jax.Array:
     """[R, n, B] rows of the batches of n steps, for training objects ordered by stratum.
 
-    A stratum is drawn, then one of its objects; `natural`: objects are drawn uniformly.
+    A stratum is drawn, then one of its objects; `natural`: objects of a single file are drawn uniformly.
     """
+    single = len(strata.count) == len(config.classes)  # a file, where strata are classes
     start = jnp.cumsum(strata.count) - strata.count
     shape = (config.training.batch_size,)
 
     def one(seed: jax.Array, step: jax.Array) -> jax.Array:
         stratum_key, row_key = jax.random.split(step_keys(seed, step)[0])
-        if config.training.class_balance == "natural":
+        if config.training.class_balance == "natural" and single:
             return jax.random.randint(row_key, shape, 0, strata.count.sum())
-        if config.training.class_balance == "uniform":  # strata are classes; by their shares it would be other bits
+        if (
+            config.training.class_balance == "uniform" and single
+        ):  # strata are classes; by their shares it would be other bits
             stratum = jax.random.randint(stratum_key, shape, 0, len(config.classes))
         else:
             stratum = jax.random.choice(stratum_key, len(strata.count), shape, p=strata.share)
@@ -221,18 +238,21 @@ def train_step(config: Config, state: TrainState, examples: Labelled) -> tuple[T
         if config.packet.rows:
             batch = batch._replace(stamps=batch.stamps[: hiding.n_with_stamps(config, n_objects)])
 
-    def loss_of(params: dict) -> tuple[jax.Array, dict]:
-        variables = {"params": params, "batch_stats": state.variables["batch_stats"]}
+    params = state.variables["params"]
+    learnt = learning(config, params)
+
+    def loss_of(learnt: dict) -> tuple[jax.Array, dict]:
+        variables = {"params": params | learnt, "batch_stats": state.variables["batch_stats"]}
         drawn = {"key": model_key, "rotation_range_deg": state.rotation_range_deg}
         logits, batch_stats = network.apply(config, variables, batch, train=True, **drawn)
         if config.packet.rows:
             return loss_of_packets(config, logits, examples, batch.rows.kind), batch_stats
         return training_loss(config, logits, examples.label), batch_stats
 
-    params = state.variables["params"]
-    (loss, batch_stats), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-    updates, opt_state = optimizer(config).update(gradients, state.opt_state, params)
-    variables = {"params": optax.apply_updates(params, updates), "batch_stats": batch_stats}
+    (loss, batch_stats), gradients = jax.value_and_grad(loss_of, has_aux=True)(learnt)
+    updates, opt_state = optimizer(config).update(gradients, state.opt_state, learnt)
+    moved = optax.apply_updates(learnt, at_own_rates(config, updates))
+    variables = {"params": params | moved, "batch_stats": batch_stats}
     return state._replace(step=state.step + 1, variables=variables, opt_state=opt_state), loss
 
 

@@ -1,9 +1,12 @@
-"""Strata of the training set, from which batches are drawn: classes, or classes at each count of its past.
+"""Strata of the training set, from which batches are drawn: classes, or classes at each count of its past, by file.
 
 Where classes are drawn uniformly, counters tell the class of an object: asteroids are seen once, variable stars
 hundreds of times and from the first nights of a survey on, and how much that tells depends on how the sky was watched.
 `class_balance: counts` draws the classes uniformly at each `ndethist` and `ncovhist`, so that a model can learn nothing
 of the class from these numbers alone.
+
+Of a mixture of files a stratum is of one file. Classes are balanced in all files together: a class is drawn from those
+that have it, in proportion to their weights, so that one that only a simulated file has is as frequent as the others.
 """
 
 from typing import NamedTuple
@@ -11,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jtss.config.settings import Config
+from jtss.training.mixture import Origin, class_weights
 
 LEAST_DETECTIONS = (1, 2, 3, 5, 10, 30, 100)  # the smallest ndethist of each bin; below the first belongs to it
 LEAST_EXPOSURES = (1, 2, 21, 61, 201, 1001)  # of ncovhist
@@ -30,20 +34,40 @@ class Strata(NamedTuple):
     share: np.ndarray
 
 
-def of(label: np.ndarray, counts: np.ndarray, config: Config) -> tuple[np.ndarray, Strata]:
+def of(
+    label: np.ndarray, counts: np.ndarray, config: Config, origin: Origin | None = None
+) -> tuple[np.ndarray, Strata]:
     """The order of training objects by stratum, [B], objects of a stratum as they come; and the strata.
 
     Args:
         label: [B] int32, index into the classes of `config`; each class occurs.
         counts: [B, 2] ndethist and ncovhist of the last detection that is read, NaN = missing.
         config: says how classes are balanced.
+        origin: of which file the objects are; None: there is one.
     """
+    file, weights = origin or Origin(np.zeros(len(label), int), (1.0,))
     n_classes, balance = len(config.classes), config.training.class_balance
     bins, n_bins = (bin_of(counts), N_BINS) if balance == "counts" else (np.zeros(len(label), int), 1)
-    stratum = label * n_bins + bins
-    count = np.bincount(stratum, minlength=n_classes * n_bins)
-    share = count / len(label) if balance == "natural" else shares(count.reshape(n_classes, n_bins)).ravel()
-    return np.argsort(stratum, kind="stable"), Strata(count.astype(np.int32), share.astype(np.float32))
+    shape = (len(weights), n_classes, n_bins)
+    stratum = (file * n_classes + label) * n_bins + bins
+    count = np.bincount(stratum, minlength=np.prod(shape)).reshape(shape)
+    share = _natural(count, weights) if balance == "natural" else _balanced(count, weights)
+    return np.argsort(stratum, kind="stable"), Strata(count.ravel().astype(np.int32), share.ravel().astype(np.float32))
+
+
+def _natural(count: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
+    """Shares [F, L, K] of files as they are."""
+    there = np.where(count.sum(axis=(1, 2)) > 0, weights, 0)[:, None, None]
+    return there / there.sum() * count / np.maximum(count.sum(axis=(1, 2), keepdims=True), 1)
+
+
+def _balanced(count: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
+    """Shares [F, L, K]: those of the classes in each bin, divided among the files by how much each adds there."""
+    of_class = count.sum(axis=2)
+    added = class_weights(of_class, weights)[..., None] * count / np.maximum(of_class, 1)[..., None]
+    together = added.sum(axis=0)
+    share = shares(count[0] if len(count) == 1 else together)
+    return share * np.divide(added, together, out=np.zeros_like(added), where=together > 0)
 
 
 def bin_of(counts: np.ndarray) -> np.ndarray:
@@ -64,7 +88,7 @@ def shares(count: np.ndarray) -> np.ndarray:
     more than `MOST_OFTEN` times as often as with uniform classes, and the others share the rest.
 
     Args:
-        count: [L, K] of L classes in K bins; each class has an object.
+        count: [L, K] of L classes in K bins, in any unit of each class; each class has an object.
 
     Returns:
         [L, K] float64, 1 in all.

@@ -17,15 +17,16 @@ from jtss import dataset, devices
 from jtss.config import settings
 from jtss.config.settings import Config
 from jtss.errors import InputError
-from jtss.inference.model import Model, version
 from jtss.invocation import option, spelled
 from jtss.runs import directory, ensemble, provenance
 from jtss.runs.directory import RunDirectory
-from jtss.training import loop, step
+from jtss.training import loop, mixture, step, warm_start
 from jtss.training.batches import Prepared, prepare
 from jtss.training.loop import Progress
+from jtss.training.mixture import Mixture
 from jtss.training.seeds import fitting, restore, with_seed
 from jtss.training.step import TrainState
+from jtss.training.warm_start import WarmStart
 
 Say = Callable[[str], None]
 Watch = Callable[[Config, TrainState, int], AbstractContextManager[Callable[[Progress], None]]]
@@ -73,91 +74,66 @@ class Training(NamedTuple):
 
 def start(
     config: Config,
-    data: Path,
+    data: Path | Mixture,
     out: Path,
     *,
     command: str,
     say: Say,
     n_seeds: int = 1,
     stream: bool = False,
-    encoder: Model | None = None,
+    warm: WarmStart | None = None,
 ) -> Training:
     """Make new run directories.
 
     Args:
         config: what to train; the first seed is its own.
-        data: data file.
+        data: data file, or a mixture of several.
         out: run directory; for several seeds the folder of theirs.
         command: the command line, for the record.
         say: is told what takes long or is unusual.
         n_seeds: how many trainings that differ in the seed.
         stream: leave the training set in its file even where it fits into memory.
-        encoder: a trained model whose stamp encoder the runs begin with; None: with random weights.
+        warm: the model whose weights the runs begin with; None: with random weights.
 
     Raises:
-        InputError: data that cannot be read or do not fit; or an encoder with other settings, or that has seen objects
-            of the test.
+        InputError: data that cannot be read or do not fit; or a model that has seen objects of the test.
         FileExistsError: something is at `out`.
     """
     devices.check_divisible(config.training.batch_size)
-    content_hash = dataset.attributes(data)["content_hash"]
-    if encoder is not None:
-        _check_encoder(encoder, config, data)
+    data = mixture.as_mixture(data)
+    mixture.check(data)
+    record = provenance_of(command, data, config)
+    if warm is not None:
+        warm_start.check_unseen(warm, data.paths, say)
+        record["began_with"] = warm_start.record(warm)
     numbers = [config.training.seed + i for i in range(n_seeds)]
     configs = {out: config}
     if len(numbers) > 1:
         ensemble.require_new(out)
         configs = {ensemble.seed_directory(out, seed): with_seed(config, seed) for seed in numbers}
     for folder, its_config in configs.items():
-        directory.require_new(folder, its_config, content_hash)
-    prepared = prepare(data, config, stream=stream, say=say)
-    record = provenance_of(command, data, config)
-    if encoder is not None:
-        record["encoder"] = f"{encoder.label} {version(encoder)}"
+        directory.require_new(folder, its_config, directory.identity_of_data(record))
+    prepared = prepare(data, config, stream=stream, say=say, statistics=warm_start.statistics(warm))
     at_once = fitting(list(configs.values()), prepared.source, prepared.chunks)
     directories = [
         directory.create(folder, its_config, prepared.statistics, record) for folder, its_config in configs.items()
     ]
     if len(numbers) > 1:
         ensemble.write(out, config, numbers, at_once)
-    if encoder is not None:
-        for one in directories:
-            one.states().save(_beginning_with(encoder, one.config))
+    if warm is not None:
+        for which, one in enumerate(directories):
+            one.states().save(warm_start.state(warm, one.config, which))
     return Training(out, directories, at_once, prepared)
 
 
-def _check_encoder(encoder: Model, config: Config, data: Path) -> None:
-    """Raise InputError where the encoder of a model does not fit, or has seen objects that `data` keeps for tests."""
-    if not config.stamp.channels:
-        raise InputError(f"{option('encoder')}: config {config.name} reads no stamps")
-    for name in ("stamp", "encoder"):
-        theirs, ours = (settings.to_dict(of)[name] for of in (encoder.config, config))
-        if different := settings.differences(theirs, ours, (encoder.label, "here")):
-            raise InputError(f"{option('encoder')}: {'; '.join(f'{name}.{each}' for each in different)}")
-    if encoder.provenance["data_hash"] != dataset.attributes(data)["content_hash"]:
-        raise InputError(
-            f"{option('encoder')}: {encoder.label} was trained on other data ({encoder.provenance['data']}) than"
-            f" {data}, and may have seen objects that are for its test; expected a model of the same data set"
-        )
-
-
-def _beginning_with(encoder: Model, config: Config) -> TrainState:
-    """The state before the first step, with the stamp encoder of a model (of an ensemble, of its first member)."""
-    state = step.init_state(config)
-    weights = jax.tree.map(np.asarray, encoder.members[0].variables["params"]["encoder"])
-    params = {**state.variables["params"], "encoder": weights}
-    variables = {**state.variables, "params": params}
-    return state._replace(variables=variables, best=state.best._replace(variables=variables))
-
-
-def resume(run: Path, *, say: Say, warn: Say, data: Path | None = None, stream: bool = False) -> Training:
+def resume(run: Path, *, say: Say, warn: Say, data: Sequence[Path] = (), stream: bool = False) -> Training:
     """Go on with the run directory, or the folder of seeds, at `run`.
 
     Args:
         run: what `start` made.
         say: is told what takes long or is unusual.
         warn: is told in what this machine differs from the one of before.
-        data: where the data file is now, if it moved.
+        data: where the data files are now, if they moved, in the order in which they were given.
         stream: as in `start`.
 
     Raises:
@@ -170,21 +146,37 @@ def resume(run: Path, *, say: Say, warn: Say, data: Path | None = None, stream: 
     directories = [directory.open_run(path) for path in paths]
     first = directories[0]
     devices.check_divisible(first.config.training.batch_size)
-    path, expected = data or Path(first.provenance["data"]), first.provenance["data_hash"]
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: the data set of {first.path} is not there; if it moved, say where by --data")
-    content_hash = dataset.attributes(path)["content_hash"]
-    if content_hash != expected:
-        raise InputError(f"{path}: content hash {content_hash}, but {first.path} was trained on {expected}")
+    mixed = _where_now(first, data)
     now = about_this_machine()
     differences = settings.differences({name: first.provenance[name] for name in now}, now, ("then", "now"))
     if differences:
         warn(f"the run may come to other bits than where it began: {'; '.join(differences)}")
-    prepared = prepare(path, first.config, stream=stream, say=say, statistics=first.statistics)
+    prepared = prepare(mixed, first.config, stream=stream, say=say, statistics=first.statistics)
     return Training(run, directories, at_once, prepared)
 
 
-def provenance_of(command: str, data: Path, config: Config) -> dict:
+def _where_now(run: RunDirectory, data: Sequence[Path]) -> Mixture:
+    """The data of a run, where they are now."""
+    recorded = mixture.recorded(run.provenance)
+    if data and len(data) != len(recorded.paths):
+        raise InputError(
+            f"{option('data')}: {len(data)} files, but {run.path} was trained on {len(recorded.paths)}, expected all"
+        )
+    paths = tuple(data) or recorded.paths
+    for path, learnt in zip(paths, run.provenance.get("mixture", [run.provenance]), strict=True):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}: the data set of {run.path} is not there; if it moved, say where by --data"
+            )
+        content_hash = dataset.attributes(path)["content_hash"]
+        if content_hash != learnt["data_hash"]:
+            raise InputError(
+                f"{path}: content hash {content_hash}, but {run.path} was trained on {learnt['data_hash']}"
+            )
+    return recorded._replace(paths=paths)
+
+
+def provenance_of(command: str, data: Path | Mixture, config: Config) -> dict:
     """What provenance.json says of a run that begins now.
 
     Raises:
@@ -192,9 +184,7 @@ def provenance_of(command: str, data: Path, config: Config) -> dict:
     """
     return {
         "command": command,
-        "data": str(data.resolve()),
-        "data_hash": str(dataset.attributes(data)["content_hash"]),
-        "training_data": dataset.describe(data, config),
+        **mixture.describe(mixture.as_mixture(data), config),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **about_this_machine(),
     }

@@ -148,7 +148,7 @@ def test_an_unlabelled_object_has_no_class(made):
 
 
 def test_load_keeps_labelled_objects_of_training_and_validation(path):
-    splits = batches.load(path, DEMO)
+    splits = batches.load(path, config=DEMO)
     assert sorted(splits["train"].label) == [0, 1, 2]
     assert sorted(splits["validation"].label) == [0, 1, 2]
 
@@ -158,7 +158,7 @@ def test_a_class_without_examples_is_refused_before_training(path):
         "no train object of class asteroid with 3 detections or more (config demo needs every one of AGN, asteroid)"
     )
     with pytest.raises(dataset.DataError, match=re.escape(message)):
-        batches.load(path, override(DEMO, ["classes=AGN,asteroid"]))
+        batches.load(path, config=override(DEMO, ["classes=AGN,asteroid"]))
 
 
 def test_a_flipped_value_is_found(path):

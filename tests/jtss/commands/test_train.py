@@ -52,6 +52,15 @@ def test_list_names_every_config_with_the_papers_row_and_accuracy(capsys):
         (["--config", "demo", "--data", "absent.h5"], "absent.h5: no such file"),
         (["--resume", "absent"], "absent: no such run directory"),
         (["--config", "demo", "--set", "n_detections=2"], "temporal.kernel=3 does not fit n_detections=2"),
+        (["--from", "n9_best"], "n9_best: no such run directory and no pretrained model"),
+        (["demo", "--from", "n3_best", "--data", "absent.h5"], "--from n3_best: "),
+        (["--from", "n3_best", "--parts", "row"], "--parts row: no row in config n3_best, which has encoder, dynamic"),
+        (
+            ["demo", "--data", "a.h5", "b.h5"],
+            "--weights: 0 weights of 2 data files (a.h5, b.h5), expected one for each",
+        ),
+        (["demo", "--data", "a.h5", "b.h5", "--weights", "1,x"], "--weights 1,x: expected numbers, one for each file"),
+        (["demo", "--data", "a.h5", "b.h5", "--weights", "1,1"], "a.h5: no such file"),
     ],
 )
 def test_errors_of_use_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
@@ -61,6 +70,20 @@ def test_errors_of_use_are_one_line(arguments, message, tmp_path, monkeypatch, c
     assert message in err
     assert len(err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected CONFIG, --from, --resume or --list"),
+        (["demo", "--parts", "encoder"], "--parts are those of a model: only with --from"),
+        (["demo", "--weights", "1,1"], "--weights are those of the files of --data"),
+        (["--resume", "run", "--from", "n3_best"], "--set, --out, --seeds and --from do not go with it"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, message, capsys):
+    assert jtss("train", *arguments) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import json
 import re
 from dataclasses import fields
+from functools import partial
 
+import jax
 import pytest
 
 from jtss.config import named
@@ -11,12 +13,15 @@ from jtss.config.settings import (
     PACKET_GROUPS,
     ConfigError,
     HideConfig,
+    RateConfig,
     differences,
     from_dict,
     override,
+    parts,
     to_dict,
     without_later,
 )
+from jtss.network import network
 from jtss.schema import METADATA_GROUPS
 
 CONFIG = named.get("demo")
@@ -301,3 +306,45 @@ def test_what_is_said_of_the_origin_is_no_setting():
 def test_shares_of_examples_that_cannot_be_are_refused(name, settings, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         override(named.get(name), settings)
+
+
+NETWORKS = ("n1_enhanced", "n2_best", "n3_gamma", "n3_metadata", "n3_conv1d_images", "any_gru", "any_attention")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_parts_are_those_of_the_tree_of_weights(name):
+    """And each has a rate."""
+    config, hidden = named.get(name), ("neighbours", "place", "allwise")
+    for changed in (config, override(config, ["metadata.static=", *(f"hide.{group}=0" for group in hidden)])):
+        shapes = jax.eval_shape(partial(network.init, changed), jax.random.key(0))["params"]
+        assert {part for part, tree in shapes.items() if jax.tree.leaves(tree)} == set(parts(changed))
+        assert set(shapes) <= {item.name for item in fields(RateConfig)}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training.rate_of.encodr=0", "no field 'encodr'; valid: encoder, no_stamp, row, dynamic_norm, static_norm"),
+        (
+            "training.rate_of.film=0",
+            r"training\.rate_of\.film=0\.0: the network has no such part, only encoder, dynamic",
+        ),
+        ("training.rate_of.head=-1", r"training\.rate_of\.head=-1\.0: expected 0 \(frozen\) or more"),
+        ("training.rate_of.head=nan", r"training\.rate_of\.head=nan: expected 0 \(frozen\) or more"),
+        ("training.rate_of=0", r"rate_of is a group; valid: rate_of\.encoder"),
+    ],
+)
+def test_a_rate_is_of_a_part_that_there_is(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        override(CONFIG, [setting])
+
+
+def test_a_training_has_something_to_learn_and_rates_came_later():
+    frozen = [f"training.rate_of.{name}=0" for name in parts(CONFIG)]
+    override(CONFIG, frozen[1:])
+    with pytest.raises(ConfigError, match="are all frozen, and nothing is left to learn"):
+        override(CONFIG, frozen)
+    values = to_dict(CONFIG)
+    del values["training"]["rate_of"]
+    assert from_dict(values) == CONFIG
+    assert "rate_of" not in without_later(CONFIG)["training"]

@@ -7,8 +7,8 @@ import pytest
 
 from helpers.made_models import N_OF_PACKETS, run_of_packets
 from helpers.made_runs import write_data
-from jtss import dataset
-from jtss.dataset import DataError
+from jtss import dataset, schema
+from jtss.dataset import DataError, Outline
 from jtss.inference import held_out, known_alerts, packets
 from jtss.training import trained
 
@@ -90,3 +90,18 @@ def test_a_class_without_held_out_objects_is_named(model):
     outline = dataset.Outline(np.array([0, 1, 2, 3, 4, 0]), np.array([0, 0, 0, 0, 0, 1]), np.ones(6, np.int64))
     with pytest.raises(DataError, match=r"x\.h5: no validation object of class SN, expected one or more"):
         held_out.draw("x.h5", outline, model.config)
+
+
+def test_of_several_files_a_class_is_of_the_first_that_has_it(model):
+    """The second file has all classes, the first not the last of them."""
+    n_classes = len(model.config.classes)
+    codes = np.array([schema.CLASS_NAMES.index(name) for name in model.config.classes], np.int8)
+    label = np.array([*range(n_classes - 1), *range(n_classes)] * 2, np.int8)
+    file = np.repeat([0, 1, 0, 1], [n_classes - 1, n_classes] * 2)
+    order = np.argsort(file, kind="stable")
+    split = np.repeat([0, 1], 2 * n_classes - 1).astype(np.int8)[order]
+    outline = Outline(codes[label][order], split, np.ones(len(label), np.int64))
+    drawn = held_out.draw("x.h5", outline, model.config, file[order])
+    assert sorted(zip(file[order][drawn.objects], drawn.label, strict=True)) == sorted(
+        (int(which == n_classes - 1), which) for which in [*range(n_classes)] * 2
+    )

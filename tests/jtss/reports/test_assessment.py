@@ -23,7 +23,7 @@ def run(tmp_path_factory):
 
 
 def data(split="test", trained_on="77"):
-    return assessment.describe_data(Path("folder/a.h5"), ATTRIBUTES, split, trained_on)
+    return assessment.describe_data(Path("folder/a.h5"), ATTRIBUTES, split, {trained_on, "78"})
 
 
 @pytest.mark.parametrize(

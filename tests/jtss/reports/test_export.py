@@ -3,13 +3,17 @@
 import json
 import shutil
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from helpers.made_models import made_model
-from jtss.pretrained import file
+from jtss.errors import InputError
+from jtss.inference import classify
+from jtss.pretrained import file, load
 from jtss.pretrained.file import ModelError
-from jtss.reports import export
+from jtss.reports import card, export
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +194,60 @@ def test_a_model_is_calibrated_by_its_report_on_other_data(folder, tmp_path):
     report.write_text(json.dumps(document | {"calibration": {}}))
     with pytest.raises(ModelError, match=r"report.json: no temperature in it"):
         export.calibrate("tiny", tmp_path / "files", report)
+
+
+def test_a_calibrated_model_is_written_under_a_name_of_its_own_with_the_priors_of_the_objects(folder, tmp_path):
+    document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    document["data"] |= {"is_training_file": False, "made_by": "jtss data build --out real.h5", "content_hash": "77"}
+    document["calibration"] = {"temperature": 1.5}
+    support = dict(zip(document["results"]["classes"], (6, 3, 1), strict=True))
+    for name, n in support.items():
+        document["results"]["classes"][name]["support"] = n
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(document))
+    before = (folder / "files" / "tiny.h5").read_bytes()
+    source = str(folder / "files" / "tiny.h5")
+    path = export.calibrate(source, tmp_path / "mine", report, name="real", priors=True)
+    assert path == tmp_path / "mine" / "real.h5"
+    assert (folder / "files" / "tiny.h5").read_bytes() == before
+    calibrated = load.load_model(path)
+    assert calibrated.temperature == 1.5
+    assert classify.fitted_priors(calibrated) == pytest.approx({name: n / 10 for name, n in support.items()})
+    text = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "fitted to the validation split of another data set (made by `jtss data build --out real.h5`)" in text
+    assert f"{next(iter(support))} 60.0 %" in text
+    assert "`jtss classify ALERTS -m real --priors fitted`" in text
+    plain = load.load_model(Path(source))
+    with pytest.raises(InputError, match=r"--priors fitted: .*tiny.h5 has no class priors of its own"):
+        classify.fitted_priors(plain)
+    absent = next(iter(support))
+    document["results"]["classes"][absent]["support"] = 0
+    report.write_text(json.dumps(document))
+    with pytest.raises(ModelError, match=rf"report.json: no object of class {absent}, whose prior would be 0"):
+        export.calibrate(source, tmp_path / "mine", report, name="real", priors=True)
+    with pytest.raises(ModelError, match="--name n1_baseline is a configuration"):
+        export.calibrate(source, tmp_path / "mine", report, name="n1_baseline")
+
+
+def test_the_card_tells_where_a_training_began_and_from_which_files_it_drew(folder):
+    """And says of no model that it has learnt from simulated alerts alone which has not."""
+    trained = file.read(folder / "files" / "tiny.h5")
+    own = {name: trained.provenance[name] for name in ("data", "data_hash", "training_data")}
+    real = own | {"data_hash": "1234", "training_data": own["training_data"] | {"survey": "ZTF", "command": "build"}}
+    sky = own | {"training_data": own["training_data"] | {"survey": "ZTF (simulated)", "command": "simulate"}}
+    began = {"model": "n1_baseline", "version": "0.1.0+x.s7", "content_hash": "beef", "parts": ["encoder", "head"],
+             "statistics": "the model's", "learnt_from": [sky]}  # fmt: skip
+    provenance = trained.provenance | real | {"mixture": [real | {"weight": 0.75}, sky | {"weight": 0.25}]}
+    text = card.text("tiny", replace(trained, provenance=provenance | {"began_with": began}), "0")
+    assert "Alerts of the survey ZTF, and simulated ones." in text
+    assert (
+        "- 75.0 % of the training examples are drawn from this file.\n- Made by `build`; content hash `1234`." in text
+    )
+    assert "- 25.0 % of the training examples are drawn from this file.\n- Made by `simulate`" in text
+    assert "began with weights of **n1_baseline** (version 0.1.0+x.s7, content `beef`): encoder, head." in text
+    assert f"- n1_baseline learnt from `simulate`, content hash `{own['data_hash']}`." in text
+    warm = card.text("tiny", replace(trained, provenance=trained.provenance | real | {"began_with": began}), "0")
+    assert "Simulated alerts only" not in warm
+    alone = card.text("tiny", replace(trained, provenance=trained.provenance | sky), "0")
+    assert "Simulated alerts only" in alone
+    assert "of the training examples are drawn" not in alone

@@ -50,7 +50,7 @@ def test_data_that_have_moved_are_named(folder, capsys):
 def test_other_data_are_refused(folder):
     write_data(folder / "other.h5")
     with pytest.raises(DataError, match=r"other.h5: content hash .*, expected .*run was trained on"):
-        export.export(folder / "run", NAME, folder / "files", data=folder / "other.h5")
+        export.export(folder / "run", NAME, folder / "files", data=[folder / "other.h5"])
     assert not (folder / "files").exists()
 
 
@@ -60,14 +60,14 @@ def test_a_model_of_sequences_needs_none(tmp_path):
     export.export(folder / "run", "tiny", folder / "again")
     assert "## Unusual" not in (folder / "again" / "tiny.md").read_text()
     with pytest.raises(ModelError, match=r"--data .*gone.h5: .*run is a model of sequences, expected one of packets"):
-        export.export(folder / "run", "tiny", folder / "again", data=folder / "gone.h5")
+        export.export(folder / "run", "tiny", folder / "again", data=[folder / "gone.h5"])
 
 
 def test_what_the_outlier_score_finds_is_measured_of_a_model_that_has_one(folder, capsys):
     words = ("--data", folder / "made.h5", "--split", "validation", "--ablations", "--out", folder / "report")
     assert jtss("evaluate", folder / "run", *words) == 0
     assert "unusual" not in json.loads((folder / "report" / "report.json").read_text())
-    export.export(folder / "run", NAME, folder / "files", data=folder / "made.h5")
+    export.export(folder / "run", NAME, folder / "files", data=[folder / "made.h5"])
     assert jtss("evaluate", folder / "files" / f"{NAME}.h5", *words) == 0
     assert "what the outlier score finds, among 30 known objects" in capsys.readouterr().out
     unusual = json.loads((folder / "report" / "report.json").read_text())["unusual"]

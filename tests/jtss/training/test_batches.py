@@ -69,11 +69,11 @@ def data_file(tmp_path):
 @pytest.mark.parametrize("config", [TINY, NO_IMAGES, override(TINY, ["training.class_balance=counts"])])
 def test_a_training_set_read_batch_by_batch_gives_the_same_bits(data_file, config):
     """In every batch of a whole training; the loop is given nothing else, and is the same for the same batches."""
-    whole, lean = batches.load(data_file, config), batches.load(data_file, config, train_stamps=False)
+    whole, lean = batches.load(data_file, config=config), batches.load(data_file, config=config, train_stamps=False)
     assert lean["train"].stamps.size == 0
     statistics = inputs.fit(whole["train"].dynamic, whole["train"].static, config.metadata)
     resident = batches.Resident(whole["train"], statistics, config)
-    streamed = batches.Streamed(data_file, lean["train"], statistics, config)
+    streamed = batches.Streamed([data_file], lean["train"], statistics, config)
     assert_equal_trees(streamed.strata, resident.strata)
     rows = step.draw(config, resident.strata, np.uint32([0, 1]), 0, config.training.iterations)
     assert set(np.unique(rows)) == set(range(9))  # every object is drawn

@@ -2,18 +2,16 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from helpers.made_training import NO_IMAGES, StopAfter, assert_equal_trees
-from jtss.config import named
 from jtss.config.settings import override
 from jtss.errors import InputError
 from jtss.files import LockedError
 from jtss.runs import directory
-from jtss.training import seeds, step, trained, trainer
+from jtss.training import trainer
 from jtss.training.trainer import NeverStop
 
 CONFIG = override(NO_IMAGES, ["training.iterations=6", "training.validate_every=2", "training.patience=0"])
@@ -118,7 +116,7 @@ def test_data_that_moved_are_looked_for_where_they_are_said_to_be(whole, data_fi
     with pytest.raises(FileNotFoundError, match=r"gone\.h5: the data set of .* if it moved, say where by --data"):
         trainer.resume(out, say=pytest.fail, warn=pytest.fail)
     moved = shutil.copy(data_file, tmp_path / "moved.h5")
-    assert trainer.resume(out, say=pytest.fail, warn=pytest.fail, data=moved).prepared.path == moved
+    assert trainer.resume(out, say=pytest.fail, warn=pytest.fail, data=[moved]).prepared.data.paths == (moved,)
 
 
 def test_other_data_are_refused_and_another_machine_is_said(whole, tmp_path):
@@ -157,60 +155,3 @@ def test_the_watcher_sees_every_turn(data_file, tmp_path):
 
     train(start(data_file, tmp_path / "run"), watch=watch)
     assert seen == [(CONFIG.name, 0, 12), 2, 4, 6, "closed"]
-
-
-TINY_STAMPS = ["stamp.crop=5", "stamp.copies=1", "stamp.rotation_range_deg=0", "encoder.filters=2,2,3,3,3",
-               "encoder.units=3", "head.units=4", "training.iterations=2", "training.validate_every=2",
-               "training.patience=0", "training.batch_size=8", "classes=AGN,SN,VS"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def encoder(data_file, tmp_path_factory):
-    """A trained stamp classifier."""
-    config = override(named.get("n1_baseline"), [*TINY_STAMPS, "head.dropout=0", "encoder.dropout=0"])
-    out = tmp_path_factory.mktemp("encoder") / "n1"
-    train(trainer.start(config, data_file, out, command="a test", say=pytest.fail))
-    return trained.load(out)
-
-
-def beginning_with(encoder, data_file, out, *changes, n_seeds=1):
-    settings = [*TINY_STAMPS, "head.dropout=0", "encoder.dropout=0", "temporal.units=4", "packet.rows=6"]
-    config = override(named.get("any_gru"), [*settings, "encoder.kernels=4,5,5,5,5", *changes])
-    given = {"command": "a test", "say": pytest.fail, "n_seeds": n_seeds}
-    return trainer.start(config, data_file, out, encoder=encoder, **given)
-
-
-@pytest.mark.slow
-def test_a_training_begins_with_the_encoder_of_a_model(encoder, data_file, tmp_path):
-    training = beginning_with(encoder, data_file, tmp_path / "both", n_seeds=2)
-    ours = encoder.members[0].variables["params"]["encoder"]
-    states = [seeds.restore([one], pytest.fail) for one in training.directories]
-    for state, one in zip(states, training.directories, strict=True):
-        for variables in (state.variables, state.best.variables):
-            assert_equal_trees(step.part(variables["params"]["encoder"], 0), ours)
-        assert one.provenance["encoder"].startswith(f"{encoder.label} ")
-    heads = [np.asarray(state.variables["params"]["head"]["logits"]["kernel"]) for state in states]
-    assert (heads[0] != heads[1]).any()
-    final, _ = train(training)
-    assert int(final.step) == 2
-    assert (final.variables["params"]["encoder"]["dense_1"]["kernel"] != ours["dense_1"]["kernel"]).any()
-
-
-@pytest.mark.slow
-def test_an_encoder_of_another_shape_or_of_other_data_is_refused(encoder, data_file, tmp_path):
-    with pytest.raises(InputError, match=r"encoder.filters: .*n1 \(2, 2, 3, 3, 3\), here \(2, 2, 3, 3, 4\)"):
-        beginning_with(encoder, data_file, tmp_path / "run", "encoder.filters=2,2,3,3,4")
-    other = replace(encoder, provenance=encoder.provenance | {"data_hash": "0"})
-    with pytest.raises(InputError, match="was trained on other data"):
-        beginning_with(other, data_file, tmp_path / "run")
-    with pytest.raises(InputError, match="reads no stamps"):
-        beginning_with(encoder, data_file, tmp_path / "run", "stamp.channels=", "hide.stamps=0")
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_a_run_whose_encoder_was_not_saved_does_not_begin_with_another(encoder, data_file, tmp_path):
-    training = beginning_with(encoder, data_file, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(InputError, match=r"was to begin with the stamp encoder of .* which was not saved"):
-        train(training)
