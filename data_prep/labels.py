@@ -57,6 +57,15 @@ def load_subclasses(path: str | Path) -> dict[str, str]:
     return _by_object(Path(path), "subclasses", of_subclass)
 
 
+def objects(path: str | Path) -> list[str]:
+    """The objectIds of a table, each once, in their order, also of those without a label.
+
+    Raises:
+        FileNotFoundError, InputError: as `load`.
+    """
+    return [*dict.fromkeys(name for _, name, _, _ in _rows(Path(path)))]
+
+
 def _by_object(path: Path, what: str, rows: Iterable[tuple[int, str, str]]) -> dict[str, str]:
     """What rows say of objects, by objectId; nothing where they say nothing, and one thing of each object."""
     said: dict[str, str] = {}

@@ -1,10 +1,10 @@
-"""`jtss data build | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+"""`jtss data build | fetch | simulate | inspect | compare`: data sets of sequences, and what is in them."""
 
 import argparse
 from pathlib import Path
 
 from jtss import files
-from jtss.commands import common
+from jtss.commands import common, data_fetch
 from jtss.errors import InputError
 from jtss.invocation import option
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
+        ("fetch", data_fetch.add_arguments, data_fetch.run, data_fetch.TEXT, data_fetch.DESCRIPTION),
         ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),
         ("inspect", _add_inspect, _inspect, "counts, missing values, ledger and stamps of a data set", None),
         ("compare", _add_compare, _compare, "how far simulated alert packets are from real ones", None),
