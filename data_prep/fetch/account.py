@@ -62,7 +62,7 @@ class Account:
         result: dict = {}
         for what, counts in self._of_something():
             result[what] = {"asked": self.total(what)}
-            for (outcome, reason), n in sorted(counts.items(), key=_place):
+            for (outcome, reason), n in sorted(counts.items(), key=lambda item: (_rank(item[0][0]), item[0][1])):
                 result[what].setdefault(outcome, {})[reason] = n
         return result | ({"notes": dict(sorted(self.notes.items()))} if self.notes else {})
 
@@ -70,15 +70,13 @@ class Account:
         lines: list[tuple[str, object]] = []
         for what, counts in self._of_something():
             lines.append((f"{what} asked for", self.total(what)))
-            for outcome in dict.fromkeys(outcome for outcome, _ in sorted(counts, key=lambda key: _place((key, 0)))):
+            for outcome in sorted({outcome for outcome, _ in counts}, key=_rank):
                 lines.append((f"  {outcome}", self.total(what, outcome)))
-                reasons = sorted(reason for other, reason in counts if other == outcome and reason)
-                lines += [(f"    {reason}", counts[outcome, reason]) for reason in reasons]
+                lines += sorted((f"    {reason}", n) for (of, reason), n in counts.items() if of == outcome and reason)
         lines += [("notes", ""), *((f"  {name}", n) for name, n in sorted(self.notes.items()))] if self.notes else []
         width = max((len(name) for name, _ in lines), default=0)
         return "\n".join(f"{name:<{width}}  {n:>9}".rstrip() for name, n in lines)
 
 
-def _place(item: tuple[tuple[str, str], int]) -> tuple[int, str, str]:
-    (outcome, reason), _ = item
-    return (OUTCOMES.index(outcome) if outcome in OUTCOMES else len(OUTCOMES)), outcome, reason
+def _rank(outcome: str) -> tuple[int, str]:
+    return (OUTCOMES.index(outcome) if outcome in OUTCOMES else len(OUTCOMES)), outcome

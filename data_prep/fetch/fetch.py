@@ -92,9 +92,9 @@ def fetch(
             _Objects(served, client, folder, account, first).fetch(said, progress)
         account.notes["files that had changed on disk"] += folder.n_changed
         account.notes["objects without a label"] += sum(name not in known for name in names)
-        warnings = _warnings(account, client, folder, names)
-    account.notes = +account.notes
-    return Fetched(account, tuple(warnings))
+        account.notes = +account.notes  # those that are not 0
+        folder.log({"ledger": account.as_dict(), "stopped": client.refusal, "time": folders.as_text(client.now())})
+        return Fetched(account, tuple(_warnings(account, client, folder, names)))
 
 
 def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:

@@ -170,7 +170,7 @@ def _read(path: Path, journal: BinaryIO) -> dict[Key, dict]:
     for number, text in enumerate(content[:whole].splitlines(), 1):
         try:
             line = json.loads(text)
-            if "outcome" in line:
+            if line.get("outcome"):
                 key = (line["service"], line["objectId"], line.get("candid", 0))
                 lines[key] = {name: line[name] for name in KEPT if name in line}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
