@@ -68,7 +68,7 @@ class FakeServices:
         address: http://HOST:PORT. urls: for `fetch`, by name.
         packets: {(object, candid): record}. avro: the file of each.
         asked: what was asked for, in order, as "detections SIM00000001" or "cutouts 40002".
-        ranges: the Range of each question for a night.
+        ranges: the Range of each question for a night. published: sums of nights that are not theirs.
         world: whose clock runs where an answer is slow.
     """
 
@@ -77,6 +77,7 @@ class FakeServices:
         self.avro = {key: encode_file([record]) for key, record in self.packets.items()}
         self.asked: list[str] = []
         self.ranges: list[str | None] = []
+        self.published: dict[str, str] = {}
         self.world, self._faults, self._always, self._nights = world, defaultdict(list), {}, {}
         self._closing = threading.Event()
         services = self
@@ -151,8 +152,9 @@ class FakeServices:
             return f"cutouts {given['candid']}", self._cutouts(given["objectId"], int(given["candid"]))
         name = path.removeprefix("/alerts/public/")
         if name == "MD5SUMS":
-            sums = [f"{hashlib.md5(self.night(night)).hexdigest()}  {night_file(night)}\n" for night in NIGHTS]
-            return "sums", Answer(200, "text/plain", "".join(sums).encode())
+            sums = {night: hashlib.md5(self.night(night)).hexdigest() for night in NIGHTS} | self.published
+            text = "".join(f"{md5}  {night_file(night)}\n" for night, md5 in sums.items())
+            return "sums", Answer(200, "text/plain", text.encode())
         night = name.removeprefix("ztf_public_").removesuffix(".tar.gz")
         return f"night {night}", self._part(night, handler)
 
@@ -324,7 +326,7 @@ def _prefixed(values: Mapping) -> dict:
 
 def _tar(files: Mapping[str, bytes]) -> bytes:
     into = io.BytesIO()
-    with tarfile.open(fileobj=into, mode="w:gz") as archive:
+    with tarfile.open(fileobj=into, mode="w:gz", compresslevel=1) as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
