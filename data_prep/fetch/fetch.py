@@ -17,7 +17,7 @@ from data_prep.fetch.client import Client
 from data_prep.fetch.fink import Fink
 from data_prep.fetch.folder import Folder
 from data_prep.fetch.nights import Nights, is_night
-from data_prep.fetch.objects import Listing, Service, provenance, wanted
+from data_prep.fetch.objects import Listing, Service, is_kept, provenance, wanted
 from jtss import files
 from jtss.errors import InputError
 
@@ -151,10 +151,9 @@ class _Objects:
     def _listing(self, object_id: str, labelled: Mapping[str, str]) -> Listing:
         """What the service says, or has said, of an object; raises Lost."""
         name, folder = self._service.name, self._folder
-        answer = folder.answer(name, object_id)
-        if answer is not None:
-            return self._service.listing(object_id, answer)
         try:
+            if (answer := folder.answer(name, object_id)) is not None:
+                return self._service.listing(object_id, answer)
             if not folders.NAME.fullmatch(object_id):
                 raise Lost(ABSENT, "bad_object_id", f"{object_id[:80]!r}, expected letters and digits, as ZTF18abcdefg")
             reply = self._service.ask_object(self._client, object_id)
@@ -169,39 +168,46 @@ class _Objects:
     def _fetch_alerts(self, object_id: str, listing: Listing) -> set[str]:
         """Fetch the packets of an object that are wanted and not here; returns the outcomes.
 
-        Where the service has none of an alert, `data build` would go on to the next: so does the choice.
+        Where the service has none of an alert, or one that `data build` drops, that goes on to the next one: so does
+        the choice of the first few.
         """
         outcomes: dict[int, tuple[str, str]] = {}
-        while True:
-            missing = {candid for candid, (outcome, _) in outcomes.items() if outcome == ABSENT}
-            todo = [candid for candid in wanted(listing, self._first, missing) if candid not in outcomes]
-            if not todo:
-                break
+        without: set[int] = set()
+        while todo := [candid for candid in wanted(listing, self._first, without) if candid not in outcomes]:
             for candid in todo:
-                outcomes[candid] = self._fetch_alert(object_id, candid, listing)
-                if outcomes[candid][0] == ABSENT and self._first is not None:
+                packet = self._packet(object_id, candid, listing)
+                is_lost = isinstance(packet, Lost)
+                outcomes[candid] = (packet.outcome, packet.reason) if is_lost else (GOT, "")
+                if self._first is not None and not self._holds_its_place(packet):
+                    without.add(candid)
                     break
         for outcome, reason in outcomes.values():
             self._account.count("alerts", outcome, reason)
         return {outcome for outcome, _ in outcomes.values()}
 
-    def _fetch_alert(self, object_id: str, candid: int, listing: Listing) -> tuple[str, str]:
+    def _holds_its_place(self, packet: bytes | Lost) -> bool:
+        """Whether `data build` will make it a part of the sequence, as far as can be known: what failed may come."""
+        if isinstance(packet, Lost):
+            return packet.outcome != ABSENT
+        is_good = is_kept(packet)
+        self._account.notes["alerts that `data build` drops"] += not is_good
+        return is_good
+
+    def _packet(self, object_id: str, candid: int, listing: Listing) -> bytes | Lost:
+        """A packet, which is in the folder then; or why it is not."""
         name, folder = self._service.name, self._folder
-        if folder.has_alert(object_id, candid):
+        if (content := folder.packet(object_id, candid)) is not None:
             self._account.notes["alerts that were here before"] += 1
-            return GOT, ""
+            return content
         try:
             folder.check_absent(name, object_id, candid)
-        except Lost as lost:
-            return lost.outcome, lost.reason
-        try:
             packet = self._service.ask_packet(self._client, object_id, candid, listing)
         except Lost as lost:
             folder.lose(name, object_id, candid, lost, self._client.now())
-            return lost.outcome, lost.reason
+            return lost
         path = folder.alert_path(object_id, candid)
         folder.keep(name, object_id, candid, path, packet.content, **packet.provenance)
-        return GOT, ""
+        return packet.content
 
 
 def _warnings(account: Account, client: Client, folder: Folder, names: Sequence[str]) -> Iterator[str]:

@@ -41,10 +41,10 @@ class Folder:
     def alert_path(self, object_id: str, candid: int) -> Path:
         return self.path / ALERTS / object_id / f"{candid}.avro"
 
-    def has_alert(self, object_id: str, candid: int) -> bool:
-        """Whether the packet is here, from whatever service."""
+    def packet(self, object_id: str, candid: int) -> bytes | None:
+        """The packet of an alert, from whatever service; None where it is not here."""
         line = self._packets.get((object_id, candid))
-        return line is not None and self._content(line) is not None
+        return self._content(line) if line else None
 
     def answer(self, service: str, object_id: str) -> bytes | None:
         """What a service said of an object; None where it has not said anything yet.
@@ -111,8 +111,9 @@ class Folder:
             unfinished.unlink(missing_ok=True)
 
     def lose(self, service: str, name: str, candid: int, lost: Lost, now: float, **provenance: object) -> None:
-        """Write down what did not come; what was not asked for is no news."""
-        if lost.outcome != NOT_ASKED:
+        """Write down what did not come; what was not asked for, or is known to be absent, is no news."""
+        known = self._lines.get((service, name, candid), {}).get("outcome")
+        if lost.outcome != NOT_ASKED and not known == lost.outcome == ABSENT:
             said = {"reason": lost.reason, "detail": lost.detail, "time": as_text(now)}
             self.note(service, name, candid, lost.outcome, **said, **provenance)
 

@@ -52,8 +52,7 @@ class Nights:
         """
         line, path = self._folder.line(SERVICE, night), self._folder.path / NIGHTS / f"ztf_public_{night}.tar.gz"
         try:
-            if line and line["outcome"] == ABSENT:
-                raise Lost(ABSENT, line["reason"], line.get("detail", ""))
+            self._folder.check_absent(SERVICE, night, 0)
             if not (line and line["outcome"] == GOT and self._is_whole(path, line["sha256"])):
                 self._download(night, path)
         except Lost as lost:
@@ -148,7 +147,7 @@ class Nights:
 
     def _keep(self, object_id: str, candid: int, content: bytes, night: dict | None, member: str) -> None:
         self._account.count("alerts", GOT)
-        if self._folder.has_alert(object_id, candid):
+        if self._folder.packet(object_id, candid) is not None:
             self._account.notes["alerts that were here before"] += 1
             return
         path, archive = self._folder.alert_path(object_id, candid), night or {}

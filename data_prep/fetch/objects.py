@@ -13,6 +13,7 @@ from data_prep.fetch.folder import as_text
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.containers import read_stream
+from data_prep.packets.decode import decode
 from data_prep.packets.metadata import FLOAT32_MAX
 from data_prep.sequences import KEPT, select, select_every
 
@@ -126,6 +127,12 @@ def check_packet(content: bytes, object_id: str, candid: int, source: str) -> No
     if found != [(object_id, candid)]:
         shown = ", ".join(f"{name} {number}" for name, number in found[:3]) or "nothing"
         raise Lost(DAMAGED, "another_alert", f"{source}: {shown}, expected {object_id} {candid}", again=True)
+
+
+def is_kept(content: bytes) -> bool:
+    """Whether `data build` can use a packet: its three stamps are whole."""
+    items = list(read_stream(io.BytesIO(content), "packet"))
+    return not any(decoded.rejections for decoded in decode(items, pad_edges=False, histories=False))
 
 
 def alerts_of(content: bytes, source: str) -> Iterator[Alert | Rejection]:

@@ -69,6 +69,7 @@ class FakeServices:
         packets: {(object, candid): record}. avro: the file of each.
         asked: what was asked for, in order, as "detections SIM00000001" or "cutouts 40002".
         ranges: the Range of each question for a night. published: sums of nights that are not theirs.
+        without_stamps: objects of which ALeRCE has no stamps.
         world: whose clock runs where an answer is slow.
     """
 
@@ -78,6 +79,7 @@ class FakeServices:
         self.asked: list[str] = []
         self.ranges: list[str | None] = []
         self.published: dict[str, str] = {}
+        self.without_stamps: set[str] = set()
         self.world, self._faults, self._always, self._nights = world, defaultdict(list), {}, {}
         self._closing = threading.Event()
         services = self
@@ -169,7 +171,8 @@ class FakeServices:
                 if told["magpsf"] is not None and told["candid"]:
                     rows.setdefault(told["candid"], _detection(told, told["candid"], has_stamp=False))
         for record in self.of(name):
-            rows[record["candid"]] = _detection(record["candidate"], record["candid"], has_stamp=True)
+            has_stamp = name not in self.without_stamps
+            rows[record["candid"]] = _detection(record["candidate"], record["candid"], has_stamp=has_stamp)
         return sorted(rows.values(), key=lambda row: row["candid"][::-1])  # in no order of time
 
     def _rows(self, name: str) -> bytes:

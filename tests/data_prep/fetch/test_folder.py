@@ -30,14 +30,14 @@ def lines(path):
 def test_what_is_kept_is_there_with_its_provenance(tmp_path):
     with opened(tmp_path / "new") as folder:
         path = keep(folder)
-        assert folder.has_alert(NAME, CANDID)
+        assert folder.packet(NAME, CANDID) == b"packet"
     (line,) = lines(tmp_path / "new")
     assert line["file"] == f"alerts/{NAME}/{CANDID}.avro"
     assert line["sha256"] == files.sum_of(path)
     assert (line["bytes"], line["url"]) == (6, "http://somewhere")
     with opened(tmp_path / "new") as folder:
-        assert folder.has_alert(NAME, CANDID)
-        assert not folder.has_alert(NAME, CANDID + 1)
+        assert folder.packet(NAME, CANDID) == b"packet"
+        assert folder.packet(NAME, CANDID + 1) is None
 
 
 def test_a_file_that_is_gone_or_changed_is_not_there(tmp_path):
@@ -46,8 +46,8 @@ def test_a_file_that_is_gone_or_changed_is_not_there(tmp_path):
     path.write_bytes(b"another")
     other.unlink()
     with opened(tmp_path) as folder:
-        assert not folder.has_alert(NAME, CANDID)
-        assert not folder.has_alert(NAME, 6)
+        assert folder.packet(NAME, CANDID) is None
+        assert folder.packet(NAME, 6) is None
         assert folder.n_changed == 1
 
 
@@ -59,9 +59,9 @@ def test_no_file_is_without_a_line(tmp_path, monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 keep(folder)
         assert [path for path in (tmp_path / "alerts").rglob("*") if path.is_file()] == []
-        assert not folder.has_alert(NAME, CANDID)
+        assert folder.packet(NAME, CANDID) is None
         keep(folder)
-        assert folder.has_alert(NAME, CANDID)
+        assert folder.packet(NAME, CANDID) == b"packet"
 
 
 def test_half_a_line_is_cut_off_and_half_a_file_removed(tmp_path):
@@ -72,7 +72,7 @@ def test_half_a_line_is_cut_off_and_half_a_file_removed(tmp_path):
     journal.write_bytes(whole + whole[:30])
     left.write_bytes(b"pack")
     with opened(tmp_path) as folder:
-        assert folder.has_alert(NAME, CANDID)
+        assert folder.packet(NAME, CANDID) == b"packet"
         keep(folder, candid=6)
     assert journal.read_bytes().startswith(whole)
     assert len(lines(tmp_path)) == 2
@@ -84,6 +84,7 @@ def test_what_is_lost_is_remembered_where_it_was_answered(tmp_path):
         folder.lose("alerce", "A", 0, Lost(ABSENT, "unknown_object", "no"), 0.0, label="SN")
         folder.lose("alerce", "B", 7, Lost(FAILED, "timeout", "no"), 0.0)
         folder.lose("alerce", "C", 0, Lost(NOT_ASKED, "", "no"), 0.0)
+        folder.lose("alerce", "A", 0, Lost(ABSENT, "unknown_object", "no"), 1.0)
     assert [line["objectId"] for line in lines(tmp_path)] == ["A", "B"]
     assert lines(tmp_path)[0]["time"] == "1970-01-01T00:00:00Z"
     with opened(tmp_path) as folder:

@@ -11,6 +11,7 @@ from data_prep.fetch.objects import (
     Listing,
     check_packet,
     finite,
+    is_kept,
     provenance,
     require_columns,
     require_kind,
@@ -18,7 +19,7 @@ from data_prep.fetch.objects import (
     wanted,
 )
 from data_prep.simulate.packets import encode_file
-from helpers.make_packets import alert, small
+from helpers.make_packets import alert, images, small
 
 HOURS = np.array([0, 5.9, 6, 30, 11.9, 100, 200, 300])  # which the service gives in no order of time
 LISTING = Listing(np.arange(1, 9), 2459000.5 + HOURS / 24)
@@ -67,6 +68,12 @@ def test_a_packet_is_that_of_the_alert_that_was_asked_for():
     assert lost_by(check_packet, content[:-100], "ZTF18aaaaaaa", 7, "here") == "bad_block"
     assert lost_by(check_packet, b"", "ZTF18aaaaaaa", 7, "here") == "empty_file"
     assert lost_by(check_packet, b"<html>", "ZTF18aaaaaaa", 7, "here") == "not_avro"
+
+
+def test_build_keeps_a_packet_with_three_whole_stamps():
+    assert is_kept(encode_file([alert()]))
+    assert not is_kept(encode_file([small(7)]))
+    assert not is_kept(encode_file([alert(stamps=images(1, (40, 63)))]))
 
 
 def test_a_table_is_a_list_of_records():
