@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         common.say(f"{common.printable(options.out)}: not complete; the same command goes on")
         raise
     common.say(str(fetched.account))
-    common.say(f"\n{common.printable(options.out)}: {_next_step(options)}")
+    common.say(f"\nnext: {_next_step(options)}")
     for warning in fetched.warnings:
         common.warn(common.printable(warning))
     return 0 if fetched.account.is_settled else 1

@@ -14,7 +14,7 @@ from data_prep.fetch.client import ATTEMPTS, Client
 from data_prep.fetch.fetch import SERVICES, URLS, fetch
 from data_prep.simulate.archive import simulate_packets
 from helpers.fake_services import NIGHTS, World, records_below, serving
-from helpers.make_packets import CANDIDATE, alert, detection
+from helpers.make_packets import CANDIDATE, NO_STAMPS, alert, detection
 from jtss.commands import data_fetch
 from jtss.errors import InputError
 from jtss.schema import ALERT
@@ -251,6 +251,20 @@ def test_where_an_alert_is_absent_the_next_takes_its_place(few, table, tmp_path)
     few.asked.clear()
     run(few, out, table, first=2)
     assert few.asked == ["packet 20"]
+
+
+def test_where_build_drops_an_alert_the_next_takes_its_place(table, tmp_path):
+    jd = CANDIDATE["jd"]
+    records = [alert(NAMES[0], k, jd=jd + k, **({"stamps": NO_STAMPS} if k == 2 else {})) for k in (1, 2, 3, 4)]
+    with serving(records, World()) as services:
+        for asked in (["packet 1", "packet 2", "packet 3"], []):
+            services.asked.clear()
+            fetched = run(services, tmp_path / "out", table, first=2)
+            assert [question for question in services.asked if question.startswith("packet")] == asked
+            assert fetched.account.notes["alerts that `data build` drops"] == 1
+            assert fetched.account.total("alerts", GOT) == 3
+    same = built(tmp_path / "out" / "alerts", table, tmp_path / "same.h5")
+    assert same["candid"].tolist() == [1, 3]
 
 
 def test_those_that_failed_are_asked_for_last(few, table, tmp_path):
