@@ -6,6 +6,7 @@ rows of the object: upper limits and detections of bad quality, as Fink calls th
 
 import io
 import json
+import re
 from collections.abc import Mapping
 
 import fastavro
@@ -23,7 +24,7 @@ from data_prep.fetch.objects import (
     require_kind,
     rows_of,
 )
-from data_prep.packets.metadata import CANDIDATE_FIELDS, INT64_MAX, exact
+from data_prep.packets.metadata import CANDIDATE_FIELDS, exact
 from data_prep.simulate.packets import (
     CANDIDATE_TYPES,
     CHANNELS,
@@ -40,6 +41,7 @@ VERSIONS = ("d:fink_broker_version", "d:fink_science_version")
 PUBLISHER = "Fink, put together by jtss"
 SYNC_MARKER = b"put together now"  # any 16 bytes
 INT32_MAX = 2**31 - 1
+WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # of 64 bits
 MOST_BYTES = 4 << 20  # of three stamps as text; 63 x 63 pixels have 250 kB
 
 
@@ -79,7 +81,11 @@ class Fink:
         others = [other for _, other in listing.rows if other is not candidate]
 
         def read(reply: Reply) -> Packet:
-            content = encoded(_packet(object_id, candidate, others, _stamps(reply)))
+            record = _packet(object_id, candidate, others, _stamps(reply))
+            try:
+                content = encoded(record)
+            except ValueError as error:  # text that is none
+                raise Lost(DAMAGED, "bad_row", f"{object_id} {candid}: {error}") from None
             check_packet(content, object_id, candid, reply.url)
             versions = {name[2:]: row[name] for name in VERSIONS if row.get(name)}
             return Packet(content, provenance(reply) | versions)
@@ -111,7 +117,8 @@ def _stamp(image: object, channel: str, url: str) -> np.ndarray:
     if image is None or image == []:
         raise Lost(ABSENT, "missing_cutout", f"{url}: no {channel.lower()} image")
     try:
-        pixels = np.array(image, np.float32)  # null becomes NaN
+        with np.errstate(over="ignore"):
+            pixels = np.array(image, np.float32)  # null becomes NaN
     except (TypeError, ValueError, OverflowError):
         pixels = np.zeros(0)
     if pixels.ndim != 2 or not all(0 < side <= STAMP_SIDE for side in pixels.shape):
@@ -144,21 +151,20 @@ def _is_told(jd: float | None, jd_of_alert: float) -> bool:
 
 def _candidate(row: Mapping) -> dict:
     """ZTF's candidate record of a row; None is null. In rows of upper limits all numbers are text."""
-    return {name: _typed(row.get(f"i:{name}"), kind) for name, (kind, _) in CANDIDATE_TYPES.items()}
+    values = {name: _typed(row.get(f"i:{name}"), kind) for name, (kind, _) in CANDIDATE_TYPES.items()}
+    return values | {"candid": exact(row.get("i:candid")) or None}  # that of a row that is no alert is -1 at Fink
 
 
 def _previous(candidate: dict) -> dict:
-    """A row of a history; the candid of one that is no alert is -1 at Fink, and null here."""
-    told = {name: value for name, value in candidate.items() if name not in NOT_IN_PREVIOUS.split()}
-    return told | {"candid": exact(candidate["candid"]) or None}
+    """A row of a history."""
+    return {name: value for name, value in candidate.items() if name not in NOT_IN_PREVIOUS.split()}
 
 
 def _typed(value: object, kind: str) -> object:
     if kind == "string":
         return None if value in (None, "", "null", "None", "nan") else str(value)
     if kind == "long":  # not by way of a float, which loses digits of a candid
-        number = int(value) if str(value).lstrip("-").isdecimal() else None
-        return number if number is not None and abs(number) <= INT64_MAX else None
+        return int(value) if WHOLE.fullmatch(str(value)) else None
     number = finite(value)
     if number is None or kind != "int":
         return number

@@ -130,7 +130,7 @@ class Folder:
     def log(self, line: dict) -> None:
         """Write a line that is about no file."""
         with files.naming(self.path / JOURNAL):
-            self._journal.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._journal.write(json.dumps(line).encode() + b"\n")
             os.fsync(self._journal.fileno())
 
 

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_prep.fetch.account import ABSENT, DAMAGED, Lost
 from data_prep.fetch.alerce import Alerce
@@ -80,6 +83,21 @@ def test_rows_without_a_candid_or_a_time_are_noted(alerce):
     listing = alerce.listing(NAME, json.dumps(rows).encode())
     assert listing.candid.tolist() == [7]
     assert len(listing.notes) == 2
+
+
+VALUE = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["candid", "mjd", "has_stamp"]), VALUE), max_size=3))
+def test_whatever_rows_hold_they_are_alerts_or_noted_or_lost(rows):
+    alerce, answer = Alerce("http://here", "http://there"), json.dumps(rows).encode()
+    if not all(any(name in row for row in rows) for name in ("candid", "mjd", "has_stamp")):
+        assert lost_by(alerce.listing, NAME, answer)[1] == ("changed_columns" if rows else "unknown_object")
+        return
+    listing = alerce.listing(NAME, answer)
+    assert len(listing.candid) + len(listing.notes) == sum(row.get("has_stamp") is True for row in rows)
+    assert (listing.candid > 0).all()
+    assert np.isfinite(listing.jd).all()
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import json
 import fastavro
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_prep.fetch.account import ABSENT, DAMAGED, Lost
 from data_prep.fetch.client import Client, Reply
-from data_prep.fetch.fink import Fink, _stamps, encoded
+from data_prep.fetch.fink import COLUMNS, TAG, Fink, _stamps, encoded
 from data_prep.packets.fits import decode_cutout
 from data_prep.packets.metadata import CANDIDATE_FIELDS
 from data_prep.simulate.packets import CHANNELS
@@ -140,6 +142,40 @@ def test_rows_without_a_candid_are_noted(fink):
     listing = fink.listing(NAME, rows({}, {"i:candid": None}, {"i:candid": -1}, {"i:candid": 2, "i:jd": None}))
     assert listing.candid.tolist() == [1]
     assert listing.notes == ["detections without a candid or a time"] * 3
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["valid", "7", "-1", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*COLUMNS, TAG, "i:pid", "i:rbversion", "i:nid"]), JSON), max_size=3))
+def test_whatever_rows_hold_they_make_packets_or_are_lost_by_name(changes):
+    whole = json.loads(rows({}))[0]
+    answer = json.dumps(
+        [whole | {"i:candid": i, "i:jd": 2459000.5 + i} | change for i, change in enumerate(changes, 1)]
+    )
+    fink, image = Fink("http://here"), reply(three([[1.0, 2.0]]))
+
+    class Stub:
+        def ask(self, request, read, most_bytes):
+            return read(image)
+
+    reason = "bad_none"
+    try:
+        listing = fink.listing(NAME, answer.encode())
+        for candid in listing.candid.tolist():
+            record_of(fink.ask_packet(Stub(), NAME, candid, listing).content)
+    except Lost as lost:
+        reason = lost.reason
+    assert reason in ("unknown_object", "changed_columns") or reason.startswith("bad_")
 
 
 def test_an_object_that_it_does_not_know(fink, client, services):
