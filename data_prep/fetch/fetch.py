@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from data_prep import labels
 from data_prep.fetch import folder as folders
-from data_prep.fetch.account import ABSENT, GOT, INCOMPLETE, NOT_ASKED, Account, Lost
+from data_prep.fetch.account import ABSENT, FAILED, GOT, INCOMPLETE, NOT_ASKED, Account, Lost
 from data_prep.fetch.alerce import Alerce
 from data_prep.fetch.client import Client
 from data_prep.fetch.fink import Fink
@@ -158,8 +158,11 @@ class _Objects:
                 raise Lost(ABSENT, "bad_object_id", f"{object_id[:80]!r}, expected letters and digits, as ZTF18abcdefg")
             reply = self._service.ask_object(self._client, object_id)
         except Lost as lost:
+            if lost.reason == "unknown_object" and not folder.has_heard_of_any(name):
+                # a wrong address knows nobody either, and an absence is believed for good
+                lost = Lost(FAILED, "nobody_known", f"{lost.detail}, nor of any object before")
             folder.lose(name, object_id, 0, lost, self._client.now(), **labelled)
-            raise
+            raise lost from None
         listing = self._service.listing(object_id, reply.body)
         path, n_alerts = folder.path / folders.ANSWERS / name / f"{object_id}.json", len(listing.candid)
         folder.keep(name, object_id, 0, path, reply.body, **labelled, alerts=n_alerts, **provenance(reply))

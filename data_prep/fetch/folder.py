@@ -64,6 +64,12 @@ class Folder:
         """Names of those of which something came to nothing, so that others go first."""
         return {name for (by, name, _), line in self._lines.items() if by == service and line["outcome"] not in FINAL}
 
+    def has_heard_of_any(self, service: str) -> bool:
+        """Whether a service has known an object so far."""
+        return any(
+            by == service and not candid and line["outcome"] == GOT for (by, _, candid), line in self._lines.items()
+        )
+
     def line(self, service: str, name: str, candid: int = 0) -> dict | None:
         """The latest of the journal on something."""
         return self._lines.get((service, name, candid))

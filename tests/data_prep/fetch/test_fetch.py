@@ -311,6 +311,23 @@ def test_a_service_whose_columns_have_changed_is_left(sky, services, tmp_path, m
     assert f"no column {missing} (there are" in fetched.warnings[0]
 
 
+def test_a_service_that_knows_nobody_is_not_believed(few, table, tmp_path):
+    """As at an address that has changed: once it knows an object, it is."""
+    for name in NAMES:
+        few.plant_for_ever(f"detections {name}", "missing")
+    fetched = run(few, tmp_path / "out", table, first=1)
+    assert fetched.account.as_dict() == {"objects": {"asked": 5, FAILED: {"nobody_known": 5}}}
+    few.heal()
+    few.plant_for_ever(f"detections {NAMES[1]}", "missing")
+    fetched = run(few, tmp_path / "out", table, first=1)
+    assert fetched.account.as_dict()["objects"] == {
+        "asked": 5,
+        GOT: {"": 3},
+        ABSENT: {"no_stamps": 1, "unknown_object": 1},
+    }
+    assert fetched.account.is_settled
+
+
 def test_what_one_service_lacks_another_may_have(few, table, tmp_path):
     few.plant_for_ever("packet 10", "missing")
     run(few, tmp_path / "out", table)
