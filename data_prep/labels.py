@@ -64,6 +64,15 @@ def load_subclasses(path: str | Path, columns: Mapping[str, str] | None = None) 
     return _by_object(Path(path), "subclasses", ((place, name, subclass) for place, name, _, subclass in rows))
 
 
+def objects(path: str | Path) -> list[str]:
+    """The objectIds of a table, each once, in their order, also of those without a label.
+
+    Raises:
+        FileNotFoundError, InputError: as `load`.
+    """
+    return [*dict.fromkeys(name for _, name, _, _ in _rows(Path(path)))]
+
+
 def _by_object(path: Path, what: str, rows: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """What rows say of objects, by objectId; nothing where they say nothing, and one thing of each object."""
     said: dict[str, str] = {}

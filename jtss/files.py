@@ -154,8 +154,11 @@ class LockedError(OSError):
 
 
 @contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
+def hold_lock(path: Path, doing: str = "trains") -> Iterator[None]:
     """Hold the lock `path`. The text in the file says who holds it; it locks nothing by itself.
+
+    Args:
+        doing: what holders do to its folder, in the message.
 
     Raises:
         LockedError: another process holds it.
@@ -167,7 +170,7 @@ def hold_lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().decode(errors="replace").strip() or "another process"
-            raise LockedError(f"{path.parent} is in use: {holder} trains it") from None
+            raise LockedError(f"{path.parent} is in use: {holder} {doing} it") from None
         except OSError as error:
             remedy = "choose a folder on another file system, such as a local disk"
             raise OSError(error.errno, f"{error.strerror}; it cannot be locked: {remedy}", str(path)) from None

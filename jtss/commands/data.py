@@ -1,10 +1,10 @@
-"""`jtss data build | import | labels | simulate | inspect | compare`: data sets of sequences, and what is in them."""
+"""`jtss data build | fetch | import | labels | simulate | inspect | compare`: data sets, and what is in them."""
 
 import argparse
 from pathlib import Path
 
 from jtss import files
-from jtss.commands import common, data_import
+from jtss.commands import common, data_fetch, data_import
 from jtss.errors import InputError
 from jtss.invocation import option
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, add, work, text, description in (
         ("build", _add_build, _build, "alert packets to a data set", BUILD),
+        ("fetch", data_fetch.add_arguments, data_fetch.run, data_fetch.TEXT, data_fetch.DESCRIPTION),
         ("import", data_import.add_arguments, _import, data_import.HELP, data_import.DESCRIPTION),
         ("labels", _add_labels, _labels, "labels of objects from catalogues of classes", LABELS),
         ("simulate", _add_simulate, _simulate, "a simulated sky to a data set, to alert packets or to a stream", None),

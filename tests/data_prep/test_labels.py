@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from data_prep.labels import encode, encode_subclasses, load, load_subclasses, notes, subclass_notes
+from data_prep.labels import encode, encode_subclasses, load, load_subclasses, notes, objects, subclass_notes
 from jtss.errors import InputError
 from jtss.schema import CLASS_NAMES, SUBCLASSES
 
@@ -27,6 +27,11 @@ def test_labels_by_object_whatever_else_the_file_holds(tmp_path):
     assert codes.dtype == np.int8
     np.testing.assert_array_equal(codes, expected)
     assert notes(objects, labels) == {"objects without label": 2, "objects with label TDE, not a class": 1}
+
+
+def test_the_objects_of_a_table_are_all_of_them_once(tmp_path):
+    path = save(tmp_path, "objectId,label\nb,SN\na,\nb,SN\n c ,AGN\n")
+    assert objects(path) == ["b", "a", "c"]
 
 
 def test_subclasses_are_those_of_ours_that_are_of_the_class(tmp_path):

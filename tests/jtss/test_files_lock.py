@@ -37,6 +37,11 @@ def test_the_second_is_refused_and_told_who_holds_it(tmp_path, holder):
         pass
 
 
+def test_the_message_says_what_holders_do(tmp_path, holder):
+    with pytest.raises(files.LockedError, match=r"fills it$"), files.hold_lock(tmp_path / "lock", "fills"):
+        pass
+
+
 def test_a_killed_holder_holds_nothing(tmp_path, holder):
     holder.kill()
     holder.wait()
