@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from helpers.programs import ENVIRONMENT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["training", "cpu", "decode", "simulate", "packets", "service", "transfer"])
+@pytest.mark.parametrize("name", ["training", "cpu", "decode", "simulate", "packets", "service", "stream", "transfer"])
 def test_a_benchmark_starts_in_a_checkout(name):
     environment = {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
@@ -20,6 +21,42 @@ def test_a_benchmark_starts_in_a_checkout(name):
         return
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(f"usage: python -m benchmarks.{name}") or run.stdout.startswith(f"usage: {name}.py")
+
+
+@pytest.mark.slow
+def test_a_stream_is_answered_once_and_its_memory_watched(tmp_path):
+    from helpers.made_explained import run_of_packets
+    from helpers.mock_kafka import mock_kafka
+
+    stream, n = pytest.importorskip("benchmarks.stream", reason="run as `python -m pytest` in the root"), 150
+    run_of_packets(tmp_path)
+    with mock_kafka() as kafka:
+        kafka.create("night", 3)
+        options = Namespace(
+            bootstrap=kafka.bootstrap, topic="night", model=str(tmp_path / "run"), messages=n, set_kafka=[]
+        )
+        found = stream.measured(options, tmp_path / "answers")
+    n_poison = n // stream.EVERY
+    expected = {"messages": n, "answers": n - n_poison, "dead_letters": n_poison, "lost": 0, "doubled": 0}
+    assert found | expected == found
+
+
+def test_growth_is_a_line_through_all_but_the_beginning():
+    stream = pytest.importorskip("benchmarks.stream", reason="run as `python -m pytest` in the root")
+    samples = [stream.Sample(k, 1_000_000 * min(k, 10) + 3 * k) for k in range(1, 101)]
+    found = stream.growth(samples)
+    assert found["bytes_per_message"] == pytest.approx(3)
+    assert found["bytes_per_message_standard_error"] < 0.01
+
+
+def test_what_is_lost_or_doubled_is_counted(tmp_path):
+    stream = pytest.importorskip("benchmarks.stream", reason="run as `python -m pytest` in the root")
+    (tmp_path / "dead").mkdir()
+    lines = {"a.jsonl": [(0, 0), (0, 1), (0, 1)], "dead/b.jsonl": [(1, 0)]}
+    for name, places in lines.items():
+        text = "".join(f'{{"partition": {number}, "offset": {offset}}}\n' for number, offset in places)
+        (tmp_path / name).write_text(text)
+    assert stream.account(tmp_path, 5) == {"answers": 3, "dead_letters": 1, "lost": 2, "doubled": 1}
 
 
 @pytest.mark.parametrize(
