@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.h5",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         help="of a model of packets: where the data that it was trained on are now, if they moved; by these the model"
         " learns which alerts are outliers",

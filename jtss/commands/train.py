@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.h5",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         help="data set; default: simulated once, then kept in a cache; with --resume: where it is now; several: a"
         " mixture, of which the first is the one that the model is for",

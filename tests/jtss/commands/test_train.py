@@ -61,6 +61,7 @@ def test_list_names_every_config_with_the_papers_row_and_accuracy(capsys):
             "--weights: 0 weights of 2 data files (a.h5, b.h5), expected one for each",
         ),
         (["demo", "--data", "a.h5", "b.h5", "--weights", "1,x"], "--weights 1,x: expected numbers, one for each file"),
+        (["demo", "--data", "a.h5", "--data", "b.h5"], "--weights: 0 weights of 2 data files (a.h5, b.h5)"),
         (["--data", "a.h5", "demo"], "a.h5: no such file"),
         (["--data", "a.h5", "b.h5", "demo", "--weights", "1,1"], "a.h5: no such file"),
         (
