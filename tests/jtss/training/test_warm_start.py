@@ -151,7 +151,7 @@ def test_a_run_that_began_with_other_weights_is_another_run(model, other_file, t
 def test_a_run_whose_first_state_is_gone_does_not_begin_with_another(model, other_file, tmp_path):
     training = start(FINE, other_file, tmp_path / "run", warm=warm_start.of(model, FINE))
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(InputError, match=r"was to begin with the weights of .*first, which were not saved"):
+    with pytest.raises(InputError, match=r"weights of .*first, which were not saved; .* new start with another --out"):
         train(training)
 
 
