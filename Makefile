@@ -66,8 +66,9 @@ models/sky.h5: | .venv/ready
 	mkdir -p models
 	$(RUN) -m data_prep simulate --objects $(OBJECTS) --seed 31 --classes $(CLASSES) --sky mixed --out $@
 
-# Of whole packets. It begins with the stamp encoder of the included n1_enhanced, which must have learnt from the same sky:
-# of another one make model-n1_enhanced first.
+# Of whole packets. Each seed begins with the stamp encoder of another member of the included n1_enhanced (both seeds of the
+# included any began with that of the first). With another number of OBJECTS make model-n1_enhanced first: it would know
+# some that the sky keeps for tests, and is refused.
 model-any: models/sky.h5
 	$(RUN) train.py --config any_gru --data $< --out models/any --from n1_enhanced --parts encoder --seeds 2 $(SETTINGS)
 	$(RUN) evaluate.py --ckpt models/any --ablations

@@ -30,7 +30,7 @@ from benchmarks.results import record
 from jtss import dataset, schema
 from jtss.config.settings import Config, override
 from jtss.inference import predict
-from jtss.inference.model import Member, Model, Outcome
+from jtss.inference.model import Member, Model, Outcome, content_hash
 from jtss.metrics import classification
 from jtss.network import inputs, packets
 from jtss.pretrained import load
@@ -118,7 +118,8 @@ class Bench:
     def __init__(self, model: Model, objects: Sequences, fold: np.ndarray, order: np.ndarray, arguments) -> None:
         self.model, self.objects, self.fold, self.order, self._asked = model, objects, fold, order, arguments
         self.classes = tuple(name for i, name in enumerate(schema.CLASS_NAMES) if np.any(objects.label == i))
-        settled = [model.label, [*map(str, objects.object_id)], arguments.folds, arguments.set]
+        objects_hash = str(dataset.attributes(arguments.real)["content_hash"])
+        settled = [content_hash(model), objects_hash, arguments.folds, arguments.set]
         self._settled = {WARM: [*settled, arguments.steps, arguments.batch]}
         self._settled |= {FROZEN: self._settled[WARM], COLD: [*settled, arguments.steps_alone, arguments.batch]}
 

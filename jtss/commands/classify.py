@@ -109,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
     abstention = abstaining(model, options.coverage)
     for warning in model.warnings:
         common.warn(warning)
-    wanted = options.priors and (fitted_priors(model) if options.priors == FITTED else priors.parse(options.priors))
+    wanted = None
+    if options.priors is not None:
+        wanted = fitted_priors(model) if options.priors == FITTED else priors.parse(options.priors)
     given = {"calibrated": bool(options.calibrated), "class_priors": wanted}
     if of_packets:
         classifier, write = _packets(options, out, model, given, abstention)

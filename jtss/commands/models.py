@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.h5",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         help="of a model of packets: where the data that it was trained on are now, if they moved; by these the model"
         " learns which alerts are outliers",
@@ -80,8 +81,12 @@ def _add_calibration(sub: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     from jtss.pretrained import file
 
-    makes = options.action is export_run or (options.action is calibrate_model and options.name)
-    options.folder = options.folder or (Path("models") if makes else file.FOLDER)
+    calibrates = options.action is calibrate_model
+    makes = options.action is export_run or (calibrates and options.name)
+    of_file = calibrates and file.is_model(Path(options.model))
+    options.folder = options.folder or (
+        Path("models") if makes else Path(options.model).parent if of_file else file.FOLDER
+    )
     if not options.folder.is_dir() and not makes:
         raise InputError(f"--folder {options.folder}: no such folder, expected one with models")
     return options.action(options)

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F.h5",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         help="data set; default: simulated once, then kept in a cache; with --resume: where it is now; several: a"
         " mixture, of which the first is the one that the model is for",
@@ -61,14 +62,15 @@ def check(options: argparse.Namespace) -> None:
     """Leave with a message where options do not go together."""
     named = options.config or options.named_config
     if not (named or options.start or options.resume or options.list):
-        options.usage_error("expected CONFIG, --from, --resume or --list")
+        before = " before --data, which takes every word behind it" if len(options.data) > 1 else ""
+        options.usage_error(f"expected CONFIG{before}, --from, --resume or --list")
     if options.resume and (options.set or options.out or options.seeds != 1 or options.start):
         options.usage_error(
             "--resume takes everything from the run directory; --set, --out, --seeds and --from do not go with it"
         )
-    if options.weights and (options.resume or not options.data):
+    if options.weights is not None and (options.resume or not options.data):
         options.usage_error("--weights are those of the files of --data; a run that is resumed has its own")
-    if options.parts and not options.start:
+    if options.parts is not None and not options.start:
         options.usage_error("--parts are those of a model: only with --from")
     if options.seeds < 1:
         options.usage_error(f"--seeds {options.seeds}: expected at least 1")
@@ -76,7 +78,19 @@ def check(options: argparse.Namespace) -> None:
         options.usage_error("--distributed needs --data and --out, the same for every process")
 
 
+def take_config_behind_data(options: argparse.Namespace) -> None:
+    """In `--data F.h5 CONFIG` the last word names a configuration, though --data takes all words behind it."""
+    if len(options.data) < 2 or options.config or options.named_config or options.resume:
+        return
+    from jtss.config import named
+
+    *files, last = options.data
+    if str(last) in named.CONFIGS and not last.exists():
+        options.config, options.data = str(last), files
+
+
 def run(options: argparse.Namespace) -> int:
+    take_config_behind_data(options)
     check(options)
     if options.list:
         list_configs()
@@ -142,7 +156,7 @@ def _train(options: argparse.Namespace) -> int:
     else:
         model, name = options.start and load.load_model(options.start), options.config or options.named_config
         config = override(named.get(name) if name else model.config, options.set)
-        parts = tuple(part.strip() for part in options.parts.split(",")) if options.parts else ()
+        parts = () if options.parts is None else tuple(part.strip() for part in options.parts.split(","))
         training = trainer.start(
             config,
             mixture.of(options.data or [simulated_data()], weights_of(options.weights)),

@@ -274,6 +274,8 @@ def abstaining(model: Model, coverage: float | None) -> Abstention | None:
 def learnt_priors(model: Model) -> np.ndarray:
     """[L]: the class priors that a model was trained with: equal ones, or those of its training objects.
 
+    Of a mixture of files each counts by its weight, as far as it has objects for training.
+
     Raises:
         InputError: it was trained on the class proportions of its data, which its provenance does not tell.
     """
@@ -281,12 +283,15 @@ def learnt_priors(model: Model) -> np.ndarray:
     if model.config.training.class_balance != "natural":
         return np.full(len(classes), 1 / len(classes))
     try:
-        counts = np.array([model.provenance["training_data"]["objects"]["train"][name] for name in classes], float)
+        own = model.provenance.get("mixture", [{"weight": 1.0, "training_data": model.provenance["training_data"]}])
+        counts = np.array([[one["training_data"]["objects"]["train"][name] for name in classes] for one in own], float)
     except KeyError:
         raise InputError(
             f"{option('priors')}: {model.label} does not say how many objects of each class it learnt from"
         ) from None
-    return counts / counts.sum()
+    weights = np.array([one["weight"] for one in own])
+    drawn = (weights / np.maximum(counts.sum(axis=1), 1)) @ counts
+    return drawn / drawn.sum()
 
 
 def fitted_priors(model: Model) -> dict[str, float]:

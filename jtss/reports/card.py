@@ -117,10 +117,10 @@ def headline(result: dict, trained: TrainedModel) -> str:
 
 def subject(result: dict, trained: TrainedModel) -> str:
     """What a result was measured on; of a simulated sky whether it is the one that the model was trained on."""
-    sky, own = _skies(result, trained)
+    sky = simulated_sky(result["data"]["made_by"])
     if sky is None:
         return result["title"]
-    whose = "the training sky" if sky == own else "an independent sky"
+    whose = "the training sky" if sky in _own_skies(trained) else "an independent sky"
     return f"{result['title']} of {whose} ({_named_sky(result['data']['made_by'])})"
 
 
@@ -130,11 +130,9 @@ def _named_sky(command: str) -> str:
     return f"seed {sky['--seed']}" + (f", {sky['--sky']} sky" if "--sky" in command else "")
 
 
-def _skies(result: dict, trained: TrainedModel) -> tuple[dict | None, dict | None]:
-    """Which objects were simulated for a result, and which for the training; None where they were not simulated."""
-    commands = result["data"]["made_by"], trained.provenance["training_data"]["command"]
-    sky, own = map(simulated_sky, commands)
-    return sky, own
+def _own_skies(trained: TrainedModel) -> list[dict | None]:
+    """Which objects were simulated for each file that the weights were learnt from; None where they were not."""
+    return [simulated_sky(str(one["training_data"].get("command", ""))) for one in training_files(trained.provenance)]
 
 
 def sections(trained: TrainedModel) -> list[str]:
@@ -221,8 +219,10 @@ def _origin(result: dict, trained: TrainedModel) -> list[str]:
 
 def _another_machine(result: dict, trained: TrainedModel) -> list[str]:
     """Why data that the same command made have two content hashes."""
-    sky, own = _skies(result, trained)
-    if sky is None or sky != own or result["data"]["content_hash"] == trained.provenance["data_hash"]:
+    sky, data_hash = simulated_sky(result["data"]["made_by"]), result["data"]["content_hash"]
+    if sky is None or sky not in _own_skies(trained):
+        return []
+    if data_hash in (one["data_hash"] for one in training_files(trained.provenance)):
         return []
     text = (
         "- this is the command of the training data, run again on another machine, where the last digits of"

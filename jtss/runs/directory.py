@@ -95,7 +95,7 @@ class RunDirectory:
             FileExistsError: see `require_new`.
             OSError: a file cannot be written.
         """
-        require_new(self.path, self.config, identity_of_data(self.provenance))
+        require_new(self.path, self.config, self.provenance)
         files.write(self.path / METRICS, "")
         _write_json(self.path / STATISTICS, self.statistics.to_dict())
         _write_json(self.path / PROVENANCE_FILE, self.provenance)
@@ -118,7 +118,15 @@ def identity_of_data(provenance: dict) -> str:
     return " + ".join(f"{one['weight']:.6g} {one['data_hash']}" for one in files)
 
 
-def require_new(path: Path, config: Config, data_hash: str) -> None:
+def beginning(provenance: dict) -> dict[str, str]:
+    """What a run learns from and begins with, as differences name it."""
+    began = provenance.get("began_with")
+    weights = "random ones" if began is None else f"{', '.join(began['parts'])} of {began['model']}"
+    known_by = "" if began is None else f" ({began['content_hash']})"
+    return {"data hash": identity_of_data(provenance), "weights to begin with": weights + known_by}
+
+
+def require_new(path: Path, config: Config, provenance: dict) -> None:
     """Make sure that a new run can be made at `path`: nothing is there, an empty folder, or what a killed start left.
 
     A start may be killed while the run directory is made, or before the first state is saved. Of several processes the
@@ -137,8 +145,8 @@ def require_new(path: Path, config: Config, data_hash: str) -> None:
     if not (path / CONFIG).is_file():
         raise FileExistsError(f"{path} exists and is not a run directory; {elsewhere}")
     there = open_run(path)
-    present = settings.to_dict(there.config) | {"data hash": identity_of_data(there.provenance)}
-    asked = settings.to_dict(config) | {"data hash": data_hash}
+    present = settings.to_dict(there.config) | beginning(there.provenance)
+    asked = settings.to_dict(config) | beginning(provenance)
     differences = settings.differences(asked, present, ("asked for", "there"))
     if differences:
         raise FileExistsError(f"{path} exists and is another run ({'; '.join(differences)}); {elsewhere}")

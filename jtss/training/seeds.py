@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jtss.config.settings import Config, override
+from jtss.invocation import option
 from jtss.runs.directory import RunDirectory
 from jtss.runs.states import RunError, Saved
 from jtss.training import loop, step
@@ -71,7 +72,7 @@ def _latest(directory: RunDirectory) -> Saved:
     if state is None and "began_with" in directory.provenance:
         raise RunError(
             f"{directory.path}: was to begin with the weights of {directory.provenance['began_with']['model']}, which"
-            " were not saved; expected a new start"
+            f" were not saved; expected a new start with another {option('out')}"
         )
     return Saved(step.init_state(directory.config) if state is None else state, warnings)
 

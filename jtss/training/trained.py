@@ -70,9 +70,11 @@ def _of_seeds(path: Path) -> Model:
 
 def _check_same_training(first: Model, other: Model) -> None:
     """Raise RunError where the two differ in more than the seed."""
+    one, theirs = directory.beginning(first.provenance), directory.beginning(other.provenance)
     same = {
         "configuration": with_seed(other.config, first.config.training.seed) == first.config,
-        "data": other.provenance["data_hash"] == first.provenance["data_hash"],
+        "data": theirs["data hash"] == one["data hash"],
+        "weights to begin with": theirs["weights to begin with"] == one["weights to begin with"],
         "statistics of the metadata": other.statistics == first.statistics,
     }
     different = [name for name, holds in same.items() if not holds]

@@ -112,7 +112,7 @@ def start(
         ensemble.require_new(out)
         configs = {ensemble.seed_directory(out, seed): with_seed(config, seed) for seed in numbers}
     for folder, its_config in configs.items():
-        directory.require_new(folder, its_config, directory.identity_of_data(record))
+        directory.require_new(folder, its_config, record)
     prepared = prepare(data, config, stream=stream, say=say, statistics=warm_start.statistics(warm))
     at_once = fitting(list(configs.values()), prepared.source, prepared.chunks)
     directories = [

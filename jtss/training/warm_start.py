@@ -56,7 +56,7 @@ def of(model: Model, config: Config, parts: Sequence[str] = ()) -> WarmStart:
         InputError: a part that the network does not have, or settings on which the parts depend differ; names them.
     """
     there = settings.parts(config)
-    unknown = [name for name in parts if name not in there]
+    unknown = [name or "''" for name in parts if name not in there]
     if unknown:
         raise InputError(
             f"{option('parts', ','.join(parts))}: no {', '.join(unknown)} in config {config.name}, which has"

@@ -93,8 +93,9 @@ class Merger:
             except Exception as wrong:
                 found, error = ([], []), wrong
             if first and isinstance(error, Problem) and error.reason == TOO_LONG:  # it may take longer at its own turn
-                with self._lock:
-                    self._waiting.appendleft(one)
+                with self._lock:  # one that is cancelled later than this is found by `_forget`
+                    if not one.results.cancelled():
+                        self._waiting.appendleft(one)
                 return
             if first is None:
                 first, end = one.question, time.monotonic() + JOINING_SECONDS

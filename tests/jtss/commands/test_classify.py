@@ -116,6 +116,7 @@ def test_calibration_comes_before_class_priors(classify):
             ("--priors", "AGN=.5,SN=.5"),
             "--priors: AGN, SN, but the classes of the model are AGN, SN, VS, asteroid, bogus",
         ),
+        ("plain", ("--priors", ""), "--priors '': '', expected CLASS=FRACTION"),
         ("plain", ("--calibrated",), "--calibrated: plain has no temperature"),
         ("plain", ("--allwise", "none.csv"), "none.csv"),
         ("plain", ("--screen-bogus", "nowhere"), "nowhere: no such run directory and no pretrained model"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -100,3 +101,16 @@ def test_what_ships_is_as_it_was_made_and_tells_nothing_of_the_machine():
         model, described = path.with_suffix(".h5"), path.read_text()
         assert described == card.text(path.stem, file.load(path.stem, file.FOLDER), files.sum_of(model)), path
         assert not re.search(r"(?<![\w.~])/(home|root|tmp|work|Users|mnt)/", described), path
+
+
+def test_a_model_file_is_calibrated_where_it_is(folder, tmp_path, capsys):
+    """And not in the package, whose folder the command takes for names."""
+    shutil.copytree(folder / "files", tmp_path / "files")
+    report = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps(report | {"calibration": {"temperature": 1.5}}))
+    packaged = sorted(file.FOLDER.iterdir())
+    path = tmp_path / "files" / f"{HERE}.h5"
+    assert jtss("models", "calibrate", path, tmp_path / "report.json") in (0, None)
+    assert f"model: {path}" in capsys.readouterr().out
+    assert sorted(file.FOLDER.iterdir()) == packaged
+    assert file.load(HERE, tmp_path / "files").temperature == 1.5  # its sum is right

@@ -54,12 +54,22 @@ def test_list_names_every_config_with_the_papers_row_and_accuracy(capsys):
         (["--config", "demo", "--set", "n_detections=2"], "temporal.kernel=3 does not fit n_detections=2"),
         (["--from", "n9_best"], "n9_best: no such run directory and no pretrained model"),
         (["demo", "--from", "n3_best", "--data", "absent.h5"], "--from n3_best: "),
+        (["--from", "n3_best", "--parts", ""], "--parts '': no '' in config n3_best, which has encoder, dynamic"),
         (["--from", "n3_best", "--parts", "row"], "--parts row: no row in config n3_best, which has encoder, dynamic"),
         (
             ["demo", "--data", "a.h5", "b.h5"],
             "--weights: 0 weights of 2 data files (a.h5, b.h5), expected one for each",
         ),
         (["demo", "--data", "a.h5", "b.h5", "--weights", "1,x"], "--weights 1,x: expected numbers, one for each file"),
+        (["demo", "--data", "a.h5", "--data", "b.h5"], "--weights: 0 weights of 2 data files (a.h5, b.h5)"),
+        (["--data", "a.h5", "demo"], "a.h5: no such file"),
+        (["--data", "a.h5", "b.h5", "demo", "--weights", "1,1"], "a.h5: no such file"),
+        (
+            ["--data", "a.h5", "b.h5", "demo"],
+            "--weights: 0 weights of 2 data files (a.h5, b.h5), expected one for each",
+        ),
+        (["--from", "n3_best", "--data", "a.h5", "demo"], "--from n3_best: "),
+        (["n3_conv1d", "--data", "a.h5", "demo"], "--weights: 0 weights of 2 data files (a.h5, demo), expected one"),
         (["demo", "--data", "a.h5", "b.h5", "--weights", "1,1"], "a.h5: no such file"),
     ],
 )
@@ -76,6 +86,10 @@ def test_errors_of_use_are_one_line(arguments, message, tmp_path, monkeypatch, c
     ("arguments", "message"),
     [
         ([], "expected CONFIG, --from, --resume or --list"),
+        (
+            ["--data", "a.h5", "dmeo"],
+            "expected CONFIG before --data, which takes every word behind it, --from, --resume",
+        ),
         (["demo", "--parts", "encoder"], "--parts are those of a model: only with --from"),
         (["demo", "--weights", "1,1"], "--weights are those of the files of --data"),
         (["--resume", "run", "--from", "n3_best"], "--set, --out, --seeds and --from do not go with it"),

@@ -3,8 +3,13 @@
 import numpy as np
 
 from helpers.made_sequences import CLASSES, FakeClassifier, sequences, with_histories
+from jtss.config import named
+from jtss.config.settings import override
 from jtss.inference import classify, table
+from jtss.inference.model import Model
 from jtss.inference.screening import Verdict, no_screening
+from jtss.training import strata
+from jtss.training.mixture import Origin
 
 CLASSIFIER = table.Classifier("n2_test", "0.1.0", CLASSES, 2)
 
@@ -105,6 +110,24 @@ def test_screening_changes_no_other_row():
     screened = {row.oid for row in after if row.note == "screened_bogus"}
     assert 5 < len(screened) <= len(bogus)
     assert [row for row in after if row.oid not in screened] == [row for row in before if row.oid not in screened]
+
+
+def test_of_a_mixture_taken_as_it_comes_the_learnt_priors_are_those_of_the_batches():
+    """As often as `strata` draws them; a file without objects for training counts as absent."""
+    counts = np.array([[30, 10, 0], [0, 5, 15], [0, 0, 0]])
+    weights = (0.5, 0.3, 0.2)
+    files = [
+        {"weight": weight, "training_data": {"objects": {"train": dict(zip(CLASSES, of, strict=True))}}}
+        for weight, of in zip(weights, counts.tolist(), strict=True)
+    ]
+    config = override(named.get("demo"), ["training.class_balance=natural"])
+    provenance = {"training_data": files[0]["training_data"], "mixture": files}
+    label = np.concatenate([np.repeat(np.arange(3), of) for of in counts])
+    origin = Origin(np.repeat(np.arange(3), counts.sum(axis=1)), weights)
+    share = strata.of(label, np.ones((len(label), 2), np.float32), config, origin)[1].share.reshape(3, 3).sum(axis=0)
+    np.testing.assert_allclose(classify.learnt_priors(Model("mixed", config, None, (), provenance)), share, rtol=1e-6)
+    alone = {"training_data": files[0]["training_data"]}
+    np.testing.assert_allclose(classify.learnt_priors(Model("one", config, None, (), alone)), [0.75, 0.25, 0])
 
 
 def test_nothing_given():

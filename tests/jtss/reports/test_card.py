@@ -104,6 +104,17 @@ def test_results_on_simulated_skies_are_told_apart(folder):
     assert text.count("### Simulated test split of an independent sky (seed 77): ") == 1
     assert text.count("the content hash differs") == 1
     assert text.index("`another`") < text.index("the content hash differs") < text.index("`third`")
+    sky = {"data": "sky.h5", "data_hash": "third", "training_data": learnt | {"command": skies[2][0]}}
+    own = {name: provenance[name] for name in ("data", "data_hash", "training_data")}
+    for more in (
+        {"mixture": [one | {"weight": 0.5} for one in (own, sky)]},
+        {"began_with": {"model": "m", "version": "v", "content_hash": "c", "parts": [], "statistics": "s",
+                        "learnt_from": [sky]}},
+    ):  # fmt: skip
+        text = made_card(folder, provenance=provenance | more, results=results)
+        assert "### Simulated test split of the training sky (seed 77): " in text
+        assert "independent sky" not in text
+        assert text.count("the content hash differs") == 1
 
 
 @pytest.mark.parametrize(

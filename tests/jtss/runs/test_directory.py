@@ -65,10 +65,10 @@ def test_metrics_that_are_not_finite_are_null(run):
 def test_of_several_processes_the_first_looks_whether_a_run_is_new(run, monkeypatch):
     other = override(TINY, ["training.seed=7"])
     monkeypatch.setattr("jax.process_index", lambda: 1)
-    runs_directory.require_new(run.path, other, "made")
+    runs_directory.require_new(run.path, other, {"data_hash": "made"})
     monkeypatch.undo()
     with pytest.raises(FileExistsError):
-        runs_directory.require_new(run.path, other, "made")
+        runs_directory.require_new(run.path, other, {"data_hash": "made"})
 
 
 def test_a_last_line_cut_short_is_no_damage_and_another_one_is_named(run):
@@ -123,7 +123,7 @@ def test_a_new_run_is_not_made_where_something_is(run, tmp_path):
     }
     for name, (config, data_hash, message) in cases.items():
         with pytest.raises(FileExistsError) as refused:
-            runs_directory.require_new(tmp_path / name, config, data_hash)
+            runs_directory.require_new(tmp_path / name, config, {"data_hash": data_hash})
         assert str(refused.value) == f"{tmp_path / name} {message}"
 
 

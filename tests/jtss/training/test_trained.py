@@ -1,5 +1,6 @@
 """Models of run directories and of folders of seeds."""
 
+import json
 import shutil
 
 import jax
@@ -93,3 +94,13 @@ def test_a_run_that_is_not_finished_is_loaded_with_a_warning(folder, monkeypatch
     monkeypatch.setattr(trained, "finished", lambda *_: False)
     (warning,) = trained.load(folder / "run").warnings
     assert f"is not finished: it was saved at step {TINY.training.iterations} of " in warning
+
+
+def test_seeds_that_began_with_other_weights_are_no_ensemble(folder, tmp_path):
+    """Of the model the provenance of the first seed is told, which must be that of all."""
+    shutil.copytree(folder / "seeds", tmp_path / "seeds")
+    path = tmp_path / "seeds" / "seed-1" / "provenance.json"
+    began = {"model": "n1", "parts": ["head"], "content_hash": "7"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"began_with": began}))
+    with pytest.raises(RunError, match=r"seed-1: other weights to begin with than .*seed-4, expected a repeat"):
+        trained.load(tmp_path / "seeds")

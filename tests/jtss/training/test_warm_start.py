@@ -135,10 +135,23 @@ def test_a_warm_start_that_is_stopped_and_resumed_ends_in_the_same_bits(model, o
     assert_equal_trees(state, whole)
 
 
+def test_a_run_that_began_with_other_weights_is_another_run(model, other_file, tmp_path):
+    def warm(parts=()):
+        return warm_start.of(model, FINE, parts)
+
+    start(FINE, other_file, tmp_path / "run", warm=warm())
+    with pytest.raises(FileExistsError, match="exists and is this run; go on with it by: jtss train --resume"):
+        start(FINE, other_file, tmp_path / "run", warm=warm())
+    for other, words in ((None, "random ones"), (warm(("temporal",)), "temporal of ")):
+        message = f"is another run .*weights to begin with: asked for {words}.*, there dynamic_norm, static_norm, "
+        with pytest.raises(FileExistsError, match=message):
+            start(FINE, other_file, tmp_path / "run", warm=other)
+
+
 def test_a_run_whose_first_state_is_gone_does_not_begin_with_another(model, other_file, tmp_path):
     training = start(FINE, other_file, tmp_path / "run", warm=warm_start.of(model, FINE))
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(InputError, match=r"was to begin with the weights of .*first, which were not saved"):
+    with pytest.raises(InputError, match=r"weights of .*first, which were not saved; .* new start with another --out"):
         train(training)
 
 

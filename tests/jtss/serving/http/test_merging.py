@@ -22,8 +22,9 @@ BY, OTHER = object(), object()
 
 
 @pytest.fixture
-def busy():
-    """A merger whose worker is at work, and what lets it go on."""
+def busy(monkeypatch):
+    """A merger whose worker is at work, and what lets it go on; those who join may take as long as they like."""
+    monkeypatch.setattr(merging, "JOINING_SECONDS", SECONDS)
     worker, go_on = Worker("test"), threading.Event()
     worker.begin(lambda: go_on.wait(SECONDS))
     yield Merger(worker, PATIENT), go_on
@@ -103,6 +104,26 @@ def test_one_that_takes_long_to_unpack_waits_for_its_own_turn(busy, seen, monkey
     go_on.set()
     assert numbers(asked) == [[1], [2], [3]]
     assert seen == [[1], [2], [3]]
+
+
+def test_one_that_is_cancelled_while_it_is_unpacked_in_vain_is_not_kept(busy, seen, monkeypatch):
+    merger, go_on = busy
+    monkeypatch.setattr(merging, "JOINING_SECONDS", -1)
+    first, gone, last = ask(merger, packet(1), packet(2), packet(3))
+    unpack, unpacked = merging.alerts_of, []
+
+    def cancelling(body, limits):
+        unpacked.append(body)
+        if body == packet(2):
+            gone.cancel()
+        return unpack(body, limits)
+
+    monkeypatch.setattr(merging, "alerts_of", cancelling)
+    go_on.set()
+    assert numbers([first, last]) == [[1], [3]]
+    assert gone.cancelled()
+    assert seen == [[1], [3]]
+    assert unpacked.count(packet(2)) == 1
 
 
 def test_one_that_nobody_waits_for_is_forgotten_at_once(busy, seen):
