@@ -85,6 +85,7 @@ def test_milliquas_as_text_as_its_archive_and_as_fits(tmp_path):
     ],
 )
 @pytest.mark.parametrize("extension", ["csv", "vot"])
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.W03")  # Fink's names; xdist cannot pass it on
 def test_catalogues_by_position(tmp_path, extension, source, columns, expected):
     path = tmp_path / f"cat.{extension}"
     Table(columns).write(path, format={"vot": "votable"}.get(extension))
