@@ -15,7 +15,7 @@ from helpers.make_packets import CANDIDATE, alert, detection, images, limit, sav
 from helpers.programs import jtss
 from jtss.config.settings import override
 from jtss.errors import InputError
-from jtss.serving import answering
+from jtss.serving import answering, remembering
 from jtss.serving.answering import answerer, answers
 from jtss.serving.remembering import Memory
 from jtss.training import trained
@@ -120,6 +120,28 @@ def test_what_a_packet_does_not_tell_is_not_seen(by):
     assert [(answer["n_detections"], answer["n_stamps"]) for answer in found] == [(1, 1), (1, 1), (2, 1)]
 
 
+def test_a_packet_that_tells_what_cannot_be_is_not_believed(by, monkeypatch):
+    """Of itself, of a later alert, and of another at the same time."""
+    told = [detection(21 - candid, candid) for candid in (1, 2, 3, 4)]
+    copy = alert("ZTF18a", 3, images(7), jd=CANDIDATE["jd"] - 30)
+    read = alerts_of([alert("ZTF18a", 3, images(7), told), copy])
+    days = {1: -20, 2: 0, 3: -1, 4: 5}
+    others = alerts_of([alert("ZTF18a", of, images(of), jd=CANDIDATE["jd"] + day) for of, day in days.items()])
+    memory, asked = Memory(by, MANY), []
+    memory._most_of_object = MANY
+    for one in others:
+        memory.answers([one])
+
+    def spied(by, alerts, earlier):
+        asked.extend([one.candid for one in group] for group in earlier)
+        return answers(by, alerts, earlier=earlier)
+
+    monkeypatch.setattr(remembering, "answers", spied)
+    found, _ = memory.answers(read)
+    assert asked == [[1], []]
+    assert (found["jd"], found["n_stamps"]) == (CANDIDATE["jd"], 2)
+
+
 def test_objects_answered_least_recently_are_forgotten_as_a_whole(by):
     of = {name: alerts_of([record(which, object_id=name) for which in range(4)]) for name in ("ZTF18a", "ZTF18b")}
     memory = Memory(by, 3)
@@ -131,6 +153,7 @@ def test_objects_answered_least_recently_are_forgotten_as_a_whole(by):
     assert forgotten == answers(by, of["ZTF18b"][1:2])[0]  # to the bit
     (lone,) = memory.answers(of["ZTF18a"][3:])  # which was forgotten for the former
     assert lone == answers(by, of["ZTF18a"][3:])[0]
+    assert memory.answers(of["ZTF18b"][2:3])[0]["n_stamps"] == 2  # there is room for one of each again
 
 
 def test_no_more_is_kept_than_asked_for(by):
@@ -165,20 +188,24 @@ def test_one_elsewhere_leaves_the_answer_of_the_packet_alone(by):
     assert memory.answers(alerts_of(RECORDS[1:2])) == answers(by, alerts_of(RECORDS[1:2]))
 
 
-def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch):
+@pytest.mark.parametrize(("poison", "n_stamps"), [(1, [None, 1, 2, 3]), (4, [1, 2, 3, None])])
+def test_an_error_that_nobody_thought_of_is_that_of_one_alert(by, monkeypatch, poison, n_stamps):
     work = answering._answers
 
     def fails(by, alerts, earlier, *how):
-        if any(one.candid == 1 for group in (alerts, *earlier) for one in group):
+        if any(one.candid == poison for group in (alerts, *earlier) for one in group):
             raise KeyError("unthought of")
         return work(by, alerts, earlier, *how)
 
     monkeypatch.setattr(answering, "_answers", fails)
     memory = Memory(by, MANY)
-    found = memory.answers(alerts_of(RECORDS[:3]))
-    assert [isinstance(one, Rejection) for one in found] == [True, False, False]
-    assert [one["n_stamps"] for one in found[1:]] == [1, 1]
-    assert memory.answers(alerts_of(RECORDS[3:4]))[0]["n_stamps"] == 3
+    found = [memory.answers(alerts_of(RECORDS[:2])), memory.answers(alerts_of(RECORDS[2:4]))]
+    seen = [None if isinstance(one, Rejection) else one["n_stamps"] for one in (*found[0], *found[1])]
+    assert seen == n_stamps
+    together = Memory(by, MANY).answers(alerts_of(RECORDS[:4]))
+    assert [isinstance(one, Rejection) for one in together] == [one is None for one in n_stamps]
+    if poison == 4:  # the first would be seen by all others, which are then answered alone
+        assert [one["n_stamps"] for one in together[:3]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
