@@ -53,6 +53,14 @@ def _add_kafka(parser: argparse.ArgumentParser) -> None:
     )
     common.add_calibrated(parser)
     add(
+        "--remember",
+        metavar="N",
+        type=int,
+        help="keep N alerts in memory (about 50 kB each), of the objects that were answered last, so that the"
+        " stamps of an object's earlier alerts count, too; n_stamps says how many did. Answers then depend on what this"
+        " process has seen (default: each packet is answered by itself)",
+    )
+    add(
         "--out",
         metavar="topic:NAME|dir:FOLDER|postgresql://USER@HOST/DB",
         required=True,
@@ -108,7 +116,7 @@ def _kafka(options: argparse.Namespace) -> int:
     common.require("serve", "serve", "confluent-kafka")
     from jtss.commands import cache
     from jtss.pretrained import load
-    from jtss.serving import answering, clients, framing, messages
+    from jtss.serving import answering, clients, framing, messages, remembering
     from jtss.serving.endpoint import address, endpoint
     from jtss.serving.log import Log
     from jtss.serving.metrics import Metrics
@@ -124,6 +132,8 @@ def _kafka(options: argparse.Namespace) -> int:
     cache.enable()
     model = load.load_model(options.model)
     by = answering.answerer(model, calibrated=bool(options.calibrated))
+    alone = partial(answering.answers, by)
+    answers = alone if options.remember is None else remembering.Memory(by, options.remember).answers
     log, metrics = Log(), Metrics()
     for warning in model.warnings:
         log.warn("model", warning=warning)
@@ -131,7 +141,7 @@ def _kafka(options: argparse.Namespace) -> int:
         log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
     sink = _sink(options, kind, place, given, by.classifier, log)
-    stream = Stream(connect, partial(messages.outcomes, by, schemas), sink, metrics, log, written)
+    stream = Stream(connect, partial(messages.outcomes, answers, schemas), sink, metrics, log, written)
     clients.require_readable(stream.consumer, options.topic)
     signals = StopSignals()
     with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:

@@ -111,6 +111,11 @@ def every_alert(sequences: Sequences) -> Chosen:
     return Chosen(objects, np.arange(len(objects)) - np.repeat(np.cumsum(n_alerts) - n_alerts, n_alerts))
 
 
+def last_alert(sequences: Sequences) -> Chosen:
+    """The latest alert of each object."""
+    return Chosen(np.arange(sequences.n_objects), sequences.n_alerts - 1)
+
+
 def alike(sequences: Sequences) -> Iterator[Sequences]:
     """Objects of one alert each, so many at a time and of such lengths that one program answers them and each of them.
 

@@ -1,6 +1,7 @@
 """Alerts to answers, each by its own packet alone, by the functions that `jtss classify` uses.
 
-An answer does not depend on what else is in the batch: a replay that cuts the stream elsewhere gives the same.
+An answer does not depend on what else is in the batch: a replay that cuts the stream elsewhere gives the same. Only who
+hands over earlier alerts, see `remembering`, has their stamps seen, too.
 """
 
 import tempfile
@@ -31,9 +32,9 @@ OF_THE_MACHINE = (OSError, MemoryError, jax.errors.JaxRuntimeError)  # no packet
 class Answerer(NamedTuple):
     """A model of packets, and what its answers say of it; `follow` also tells how they came about."""
 
-    answer: Callable[[Sequences], Answers]
+    answer: Callable[..., Answers]
     classifier: Classifier
-    follow: Callable[[Sequences], tuple[Answers, Trajectories]]
+    follow: Callable[..., tuple[Answers, Trajectories]]
 
 
 def answerer(model: Model, *, calibrated: bool = False) -> Answerer:
@@ -56,28 +57,36 @@ def answerer(model: Model, *, calibrated: bool = False) -> Answerer:
 
 
 def answers(
-    by: Answerer, alerts: Sequence[Alert], *, followed: bool = False, alike: bool = False
+    by: Answerer,
+    alerts: Sequence[Alert],
+    *,
+    earlier: Sequence[Sequence[Alert]] | None = None,
+    followed: bool = False,
+    alike: bool = False,
 ) -> list[dict | Rejection]:
     """The answer to each of K alerts, in order, see `as_answer`; or why it has none.
 
     An error that one of them causes is its own: the others are answered.
 
     Args:
-        followed: with the "trajectory" of each, see `following.steps`.
+        earlier: [K] alerts of the object of each, before it, whose stamps are seen, too; None: none of any.
+        followed: with the "trajectory" of each, see `following.steps`; without `earlier`.
         alike: with others that are `packets.alike`, which takes a tenth longer: what else is asked then changes no
-            bit of an answer, and not by rounding.
+            bit of an answer, and not by rounding; without `earlier`.
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, not a packet.
     """
+    earlier = [()] * len(alerts) if earlier is None else earlier
     try:
-        return _answers(by, alerts, followed, alike)
+        return _answers(by, alerts, earlier, followed, alike)
     except OF_THE_MACHINE:
         raise
     except Exception as error:  # on what nobody thought of; alone in its batch, an alert is named by it
         if len(alerts) > 1:
             half, how = len(alerts) // 2, {"followed": followed, "alike": alike}
-            return answers(by, alerts[:half], **how) + answers(by, alerts[half:], **how)
+            first = answers(by, alerts[:half], earlier=earlier[:half], **how)
+            return first + answers(by, alerts[half:], earlier=earlier[half:], **how)
         return [failed(one, error) for one in alerts]
 
 
@@ -87,40 +96,44 @@ def failed(alert: Alert, error: Exception) -> Rejection:
     return Rejection("failed", detail, alert.source, alert.object_id, alert.candid)
 
 
-def _answers(by: Answerer, alerts: Sequence[Alert], followed: bool, alike: bool) -> list[dict | Rejection]:
+def _answers(
+    by: Answerer, alerts: Sequence[Alert], earlier: Sequence[Sequence[Alert]], followed: bool, alike: bool
+) -> list[dict | Rejection]:
     rows: dict[int, list[PacketRow]] = {}
     steps: dict[int, dict] = {}
 
     def write(some: Iterable[PacketRow]) -> None:
         for row in some:
-            rows.setdefault(int(row.oid), []).append(row)
+            if row.candid == alerts[int(row.oid)].candid:  # and not the last one before it, where it cannot be used
+                rows.setdefault(int(row.oid), []).append(row)
 
     def answer(sequences: Sequences) -> Answers:
+        chosen = packets.last_alert(sequences)
         if not followed:
-            return by.answer(sequences)
-        answered, along = by.follow(sequences)
+            return by.answer(sequences, chosen=chosen)
+        answered, along = by.follow(sequences, chosen=chosen)
         found = following.steps(sequences, along, by.classifier.classes)
         steps.update((int(name), {"trajectory": one}) for name, one in found.items())
         return answered
 
-    with _apart(alerts) as ingested:
+    with _apart([*before, alert] for before, alert in zip(earlier, alerts, strict=True)) as ingested:
         notes, batches = ingested.notes_of_alerts(), ingested.batches()
         if alike:
             batches = (part for batch in batches for part in packets.alike(batch))
         classify.classify_packets(answer, batches, by.classifier, write, notes=notes, unread=())
-        lost = {int(rejection.object_id): rejection for rejection in ingested.rejections()}
+        lost = {(int(one.object_id), one.candid): one for one in ingested.rejections()}
     return [
         as_answer(alert, rows[place]) | steps.get(place, {})
         if place in rows
-        else lost[place]._replace(object_id=alert.object_id)
+        else lost[place, alert.candid]._replace(object_id=alert.object_id)
         for place, alert in enumerate(alerts)
     ]
 
 
 @contextmanager
-def _apart(alerts: Iterable[Alert]) -> Iterator[Ingested]:
-    """Each as an object of its own, named by its place: what other packets of its object tell is not there for it."""
-    named = (alert._replace(object_id=str(place)) for place, alert in enumerate(alerts))
+def _apart(groups: Iterable[Sequence[Alert]]) -> Iterator[Ingested]:
+    """Each group as an object of its own, named by its place: what other packets of it tell is not there for it."""
+    named = (alert._replace(object_id=str(place)) for place, group in enumerate(groups) for alert in group)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-serve.") as folder,
         ingest.ingest_items(named, workdir=folder, workers=1, pad_edges=True, choice="every") as ingested,
@@ -130,7 +143,7 @@ def _apart(alerts: Iterable[Alert]) -> Iterator[Ingested]:
 
 def alone(alert: Alert) -> Sequences | Rejection:
     """An alert with what its packet tells, as one object; or why it cannot be used."""
-    with _apart([alert]) as ingested:
+    with _apart([[alert]]) as ingested:
         for one in ingested.batches():
             return replace(one, object_id=np.array([alert.object_id], object))
         return next(ingested.rejections())._replace(object_id=alert.object_id)

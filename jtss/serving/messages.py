@@ -2,12 +2,12 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from data_prep.ledger import Rejection
-from jtss.serving.answering import Answerer, answers
+from data_prep.packets.alerts import Alert
 from jtss.serving.framing import Schemas, read_message
 
 
@@ -50,8 +50,14 @@ class Outcome(NamedTuple):
     name: str
 
 
-def outcomes(by: Answerer, schemas: Schemas, messages: Sequence[Received]) -> list[Outcome]:
+def outcomes(
+    answers: Callable[[Sequence[Alert]], list[dict | Rejection]], schemas: Schemas, messages: Sequence[Received]
+) -> list[Outcome]:
     """The outcome of each message, in order.
+
+    Args:
+        answers: of alerts, one at the least; see `answering.answers`.
+        schemas: by which messages are read.
 
     Raises:
         OSError, MemoryError, JaxRuntimeError: the machine fails, see `answering.answers`.
@@ -62,7 +68,7 @@ def outcomes(by: Answerer, schemas: Schemas, messages: Sequence[Received]) -> li
         for message in messages
     ]
     good = [one for one in read if not isinstance(one, Rejection)]
-    answered = iter(answers(by, good)) if good else iter(())
+    answered = iter(answers(good)) if good else iter(())
     all_of_them = (one if isinstance(one, Rejection) else next(answered) for one in read)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     return [_outcome(message, one, now) for message, one in zip(messages, all_of_them, strict=True)]

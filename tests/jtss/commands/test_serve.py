@@ -153,6 +153,17 @@ def finish(server, kafka, n):
 
 
 @pytest.mark.slow
+def test_a_server_that_remembers_counts_the_stamps_of_earlier_alerts(kafka, run):
+    before = alert("ZTF18a", 3, images(3), jd=CANDIDATE["jd"] - 20)
+    later = alert("ZTF18a", 4, images(4), history=[detection(20, 3)])
+    kafka.produce(TOPIC, [encode_file([before]), encode_file([later])], partition=0)
+    with served(kafka, run, "--topic", TOPIC, "--out", "topic:answers", "--remember", 10) as server:
+        finish(server, kafka, 2)
+    found = {answer["candid"]: answer for answer in (json.loads(one.value()) for one in kafka.messages("answers"))}
+    assert {candid: (one["n_detections"], one["n_stamps"]) for candid, one in found.items()} == {3: (1, 1), 4: (2, 2)}
+
+
+@pytest.mark.slow
 def test_files_of_parquet_are_of_one_group_and_form(kafka, run, tmp_path, capsys):
     kafka.produce(TOPIC, [*(encode_file([record]) for record in packets(4)), b"poison"])
     out = f"dir:{tmp_path / 'answers'}"
@@ -271,6 +282,7 @@ def error(capsys, *words):
         ),
         (("--out", "dir:x", "--schema", "http://us:secret@:1"), r"--schema: expected the address .* http://HOST:PORT"),
         (("--out", "dir:x", "-m", "RUN", "--calibrated"), "--calibrated: .*run has no temperature"),
+        (("--out", "dir:x", "-m", "RUN", "--remember", "0"), "--remember 0: expected 1 or more, how many alerts"),
         (("--out", "dir:x", "-m", "n1_baseline"), "n1_baseline .* expected a model of packets"),
     ],
 )

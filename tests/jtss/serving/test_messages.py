@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from data_prep.simulate.packets import encode_file
 from helpers.made_explained import run_of_packets
 from helpers.made_messages import received
 from helpers.make_packets import alert
-from jtss.serving.answering import answerer
+from jtss.serving.answering import answerer, answers
 from jtss.serving.framing import Schemas
 from jtss.serving.messages import outcomes, without_value
 
@@ -25,7 +26,7 @@ def test_every_message_has_its_outcome_in_its_place(by):
     unread["cutoutScience"]["stampData"] = b"no image"
     values = [None, good, b"", broken, encode_file([unread]), good]
     messages = [received(10 + place, value, 3, b"key") for place, value in enumerate(values)]
-    found = outcomes(by, Schemas(None), messages)
+    found = outcomes(partial(answers, by), Schemas(None), messages)
     assert [one.is_dead for one in found] == [True, False, True, True, True, False]
     reasons = [one.name for one in found if one.is_dead]
     assert reasons == ["no_value", "empty_value", "bad_block", "bad_gzip"]
