@@ -46,16 +46,20 @@ class Nights:
     def fetch(self, night: str, object_ids: set[str]) -> None:
         """Fetch a night, and take the alerts of some objects out of it; what came of it is in the account.
 
+        One that is absent is asked for again by the next run: it may not have been published yet.
+
         Args:
             night: as 20240131.
             object_ids: none: the archive is all that is wanted.
         """
         line, path = self._folder.line(SERVICE, night), self._folder.path / NIGHTS / f"ztf_public_{night}.tar.gz"
         try:
-            self._folder.check_absent(SERVICE, night, 0)
             if not (line and line["outcome"] == GOT and self._is_whole(path, line["sha256"])):
                 self._download(night, path)
         except Lost as lost:
+            if lost.outcome == ABSENT and not self._folder.has_given_any(SERVICE, alerts=False):
+                # a wrong address has no night at all
+                lost = Lost(FAILED, "no_night_known", f"{lost.detail}, nor any night before")
             self._folder.lose(SERVICE, night, 0, lost, self._client.now())
             self._account.count("nights", lost.outcome, lost.reason)
             return
