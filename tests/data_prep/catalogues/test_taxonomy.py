@@ -73,6 +73,9 @@ def test_no_name_is_there_twice():
         ("VSX", "RRAB:", "", ""),
         ("VSX", "HMXB+BCEP:", "VS", ""),  # doubt of one of two
         ("VSX", "EA:|UG", "", ""),
+        ("VSX", "V838MON", OTHER, ""),  # as a luminous red nova of TNS
+        ("VSX", "VBD", "VS", ""),  # variable brown dwarfs
+        ("SIMBAD", "gLS", "", ""),  # of a quasar mostly, which the lens does not contradict
         ("VSX", "UGZ/IW+VY", "VS", "cataclysmic"),  # the form has a plus
         ("GCVS", "NL+E", "VS", "cataclysmic"),
         ("GCVS", "IN(YY)", "VS", "young star"),
