@@ -12,14 +12,15 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep import labels
+from data_prep.client import Client
 from data_prep.fetch import folder as folders
-from data_prep.fetch.account import ABSENT, FAILED, GOT, INCOMPLETE, NOT_ASKED, Account, Lost
+from data_prep.fetch.account import Account
 from data_prep.fetch.alerce import Alerce
-from data_prep.fetch.client import Client
 from data_prep.fetch.fink import Fink
 from data_prep.fetch.folder import Folder
 from data_prep.fetch.nights import Nights, is_night
 from data_prep.fetch.objects import Listing, Service, is_kept, provenance, wanted
+from data_prep.lost import ABSENT, FAILED, GOT, INCOMPLETE, NOT_ASKED, Lost
 from jtss import files
 from jtss.errors import InputError
 

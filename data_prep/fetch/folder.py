@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from data_prep.fetch.account import ABSENT, FINAL, GOT, NOT_ASKED, Lost
+from data_prep.fetch.account import FINAL
+from data_prep.lost import ABSENT, GOT, NOT_ASKED, Lost
 from jtss import files
 from jtss.errors import InputError
 

@@ -18,11 +18,12 @@ from typing import BinaryIO
 
 import httpx
 
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, OTHERS, UNREADABLE, Account, Lost
-from data_prep.fetch.client import Client, Reply, Request, told
+from data_prep.client import Client, Reply, Request, told
+from data_prep.fetch.account import OTHERS, UNREADABLE, Account
 from data_prep.fetch.folder import NAME, NIGHTS, Folder, as_text
 from data_prep.fetch.objects import alerts_of
 from data_prep.ledger import Rejection
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, Lost
 from data_prep.packets.containers import AVRO_SUFFIX
 from data_prep.packets.tar import ArchiveError, members
 from jtss import files
@@ -198,7 +199,7 @@ class _Download:
         version = self._version() if start else None
         if version:  # without one, parts of two versions might be joined
             headers |= {"Range": f"bytes={start}-", "If-Range": version}
-        with self._client.opened(Request(self._url), headers, good=(200, 206, 416)) as response:
+        with self._client.opened(Request(self._url), headers, (200, 206, 416).__contains__) as response:
             if response.status_code == 416:  # nothing is left to ask for, or it has become shorter
                 self._after_the_end(response, start)
                 return

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     _check(options)
     common.require("data fetch", "fetch", "httpx")
-    from data_prep.fetch.client import Client
+    from data_prep.client import Client
     from data_prep.fetch.fetch import fetch
 
     columns = common.label_columns(options)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from data_prep import client as clients
 from data_prep import labels
 from data_prep.build import build
-from data_prep.fetch import client as clients
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED
-from data_prep.fetch.client import ATTEMPTS, Client
+from data_prep.client import ATTEMPTS, Client
 from data_prep.fetch.fetch import SERVICES, URLS, fetch
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED
 from data_prep.simulate.archive import simulate_packets
 from helpers.fake_services import NIGHTS, World, records_below, serving
 from helpers.make_packets import CANDIDATE, NO_STAMPS, alert, detection

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from data_prep.client import Client
 from data_prep.fetch import nights as nightly
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, OTHERS, UNREADABLE, Account
-from data_prep.fetch.client import Client
+from data_prep.fetch.account import OTHERS, UNREADABLE, Account
 from data_prep.fetch.folder import opened
 from data_prep.fetch.nights import BAD, Nights, is_night, packets_of
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE
 from helpers.fake_services import NIGHTS, World, night_file, serving
 from helpers.make_packets import night, save_tar
 
