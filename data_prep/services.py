@@ -28,6 +28,7 @@ KINDS = ("tap", "xmatch")
 TABLE = "II/328/allwise"  # VizieR's
 XMATCH_COLUMNS = "RAJ2000,DEJ2000,W1mag,W2mag,W3mag,W4mag"  # of VizieR's table
 CHUNK = 2000  # positions in a request
+BUSY_SECONDS = 60.0  # while another process writes into the cache
 SILENCE_SECONDS = 300.0  # while a service looks
 MOST_BYTES = 64 << 20  # of an answer; a source has some 100
 IDENTIFIER = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
@@ -85,12 +86,16 @@ def near(service: Service, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float
     places = np.unique(np.stack([ra, dec], axis=-1)[np.isfinite(ra) & np.isfinite(dec)], axis=0)
     path = _cache_path(service, radius_arcsec)
     try:
-        with closing(_open_cache(path)) as cache, _client(service) as client:
+        with closing(_open_cache(path)) as cache:
             known = set(cache.execute("SELECT ra, dec FROM asked"))
             missing = np.array([place for place in places.tolist() if tuple(place) not in known]).reshape(-1, 2)
-            for first in range(0, len(missing), CHUNK):
-                _ask_and_keep(cache, client, service, missing[first : first + CHUNK], radius_arcsec)
+            if len(missing):
+                with _client(service) as client:
+                    for first in range(0, len(missing), CHUNK):
+                        _ask_and_keep(cache, client, service, missing[first : first + CHUNK], radius_arcsec)
             found, dates = _kept(cache, places)
+    except sqlite3.OperationalError as error:  # nothing is wrong with what it holds
+        raise InputError(f"{path}: {error}; another process holds this cache, or the disk is full") from error
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path}: cannot be used as a cache ({error}); remove it, and it is made anew") from error
     of_cache = f", {len(places) - len(missing)} of them answered by the cache" if len(missing) < len(places) else ""
@@ -117,7 +122,7 @@ def _cache_path(service: Service, radius_arcsec: float):
 
 def _open_cache(path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    cache = sqlite3.connect(path, timeout=60)
+    cache = sqlite3.connect(path, timeout=BUSY_SECONDS)
     columns = ", ".join(f"{name} REAL" for name in allwise.WANTED)
     with cache:
         cache.execute("CREATE TABLE IF NOT EXISTS asked (ra REAL, dec REAL, date TEXT, PRIMARY KEY (ra, dec))")

@@ -1,5 +1,8 @@
 """Sources near positions, from services that answer as CDS's xMatch and TAP do, and as they do on bad days."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -159,6 +162,17 @@ def test_services_are_told_from_files():
         assert parse(path) is None
     with pytest.raises(InputError, match=r"--allwise tap:irsa: expected tap:URL or tap:URL#TABLE"):
         parse("tap:irsa")
+
+
+def test_a_cache_that_is_held_is_not_to_be_removed(sky, tmp_path, monkeypatch):
+    fetched(sky, "xmatch", ra=RA[:1], dec=DEC[:1])
+    monkeypatch.setattr(services, "BUSY_SECONDS", 0.0)
+    (path,) = (tmp_path / "jtss" / "allwise").glob("*.sqlite")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match=r"2arcsec.sqlite: database is locked; another process holds this cache"):
+            fetched(sky, "xmatch")
+    fetched(sky, "xmatch")
 
 
 def test_a_cache_that_is_none_is_named(sky, tmp_path):
