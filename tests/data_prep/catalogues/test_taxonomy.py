@@ -39,6 +39,10 @@ def test_no_name_is_there_twice():
         ("BTS", "SN IIb", "SN", "other SN"),  # a name of TNS
         ("BTS", "AGN?", "", ""),
         ("BTS", "CV", "VS", "cataclysmic"),
+        ("BTS", "CLAGN", "AGN", ""),
+        ("BTS", "NLSy1?", "", ""),
+        ("BTS", "Ca-rich", "SN", ""),  # of type Ia or Ib
+        ("BTS", "SN II-SL", "SN", "other SN"),
         ("ALeRCE", "EB/EW", "VS", "eclipsing"),
         ("ALeRCE", "CV/Nova", "VS", "cataclysmic"),
         ("ALeRCE", "NLAGN", "AGN", ""),
