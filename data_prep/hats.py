@@ -123,7 +123,12 @@ def _read(path: Path, cells: np.ndarray, order: int) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # of pyarrow, on any bytes
         raise InputError(f"{path}: not a readable table of numbers: {error}") from error
-    return tables.of_arrow(path, table, chosen)
+    columns = tables.of_arrow(path, table, chosen)
+    if lost := int(np.sum(~(np.isfinite(columns["ra"]) & np.isfinite(columns["dec"])))):
+        raise InputError(
+            f"{path}: {lost} of {table.num_rows} rows that were read lack a position; expected one of each"
+        )
+    return columns
 
 
 def _may_meet(group, cells: np.ndarray, order: int) -> bool:

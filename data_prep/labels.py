@@ -64,13 +64,13 @@ def load_subclasses(path: str | Path, columns: Mapping[str, str] | None = None) 
     return _by_object(Path(path), "subclasses", ((place, name, subclass) for place, name, _, subclass in rows))
 
 
-def objects(path: str | Path) -> list[str]:
+def objects(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
     """The objectIds of a table, each once, in their order, also of those without a label.
 
     Raises:
         FileNotFoundError, InputError: as `load`.
     """
-    return [*dict.fromkeys(name for _, name, _, _ in _rows(Path(path)))]
+    return [*dict.fromkeys(name for _, name, _, _ in _rows(Path(path), columns or {}))]
 
 
 def _by_object(path: Path, what: str, rows: Iterable[tuple[str, str, str]]) -> dict[str, str]:

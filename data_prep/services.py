@@ -6,31 +6,31 @@ radius and date, also that there was nothing. So what was broken off goes on, an
 
 import hashlib
 import io
-import random
 import re
 import sqlite3
-import time
 import warnings
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data_prep import allwise, tables
+from data_prep.lost import DAMAGED, Lost
 from jtss import files
 from jtss.errors import InputError
+
+if TYPE_CHECKING:
+    from data_prep.client import Client, Reply  # httpx is imported on use: most alerts are read without it
 
 KINDS = ("tap", "xmatch")
 TABLE = "II/328/allwise"  # VizieR's
 XMATCH_COLUMNS = "RAJ2000,DEJ2000,W1mag,W2mag,W3mag,W4mag"  # of VizieR's table
 CHUNK = 2000  # positions in a request
-ATTEMPTS = 5
-PAUSE_SECONDS = 2.0  # before the second attempt, doubled for each further one
-LONGEST_PAUSE_SECONDS = 120.0  # that a service may ask for
-TIMEOUT_SECONDS = 300.0
-MOST_REDIRECTIONS = 5
-WORTH_ANOTHER_ATTEMPT = {408, 425, 429, 500, 502, 503, 504}
+BUSY_SECONDS = 60.0  # while another process writes into the cache
+SILENCE_SECONDS = 300.0  # while a service looks
+MOST_BYTES = 64 << 20  # of an answer; a source has some 100
 IDENTIFIER = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
 OURS = ("jtss_row", "jtss_ra", "jtss_dec")  # columns of an upload
 EXCERPT = 200  # characters of an answer in a message
@@ -38,14 +38,6 @@ EXCERPT = 200  # characters of an answer in a message
 
 class ServiceError(OSError):
     """A service did not answer, or not with a table; the message names it and what it said."""
-
-
-class _FailedError(Exception):
-    """An attempt failed and another may not; holds how long the service asks to wait [s]."""
-
-    def __init__(self, reason: str, wait_seconds: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait_seconds = wait_seconds
 
 
 class _OverflowError(Exception):
@@ -97,14 +89,30 @@ def near(service: Service, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float
         with closing(_open_cache(path)) as cache:
             known = set(cache.execute("SELECT ra, dec FROM asked"))
             missing = np.array([place for place in places.tolist() if tuple(place) not in known]).reshape(-1, 2)
-            for first in range(0, len(missing), CHUNK):
-                _ask_and_keep(cache, service, missing[first : first + CHUNK], radius_arcsec)
+            if len(missing):
+                with _client(service) as client:
+                    for first in range(0, len(missing), CHUNK):
+                        _ask_and_keep(cache, client, service, missing[first : first + CHUNK], radius_arcsec)
             found, dates = _kept(cache, places)
+    except sqlite3.OperationalError as error:  # nothing is wrong with what it holds
+        raise InputError(f"{path}: {error}; another process holds this cache, or the disk is full") from error
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path}: cannot be used as a cache ({error}); remove it, and it is made anew") from error
     of_cache = f", {len(places) - len(missing)} of them answered by the cache" if len(missing) < len(places) else ""
     when = f"; answers of {' to '.join(dict.fromkeys(dates))} in {path}" if dates else ""
     return found, f'{len(places)} positions asked of {service} by {radius_arcsec:g}"{of_cache}{when}'
+
+
+def _client(service: Service) -> "Client":
+    try:
+        import httpx  # of the extra "fetch"
+    except ImportError:
+        raise InputError(
+            f"{service}: needs the package httpx, which is not installed: pip install 'jtss[fetch]'"
+        ) from None
+    from data_prep.client import CONNECT_SECONDS, Client
+
+    return Client(timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS))
 
 
 def _cache_path(service: Service, radius_arcsec: float):
@@ -114,7 +122,7 @@ def _cache_path(service: Service, radius_arcsec: float):
 
 def _open_cache(path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    cache = sqlite3.connect(path, timeout=60)
+    cache = sqlite3.connect(path, timeout=BUSY_SECONDS)
     columns = ", ".join(f"{name} REAL" for name in allwise.WANTED)
     with cache:
         cache.execute("CREATE TABLE IF NOT EXISTS asked (ra REAL, dec REAL, date TEXT, PRIMARY KEY (ra, dec))")
@@ -123,17 +131,19 @@ def _open_cache(path) -> sqlite3.Connection:
     return cache
 
 
-def _ask_and_keep(cache: sqlite3.Connection, service: Service, places: np.ndarray, radius_arcsec: float) -> None:
+def _ask_and_keep(
+    cache: sqlite3.Connection, client: "Client", service: Service, places: np.ndarray, radius_arcsec: float
+) -> None:
     """Ask for some places [P, 2], in halves where the service cuts its answer off, and keep what it says."""
     try:
-        row, columns = ASK[service.kind](service, places, radius_arcsec)
+        row, columns = ASK[service.kind](service, client, places, radius_arcsec)
     except _OverflowError:
         if len(places) == 1:
             raise ServiceError(
                 f"{service}: cuts off its answer for a single position; expected a smaller radius"
             ) from None
         for half in np.array_split(places, 2):
-            _ask_and_keep(cache, service, half, radius_arcsec)
+            _ask_and_keep(cache, client, service, half, radius_arcsec)
         return
     today = datetime.now(UTC).date().isoformat()
     values = [[None if np.isnan(value) else float(value) for value in columns[name]] for name in allwise.WANTED]
@@ -159,7 +169,9 @@ def _kept(cache: sqlite3.Connection, places: np.ndarray) -> tuple[dict[str, np.n
     return dict(zip(allwise.WANTED, columns, strict=True)), [date for date in dates if date]
 
 
-def _xmatch(service: Service, places: np.ndarray, radius_arcsec: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _xmatch(
+    service: Service, client: "Client", places: np.ndarray, radius_arcsec: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     lines = "".join(f"{row},{ra!r},{dec!r}\n" for row, (ra, dec) in enumerate(places.tolist()))
     data = {
         "request": "xmatch",
@@ -172,14 +184,16 @@ def _xmatch(service: Service, places: np.ndarray, radius_arcsec: float) -> tuple
         "colDec1": OURS[2],
     }
     upload = {"cat1": ("jtss.csv", f"{','.join(OURS)}\n{lines}", "text/csv")}
-    table = _asked(service, service.url, data, upload)
+    table = _asked(service, client, service.url, data, upload)
     return _rows(service, table, len(places)), tables.of_table(str(service), table, allwise.WANTED)
 
 
-def _tap(service: Service, places: np.ndarray, radius_arcsec: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _tap(
+    service: Service, client: "Client", places: np.ndarray, radius_arcsec: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     from astropy.table import Table
 
-    chosen = _tap_columns(service)
+    chosen = _tap_columns(service, client)
     table = service.table if IDENTIFIER.fullmatch(service.table) else f'"{service.table}"'
     ra, dec = (f"c.{_quoted(chosen[name].name)}" for name in ("ra", "dec"))
     names = ", ".join(f"c.{_quoted(column.name)} AS jtss_{ours.lower()}_there" for ours, column in chosen.items())
@@ -191,7 +205,7 @@ def _tap(service: Service, places: np.ndarray, radius_arcsec: float) -> tuple[np
     Table([np.arange(len(places), dtype=np.int32), *places.T], names=OURS).write(uploaded, format="votable")
     data = _tap_query(query) | {"UPLOAD": "jtss,param:jtss"}
     answer = _asked(
-        service, _sync(service), data, {"jtss": ("jtss.vot", uploaded.getvalue(), "application/x-votable+xml")}
+        service, client, _sync(service), data, {"jtss": ("jtss.vot", uploaded.getvalue(), "application/x-votable+xml")}
     )
     wanted = {
         ours: tables.Wanted(allwise.WANTED[ours].kind, ((f"jtss_{ours.lower()}_there",),)) for ours in allwise.WANTED
@@ -203,11 +217,11 @@ def _tap(service: Service, places: np.ndarray, radius_arcsec: float) -> tuple[np
     return _rows(service, answer, len(places)), tables.of_table(str(service), answer, wanted)
 
 
-def _tap_columns(service: Service) -> dict[str, tables.Column]:
+def _tap_columns(service: Service, client: "Client") -> dict[str, tables.Column]:
     """What the table calls its columns, as the service's own table of columns says."""
     name = service.table.replace("'", "''")
     query = f"SELECT column_name, unit FROM TAP_SCHEMA.columns WHERE table_name IN ('{name}', '\"{name}\"')"
-    found = _asked(service, _sync(service), _tap_query(query), {})
+    found = _asked(service, client, _sync(service), _tap_query(query), {})
     if not len(found):
         raise InputError(
             f"{service}: the service has no table {service.table}; name its AllWISE table as {service.url}#TABLE"
@@ -247,65 +261,40 @@ def _rows(service: Service, table, n_places: int) -> np.ndarray:
     return rows
 
 
-def _asked(service: Service, url: str, data: dict, upload: dict):
+def _asked(service: Service, client: "Client", url: str, form: dict, uploads: dict):
     """The table that a service answers a request with, after as many attempts as it takes.
 
     Raises:
         ServiceError, InputError: as `near`; _OverflowError: the table was cut off.
     """
+    from data_prep.client import PASSING, Request
+
     try:
-        import httpx  # of the extra "fetch"
-    except ImportError:
-        raise InputError(
-            f"{service}: needs the package httpx, which is not installed: pip install 'jtss[fetch]'"
+        return client.ask(
+            Request(url, form=form, uploads=uploads or None),
+            partial(_table_of, service),
+            MOST_BYTES,
+            lambda status: status not in PASSING,  # of the others the answer says why
+        )
+    except Lost as lost:
+        raise ServiceError(
+            f"{service}: no answer: {client.refusal or lost.detail}; what it answered before is kept"
         ) from None
-    reason = ""
-    for attempt in range(ATTEMPTS):
-        try:
-            return _table_of(service, _posted(url, data, upload))
-        except httpx.InvalidURL as error:
-            raise InputError(f"{service}: not an address that can be asked: {error}") from error
-        except httpx.RequestError as error:
-            failed = _FailedError(str(error) or type(error).__name__)
-        except _FailedError as error:
-            failed = error
-        reason = str(failed)
-        if attempt + 1 < ATTEMPTS:
-            pause = PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5)  # so that clients spread out
-            time.sleep(max(pause, min(failed.wait_seconds, LONGEST_PAUSE_SECONDS)))
-    raise ServiceError(f"{service}: failed {ATTEMPTS} times, the last time: {reason}; what it answered before is kept")
 
 
-def _posted(url: str, data: dict, upload: dict):
-    """The answer to a form; one that is sent elsewhere (301, 302, 307, 308) goes there whole, with what it uploads."""
-    import httpx
-
-    for _ in range(MOST_REDIRECTIONS):
-        answer = httpx.post(url, data=data, files=upload or None, timeout=TIMEOUT_SECONDS)
-        place = answer.headers.get("Location")
-        if not answer.is_redirect or not place:
-            return answer
-        url = str(answer.url.join(place))
-        if answer.status_code == httpx.codes.SEE_OTHER:  # where the result lies
-            return httpx.get(url, timeout=TIMEOUT_SECONDS, follow_redirects=True)
-    raise httpx.TooManyRedirects(f"redirected {MOST_REDIRECTIONS} times, the last time to {url}")
-
-
-def _table_of(service: Service, answer):
+def _table_of(service: Service, answer: "Reply"):
     """The table in an answer."""
-    if answer.status_code in WORTH_ANOTHER_ATTEMPT:
-        asks = answer.headers.get("Retry-After", "")
-        raise _FailedError(f"status {answer.status_code}: {_excerpt(answer)}", float(asks) if asks.isdigit() else 0.0)
     from astropy.io import votable
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of VOTables that are not to the letter
-            whole = votable.parse(io.BytesIO(answer.content), verify="ignore")
+            whole = votable.parse(io.BytesIO(answer.body), verify="ignore")
     except Exception as error:  # of astropy, on any bytes
         if answer.is_error:
-            raise InputError(f"{service}: refuses with status {answer.status_code}: {_excerpt(answer)}") from error
-        raise _FailedError(f"no readable VOTable, but {_excerpt(answer)!r}") from error
+            raise InputError(f"{service}: refuses with status {answer.status}: {_excerpt(answer)}") from error
+        detail = f"no readable VOTable, but {_excerpt(answer)!r}"
+        raise Lost(DAMAGED, "no_votable", detail, again=True) from error
     status = [info for part in (whole, *whole.resources) for info in part.infos if info.name == "QUERY_STATUS"]
     if any(info.value == "ERROR" for info in status) or answer.is_error:
         said = next((" ".join(info.content.split()) for info in status if info.content), _excerpt(answer))
@@ -313,9 +302,9 @@ def _table_of(service: Service, answer):
     if any(info.value == "OVERFLOW" for info in status):
         raise _OverflowError
     if next(whole.iter_tables(), None) is None:
-        raise _FailedError(f"a VOTable without a table: {_excerpt(answer)!r}")
+        raise Lost(DAMAGED, "no_table", f"a VOTable without a table: {_excerpt(answer)!r}", again=True)
     return whole.get_first_table().to_table(use_names_over_ids=True)
 
 
-def _excerpt(answer) -> str:
-    return " ".join(answer.text[:EXCERPT].split())
+def _excerpt(answer: "Reply") -> str:
+    return " ".join(answer.body[:EXCERPT].decode(errors="replace").split())

@@ -1,7 +1,7 @@
 """Labels from catalogues: every piece of evidence for an object, and the class that all of it agrees on.
 
 A row of a catalogue that names ZTF objects is evidence for these; one that does not, for all objects within a radius.
-Nothing is chosen: where evidence disagrees the object has no label, and the table says what contradicts what.
+Nothing is chosen: where evidence disagrees the object has no class, and the table says what contradicts what.
 """
 
 import csv
@@ -23,6 +23,7 @@ from jtss.schema import CLASS_NAMES
 
 RADIUS_ARCSEC = 1.5  # within which ZTF itself takes detections for one object
 COLUMNS = ("objectId", "label", "subclass", "source", "name", "type", "separation_arcsec", "remark")
+CONFLICT = "conflict"  # in place of a class, as OTHER: not "", which would let the next best table decide
 UNKNOWN = "not in the table of names"
 N_EXAMPLES = 3
 
@@ -154,6 +155,8 @@ def _take(
         meaning = taxonomy.meaning(sources.SOURCES[source].taxonomy, kind)
         if meaning is None:
             account.unknown[kind] += 1
+        elif entries.doubt[row]:
+            meaning = Meaning(reason=entries.doubt[row])
         name = "" if entries.name is None else entries.name[row].as_py()
         evidence.setdefault(object_id, []).append(Evidence(source, name, kind, meaning, separation))
     return account
@@ -210,8 +213,9 @@ def _by_place(entries, account, asked, radius_arcsec: float) -> Iterator[tuple[i
 def write(path: Path, labels: Labels) -> None:
     """Write a CSV with a row for each piece of evidence, which `data build --labels` reads.
 
-    All rows of an object have its label and subclass, which are empty where evidence disagrees or says nothing;
-    `remark` says why. The same evidence makes the same file.
+    All rows of an object have its label and subclass. Where there is no class, the label is `OTHER` for what is known
+    to be none of ours, `CONFLICT` where evidence disagrees, and empty where it says nothing; `remark` says more. The
+    same evidence makes the same file.
     """
     with (
         files.replaced(path) as unfinished,
@@ -221,11 +225,18 @@ def write(path: Path, labels: Labels) -> None:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
         for object_id, decision, conflict in labels.decided():
+            label = decision.label or _instead(labels.evidence[object_id], conflict)
             for one in labels.evidence[object_id]:
                 remark = conflict or (one.meaning.reason if one.meaning else UNKNOWN)
                 apart = "" if np.isnan(one.separation_arcsec) else f"{one.separation_arcsec:.3f}"
                 told = (one.source, one.name, one.type, apart, remark)
-                writer.writerow((object_id, decision.label, decision.subclass, *told))
+                writer.writerow((object_id, label, decision.subclass, *told))
+
+
+def _instead(evidence: Sequence[Evidence], conflict: str) -> str:
+    """What to write where there is no class."""
+    is_other = any(one.meaning and one.meaning.label == OTHER for one in evidence)
+    return CONFLICT if conflict else OTHER if is_other else ""
 
 
 def report(labels: Labels) -> tuple[list[str], list[str]]:

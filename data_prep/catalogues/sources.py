@@ -27,6 +27,7 @@ class Source(NamedTuple):
         object_id, label, name: how it calls the columns of ZTF names, of the class, and of its own name of an object.
         placed: whether it has positions in degrees.
         within: what a ZTF name looks like within its column; None: the column holds a name and nothing else.
+        flag: how it calls a column that says whether its entries are to be believed, and what its values mean.
         layout: of its text file, where that has columns of fixed width.
         remedy: what to do about a file without positions.
     """
@@ -37,11 +38,16 @@ class Source(NamedTuple):
     name: tuple[tuple[str, ...], ...] = ()
     placed: bool = True
     within: re.Pattern | None = None
+    flag: tuple[tuple[tuple[str, ...], ...], Mapping[str, str]] = ((), {})
     layout: Layout | None = None
     remedy: str = ""
 
 
 OBJECT_ID = (("objectId",), ("oid",), ("i:objectId",))
+VSX_FLAG = (
+    (("v",), ("variability_flag",)),
+    {"1": "a suspected variable", "2": "constant, or not there", "3": "a duplicate, perhaps"},
+)
 SOURCES = {
     "bts": Source("BTS", (("ZTFID",), *OBJECT_ID), (("type",),), (("IAUID",),), placed=False),
     "tns": Source("TNS", (("internal_names",), *OBJECT_ID), (("type",),), (("name",),), within=ZTF_NAME),
@@ -53,7 +59,7 @@ SOURCES = {
         (("name",),),
         layout={"ra": (0, 11), "dec": (12, 23), "name": (25, 50), "label": (51, 55)},
     ),
-    "vsx": Source("VSX", OBJECT_ID, (("type",), ("vartype",)), (("name",),)),
+    "vsx": Source("VSX", OBJECT_ID, (("type",), ("vartype",)), (("name",),), flag=VSX_FLAG),
     "gcvs": Source("GCVS", OBJECT_ID, (("vartype",), ("type",)), (("gcvs",), ("name",))),
     "gaia": Source(
         "Gaia",
@@ -75,6 +81,7 @@ class Entries(NamedTuple):
         label, name: Arrow arrays of K texts: the class as the catalogue names it, and its own name of the object.
         object_ids: K lists of the objects that a row names; None: the catalogue names none.
         ra, dec: [K] float64 [deg], NaN = not given.
+        doubt: K texts: why not to believe the row, "" where nothing is said against it.
     """
 
     label: object
@@ -82,6 +89,7 @@ class Entries(NamedTuple):
     object_ids: list[list[str]] | None
     ra: np.ndarray
     dec: np.ndarray
+    doubt: list[str]
 
 
 def split(text: str) -> tuple[str, Path]:
@@ -130,6 +138,7 @@ def read(source: str, path: Path, columns: Mapping[str, str]) -> Entries:
         "label": Wanted("text", catalogue.label),
         "name": Wanted("text", catalogue.name, required=False),
         "objectId": Wanted("text", catalogue.object_id, required=False),
+        "flag": Wanted("text", catalogue.flag[0], required=False),
         "ra": Wanted("angle", RA if catalogue.placed else (), required=False),
         "dec": Wanted("angle", DEC if catalogue.placed else (), required=False),
     }
@@ -143,6 +152,7 @@ def read(source: str, path: Path, columns: Mapping[str, str]) -> Entries:
         raise InputError(f"{path}: no column {expected}" + (f"; {catalogue.remedy}" if catalogue.remedy else ""))
     nowhere = np.full(len(table["label"]), np.nan)
     placed = {"ra", "dec"} <= table.keys()
+    flags = table["flag"].to_pylist() if "flag" in table else [""] * len(nowhere)
     within = None if "objectId" in columns else catalogue.within  # a user's own column has names alone
     return Entries(
         table["label"],
@@ -150,6 +160,7 @@ def read(source: str, path: Path, columns: Mapping[str, str]) -> Entries:
         _named(table["objectId"].to_pylist(), within) if "objectId" in table else None,
         table["ra"] if placed else nowhere,
         table["dec"] if placed else nowhere,
+        [catalogue.flag[1].get(flag, "") for flag in flags],
     )
 
 

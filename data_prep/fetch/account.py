@@ -2,31 +2,11 @@
 
 from collections import Counter
 
-GOT, INCOMPLETE, ABSENT, DAMAGED, FAILED, NOT_ASKED = OUTCOMES = (
-    "got",
-    "incomplete",  # of an object or a night: some of its alerts did not come
-    "absent",  # the service answered that it has none
-    "damaged",  # what came is not what was asked for, each time
-    "failed",  # no answer, each time
-    "not asked",  # the run ended before
-)
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, NOT_ASKED, OUTCOMES
+
 WHAT = ("nights", "objects", "alerts")
 FINAL = (GOT, ABSENT)  # not asked for again
 OTHERS, UNREADABLE = "of other objects", "unreadable"  # of the alerts in a whole archive, as it was published
-
-
-class Lost(Exception):
-    """Something that did not come.
-
-    Attributes:
-        outcome: one of OUTCOMES. reason: a short fixed name. detail: what was there, for a person.
-        again: whether it may come if it is asked for again.
-        after: seconds to wait before, if the service said so.
-    """
-
-    def __init__(self, outcome: str, reason: str, detail: str, *, again: bool = False, after: float | None = None):
-        super().__init__(f"{outcome}: {reason}: {detail}")
-        self.outcome, self.reason, self.detail, self.again, self.after = outcome, reason, detail, again, after
 
 
 class Account:
@@ -54,7 +34,7 @@ class Account:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all was answered, so that the same command would ask for nothing."""
+        """Whether all was answered, so that the same command has nothing to ask for again."""
         return not any(self.total(what, DAMAGED, FAILED, NOT_ASKED) for what in self._counts)
 
     def as_dict(self) -> dict:

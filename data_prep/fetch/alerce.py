@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from data_prep.fetch.account import ABSENT, Lost
-from data_prep.fetch.client import Client, Reply, Request
+from data_prep.client import Client, Reply, Request
 from data_prep.fetch.objects import (
     MJD_0,
     Listing,
@@ -15,6 +14,7 @@ from data_prep.fetch.objects import (
     require_kind,
     rows_of,
 )
+from data_prep.lost import ABSENT, Lost
 from data_prep.packets.metadata import exact
 
 COLUMNS = ("candid", "mjd", "has_stamp")

@@ -3,6 +3,8 @@
 An interrupted run goes on with the same command: what was answered is not asked for again, what came to nothing is.
 """
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,14 +12,15 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep import labels
+from data_prep.client import Client
 from data_prep.fetch import folder as folders
-from data_prep.fetch.account import ABSENT, FAILED, GOT, INCOMPLETE, NOT_ASKED, Account, Lost
+from data_prep.fetch.account import Account
 from data_prep.fetch.alerce import Alerce
-from data_prep.fetch.client import Client
 from data_prep.fetch.fink import Fink
 from data_prep.fetch.folder import Folder
 from data_prep.fetch.nights import Nights, is_night
 from data_prep.fetch.objects import Listing, Service, is_kept, provenance, wanted
+from data_prep.lost import ABSENT, FAILED, GOT, INCOMPLETE, NOT_ASKED, Lost
 from jtss import files
 from jtss.errors import InputError
 
@@ -50,6 +53,7 @@ def fetch(
     client: Client,
     *,
     labels_path: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     nights: Sequence[str] = (),
     first: int | None = None,
     urls: Mapping[str, str] | None = None,
@@ -60,7 +64,8 @@ def fetch(
 
     Args:
         service: of SERVICES.
-        labels_path: CSV of objectId, label and maybe subclass: which objects. Nights may do without.
+        labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`:
+            which objects. Nights may do without.
         nights: dates as 20240131, for the service "nights" only.
         first: only the first so many alerts of an object that are six hours apart; None: all.
         urls: addresses that replace those of URLS, by name.
@@ -74,13 +79,14 @@ def fetch(
     for night in nights:
         if not is_night(night):
             raise InputError(f"night {night!r}: expected a date as 20240131")
-    names = labels.objects(labels_path) if labels_path else []
-    known = labels.load(labels_path) if labels_path else {}
-    subclasses = labels.load_subclasses(labels_path) if labels_path else {}
+    names = labels.objects(labels_path, columns) if labels_path else []
+    known = labels.load(labels_path, columns) if labels_path else {}
+    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
+    said = {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}
     account = Account()
     with folders.opened(Path(out)) as folder:
         if labels_path:
-            _keep_labels(folder, Path(labels_path))
+            _keep_labels(folder, Path(labels_path), said)
         folder.log({"run": command, "time": folders.as_text(client.now())})
         if service == "nights":
             _fetch_nights(nights, {*names}, Nights(addresses["nights"], client, folder, account), progress)
@@ -88,7 +94,6 @@ def fetch(
             served = (
                 Fink(addresses["fink"]) if service == "fink" else Alerce(addresses["alerce"], addresses["alerce-avro"])
             )
-            said = {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}
             _Objects(served, client, folder, account, first).fetch(said, progress)
         account.notes["files that had changed on disk"] += folder.n_changed
         account.notes["objects without a label"] += sum(name not in known for name in names)
@@ -106,12 +111,16 @@ def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:
     return urls
 
 
-def _keep_labels(folder: Folder, path: Path) -> None:
-    """Put the table beside the alerts, and where it came from into the journal."""
-    content, kept = path.read_bytes(), folder.path / folders.LABELS
+def _keep_labels(folder: Folder, path: Path, said: Mapping[str, Mapping[str, str]]) -> None:
+    """Put what the table says beside the alerts, a row for each object, and where it came from into the journal."""
+    given, kept, rows = files.sum_of(path), folder.path / folders.LABELS, io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow(labels.COLUMNS)
+    writer.writerows((name, each["label"], each["subclass"]) for name, each in said.items())
     if not (kept.exists() and kept.samefile(path)):
-        files.write(kept, content)
-    folder.log({"labels": str(path.resolve()), "file": folders.LABELS, "sha256": files.sum_of(kept)})
+        files.write(kept, rows.getvalue())
+    about = {"labels": str(path.resolve()), "labels_sha256": given}
+    folder.log(about | {"file": folders.LABELS, "sha256": files.sum_of(kept)})
 
 
 def _fetch_nights(dates: Sequence[str], object_ids: set[str], nights: Nights, progress: bool) -> None:
@@ -158,7 +167,7 @@ class _Objects:
                 raise Lost(ABSENT, "bad_object_id", f"{object_id[:80]!r}, expected letters and digits, as ZTF18abcdefg")
             reply = self._service.ask_object(self._client, object_id)
         except Lost as lost:
-            if lost.reason == "unknown_object" and not folder.has_heard_of_any(name):
+            if lost.reason == "unknown_object" and not folder.has_given_any(name, alerts=False):
                 # a wrong address knows nobody either, and an absence is believed for good
                 lost = Lost(FAILED, "nobody_known", f"{lost.detail}, nor of any object before")
             folder.lose(name, object_id, 0, lost, self._client.now(), **labelled)
@@ -206,6 +215,8 @@ class _Objects:
             folder.check_absent(name, object_id, candid)
             packet = self._service.ask_packet(self._client, object_id, candid, listing)
         except Lost as lost:
+            if lost.outcome == ABSENT and not folder.has_given_any(name, alerts=True):  # as with objects
+                lost = Lost(FAILED, "none_given", f"{lost.detail}, nor any packet before")
             folder.lose(name, object_id, candid, lost, self._client.now())
             return lost
         path = folder.alert_path(object_id, candid)

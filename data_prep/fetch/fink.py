@@ -12,8 +12,7 @@ from collections.abc import Mapping
 import fastavro
 import numpy as np
 
-from data_prep.fetch.account import ABSENT, DAMAGED, Lost
-from data_prep.fetch.client import Client, Reply, Request
+from data_prep.client import Client, Reply, Request
 from data_prep.fetch.objects import (
     Listing,
     Packet,
@@ -24,6 +23,7 @@ from data_prep.fetch.objects import (
     require_kind,
     rows_of,
 )
+from data_prep.lost import ABSENT, DAMAGED, Lost
 from data_prep.packets.metadata import CANDIDATE_FIELDS, exact
 from data_prep.simulate.packets import (
     CANDIDATE_TYPES,

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from data_prep.fetch.account import ABSENT, FINAL, GOT, NOT_ASKED, Lost
+from data_prep.fetch.account import FINAL
+from data_prep.lost import ABSENT, GOT, NOT_ASKED, Lost
 from jtss import files
 from jtss.errors import InputError
 
@@ -64,10 +65,11 @@ class Folder:
         """Names of those of which something came to nothing, so that others go first."""
         return {name for (by, name, _), line in self._lines.items() if by == service and line["outcome"] not in FINAL}
 
-    def has_heard_of_any(self, service: str) -> bool:
-        """Whether a service has known an object so far."""
+    def has_given_any(self, service: str, *, alerts: bool) -> bool:
+        """Whether a service has given an alert so far, or has known an object or a night."""
         return any(
-            by == service and not candid and line["outcome"] == GOT for (by, _, candid), line in self._lines.items()
+            by == service and bool(candid) == alerts and line["outcome"] == GOT
+            for (by, _, candid), line in self._lines.items()
         )
 
     def line(self, service: str, name: str, candid: int = 0) -> dict | None:

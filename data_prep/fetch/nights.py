@@ -18,11 +18,12 @@ from typing import BinaryIO
 
 import httpx
 
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, OTHERS, UNREADABLE, Account, Lost
-from data_prep.fetch.client import Client, Reply, Request, told
+from data_prep.client import Client, Reply, Request, told
+from data_prep.fetch.account import OTHERS, UNREADABLE, Account
 from data_prep.fetch.folder import NAME, NIGHTS, Folder, as_text
 from data_prep.fetch.objects import alerts_of
 from data_prep.ledger import Rejection
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, Lost
 from data_prep.packets.containers import AVRO_SUFFIX
 from data_prep.packets.tar import ArchiveError, members
 from jtss import files
@@ -46,16 +47,20 @@ class Nights:
     def fetch(self, night: str, object_ids: set[str]) -> None:
         """Fetch a night, and take the alerts of some objects out of it; what came of it is in the account.
 
+        One that is absent is asked for again by the next run: it may not have been published yet.
+
         Args:
             night: as 20240131.
             object_ids: none: the archive is all that is wanted.
         """
         line, path = self._folder.line(SERVICE, night), self._folder.path / NIGHTS / f"ztf_public_{night}.tar.gz"
         try:
-            self._folder.check_absent(SERVICE, night, 0)
             if not (line and line["outcome"] == GOT and self._is_whole(path, line["sha256"])):
                 self._download(night, path)
         except Lost as lost:
+            if lost.outcome == ABSENT and not self._folder.has_given_any(SERVICE, alerts=False):
+                # a wrong address has no night at all
+                lost = Lost(FAILED, "no_night_known", f"{lost.detail}, nor any night before")
             self._folder.lose(SERVICE, night, 0, lost, self._client.now())
             self._account.count("nights", lost.outcome, lost.reason)
             return
@@ -194,7 +199,7 @@ class _Download:
         version = self._version() if start else None
         if version:  # without one, parts of two versions might be joined
             headers |= {"Range": f"bytes={start}-", "If-Range": version}
-        with self._client.opened(Request(self._url), headers, good=(200, 206, 416)) as response:
+        with self._client.opened(Request(self._url), headers, (200, 206, 416).__contains__) as response:
             if response.status_code == 416:  # nothing is left to ask for, or it has become shorter
                 self._after_the_end(response, start)
                 return

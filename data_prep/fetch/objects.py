@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from data_prep.fetch.account import DAMAGED, Lost
-from data_prep.fetch.client import Client, Reply
+from data_prep.client import Client, Reply
 from data_prep.fetch.folder import as_text
 from data_prep.ledger import Rejection
+from data_prep.lost import DAMAGED, Lost
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.containers import read_stream
 from data_prep.packets.decode import decode

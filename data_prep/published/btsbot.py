@@ -23,7 +23,7 @@ from data_prep.published.candidates import LEFT_OF_EACH, Candidate
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
-from jtss.schema import NO_CANDID
+from jtss.schema import MATCH_RADIUS_ARCSEC, NO_CANDID
 
 SET = "BTSbot training set (Rehemtulla et al. 2024, ApJ 972, 7; doi:10.5281/zenodo.10839691; CC BY 4.0)"
 CUT = f"cut_to_{LEFT_OF_EACH}_alerts"
@@ -38,7 +38,9 @@ def import_set(
     *,
     command: str,
     labels_path: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     allwise_path: str | Path | None = None,
+    allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
     force: bool = False,
@@ -51,8 +53,8 @@ def import_set(
     Args:
         triplets, candidates: .npy files of stamps, and the .csv files that go with them, in the same order.
         out, command: the file to write, and what made it, stored in the file.
-        labels_path: CSV of objectId, label and maybe subclass, which go before what the set says of these objects.
-        allwise_path, rejects_path, force: as in `data_prep.build.build`.
+        labels_path, columns: as in `data_prep.build.build`; they go before what the set says of these objects.
+        allwise_path, allwise_radius_arcsec, rejects_path, force: as in `data_prep.build.build`.
         seed: of the split, where the tables have none.
         progress: show a bar on stderr.
 
@@ -62,12 +64,13 @@ def import_set(
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
     pairs = _pairs([Path(path) for path in triplets], [Path(path) for path in candidates])
-    read = [Path(path) for path in (*triplets, *candidates, labels_path, allwise_path) if path]
+    catalogue_path = crossmatch.path_of(allwise_path)
+    read = [Path(path) for path in (*triplets, *candidates, labels_path, catalogue_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
     objects, counts = table.objects([path for _, path in pairs])
     _check_counts(pairs, counts)
-    known, subclasses = _labels(objects, labels_path)
-    allwise = crossmatch.load(allwise_path) if allwise_path else None
+    known, subclasses = _labels(objects, labels_path, columns)
+    allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
     drawn = {name: each.split for name, each in objects.items() if each.split} or None
     with (
         Writer(out, survey="ZTF", command=command, force=force, origin=_origin(pairs)) as writer,
@@ -106,12 +109,14 @@ def _check_counts(pairs: Sequence[tuple[Path, Path]], counts: Sequence[int]) -> 
             )
 
 
-def _labels(objects: Mapping[str, Candidate], path: str | Path | None) -> tuple[dict[str, str], dict[str, str]]:
+def _labels(
+    objects: Mapping[str, Candidate], path: str | Path | None, columns: Mapping[str, str] | None
+) -> tuple[dict[str, str], dict[str, str]]:
     """Label and subclass by objectId: of the file where it has one, otherwise of the set."""
-    own = labels.load(path) if path else {}
+    own = labels.load(path, columns) if path else {}
     known = {name: each.label for name, each in objects.items() if name} | own
     subclasses = {name: each.subclass for name, each in objects.items() if each.subclass and name not in own}
-    return known, subclasses | (labels.load_subclasses(path) if path else {})
+    return known, subclasses | (labels.load_subclasses(path, columns) if path else {})
 
 
 def _origin(pairs: Sequence[tuple[Path, Path]]) -> str:

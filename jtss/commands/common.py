@@ -74,6 +74,19 @@ def add_allwise(parser, text: str = "") -> None:
     )
 
 
+def allwise_radius(options: argparse.Namespace) -> float:
+    """The radius [arcsec] that `add_allwise` asks for.
+
+    Raises:
+        InputError: there is a radius and no catalogue.
+    """
+    from jtss.schema import MATCH_RADIUS_ARCSEC
+
+    if options.allwise is None and options.allwise_radius is not None:
+        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
+    return options.allwise_radius or MATCH_RADIUS_ARCSEC
+
+
 def load_allwise(options: argparse.Namespace):
     """The catalogue that `add_allwise` asks for; None without one.
 
@@ -82,10 +95,37 @@ def load_allwise(options: argparse.Namespace):
     """
     from data_prep import crossmatch
 
-    if options.allwise is None and options.allwise_radius is not None:
-        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
-    radius = options.allwise_radius or crossmatch.MATCH_RADIUS_ARCSEC
-    return options.allwise and crossmatch.load(options.allwise, radius)
+    radius_arcsec = allwise_radius(options)
+    return options.allwise and crossmatch.load(options.allwise, radius_arcsec)
+
+
+def add_labels(parser, text: str = "") -> None:
+    """The table of labels, and what it calls its columns; `text` before what it may be."""
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help=f"{text}CSV, Parquet, ECSV, VOTable or FITS with objectId, label, maybe subclass",
+    )
+    parser.add_argument(
+        "--columns",
+        metavar="OURS=THEIRS,…",
+        action="append",
+        default=[],
+        help="other names of the columns of --labels, as objectId=ztf_id,label=class",
+    )
+
+
+def label_columns(options: argparse.Namespace) -> dict[str, str]:
+    """What the table of `add_labels` calls our columns.
+
+    Raises:
+        InputError: as `tables.renamed`; or there is no table.
+    """
+    from data_prep import labels, tables
+
+    if options.columns and not options.labels:
+        raise InputError(f"{option('columns')}: only with {option('labels')}")
+    return tables.renamed(options.columns, labels.COLUMNS)
 
 
 def add_calibrated(parser) -> None:

@@ -50,18 +50,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
-    add(
-        "--labels",
-        metavar="FILE",
-        help="CSV, Parquet, ECSV, VOTable or FITS with objectId, label, maybe subclass; default: no labels",
-    )
-    add(
-        "--columns",
-        metavar="OURS=THEIRS,…",
-        action="append",
-        default=[],
-        help="other names of the columns of --labels, as objectId=ztf_id,label=class",
-    )
+    common.add_labels(parser)
     common.add_allwise(parser)
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
@@ -70,15 +59,9 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    from data_prep import labels, tables
     from data_prep.build import build
-    from jtss.schema import MATCH_RADIUS_ARCSEC
 
-    columns = tables.renamed(options.columns, labels.COLUMNS)
-    if options.allwise_radius and not options.allwise:
-        raise InputError(f"{option('allwise-radius')}: only with {option('allwise')}")
-    if columns and not options.labels:
-        raise InputError(f"{option('columns')}: only with {option('labels')}")
+    columns, radius_arcsec = common.label_columns(options), common.allwise_radius(options)
     built = build(
         options.alerts,
         options.out,
@@ -86,7 +69,7 @@ def _build(options: argparse.Namespace) -> None:
         labels_path=options.labels,
         columns=columns,
         allwise_path=options.allwise,
-        allwise_radius_arcsec=options.allwise_radius or MATCH_RADIUS_ARCSEC,
+        allwise_radius_arcsec=radius_arcsec,
         rejects_path=options.rejects,
         seed=options.seed,
         workers=options.workers,

@@ -21,7 +21,7 @@ SERVICES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--labels", metavar="FILE.csv", help="columns objectId, label, maybe subclass: which objects to fetch")
+    common.add_labels(parser, "which objects to fetch: ")
     services = "; ".join(f"{name}: {text}" for name, text in SERVICES.items())
     add("--service", choices=SERVICES, default="alerce", help=f"{services} (default: alerce)")
     add("--out", required=True, metavar="DIR", help="new, or filled by this command before")
@@ -44,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     _check(options)
     common.require("data fetch", "fetch", "httpx")
-    from data_prep.fetch.client import Client
+    from data_prep.client import Client
     from data_prep.fetch.fetch import fetch
 
+    columns = common.label_columns(options)
     try:
         with Client(options.rate, f"jtss/{__version__}") as client:
             fetched = fetch(
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
                 options.service,
                 client,
                 labels_path=options.labels,
+                columns=columns,
                 nights=options.nights,
                 first=options.first,
                 urls=dict(pair.partition("=")[::2] for pair in options.url),
@@ -77,7 +79,7 @@ def _check(options: argparse.Namespace) -> None:
     if is_nights and options.first:
         raise InputError(f"{option('first')}: not of nights, whose alerts `data build` chooses among when all are here")
     if not is_nights and not options.labels:
-        raise InputError(f"{option('service', options.service)}: expected {option('labels')} FILE.csv with it")
+        raise InputError(f"{option('service', options.service)}: expected {option('labels')} FILE with it")
 
 
 def _next_step(options: argparse.Namespace) -> str:

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         add(f"--{name}", nargs="+", action="extend", required=True, metavar=f"FILE.{suffix}", help=text)
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
-    add("--labels", metavar="FILE.csv", help="as of build; goes before what the set says, which is SN or nothing")
-    add("--allwise", metavar="FILE", help="as of build")
+    common.add_labels(btsbot, "go before what the set says, which is SN or nothing: ")
+    common.add_allwise(btsbot)
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split, where the tables have none (default: 0)")
     common.add_force(btsbot)
@@ -34,13 +34,16 @@ def run(options: argparse.Namespace):
     """The import that `options` ask for, as `data_prep.build.Built`."""
     from data_prep.published.btsbot import import_set
 
+    columns, radius_arcsec = common.label_columns(options), common.allwise_radius(options)
     return import_set(
         options.triplets,
         options.candidates,
         options.out,
         command=options.command_line,
         labels_path=options.labels,
+        columns=columns,
         allwise_path=options.allwise,
+        allwise_radius_arcsec=radius_arcsec,
         rejects_path=options.rejects,
         seed=options.seed,
         force=bool(options.force),

@@ -105,6 +105,10 @@ def test_what_cannot_be_read_is_named(tmp_path):
     parquet.write_table(pa.table({"ra": [1.0]}), broken)
     with pytest.raises(InputError, match=rf"{broken.name}: no column dec or dej2000; found ra"):
         crossmatch.load(folder).around(RA[-1:], DEC[-1:])
+    names = ("ra", "dec", *(f"w{i}mpro" for i in (1, 2, 3, 4)))
+    parquet.write_table(pa.table({name: [1.0, np.nan] for name in names}), broken)
+    with pytest.raises(InputError, match=rf"{broken.name}: 1 of 2 rows that were read lack a position"):
+        crossmatch.load(folder).around(RA[-1:], DEC[-1:])
     for path in folder.rglob("Npix*"):
         path.unlink()
     with pytest.raises(InputError, match=r"dataset: no partition Norder="):

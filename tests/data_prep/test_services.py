@@ -1,9 +1,13 @@
 """Sources near positions, from services that answer as CDS's xMatch and TAP do, and as they do on bad days."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 from data_prep import crossmatch, services
+from data_prep.client import ATTEMPTS, Client
 from data_prep.services import ServiceError, parse
 from helpers.sky_service import SkyService
 from jtss.errors import InputError
@@ -23,7 +27,7 @@ MAGNITUDES[3, 2] = np.nan
 @pytest.fixture
 def sky(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(services, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(services, "_client", lambda _: Client(1000.0, pause=lambda _: None))
     monkeypatch.setattr(services, "CHUNK", 16)
     with SkyService(SOURCE_RA, SOURCE_DEC, MAGNITUDES) as service:
         yield service
@@ -71,7 +75,7 @@ def test_what_was_answered_is_not_asked_again_unless_by_another_radius(sky, kind
 @pytest.mark.parametrize("fault", ["500", "429", "half", "cut", "html", "301", "308"])
 def test_a_fault_that_goes_away_costs_nothing_but_time(sky, kind, fault):
     expected = crossmatch.match(fetched(sky, kind), RA, DEC)
-    sky.faults = [fault] * (services.ATTEMPTS - 1)
+    sky.faults = [fault] * (ATTEMPTS - 1)
     ra = np.append(RA, 200.0)  # a new one, to be asked for
     found = crossmatch.match(fetched(sky, kind, ra=ra, dec=np.append(DEC, 10.0)), ra, np.append(DEC, 10.0))
     assert not sky.faults
@@ -82,7 +86,7 @@ def test_a_fault_that_goes_away_costs_nothing_but_time(sky, kind, fault):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("500", "status 500: <html>busy"),
+        ("500", "http://127.0.0.1:.*: status 500"),
         ("html", "no readable VOTable, but '<!DOCTYPE html>"),
         ("cut", "no readable VOT"),
     ],
@@ -90,15 +94,29 @@ def test_a_fault_that_goes_away_costs_nothing_but_time(sky, kind, fault):
 def test_a_fault_that_stays_is_an_error_and_what_was_answered_is_kept(sky, kind, fault, said):
     fetched(sky, kind, ra=RA[:16], dec=DEC[:16])
     n_asked = len(sky.asked)
-    sky.faults = [fault] * services.ATTEMPTS
-    with pytest.raises(
-        ServiceError, match=rf"^{name(sky, kind)}#II/328/allwise: failed 5 times, the last time: {said}"
-    ):
+    sky.faults = [fault] * ATTEMPTS
+    with pytest.raises(ServiceError, match=rf"^{name(sky, kind)}#II/328/allwise: no answer: {said}"):
         fetched(sky, kind)
-    assert len(sky.asked) - n_asked <= (fault == "cut") * services.ATTEMPTS
+    assert len(sky.asked) - n_asked <= (fault == "cut") * ATTEMPTS
     n_asked = len(sky.asked)
     fetched(sky, kind)
     assert sum(map(len, sky.asked[n_asked:])) == N - 16
+
+
+@pytest.mark.parametrize("kind", services.KINDS)
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("busy_for_a_day", "no answer: the service asks not to be asked for 86400 s"),
+        ("inflates", "more than 100000 bytes"),
+    ],
+)
+def test_what_is_too_much_is_not_asked_for_twice(sky, monkeypatch, kind, fault, said):
+    monkeypatch.setattr(services, "MOST_BYTES", 100_000)
+    sky.faults = [fault, "left"]
+    with pytest.raises(ServiceError, match=said):
+        fetched(sky, kind)
+    assert sky.faults == ["left"]
 
 
 @pytest.mark.parametrize("kind", services.KINDS)
@@ -144,6 +162,17 @@ def test_services_are_told_from_files():
         assert parse(path) is None
     with pytest.raises(InputError, match=r"--allwise tap:irsa: expected tap:URL or tap:URL#TABLE"):
         parse("tap:irsa")
+
+
+def test_a_cache_that_is_held_is_not_to_be_removed(sky, tmp_path, monkeypatch):
+    fetched(sky, "xmatch", ra=RA[:1], dec=DEC[:1])
+    monkeypatch.setattr(services, "BUSY_SECONDS", 0.0)
+    (path,) = (tmp_path / "jtss" / "allwise").glob("*.sqlite")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match=r"2arcsec.sqlite: database is locked; another process holds this cache"):
+            fetched(sky, "xmatch")
+    fetched(sky, "xmatch")
 
 
 def test_a_cache_that_is_none_is_named(sky, tmp_path):

@@ -1,6 +1,7 @@
 """A service on this machine that answers as CDS's xMatch and a TAP service do, also with their faults."""
 
 import email
+import gzip
 import io
 import re
 import threading
@@ -24,8 +25,8 @@ class SkyService:
 
     Attributes:
         url: where it listens; /xmatch is CDS's service, /tap a TAP service.
-        faults: what goes wrong with the next requests, one each: "500", "429", "400", "301", "308", "half"
-            (of what it announced), "cut" (announced as whole), "html", "error".
+        faults: what goes wrong with the next requests, one each: "500", "429", "busy_for_a_day", "400", "301", "308",
+            "half" (of what it announced), "cut" (announced as whole), "html", "error", "inflates" (by a thousand).
         asked: the positions of each request that was answered, [P, 2].
         most: rows that it answers with; more are cut off.
     """
@@ -62,6 +63,10 @@ class SkyService:
         if fault in ("500", "429", "400"):
             said = ERROR.encode() if fault == "400" else b"<html>busy</html>"
             send(request, int(fault), said, {"Retry-After": "0"} if fault == "429" else {})
+        elif fault == "busy_for_a_day":
+            send(request, 503, b"", {"Retry-After": "86400"})
+        elif fault == "inflates":
+            send(request, 200, gzip.compress(bytes(10**6)), {"Content-Encoding": "gzip"})
         elif fault in ("301", "308"):
             send(request, int(fault), b"", {"Location": request.path})
         elif fault == "html":

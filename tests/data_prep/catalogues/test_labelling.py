@@ -129,13 +129,13 @@ def test_conflicts_stay_unlabelled_with_all_of_their_evidence(tmp_path, objects)
     for row in table(tmp_path, found):
         by_object.setdefault(row["objectId"], []).append(row)
     said = "class in conflict: AGN by milliquas (Q1: QR); SN by bts (SN2019a: SN Ia)"
-    assert [(row["label"], row["remark"]) for row in by_object["ZTF1"]] == [("", said)] * 2
+    assert [(row["label"], row["remark"]) for row in by_object["ZTF1"]] == [("conflict", said)] * 2
     assert {row["remark"] for row in by_object["ZTF5"]} == {
         "class in conflict: AGN by milliquas (Q5: Q); other by bts (AT1: TDE)"
     }
     assert {(row["label"], row["subclass"]) for row in by_object["ZTF2"]} == {("AGN", "")}
     assert by_object["ZTF2"][0]["remark"].startswith("subclass in conflict: AGN by milliquas (Q2: A); AGN by simbad")
-    assert [row["remark"] for row in by_object["ZTF3"]] == ["tidal disruption event"]
+    assert [(row["label"], row["remark"]) for row in by_object["ZTF3"]] == [("other", "tidal disruption event")]
     assert [row["remark"] for row in by_object["ZTF4"]] == ["a star or more, not of which variability"]
     lines, warnings = report(found)
     assert lines[-2:] == [
@@ -147,7 +147,17 @@ def test_conflicts_stay_unlabelled_with_all_of_their_evidence(tmp_path, objects)
         "1 objects with subclass in conflict have a class and no subclass",
     ]
     assert "ZTF1: AGN by milliquas (Q1: QR); SN by bts (SN2019a: SN Ia)" in warnings[0]
-    assert label_tables.load(tmp_path / "labels.csv") == {"ZTF2": "AGN"}
+    in_table = {"ZTF1": "conflict", "ZTF2": "AGN", "ZTF3": "other", "ZTF5": "conflict"}
+    assert label_tables.load(tmp_path / "labels.csv") == in_table
+
+
+@pytest.mark.parametrize(("flag", "label"), [("0", "VS"), ("", "VS"), ("1", ""), ("2", ""), ("3", "")])
+def test_what_vsx_only_suspects_is_no_evidence(tmp_path, objects, flag, label):
+    vsx = catalogue(tmp_path, "vsx", f"{beside('ZTF1', 0)},A,{flag},EA", header="RAJ2000,DEJ2000,Name,V,Type")
+    found = collect([vsx], {}, objects)
+    assert [decision.label for _, decision, _ in found.decided()] == [label]
+    (row,) = table(tmp_path, found)
+    assert bool(row["remark"]) == (not label)
 
 
 def test_several_rows_at_one_place_are_counted_and_must_agree(tmp_path, objects):

@@ -39,6 +39,10 @@ def test_no_name_is_there_twice():
         ("BTS", "SN IIb", "SN", "other SN"),  # a name of TNS
         ("BTS", "AGN?", "", ""),
         ("BTS", "CV", "VS", "cataclysmic"),
+        ("BTS", "CLAGN", "AGN", ""),
+        ("BTS", "NLSy1?", "", ""),
+        ("BTS", "Ca-rich", "SN", ""),  # of type Ia or Ib
+        ("BTS", "SN II-SL", "SN", "other SN"),
         ("ALeRCE", "EB/EW", "VS", "eclipsing"),
         ("ALeRCE", "CV/Nova", "VS", "cataclysmic"),
         ("ALeRCE", "NLAGN", "AGN", ""),
@@ -73,6 +77,9 @@ def test_no_name_is_there_twice():
         ("VSX", "RRAB:", "", ""),
         ("VSX", "HMXB+BCEP:", "VS", ""),  # doubt of one of two
         ("VSX", "EA:|UG", "", ""),
+        ("VSX", "V838MON", OTHER, ""),  # as a luminous red nova of TNS
+        ("VSX", "VBD", "VS", ""),  # variable brown dwarfs
+        ("SIMBAD", "gLS", "", ""),  # of a quasar mostly, which the lens does not contradict
         ("VSX", "UGZ/IW+VY", "VS", "cataclysmic"),  # the form has a plus
         ("GCVS", "NL+E", "VS", "cataclysmic"),
         ("GCVS", "IN(YY)", "VS", "young star"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED, OTHERS, UNREADABLE, Account
+from data_prep.fetch.account import OTHERS, UNREADABLE, Account
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.fetch.account import ABSENT, DAMAGED, Lost
+from data_prep.client import ATTEMPTS, Client
 from data_prep.fetch.alerce import Alerce
-from data_prep.fetch.client import ATTEMPTS, Client
+from data_prep.lost import ABSENT, DAMAGED, Lost
 from helpers.fake_services import World, serving
 from helpers.make_packets import CANDIDATE, alert, detection
 

@@ -1,17 +1,20 @@
 """Objects to packets: with every fault the account adds up, and what was not lost builds into the same data set."""
 
+import hashlib
 import json
 from collections import Counter
 
 import h5py
 import numpy as np
 import pytest
+from astropy.table import Table
 
+from data_prep import client as clients
+from data_prep import labels
 from data_prep.build import build
-from data_prep.fetch import client as clients
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED
-from data_prep.fetch.client import ATTEMPTS, Client
+from data_prep.client import ATTEMPTS, Client
 from data_prep.fetch.fetch import SERVICES, URLS, fetch
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, NOT_ASKED
 from data_prep.simulate.archive import simulate_packets
 from helpers.fake_services import NIGHTS, World, records_below, serving
 from helpers.make_packets import CANDIDATE, NO_STAMPS, alert, detection
@@ -193,7 +196,7 @@ def table(tmp_path):
 
 def test_what_does_not_come_is_named_and_asked_for_again_if_it_may_come(few, table, tmp_path):
     table.write_text(table.read_text() + "ZTF99nobody,AGN,\n../../x,VS,\nZTF98nolabel,,\n")
-    few.plant_for_ever("packet 10", "missing")
+    few.plant_for_ever("packet 12", "missing")
     few.plant_for_ever("packet 21", "cut")
     few.plant_for_ever("packet 31", "broken")
     few.plant_for_ever(f"detections {NAMES[3]}", "forbidden")
@@ -242,11 +245,11 @@ def test_what_does_not_come_is_named_and_asked_for_again_if_it_may_come(few, tab
 
 def test_where_an_alert_is_absent_the_next_takes_its_place(few, table, tmp_path):
     """As `data build` has it; one that only failed keeps its place, for it may come."""
-    few.plant_for_ever("packet 10", "missing")
+    few.plant_for_ever("packet 11", "missing")
     few.plant_for_ever("packet 20", "broken")
     out = tmp_path / "out"
     run(few, out, table, first=2)
-    assert {path.stem for path in (out / "alerts").rglob("*.avro")} == {"11", "12", "21", "30", "31", "40", "41"}
+    assert {path.stem for path in (out / "alerts").rglob("*.avro")} == {"10", "12", "21", "30", "31", "40", "41"}
     few.heal()
     few.asked.clear()
     run(few, out, table, first=2)
@@ -328,12 +331,26 @@ def test_a_service_that_knows_nobody_is_not_believed(few, table, tmp_path):
     assert fetched.account.is_settled
 
 
+def test_a_service_that_gives_no_packet_is_not_believed(few, table, tmp_path):
+    """As where the packets have moved, but not the objects."""
+    for _, candid in few.packets:
+        few.plant_for_ever(f"packet {candid}", "missing")
+    fetched = run(few, tmp_path / "out", table)
+    n_alerts = fetched.account.total("alerts")
+    assert n_alerts > 1
+    assert fetched.account.as_dict()["alerts"] == {"asked": n_alerts, FAILED: {"none_given": n_alerts}}
+    assert not fetched.account.is_settled
+    few.heal()
+    fetched = run(few, tmp_path / "out", table)
+    assert fetched.account.as_dict()["alerts"] == {"asked": n_alerts, GOT: {"": n_alerts}}
+
+
 def test_what_one_service_lacks_another_may_have(few, table, tmp_path):
-    few.plant_for_ever("packet 10", "missing")
+    few.plant_for_ever("packet 12", "missing")
     run(few, tmp_path / "out", table)
     few.asked.clear()
     fetched = run(few, tmp_path / "out", table, "fink")
-    assert sorted(few.asked) == sorted([f"objects {name}" for name in NAMES] + ["cutouts 10", "cutouts 99"])
+    assert sorted(few.asked) == sorted([f"objects {name}" for name in NAMES] + ["cutouts 12", "cutouts 99"])
     assert fetched.account.total("objects", GOT) == 5
 
 
@@ -355,9 +372,23 @@ def test_every_label_has_its_provenance(few, table, tmp_path):
     assert line["url"] == f"{few.address}/ztf/v1/objects/{NAMES[0]}/detections"
     (said,) = [line for line in journal(out) if "labels" in line]
     assert said["labels"] == str(table)
-    assert (out / "labels.csv").read_bytes() == table.read_bytes()
+    assert said["labels_sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert labels.load(out / "labels.csv") == labels.load(table)
+    assert labels.load_subclasses(out / "labels.csv") == labels.load_subclasses(table) != {}
     (ran,) = [line for line in journal(out) if "run" in line]
     assert ran["run"] == "jtss data fetch …"
+
+
+def test_a_table_of_any_kind_is_kept_as_one_that_build_reads(few, table, tmp_path):
+    """With other columns, and several rows of an object, as of the evidence of `data labels`."""
+    rows = [(name, labels.load(table).get(name, "")) for name in labels.objects(table)]
+    given = Table(rows=[*rows, rows[0]], names=("name", "class"))
+    given.write(tmp_path / "given.vot", format="votable")
+    out, columns = tmp_path / "out", {"objectId": "name", "label": "class"}
+    fetched = run(few, out, tmp_path / "given.vot", first=1, columns=columns)
+    assert fetched.account.total("objects") == len(rows)
+    assert labels.objects(out / "labels.csv") == [name for name, _ in rows]
+    assert labels.load(out / "labels.csv") == labels.load(table)
 
 
 def test_a_smaller_table_tells_of_what_it_leaves_without_a_label(few, table, tmp_path):

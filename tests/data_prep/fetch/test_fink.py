@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.fetch.account import ABSENT, DAMAGED, Lost
-from data_prep.fetch.client import Client, Reply
+from data_prep.client import Client, Reply
 from data_prep.fetch.fink import COLUMNS, TAG, Fink, _stamps, encoded
+from data_prep.lost import ABSENT, DAMAGED, Lost
 from data_prep.packets.fits import decode_cutout
 from data_prep.packets.metadata import CANDIDATE_FIELDS
 from data_prep.simulate.packets import CHANNELS

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from data_prep.fetch import folder as folders
-from data_prep.fetch.account import ABSENT, FAILED, NOT_ASKED, Lost
 from data_prep.fetch.folder import opened
+from data_prep.lost import ABSENT, FAILED, NOT_ASKED, Lost
 from jtss import files
 from jtss.errors import InputError
 

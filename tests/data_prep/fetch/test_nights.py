@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from data_prep.client import Client
 from data_prep.fetch import nights as nightly
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, OTHERS, UNREADABLE, Account
-from data_prep.fetch.client import Client
+from data_prep.fetch.account import OTHERS, UNREADABLE, Account
 from data_prep.fetch.folder import opened
 from data_prep.fetch.nights import BAD, Nights, is_night, packets_of
+from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE
 from helpers.fake_services import NIGHTS, World, night_file, serving
 from helpers.make_packets import night, save_tar
 
@@ -144,10 +145,18 @@ def test_the_published_sum_is_heeded_where_there_is_one(fetch, services):
     assert fetch(other).as_dict()["nights"] == {"asked": 1, DAMAGED: {"other_sum": 1}}
 
 
-def test_a_night_that_there_is_not_is_asked_for_once(fetch, services):
+def test_a_night_that_there_is_not_may_come_later(fetch, services):
+    for _ in range(2):  # a wrong address has none at all
+        account = fetch("20240229")
+        assert account.as_dict() == {"nights": {"asked": 1, FAILED: {"no_night_known": 1}}}
+        assert not account.is_settled
+    fetch()
+    services.asked.clear()
     for _ in range(2):
-        assert fetch("20240229").as_dict() == {"nights": {"asked": 1, ABSENT: {"unknown_night": 1}}}
-    assert services.asked == ["night 20240229"]
+        account = fetch("20240229")
+        assert account.as_dict() == {"nights": {"asked": 1, ABSENT: {"unknown_night": 1}}}
+        assert account.is_settled
+    assert services.asked == ["night 20240229"] * 2
 
 
 def test_alerts_of_listed_objects_are_taken_byte_for_byte(fetch, services, tmp_path):

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from data_prep.fetch.account import DAMAGED, Lost
-from data_prep.fetch.client import Reply
+from data_prep.client import Reply
 from data_prep.fetch.objects import (
     Listing,
     check_packet,
@@ -18,6 +17,7 @@ from data_prep.fetch.objects import (
     rows_of,
     wanted,
 )
+from data_prep.lost import DAMAGED, Lost
 from data_prep.simulate.packets import encode_file
 from helpers.make_packets import alert, images, small
 

@@ -5,8 +5,10 @@ import json
 import h5py
 import numpy as np
 import pytest
+from pyarrow import csv, parquet
 
 from data_prep.build import build
+from data_prep.catalogues import labelling
 from data_prep.inspection import summary
 from data_prep.published.btsbot import CUT, SET, import_set
 from data_prep.simulate import detections
@@ -182,6 +184,28 @@ def test_labels_of_the_set_and_of_a_file_that_goes_before_them(tmp_path):
     assert better.columns["subclass"].tolist() == [-1, 0, -1, 2, -1, -1]
     assert better.ledger["notes"]["objects with label TDE, not a class"] == 1
     assert not any("not of their class" in note for note in better.ledger["notes"])
+
+
+def test_labels_of_catalogues_take_any_form_and_deny_what_the_set_says(tmp_path):
+    """A row for each piece of evidence; a tidal disruption, and what is in dispute, are no supernovae."""
+    said = {f"ZTF18aaaaaa{letter}": SN for letter in "abcd"}
+    (tmp_path / "bts.csv").write_text(
+        "ZTFID,IAUID,type\nZTF18aaaaaaa,a,SN Ia\nZTF18aaaaaab,b,TDE\nZTF18aaaaaac,c,SN II\nZTF18aaaaaad,d,-\n"
+    )
+    (tmp_path / "tns.csv").write_text("internal_names,name,type\nZTF18aaaaaaa,a,SN Ia\nZTF18aaaaaac,c,AGN\n")
+    given = [("bts", tmp_path / "bts.csv"), ("tns", tmp_path / "tns.csv")]
+    labelling.write(tmp_path / "labels.csv", labelling.collect(given, {}, None))
+    table = csv.read_csv(tmp_path / "labels.csv")
+    table = table.rename_columns(["class" if name == "label" else name for name in table.column_names])
+    parquet.write_table(table, tmp_path / "labels.parquet")
+    files = few(tmp_path, said)
+    of_csv = Imported(tmp_path, [files], labels_path=tmp_path / "labels.csv")
+    other = {"labels_path": tmp_path / "labels.parquet", "columns": {"label": "class"}}
+    assert Imported(tmp_path, [files], "parquet.h5", **other).content == of_csv.content
+    assert of_csv.columns["label"].tolist() == [1, -1, -1, 1]
+    assert of_csv.columns["subclass"].tolist() == [0, -1, -1, -1]
+    notes = of_csv.ledger["notes"]
+    assert [notes[f"objects with label {name}, not a class"] for name in ("other", "conflict")] == [1, 1]
 
 
 def test_splits_of_the_set_are_kept_by_object(tmp_path):

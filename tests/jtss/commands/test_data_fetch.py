@@ -60,13 +60,22 @@ def test_it_says_what_came_and_what_to_do_next(services, words, tmp_path, capsys
 
 
 def test_its_status_says_whether_to_call_it_again(services, words, capsys):
-    services.plant_for_ever("packet 10", "missing")
+    services.plant_for_ever("packet 11", "missing")
     services.plant_for_ever("packet 20", "forbidden")
     assert jtss(*words) == 1
     assert "the same command asks for them" in capsys.readouterr().err
     services.heal()
     assert jtss(*words) == 0
-    assert services.asked.count("packet 10") == 1
+    assert services.asked.count("packet 11") == 1
+
+
+def test_the_columns_of_the_table_may_have_other_names(services, words, tmp_path, capsys):
+    (tmp_path / "named.csv").write_text("oid,class\n" + f"{NAMES[0]},SN\n" * 2)
+    named = ("--labels", tmp_path / "named.csv", "--columns", "objectId=oid,label=class")
+    assert jtss(*words, *named, "--first", 1) == 0
+    assert (tmp_path / "real" / "labels.csv").read_text() == f"objectId,label,subclass\n{NAMES[0]},SN,\n"
+    assert jtss(*words, "--columns", "ra=x") == 2
+    assert "--columns ra=x: expected OURS=THEIRS, where OURS is one of objectId" in capsys.readouterr().err
 
 
 def test_nights_without_a_table(services, tmp_path, capsys):
@@ -96,7 +105,7 @@ def test_options_that_make_no_sense(services, words, capsys, more, message):
 
 def test_objects_need_a_table(tmp_path, capsys):
     assert jtss("data", "fetch", "--out", tmp_path) == 2
-    assert "--service alerce: expected --labels FILE.csv with it" in capsys.readouterr().err
+    assert "--service alerce: expected --labels FILE with it" in capsys.readouterr().err
 
 
 def test_without_the_package_it_says_what_to_install(words, capsys, monkeypatch):

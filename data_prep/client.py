@@ -7,14 +7,14 @@ pass, and takes no answer for more than its status, type and size say. What does
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, NOT_ASKED, Lost
+from data_prep.lost import ABSENT, DAMAGED, FAILED, NOT_ASKED, Lost
 
 Result = TypeVar("Result")
 
@@ -23,31 +23,40 @@ ATTEMPTS = 5
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2.0, 60.0  # the longest that is drawn; twice as long after each attempt
 MOST_PATIENCE_SECONDS = 300.0  # a service that wants more is left alone: the same command goes on later
 FAILURES_IN_A_ROW = 10  # questions with all their attempts; then the service is down, or has changed
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # of silence
+CONNECT_SECONDS = 10.0
+TIMEOUT = httpx.Timeout(30.0, connect=CONNECT_SECONDS)  # of silence
 ANSWER_SECONDS = 120.0  # for an answer that comes in drops
 MOST_BYTES = 64 << 20
 MOST_REDIRECTS = 5
+OK = 200
 MISSING = (404, 410)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 TOLD = ("server", "etag", "last-modified")  # headers worth keeping, beside those that name a version
 
 
 class Request(NamedTuple):
-    """A question: `json` makes it a POST."""
+    """A question: `json` makes it a POST, and so does `form`, with `uploads` (file name, content, type) by field."""
 
     url: str
     params: Mapping[str, str] | None = None
     json: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = None
+    uploads: Mapping[str, tuple[str, str | bytes, str]] | None = None
 
     @property
     def method(self) -> str:
-        return "GET" if self.json is None else "POST"
+        return "GET" if self.json is None and self.form is None else "POST"
+
+    def at(self, url: str, status: int) -> "Request":
+        """What to ask where a redirect leads: the same, also where others make it a GET and lose what it says."""
+        return Request(url) if status == httpx.codes.SEE_OTHER else self._replace(url=url, params=None)
 
 
 class Reply(NamedTuple):
-    """An answer with status 200.
+    """An answer.
 
     Attributes:
+        status: 200 unless others were asked for too.
         url: where it came from, after redirects. kind: its media type, in small letters and without parameters.
         told: headers that say which version of what it is. time: when it came [s since 1970].
     """
@@ -57,6 +66,11 @@ class Reply(NamedTuple):
     body: bytes
     told: dict[str, str]
     time: float
+    status: int = 200
+
+    @property
+    def is_error(self) -> bool:
+        return self.status >= 400
 
 
 class Client:
@@ -78,9 +92,7 @@ class Client:
         draw: Callable[[], float] = random.random,
     ) -> None:
         """Connects to nothing yet; `pause`, `clock`, `now` and `draw` are the world's, or a test's."""
-        self._http = httpx.Client(
-            headers={"User-Agent": agent}, timeout=timeout, follow_redirects=True, max_redirects=MOST_REDIRECTS
-        )
+        self._http = httpx.Client(headers={"User-Agent": agent}, timeout=timeout)
         self._interval, self._next = 1 / rate_hz, clock()
         self._pause, self.clock, self.now, self._draw = pause, clock, now, draw
         self._n_failures = 0
@@ -92,19 +104,26 @@ class Client:
     def __exit__(self, *_exception) -> None:
         self._http.close()
 
-    def ask(self, request: Request, read: Callable[[Reply], Result], most_bytes: int = MOST_BYTES) -> Result:
+    def ask(
+        self,
+        request: Request,
+        read: Callable[[Reply], Result],
+        most_bytes: int = MOST_BYTES,
+        is_good: Callable[[int], bool] = OK.__eq__,
+    ) -> Result:
         """Ask until there is an answer that can be read.
 
         Args:
             read: takes the answer, or raises `Lost` with `again` where it is not what was asked for.
             most_bytes: of the answer, inflated.
+            is_good: whether a status is not an error.
 
         Raises:
             Lost: what came of it.
         """
 
         def once() -> Result:
-            with self.opened(request) as response:
+            with self.opened(request, is_good=is_good) as response:
                 return read(self._reply(response, most_bytes))
 
         return self.until_it_comes(once)
@@ -149,18 +168,21 @@ class Client:
         return max(self._draw() * longest, lost.after or 0.0)
 
     @contextmanager
-    def opened(self, request: Request, headers: Mapping[str, str] | None = None, good: tuple = (200,)) -> Iterator:
+    def opened(
+        self,
+        request: Request,
+        headers: Mapping[str, str] | None = None,
+        is_good: Callable[[int], bool] = OK.__eq__,
+    ) -> Iterator[httpx.Response]:
         """The response to a question, its body not read; what goes wrong meanwhile is a `Lost`.
 
         Args:
-            good: statuses that are not an error.
+            is_good: as in `ask`.
         """
         self._keep_the_rate()
         try:
-            with self._http.stream(
-                request.method, request.url, params=request.params, json=request.json, headers=headers
-            ) as response:
-                if response.status_code not in good:
+            with closing(self._sent(request, headers)) as response:
+                if not is_good(response.status_code):
                     raise self._refused(response)
                 yield response
         except httpx.TimeoutException as error:
@@ -171,6 +193,20 @@ class Client:
             raise Lost(DAMAGED, "bad_encoding", f"{request.url}: {error}", again=True) from None
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Lost(FAILED, "connection", f"{request.url}: {error}", again=True) from None
+
+    def _sent(self, request: Request, headers: Mapping[str, str] | None) -> httpx.Response:
+        """The response where redirects end, its body not read."""
+        for _ in range(MOST_REDIRECTS + 1):
+            method, url, params, json, form, uploads = request.method, *request
+            sent = self._http.build_request(
+                method, url, params=params, json=json, data=form, files=uploads, headers=headers
+            )
+            response = self._http.send(sent, stream=True)
+            if not response.has_redirect_location:
+                return response
+            response.close()
+            request = request.at(str(response.url.join(response.headers["location"])), response.status_code)
+        raise httpx.TooManyRedirects(request.url)
 
     def _keep_the_rate(self) -> None:
         if (early := self._next - self.clock()) > 0:
@@ -210,7 +246,7 @@ class Client:
             if self.clock() > until:
                 raise Lost(FAILED, "too_slow", f"{response.url}: {size} bytes in {ANSWER_SECONDS:g} s", again=True)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Reply(str(response.url), kind, b"".join(parts), told(response), self.now())
+        return Reply(str(response.url), kind, b"".join(parts), told(response), self.now(), response.status_code)
 
 
 def told(response: httpx.Response) -> dict[str, str]:

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from data_prep.fetch import client as clients
-from data_prep.fetch.account import ABSENT, DAMAGED, FAILED, NOT_ASKED, Lost
-from data_prep.fetch.client import ATTEMPTS, Client, Request
+from data_prep import client as clients
+from data_prep.client import ATTEMPTS, Client, Request
+from data_prep.lost import ABSENT, DAMAGED, FAILED, NOT_ASKED, Lost
 from helpers.fake_services import RETRY_AFTER_SECONDS, World, serving
 from helpers.make_packets import small
 
