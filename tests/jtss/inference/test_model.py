@@ -15,6 +15,8 @@ TRAINED_ON = "python -m data_prep simulate --objects 150000 --seed 31 --classes 
 @pytest.fixture
 def trained() -> Model:
     provenance = {
+        "data": "sky.h5",
+        "data_hash": "31",
         "training_data": {"command": TRAINED_ON},
         "started": "2026-01-02T03:04:05+0000",
         "versions": {"jtss": "0.1.0"},

@@ -1,6 +1,7 @@
 """What an evaluation is about is told plainly: which data, what to beware of, and where its report goes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,15 +55,18 @@ def test_classes_with_few_objects_or_none_are_named(counts, expected):
 
 
 def test_the_folder_of_a_report_tells_what_it_is_of(run):
-    def folder(described, screener=None, others=(), model=run):
+    trained_on_it = replace(run, provenance={"data_hash": "77"})
+
+    def folder(described, screener=None, others=(), model=trained_on_it):
         request = Request(None, "test", screener, "", others=others)
         return assessment._folder(model, described, request).name
 
+    n3 = SimpleNamespace(folder=None, label="n3", provenance={"data_hash": "77"})
     assert folder(data()) == "evaluation"
     assert folder(data("validation")) == "evaluation-a-validation"
-    assert folder(data(trained_on="78"), screener=run) == "evaluation-a-test-screened"
+    assert folder(data() | {"content_hash": "78"}, screener=run) == "evaluation-a-test-screened"
     assert folder(data(), others=(Path("other"),)) == "evaluation-compared"
-    assert folder(data(), model=SimpleNamespace(folder=None, label="n3")) == "n3-evaluation"
+    assert folder(data(), model=n3) == "n3-evaluation"
 
 
 def test_the_model_is_described_by_what_it_was_trained_on(run):
