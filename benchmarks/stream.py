@@ -27,7 +27,6 @@ from benchmarks import results
 from benchmarks.service import cpu_seconds
 from data_prep.simulate.archive import stream_packets
 from jtss.serving import clients
-from jtss.serving.log import Log
 
 POISON = (b"poison", b"", None, b"Obj\x01nothing", b"\0\0\0\0\7record")
 EVERY = 50  # one message in so many is none
@@ -112,16 +111,16 @@ def growth(samples: list[Sample]) -> dict[str, float | list[float]]:
 
 def measured(options: argparse.Namespace, folder: Path) -> dict:
     given = clients.settings(options.set_kafka)
-    logger = Log().logger
-    producer = clients.producer(options.bootstrap, given, logger)
+    client = {"bootstrap.servers": options.bootstrap} | given
+    producer = Producer(client)
     group = topic = options.topic or f"jtss-benchmark-{int(time.time())}"
     clients.require_topic(producer, topic)  # which makes it, where topics come to be on demand
-    consumer = Consumer({"bootstrap.servers": options.bootstrap, "group.id": group} | given)
+    consumer = Consumer(client | {"group.id": group})
     command = [sys.executable, "-m", "jtss", "serve", "kafka", "--bootstrap", options.bootstrap, "--group", group]
     command += ["--topic", topic, "-m", options.model, "--out", f"dir:{folder}", "--rotate", str(ROTATE_SECONDS)]
     command += [word for pair in options.set_kafka for word in ("--set-kafka", pair)]
     began = time.perf_counter()
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command) as process:  # what it has to say is for whoever waits
         try:
             samples = list(fed(process, producer, consumer, topic, options.messages))
             took, used = time.perf_counter() - began, cpu_seconds(process.pid)
