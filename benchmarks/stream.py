@@ -58,21 +58,24 @@ def resident(pid: int) -> int:
     return 1024 * int(line.split()[1])
 
 
+def partitions(consumer: Consumer, topic: str) -> list[int]:
+    return sorted(consumer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions)
+
+
 def committed(consumer: Consumer, topic: str) -> int:
     """Messages that the group of a consumer has committed."""
-    partitions = consumer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions
-    asked = [TopicPartition(topic, number) for number in partitions]
+    asked = [TopicPartition(topic, number) for number in partitions(consumer, topic)]
     return sum(max(one.offset, 0) for one in consumer.committed(asked, timeout=TIMEOUT_SECONDS))
 
 
 def fed(process: subprocess.Popen, producer: Producer, consumer: Consumer, topic: str, n: int) -> Iterator[Sample]:
-    """Send messages as the service takes them, until it has committed all of them."""
-    stream, n_sent, n_committed = values(), 0, 0
+    """Send messages as the service takes them, to all partitions in turn, until it has committed all of them."""
+    stream, numbers, n_sent, n_committed = values(), partitions(consumer, topic), 0, 0
     while n_committed < n:
         if process.poll() is not None:
             raise RuntimeError(f"the service ended with status {process.returncode}")
         for value in islice(stream, max(min(n, n_committed + AHEAD) - n_sent, 0)):
-            producer.produce(topic, value)
+            producer.produce(topic, value, partition=numbers[n_sent % len(numbers)])
             n_sent += 1
         if producer.flush(TIMEOUT_SECONDS):
             raise RuntimeError(f"the cluster does not take messages, {n_sent} so far")
