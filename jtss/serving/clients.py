@@ -12,6 +12,7 @@ from jtss.invocation import option
 
 PATTERN = "^"  # how a topic begins that stands for all whose names match it
 TIMEOUT_SECONDS = 10.0  # for a cluster to answer
+POLL_SECONDS = 1.0
 APPEARING_SECONDS = 10.0  # for a topic to be made, by us on demand or by who writes to it
 OURS = (  # on these it depends that nothing is lost
     *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "acks", "transactional.id"),
@@ -61,6 +62,24 @@ def producer(bootstrap: str, given: dict[str, str], logger: Logger) -> Producer:
     """
     usual = {"message.timeout.ms": "30000", "linger.ms": "5", "enable.idempotence": True}
     return _client(Producer, usual | given | {"bootstrap.servers": bootstrap, "acks": "all"}, logger)
+
+
+def settle(producer: Producer) -> KafkaError | None:
+    """Wait until each message is delivered or has failed.
+
+    By polls: a flush goes on with the reports of deliveries after it has met why the client failed for good, and each
+    that is made while that exception is set ends in a SystemError.
+
+    Returns:
+        Why the client has failed for good, where it tells that now.
+    """
+    failure = None
+    while len(producer):
+        try:
+            producer.poll(POLL_SECONDS)
+        except KafkaException as error:
+            failure = error.args[0]
+    return failure
 
 
 def _client(kind: type, configuration: dict, logger: Logger):

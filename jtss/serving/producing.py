@@ -11,8 +11,8 @@ from confluent_kafka import KafkaException, Producer
 from data_prep.packets.avro import MAGIC, SYNC_BYTES, Block
 from data_prep.packets.containers import read_blocks
 from jtss.errors import InputError
+from jtss.serving.clients import POLL_SECONDS, settle
 
-FLUSH_SECONDS = 1.0
 SYNC = bytes(range(SYNC_BYTES))
 
 
@@ -103,12 +103,12 @@ def produce(producer: Producer, topic: str, values: Iterable[bytes], rate: float
             producer.poll(0)
             if failures:
                 break
-        while producer.flush(FLUSH_SECONDS):
-            pass  # each is delivered or fails in the end
+        failure = settle(producer)
     except KafkaException as error:
         raise OSError(f"topic {topic}: {error.args[0].str()}") from error
     if failures:
-        raise OSError(f"topic {topic}: {len(failures)} of {n_sent} messages were not delivered: {failures[0].str()}")
+        why = (failure or failures[0]).str()
+        raise OSError(f"topic {topic}: {len(failures)} of {n_sent} messages were not delivered: {why}")
     return n_sent
 
 
@@ -118,7 +118,7 @@ def _send(producer: Producer, topic: str, value: bytes, report) -> None:
             producer.produce(topic, value, on_delivery=report)
             return
         except BufferError:  # the queue is full: wait until some are delivered
-            producer.poll(FLUSH_SECONDS)
+            producer.poll(POLL_SECONDS)
         except KafkaException:
             producer.poll(0)  # raises why a client has failed for good, which says more
             raise

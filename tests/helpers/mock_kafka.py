@@ -15,7 +15,7 @@ import confluent_kafka
 
 from helpers.kafka_cluster import Cluster
 
-PRODUCE, OFFSET_COMMIT = 0, 8  # numbers of requests in Kafka's protocol
+PRODUCE, OFFSET_COMMIT, INIT_PRODUCER_ID = 0, 8, 22  # numbers of requests in Kafka's protocol
 # For groups whose members change: the broker waits about a session for those that may still come, and members learn of
 # a rebalance by heartbeats.
 SOON = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "100"}
@@ -54,6 +54,12 @@ class MockKafka(Cluster):
         errors = (ctypes.c_int * times)(*[error] * times)
         self._library.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(request), ctypes.c_size_t(times), errors
+        )
+
+    def unlearn(self, request: int) -> None:
+        """From now on know no request of a kind, as a broker that is older."""
+        self._library.rd_kafka_mock_set_apiversion(
+            self._cluster, ctypes.c_int16(request), ctypes.c_int16(-1), ctypes.c_int16(-1)
         )
 
     def forget_refusals(self, request: int) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from jtss.serving.clients import settle
 from jtss.serving.messages import Outcome, Partition, without_value
 from jtss.serving.sinks.forms import Message
 from jtss.serving.sinks.sink import DEAD, SinkError
-
-FLUSH_SECONDS = 1.0
 
 
 class TopicSink:
@@ -49,20 +48,21 @@ class TopicSink:
         """Never asked: nothing of a topic is replaced."""
 
     def deliver(self) -> list[Outcome]:
-        errors = self._send()
+        errors, failure = self._send()
         topics = [self._topic_of(outcome) for outcome in self._waiting]
         self._safe += [outcome for place, outcome in enumerate(self._waiting) if place not in errors]
         self._waiting = [_shortened(self._waiting[place], error) for place, error in errors.items()]
         if errors:
-            if any(error.fatal() or error.code() == KafkaError._FATAL for error in errors.values()):
+            if failure or any(error.fatal() or error.code() == KafkaError._FATAL for error in errors.values()):
                 self._producer = self._make()
             place, error = next(iter(errors.items()))
+            error = failure or error
             raise SinkError(f"topic {topics[place]}: {error.str()}{_remedy(error)}")
         delivered, self._safe = self._safe, []
         return delivered
 
-    def _send(self) -> dict[int, KafkaError]:
-        """The error of each that waits and is not safe, by its place."""
+    def _send(self) -> tuple[dict[int, KafkaError], KafkaError | None]:
+        """The error of each that waits and is not safe, by its place; why the producer has failed for good."""
         errors = dict.fromkeys(range(len(self._waiting)), KafkaError(KafkaError._TIMED_OUT))
 
         def tell(place: int, error: KafkaError | None) -> None:
@@ -80,9 +80,8 @@ class TopicSink:
                 tell(place, error.args[0])
             except BufferError:  # its queue is full: this one is for the next time
                 self._producer.poll(0)
-        while self._producer.flush(FLUSH_SECONDS):
-            pass  # each is delivered or fails in the end
-        return errors
+        failure = settle(self._producer)
+        return errors, failure
 
     def _topic_of(self, outcome: Outcome) -> str:
         return f"{self._topic}-{DEAD}" if outcome.is_dead else self._topic

@@ -1,5 +1,7 @@
 """Packets of files into a topic."""
 
+import time
+
 import pytest
 
 pytest.importorskip("confluent_kafka")
@@ -8,7 +10,7 @@ from confluent_kafka import KafkaError
 
 from data_prep.simulate.packets import encode_file
 from helpers.make_packets import night, save, save_tar, small
-from helpers.mock_kafka import PRODUCE, mock_kafka
+from helpers.mock_kafka import INIT_PRODUCER_ID, PRODUCE, mock_kafka
 from jtss.errors import InputError
 from jtss.serving import clients
 from jtss.serving.framing import Schemas, read_message
@@ -63,3 +65,17 @@ def test_what_is_not_delivered_is_an_error(kafka):
     large = clients.producer(kafka.bootstrap, {"message.max.bytes": "1000"}, Log().logger)
     with pytest.raises(OSError, match=r"topic night: .*too large"):
         produce(large, "night", [bytes(2000)])
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_producer_that_fails_for_good_says_why(kafka, late):
+    """Also where it tells that and what became of a message in one go."""
+    kafka.unlearn(INIT_PRODUCER_ID)
+
+    def values():
+        yield b"one"
+        if late:
+            time.sleep(1.5)
+
+    with pytest.raises(OSError, match="topic night: 1 of 1 messages .*: Idempotent producer not supported"):
+        produce(producer(kafka), "night", values())
