@@ -77,5 +77,5 @@ def test_a_producer_that_fails_for_good_says_why(kafka, late):
         if late:
             time.sleep(1.5)
 
-    with pytest.raises(OSError, match="topic night: 1 of 1 messages .*: Idempotent producer not supported"):
+    with pytest.raises(OSError, match=r"topic night: 1 of 1 messages .*: Idempotent producer not supported"):
         produce(producer(kafka), "night", values())
