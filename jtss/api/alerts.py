@@ -13,9 +13,10 @@ from data_prep import crossmatch, ingest
 from data_prep.crossmatch import AllWise, OnDemand
 from data_prep.ingest import Ingested
 from data_prep.ledger import Rejection
-from data_prep.packets.alerts import Alert, from_record
-from data_prep.packets.avro import Block
-from data_prep.packets.containers import read_blocks, read_stream
+from data_prep.packets.alerts import from_record
+from data_prep.packets.containers import read_stream
+from data_prep.packets.walking import find
+from data_prep.tasks import Item
 from jtss.api.calls import one_family
 from jtss.errors import InputError
 from jtss.schema import Sequences
@@ -136,14 +137,14 @@ def _catalogue(allwise: str | os.PathLike | AllWise | None) -> AllWise | None:
         return allwise if allwise is None or isinstance(allwise, AllWise | OnDemand) else crossmatch.load(allwise)
 
 
-def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Block | Alert | Rejection]:
+def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Item]:
     """What the sources hold; counts by kind, or by path, what was given."""
     if not isinstance(sources, Iterable):
         raise InputError(f"{type(sources).__name__}: expected paths, bytes, open files or records of alerts")
     for number, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
             given[str(source)] += 1
-            yield from read_blocks(source)
+            yield from find(source)
         elif isinstance(source, bytes | bytearray | memoryview):
             given["bytes"] += 1
             yield from read_stream(io.BytesIO(source), f"bytes {number}")
