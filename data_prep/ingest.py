@@ -25,6 +25,7 @@ from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, d
 from data_prep.packets.history import NOTE, TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
 from data_prep.packets.walking import File, find
+from data_prep.remote import is_url, path_of
 from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
 from data_prep.tasks import ALERTS_PER_TASK, Item, Reader
 from data_prep.workers import WorkerError, available_cores, ordered_map
@@ -460,7 +461,7 @@ def ingest(
     """Read alert packets.
 
     Args:
-        paths: directories, Avro files, tar archives; the result does not depend on their order.
+        paths: directories, Avro files, tar archives, also as URLs; the result does not depend on their order.
         workdir: an empty folder for temporary data, 24 KB per alert and 0.1 KB per row of its history; the caller
             deletes it, after the last batch.
         workers: processes; None = one per core, or this one alone for a few hundred alerts.
@@ -475,18 +476,18 @@ def ingest(
         remedy: what the user of the caller can do where a worker process dies.
 
     Raises:
-        FileNotFoundError: a path does not exist; nothing is read then.
+        FileNotFoundError, InputError: a path does not exist, or a URL cannot be read; nothing is read then.
         OSError: the disk of `workdir` is full.
         WorkerError: a worker process died.
     """
-    paths = [Path(path) for path in paths]
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    besides = {Path(path).resolve() for path in passed_over if path is not None}
-    n_bytes = sum(_size(path, besides) for path in paths)
-    with tqdm(total=n_bytes, unit="B", unit_scale=True, disable=not progress) as bar:
-        items = chain.from_iterable(find(path, besides) for path in paths)
+    places = list(paths)
+    others = [other for other in passed_over if other is not None]
+    besides = {other if is_url(other) else path_of(other).resolve() for other in others}
+    for place in places:
+        find(place)  # says so where it is not there
+    n_bytes = sum(_size(place, besides) for place in places)
+    with tqdm(total=n_bytes or None, unit="B", unit_scale=True, disable=not progress) as bar:
+        items = chain.from_iterable(find(place, besides) for place in places)
 
         def tell(n_alerts: int) -> None:
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
@@ -580,10 +581,10 @@ def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionL
         ledger.drop(rejection.reason, rejection.n_alerts)
 
 
-def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
-    """Bytes that will be read below a path."""
-    found = find(path, passed_over)
-    return sum(item.size for item in found if isinstance(item, File) and not item.is_refused)
+def _size(place: str | Path, passed_over: Collection[Path | str] = ()) -> int:
+    """Bytes that will be read below a path or a URL, as far as that is known before."""
+    found = find(place, passed_over)
+    return sum(item.size or 0 for item in found if isinstance(item, File) and not item.is_refused)
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:

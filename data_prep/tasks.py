@@ -34,7 +34,7 @@ class Reader:
     def portions(self) -> Iterator[list[Item]]:
         """Portions worth sending to another process."""
         for portion in portions(self._handed_out()):
-            self._n_bytes.append(sum(item.size for item in portion if isinstance(item, File)))
+            self._n_bytes.append(sum(item.size or 0 for item in portion if isinstance(item, File)))
             yield portion
 
     def _handed_out(self) -> Iterator[Item]:
@@ -84,4 +84,5 @@ def _extent(item: Item) -> tuple[int, int]:
     """How many alerts an item is, and how many bytes are sent or read."""
     if isinstance(item, Block):
         return item.n_records, len(item.payload) + len(item.schema_json)
-    return (max(1, item.size // BYTES_PER_ALERT), item.size) if isinstance(item, File) else (1, 0)
+    size = item.size or BYTES_PER_ALERT if isinstance(item, File) else 0
+    return max(1, size // BYTES_PER_ALERT), size

@@ -10,12 +10,15 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from data_prep import remote
 from data_prep.ledger import Rejection
 from data_prep.packets.avro import MAGIC, MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block, read_avro
 from data_prep.packets.tar import ArchiveError, Member, members
@@ -24,6 +27,8 @@ from data_prep.packets.walking import (
     AVRO_SUFFIX,
     AVRO_SUFFIXES,
     OTHER_ARCHIVES,
+    READABLE_SUFFIXES,
+    SMALL_BYTES,
     File,
     find,
     is_passed_over,
@@ -35,26 +40,33 @@ TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 BAD_COMPRESSION = (EOFError, zlib.error, lzma.LZMAError)
 MAX_XZ_BYTES = 128 << 20  # of memory; xz -9 asks for 65 MB, a hostile file for any amount
 CHUNK = 1 << 16
+AHEAD = 16  # files that a process asks for at a time, where they are elsewhere
 
 
 class _UnreadableError(Exception):
     """The disk fails: kept apart from errors of whoever watches."""
 
 
-class _MeteredFile(io.FileIO):
+class _MeteredFile(io.RawIOBase):
     """A file that tells how many bytes are read."""
 
-    def __init__(self, path: str, on_read: Callable[[int], object]) -> None:
-        super().__init__(path)
-        self._on_read = on_read
+    def __init__(self, file: io.RawIOBase, on_read: Callable[[int], object]) -> None:
+        self._file, self._on_read = file, on_read
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer) -> int:
         try:
-            n_bytes = super().readinto(buffer)
+            n_bytes = self._file.readinto(buffer)
         except OSError as error:
             raise _UnreadableError(str(error)) from None
         self._on_read(n_bytes)
         return n_bytes
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Inflated:
@@ -105,10 +117,10 @@ def read_blocks(
     """Read all alerts below a path, in a fixed order, one block at a time.
 
     Args:
-        path: a directory (searched to any depth for Avro files and archives), an Avro file with one or many records,
-            gzipped or not, or a tar archive of such files, plain or compressed by gzip, bzip2 or xz.
-        on_read: told the number of bytes as they are read from disk, for a progress bar.
-        passed_over: resolved paths of files that are no alerts, as those that the program reads or writes besides.
+        path: or URL, of a directory (searched to any depth for Avro files and archives), an Avro file with one or many
+            records, gzipped or not, or a tar archive of such files, plain or compressed by gzip, bzip2 or xz.
+        on_read: told the number of bytes as they are read, for a progress bar.
+        passed_over: as in `find`.
 
     Yields:
         Blocks, and a Rejection for what cannot be read: those of `read_avro`, bad_archive, bad_gzip, other_archive (of
@@ -117,7 +129,7 @@ def read_blocks(
         fault is kept.
 
     Raises:
-        FileNotFoundError: `path` does not exist.
+        FileNotFoundError, InputError: as `find`.
 
     Apache Avro 1.11 specification, object container files; POSIX.1-2001, tar.
     """
@@ -128,13 +140,13 @@ def read_blocks(
 def read(file: File, on_read: Callable[[int], object] = _ignore) -> Iterator[Block | Rejection]:
     """Read a file front to back; `on_read` and what is yielded as in `read_blocks`."""
     try:
-        opened = _MeteredFile(file.path, on_read)
+        opened = remote.opened(file.url, file.path) if file.url else io.FileIO(file.path)
     except OSError as error:
         yield Rejection("unreadable", str(error), file.source)
         return
-    with io.BufferedReader(opened) as stream:
+    with io.BufferedReader(_MeteredFile(opened, on_read), CHUNK) as stream:
         try:
-            yield from _reader(file.source)(stream, file.source)
+            yield from _read_opened(file, stream)
         except _UnreadableError as error:
             yield Rejection("unreadable", str(error), file.source)
 
@@ -147,14 +159,17 @@ def read_at_once(file: File) -> list[Block | Rejection] | None:
     Then it has to be read again, by `read`.
     """
     try:
-        with open(file.path, "rb") as stream:
-            data = stream.read(file.size + 1)
+        if file.url:
+            data = remote.read(file.url, file.path, file.size, SMALL_BYTES)
+        else:
+            with open(file.path, "rb") as stream:
+                data = stream.read(file.size + 1)
     except OSError:
         return None
-    if len(data) != file.size:
+    if len(data) > SMALL_BYTES or (file.size is not None and len(data) != file.size):
         return None
     items, n_records, n_bytes = [], 0, 0
-    for item in _reader(file.source)(io.BytesIO(data), file.source):
+    for item in _read_opened(file, io.BytesIO(data)):
         items.append(item)
         if isinstance(item, Block):
             n_records += item.n_records
@@ -162,6 +177,32 @@ def read_at_once(file: File) -> list[Block | Rejection] | None:
         if n_records > MAX_RECORDS_PER_BLOCK or n_bytes > MAX_BLOCK_BYTES:
             return None
     return items
+
+
+def _read_opened(file: File, stream: BinaryIO) -> Iterator[Block | Rejection]:
+    """By its name; a URL such as that of a download may have none that tells."""
+    is_named = not file.url or file.name.endswith((*READABLE_SUFFIXES, *OTHER_ARCHIVES))
+    return _reader(file.name)(stream, file.source) if is_named else read_stream(stream, file.source)
+
+
+def read_ahead(items: Iterable[File | object]) -> Iterator[tuple[File | object, list[Block | Rejection] | None]]:
+    """Items, and of files among them what `read_at_once` gives: some at a time where each is long in coming."""
+    items = list(items)
+    urls = {item.url for item in items if isinstance(item, File)} - {""}
+    if not urls or not all(map(remote.is_parallel, urls)):
+        yield from ((item, read_at_once(item) if isinstance(item, File) else None) for item in items)
+        return
+    with ThreadPoolExecutor(AHEAD) as pool:
+        coming: deque[tuple[File | object, Future | None]] = deque()
+        for item in items:
+            coming.append((item, pool.submit(read_at_once, item) if isinstance(item, File) else None))
+            if len(coming) == AHEAD:
+                yield _come(*coming.popleft())
+        yield from (_come(*each) for each in coming)
+
+
+def _come(item: File | object, future: Future | None) -> tuple[File | object, list[Block | Rejection] | None]:
+    return item, future and future.result()
 
 
 def read_stream(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:

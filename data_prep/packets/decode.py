@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import MAX_RECORDS_PER_BLOCK, Block
-from data_prep.packets.containers import read_at_once
+from data_prep.packets.containers import read_ahead
 from data_prep.packets.history import judge
 from data_prep.packets.metadata import catalogue, columns_of, number, within
 from data_prep.packets.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
@@ -84,7 +84,8 @@ def decode(
         histories: read what packets tell of the past, or pass over it; alerts come as they were decoded.
 
     Returns:
-        Slices in the order of the items; in its place, a file that has to be read elsewhere, see `read_at_once`.
+        Slices in the order of the items; in its place, a file that has to be read elsewhere, see
+        `containers.read_at_once`.
 
     FIDELITY, Stamps: the same function serves training sets and classification.
     """
@@ -100,10 +101,12 @@ def decode(
 def _opened(items: Iterable[File | Block | Alert | Rejection]) -> Iterator[File | Block | Alert | Rejection]:
     """What is in the files; those that cannot be read here, or are too many to be decoded at once, as they came."""
     n_records = 0
-    for item in items:
-        inside = read_at_once(item) if isinstance(item, File) and n_records < MAX_RECORDS_PER_BLOCK else None
-        n_records += sum(each.n_records for each in inside or () if isinstance(each, Block))
-        yield from [item] if inside is None else inside
+    for item, inside in read_ahead(items):
+        if inside is None or n_records >= MAX_RECORDS_PER_BLOCK:
+            yield item
+        else:
+            n_records += sum(each.n_records for each in inside if isinstance(each, Block))
+            yield from inside
 
 
 def _slices(items: Iterable[Block | Alert | Rejection], pad_edges: bool, histories: bool) -> Iterator[Decoded]:

@@ -16,6 +16,7 @@ from data_prep.ledger import Rejection
 from data_prep.packets.alerts import from_record
 from data_prep.packets.containers import read_stream
 from data_prep.packets.walking import find
+from data_prep.remote import masked
 from data_prep.tasks import Item
 from jtss.api.calls import one_family
 from jtss.errors import InputError
@@ -92,8 +93,8 @@ def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | Al
     """Read alert packets.
 
     Args:
-        alerts: a folder, an Avro file or a tar archive by its path; the bytes of a file; a file open for reading bytes;
-            a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
+        alerts: a folder, an Avro file or a tar archive by its path or URL; the bytes of a file; a file open for reading
+            bytes; a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
         allwise: catalogue of W1 to W4: the path of a .csv, .parquet, .fits or others, or of a HATS catalogue, or
             "tap:URL" or "xmatch:URL".
 
@@ -143,7 +144,7 @@ def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterato
         raise InputError(f"{type(sources).__name__}: expected paths, bytes, open files or records of alerts")
     for number, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
-            given[str(source)] += 1
+            given[masked(source)] += 1
             yield from find(source)
         elif isinstance(source, bytes | bytearray | memoryview):
             given["bytes"] += 1
