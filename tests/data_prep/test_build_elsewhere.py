@@ -1,6 +1,8 @@
 """Alerts elsewhere give the data set that they give here; what breaks on the way is counted, and no secret is told."""
 
 import json
+import threading
+from functools import partial
 
 import h5py
 import pytest
@@ -10,8 +12,11 @@ import fsspec
 
 from data_prep.packets import containers
 from data_prep.packets.containers import read_blocks
+from data_prep.packets.decode import decode
+from data_prep.packets.walking import File, find
 from data_prep.simulate.packets import encode_file
-from helpers.elsewhere import SECRET, store_of, web_server
+from data_prep.workers import ordered_map
+from helpers.elsewhere import SECRET, object_server, store_of, web_server
 from helpers.make_packets import alert, gzip, night, save, save_tar
 from helpers.read_packets import candids, rejected
 from jtss.commands.main import main
@@ -83,6 +88,22 @@ def test_the_memory_and_the_files_of_fsspec(folder, build):
     assert moved(those, "memory://night", str(folder)) == lines
     found, those, _ = build(f"file://{folder}")
     assert (found["content_hash"], those) == (expected["content_hash"], lines)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_s3fs_gives_what_the_folder_gives(folder, build, workers, monkeypatch):
+    """Against a server here that speaks its protocol, in pages, and asks for patience."""
+    pytest.importorskip("s3fs")
+    expected, lines, _ = build(folder, folder / "labels.csv")
+    faults = {"night/ZTF18a_10.avro": 1, "night/night.tar.gz": 1}
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with object_server(folder.parent, faults) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        found, those, said = build("s3://bucket/night", "s3://bucket/night/labels.csv", workers=workers)
+    assert (found["content_hash"], found["ledger"]) == (expected["content_hash"], expected["ledger"])
+    assert moved(those, "s3://bucket/night", str(folder)) == lines
+    assert SECRET not in f"{found}{those}{said}"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -159,10 +180,17 @@ def test_a_connection_lost_half_way_is_counted_and_asked_for_twice(store, build,
     assert SECRET not in f"{found}{lines}{said}"
 
 
+def test_each_process_reads_for_itself(folder):
+    """None of its files comes back."""
+    pytest.importorskip("aiohttp")
+    with web_server(folder) as host:
+        files = [item for item in find(f"http://{host}/") if isinstance(item, File) and item.is_small]
+        results = list(ordered_map(partial(decode, pad_edges=False), [files[:5], files[5:]], workers=2))
+    assert [sum(part.n_read for part in result) for result in results] == [5, 6]
+
+
 def test_files_of_a_server_are_asked_for_some_at_a_time(folder, monkeypatch):
     """Each waits until others have come, too."""
-    import threading
-
     pytest.importorskip("aiohttp")
     together = threading.Barrier(3, timeout=30)
     read_at_once = containers.read_at_once
@@ -172,7 +200,7 @@ def test_files_of_a_server_are_asked_for_some_at_a_time(folder, monkeypatch):
         return read_at_once(file)
 
     with web_server(folder) as host:
-        files = list(containers.find(f"http://{host}/"))[:3]
+        files = list(find(f"http://{host}/"))[:3]
         monkeypatch.setattr(containers, "read_at_once", waiting)
         assert [item for item, _ in containers.read_ahead(files)] == files
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from fsspec import AbstractFileSystem, register_implementation
 from fsspec.registry import _registry
@@ -128,3 +129,74 @@ def web_server(folder: Path, faults: Mapping[str, str] = {}) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@contextmanager
+def object_server(folder: Path, faults: Mapping[str, int] = {}) -> Iterator[str]:
+    """A folder as the bucket of a store that speaks S3, as far as reading goes, in pages of three; yields its URL.
+
+    Args:
+        faults: by the name of an object, how often it answers with "slow down" before it comes.
+    """
+    left = dict(faults)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(files)}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def do_GET(self):
+            place = urlsplit(self.path)
+            key = unquote(place.path.strip("/")).partition("/")[2]
+            if not key:
+                self._answer(200, _page_of(sizes, {name: value[0] for name, value in parse_qs(place.query).items()}))
+            elif self.command == "GET" and left.get(key, 0):
+                left[key] -= 1
+                self._answer(503, "<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>")
+            elif key in sizes:
+                self._answer(200, (folder / key).read_bytes(), "binary/octet-stream")
+            else:
+                self._answer(404, "<Error><Code>NoSuchKey</Code><Message>No such key</Message></Error>")
+
+        def _answer(self, status, body, kind="application/xml"):
+            body = body.encode() if isinstance(body, str) else body
+            self.send_response(status)
+            for name, value in {"Content-Type": kind, "Content-Length": len(body), "ETag": '"1"'}.items():
+                self.send_header(name, str(value))
+            self.send_header("Last-Modified", "Tue, 01 Dec 2026 00:00:00 GMT")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, *_words):
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _page_of(sizes: Mapping[str, int], asked: Mapping[str, str]) -> str:
+    """What ListObjectsV2 answers."""
+    prefix, mark = asked.get("prefix", ""), asked.get("delimiter", "")
+    names = []
+    for key in sorted(sizes):
+        if key.startswith(prefix):
+            inside, _, more = key[len(prefix) :].partition(mark) if mark else (key[len(prefix) :], "", "")
+            names.append(f"{prefix}{inside}{mark}" if more else key)
+    names = [name for name in sorted({*names}) if name > asked.get("continuation-token", "")]
+    page, rest = names[:3], names[3:]
+    parts = [
+        f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
+        if mark and name.endswith(mark)
+        else f"<Contents><Key>{escape(name)}</Key><Size>{sizes[name]}</Size></Contents>"
+        for name in page
+    ]
+    token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if rest else ""
+    truncated = str(bool(rest)).lower()
+    return f"<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{token}{''.join(parts)}</ListBucketResult>"
