@@ -55,7 +55,7 @@ class Entry(NamedTuple):
     """What a folder holds.
 
     Attributes:
-        name: within the folder; a folder of the page of an HTTP server may hold a/b.
+        name: within the folder, without what is secret; the page of a server may also show a/b.
         path: as its file system calls it.
         size: [bytes], None where the file system does not say.
     """
@@ -122,10 +122,15 @@ class Site:
         except Exception as error:
             raise OSError(said(error)) from None
         within = folder.rstrip("/") + "/"
-        entries = [_entry(info, info["name"].removeprefix(within).strip("/")) for info in listed]
+        hide = _without_query if _is_http(self._system) else str
+        entries = [_entry(info, hide(info["name"].removeprefix(within).strip("/"))) for info in listed]
         parts = [(entry, entry.name.split("/")) for entry in entries if entry.path.rstrip("/") + "/" != within]
         # Pages of folders also link to themselves in another order, and to others.
         return sorted(entry for entry, names in parts if not {"", ".", ".."} & {*names} and names[-1][0] not in "?#")
+
+
+def _without_query(name: str) -> str:
+    return name.partition("?")[0] + (HIDDEN_QUERY if "?" in name else "")
 
 
 def _entry(info: dict, name: str) -> Entry:
@@ -151,7 +156,7 @@ def read(url: str, path: str, size: int | None, most: int) -> bytes:
             return system.cat_file(path)
     except Exception as error:
         raise OSError(said(error)) from None
-    with io.BufferedReader(opened(url, path), most + 1) as stream:
+    with io.BufferedReader(opened(url, path)) as stream:
         return stream.read(most + 1)
 
 

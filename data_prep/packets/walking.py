@@ -174,7 +174,7 @@ def _walk_elsewhere(site: remote.Site, root: str, passed_over: Collection[str]) 
 
 
 def _may_hold_alerts(name: str) -> bool:
-    return name.lower().endswith((*READABLE_SUFFIXES, *OTHER_ARCHIVES))
+    return name.removesuffix(remote.HIDDEN_QUERY).lower().endswith((*READABLE_SUFFIXES, *OTHER_ARCHIVES))
 
 
 def _not_an_alert(source: str) -> Rejection:

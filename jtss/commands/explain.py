@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
-    source.add_argument("--alerts", metavar="PATH", type=common.place, nargs="+", action="extend", help="alert packets")
+    source.add_argument(
+        "--alerts", metavar="PATH", type=common.place, nargs="+", action="extend", help="alert packets, also as URLs"
+    )
     common.add_allwise(parser, "with --alerts: ")
     common.add_calibrated(parser)
     parser.add_argument(

@@ -129,6 +129,19 @@ def test_a_single_file_by_its_signed_url(folder, build, name):
     assert f"http://***@{host}/{name}?***" in found["command"]
 
 
+def test_links_that_are_signed_are_followed_and_not_told(folder, build):
+    pytest.importorskip("aiohttp")
+    expected, lines, _ = build(folder)
+    with web_server(folder, query=f"?X-Amz-Signature={SECRET}") as host:
+        url = f"http://{host}/"
+        found, those, said = build(url)
+    assert (found["content_hash"], found["ledger"]) == (expected["content_hash"], expected["ledger"])
+    assert SECRET not in f"{found}{those}{said}"
+    assert [line["file"].replace("?***", "") for line in moved(those, url, f"{folder}/")] == [
+        line["file"] for line in lines
+    ]
+
+
 def test_a_download_without_a_telling_name_is_told_by_its_bytes(folder):
     pytest.importorskip("aiohttp")
     (folder / "content").write_bytes((folder / "night.tar.gz").read_bytes())

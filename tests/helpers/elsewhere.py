@@ -90,11 +90,12 @@ def store_of(folder: Path) -> Iterator[type[Store]]:
 
 
 @contextmanager
-def web_server(folder: Path, faults: Mapping[str, str] = {}) -> Iterator[str]:
+def web_server(folder: Path, faults: Mapping[str, str] = {}, query: str = "") -> Iterator[str]:
     """A folder as a web server shows it, without parts of files; yields HOST:PORT.
 
     Args:
         faults: by the name of a file: "gone", "error", "page" (in place of the file, with status 200) or "cut".
+        query: after the links to files, without which these are not to be had.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,9 +107,10 @@ def web_server(folder: Path, faults: Mapping[str, str] = {}) -> Iterator[str]:
 
         def _answer(self, *, with_body):
             path = folder / urlsplit(self.path).path.strip("/")
-            fault = faults.get(path.name, "" if path.exists() else "gone")
+            is_there = path.is_dir() or (path.exists() and self.path.endswith(query))
+            fault = faults.get(path.name, "" if is_there else "gone")
             if path.is_dir():
-                links = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in path.iterdir()]
+                links = [f"{entry.name}/" if entry.is_dir() else f"{entry.name}{query}" for entry in path.iterdir()]
                 links += ["../", "?C=M;O=A", "/", *(name for name, fault in faults.items() if fault == "gone")]
                 body, kind = "".join(f'<a href="{link}">{link}</a>\n' for link in links).encode(), "text/html"
             else:
