@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels
+from data_prep import crossmatch, labels, remote
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from data_prep.workers import ONE_WORKER
@@ -60,7 +60,7 @@ def build(
     and are gone afterwards.
 
     Args:
-        alerts: directories, Avro files, tar archives.
+        alerts: directories, Avro files, tar archives, also as URLs.
         out, command: the file to write, and what made it, stored in the file.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
             None = no labels.
@@ -74,13 +74,11 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    catalogue_path = crossmatch.path_of(allwise_path)
-    read = [Path(path) for path in (*alerts, labels_path, catalogue_path) if path]
+    read = [*map(remote.path_of, (*alerts, labels_path)), crossmatch.path_of(allwise_path)]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
-    known = labels.load(labels_path, columns) if labels_path else None
-    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
+    known, subclasses = _labels(labels_path, columns) if labels_path else (None, {})
     allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
-    besides = (out, rejects, labels_path, catalogue_path)
+    besides = (out, rejects, labels_path, allwise_path)
     with (
         Writer(out, survey="ZTF", command=command, force=force) as writer,
         TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
@@ -89,6 +87,11 @@ def build(
         if rejects:
             write_rejects(rejects, ingested)
         return write(writer, ingested, known, subclasses, allwise, seed)
+
+
+def _labels(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, str]]:
+    with remote.here(place) as path:
+        return labels.load(path, columns), labels.load_subclasses(path, columns)
 
 
 def write(

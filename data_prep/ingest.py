@@ -20,14 +20,14 @@ from tqdm import tqdm
 from data_prep import crossmatch, history
 from data_prep.labels import encode, encode_subclasses
 from data_prep.ledger import Ledger, Rejection
-from data_prep.packets.alerts import Alert
-from data_prep.packets.avro import Block
-from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
 from data_prep.packets.decode import OTHERS_APART, REMARKS, Decoded, decode
 from data_prep.packets.history import TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
+from data_prep.packets.walking import File, find
+from data_prep.remote import is_url, path_of
 from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
 from data_prep.spool import ENTRIES_AT_ONCE, Spool
+from data_prep.tasks import ALERTS_PER_TASK, Item, Reader
 from data_prep.workers import WorkerError, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
@@ -53,8 +53,6 @@ class RejectionLog:
 
 
 ROW_COLUMNS = ("kind", "metadata", "jd", "candid", "fid")
-ALERTS_PER_TASK = 64
-BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 FEWER = f"give fewer alerts at a time: {TASKS_ALONE * ALERTS_PER_TASK} or fewer are decoded without worker processes"
 OBJECTS_PER_BATCH = 256
@@ -408,7 +406,7 @@ def ingest(
     """Read alert packets.
 
     Args:
-        paths: directories, Avro files, tar archives; the result does not depend on their order.
+        paths: directories, Avro files, tar archives, also as URLs; the result does not depend on their order.
         workdir: an empty folder for temporary data, 24 KB per alert and 0.1 KB per row of its history; the caller
             deletes it, after the last batch.
         workers: processes; None = one per core, or this one alone for a few hundred alerts.
@@ -423,18 +421,18 @@ def ingest(
         remedy: what the user of the caller can do where a worker process dies.
 
     Raises:
-        FileNotFoundError: a path does not exist; nothing is read then.
+        FileNotFoundError, InputError: a path does not exist, or a URL cannot be read; nothing is read then.
         OSError: the disk of `workdir` is full.
         WorkerError: a worker process died.
     """
-    paths = [Path(path) for path in paths]
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    besides = {Path(path).resolve() for path in passed_over if path is not None}
-    n_bytes = sum(_size(path, besides) for path in paths)
-    with tqdm(total=n_bytes, unit="B", unit_scale=True, disable=not progress) as bar:
-        items = chain.from_iterable(read_blocks(path, bar.update, besides) for path in paths)
+    places = list(paths)
+    others = [other for other in passed_over if other is not None]
+    besides = {other if is_url(other) else path_of(other).resolve() for other in others}
+    for place in places:
+        find(place)  # says so where it is not there
+    n_bytes = sum(_size(place, besides) for place in places)
+    with tqdm(total=n_bytes or None, unit="B", unit_scale=True, disable=not progress) as bar:
+        items = chain.from_iterable(find(place, besides) for place in places)
 
         def tell(n_alerts: int) -> None:
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
@@ -447,12 +445,13 @@ def ingest(
             histories=histories,
             choice=choice,
             tell=tell,
+            on_read=bar.update,
             remedy=remedy,
         )
 
 
 def ingest_items(
-    items: Iterable[Block | Alert | Rejection],
+    items: Iterable[Item],
     *,
     workdir: str | Path,
     workers: int | None = None,
@@ -460,21 +459,25 @@ def ingest_items(
     histories: bool = True,
     choice: str = "sequence",
     tell: Callable[[int], object] = lambda n_alerts: None,
+    on_read: Callable[[int], object] = lambda n_bytes: None,
     remedy: str = FEWER,
 ) -> Ingested:
-    """Read alerts from wherever they come: `containers.read_blocks`, `containers.read_stream`, `alerts.from_record`.
+    """Read alerts from wherever they come: `walking.find`, `containers.read_stream`, `alerts.from_record`.
 
     Args:
-        items: blocks of encoded alerts, alerts, and what could not be read.
+        items: files, blocks of encoded alerts, alerts, and what could not be read.
         workdir, workers, pad_edges, histories, choice, remedy: as in `ingest`.
         tell: is told how many alerts were read so far.
+        on_read: is told the bytes of files as they are read.
 
     Raises:
         OSError, WorkerError: as `ingest`.
     """
     function = partial(decode, pad_edges=pad_edges, histories=histories)
-    slices = chain.from_iterable(_on_all_cores(function, _tasks(items), workers))
+    reader = Reader(items, on_read)
+    results = _on_all_cores(function, reader.portions(), workers)
     try:
+        slices = reader.slices(results, function)
         return ingest_decoded(slices, workdir=workdir, histories=histories, choice=choice, tell=tell)
     except WorkerError as error:
         raise WorkerError(f"{error}; {remedy}") from error
@@ -523,26 +526,10 @@ def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionL
         ledger.drop(rejection.reason, rejection.n_alerts)
 
 
-def _tasks(items: Iterable[Block | Alert | Rejection]) -> Iterator[list[Block | Alert | Rejection]]:
-    """The items in portions worth sending to a worker."""
-    task, n_alerts, n_bytes = [], 0, 0
-    for item in items:
-        task.append(item)
-        n_alerts += item.n_records if isinstance(item, Block) else 1
-        n_bytes += len(item.payload) + len(item.schema_json) if isinstance(item, Block) else 0
-        if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
-            yield task
-            task, n_alerts, n_bytes = [], 0, 0
-    if task:
-        yield task
-
-
-def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
-    """Bytes that will be read below a path."""
-    if not path.is_dir():
-        return path.stat().st_size
-    files = (file for file in files_below(path, passed_over) if file.name.lower().endswith(READABLE_SUFFIXES))
-    return sum(file.stat().st_size for file in files if os.path.isfile(file))
+def _size(place: str | Path, passed_over: Collection[Path | str] = ()) -> int:
+    """Bytes that will be read below a path or a URL, as far as that is known before."""
+    found = find(place, passed_over)
+    return sum(item.size or 0 for item in found if isinstance(item, File) and not item.is_refused)
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:

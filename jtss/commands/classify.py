@@ -8,6 +8,7 @@ from pathlib import Path
 from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
+from jtss.invocation import option
 
 HELP = "say what alert packets are of"
 DESCRIPTION = (
@@ -18,7 +19,9 @@ DEFAULT_OUT = Path("predictions.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("alerts", metavar="ALERTS", type=Path, nargs="+", help="folders, Avro files, tar archives")
+    parser.add_argument(
+        "alerts", metavar="ALERTS", type=common.place, nargs="+", help="folders, Avro files, tar archives, also as URLs"
+    )
     parser.add_argument(
         "-m",
         "--model",
@@ -28,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run directory, or name of a pretrained model (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", metavar="TABLE", type=Path, help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)"
+        "--out",
+        metavar="TABLE",
+        type=common.place,
+        help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)",
     )
     add_alert_options(parser)
     add_packet_options(parser)
@@ -46,7 +52,7 @@ def add_packet_options(parser) -> None:
     parser.add_argument(
         "--trajectory",
         metavar="TABLE",
-        type=Path,
+        type=common.place,
         help="table to write of the probabilities after each row of a packet, by a model of packets",
     )
     parser.add_argument(
@@ -63,8 +69,8 @@ def add_alert_options(parser) -> None:
     add = parser.add_argument
     common.add_allwise(parser)
     common.add_calibrated(parser)
-    add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
-    add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+    add("--picture", metavar="F.png", type=common.place, help="draw the first objects of each predicted class")
+    add("--rejects", metavar="F.jsonl", type=common.place, help="list the alerts that could not be used")
     common.add_force(parser)
 
 
@@ -90,7 +96,7 @@ def add_priors(parser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from data_prep import crossmatch, ingest
+    from data_prep import crossmatch, ingest, remote
     from jtss.commands import cache
     from jtss.inference.classify import FITTED, abstaining, fitted_priors, summary
     from jtss.inference.table import check_name
@@ -99,9 +105,12 @@ def run(options: argparse.Namespace) -> int:
 
     out = options.out or DEFAULT_OUT
     outputs = {"out": out} | {name: getattr(options, name) for name in ("trajectory", "picture", "rejects")}
+    for name, path in outputs.items():
+        remote.require_here(option(name), path)
     for path in filter(None, (out, options.trajectory)):
         check_name(path)
-    files.check_outputs(outputs, [crossmatch.path_of(options.allwise), *options.alerts], force=bool(options.force))
+    read = [crossmatch.path_of(options.allwise), *map(remote.path_of, options.alerts)]
+    files.check_outputs(outputs, read, force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     of_packets = bool(model.config.packet.rows)
@@ -127,7 +136,7 @@ def run(options: argparse.Namespace) -> int:
             pad_edges=True,
             histories=of_packets,
             choice=("latest" if options.per_object else "every") if of_packets else "sequence",
-            passed_over=(*outputs.values(), crossmatch.path_of(options.allwise)),
+            passed_over=(*outputs.values(), options.allwise),
         ) as ingested,
     ):
         _account_for(ingested, options)
@@ -227,12 +236,12 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstent
 
 def _account_for(ingested, options: argparse.Namespace) -> None:
     """Print the ledger and write the rejects; raise InputError where there is nothing to say about any object."""
-    from data_prep import ingest
+    from data_prep import ingest, remote
 
     print(ingested.ledger)
     if options.rejects:
         ingest.write_rejects(options.rejects, ingested)
-    given = ", ".join(map(str, options.alerts))
+    given = ", ".join(map(remote.masked, options.alerts))
     if not ingested.ledger.read:
         raise InputError(f"{given}: no alert packet in it")
     if not ingested.ledger.kept and not ingested.dropped_by_object():

@@ -63,8 +63,8 @@ def add_allwise(parser, text: str = "") -> None:
     parser.add_argument(
         "--allwise",
         metavar="CAT",
-        help=f"{text}AllWISE sources: .csv, .parquet, .fits and others with ra, dec, W1 to W4 (or w1mpro to w4mpro), a"
-        " HATS catalogue, tap:URL or xmatch:URL",
+        help=f"{text}AllWISE sources: .csv, .parquet, .fits and others with ra, dec, W1 to W4 (or w1mpro to w4mpro), or"
+        " the URL of one, a HATS catalogue, tap:URL or xmatch:URL",
     )
     parser.add_argument(
         "--allwise-radius",
@@ -160,6 +160,13 @@ def require(what: str, extra: str, *packages: str) -> None:
                 f"{what} needs the package {package}, which is not installed: pip install 'jtss[{extra}]', or in a"
                 f" checkout pip install '.[{extra}]'"
             )
+
+
+def place(text: str) -> Path | str:
+    """A path, or a URL as it is, as an argument of argparse: a path has no double slash."""
+    from data_prep import remote
+
+    return text if remote.is_url(text) else remote.path_of(text)
 
 
 def positive(text: str) -> float:

@@ -47,7 +47,8 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PATH",
-        help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
+        help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz; also as URLs, s3://, gs://,"
+        " https:// and others",
     )
     add("--out", required=True, metavar="FILE.h5", help="the data set to write")
     common.add_labels(parser)
@@ -59,8 +60,11 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
+    from data_prep import remote
     from data_prep.build import build
 
+    for name in ("out", "rejects"):
+        remote.require_here(option(name), getattr(options, name))
     columns, radius_arcsec = common.label_columns(options), common.allwise_radius(options)
     built = build(
         options.alerts,

@@ -15,7 +15,7 @@ def test_a_dead_worker_is_an_error():
 def dying(monkeypatch):
     """Let the processes that decode die."""
     monkeypatch.setattr(ingest, "partial", lambda *_words, **_options: os._exit)
-    monkeypatch.setattr(ingest, "_tasks", lambda _items: iter([3]))
+    monkeypatch.setattr(ingest.Reader, "portions", lambda _self: iter([3]))
 
 
 def test_a_dead_worker_advises_what_the_caller_can_do(tmp_path, monkeypatch):
