@@ -261,6 +261,29 @@ def test_what_goes_wrong_leaves_nothing_and_the_old_one(tmp_path, alerts, old, m
     assert sorted(os.listdir(tmp_path)) == names
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("set/thesis.tex", ["--force"], "set: has files that are of no data set, such as thesis.tex"),
+        ("new/index.h5", [], "new exists; choose another name or add --force"),
+        ("new", ["--force"], "new: a file, expected the name of a folder to write"),
+    ],
+)
+def test_what_somebody_else_writes_meanwhile_stays(tmp_path, alerts, old, monkeypatch, capsys, name, options, message):
+    finish, folder = IndexWriter.finish, save(tmp_path / "alerts", alerts)
+
+    def meanwhile(*given, **named):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("precious")
+        return finish(*given, **named)
+
+    monkeypatch.setattr(IndexWriter, "finish", meanwhile)
+    build(tmp_path, folder, name.split("/")[0], "--shards", "0", *options, status=2)
+    assert message in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "precious"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_a_full_disk_names_the_data_set_not_a_hidden_file(tmp_path, alerts, monkeypatch, capsys):
     """Full when the first file of many is written; the one file before had room."""
     free = iter([10**12] * 13 + [10])

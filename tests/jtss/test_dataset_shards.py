@@ -160,6 +160,14 @@ def test_who_has_it_open_reads_on_when_it_is_deleted(many, chunk_cache_bytes):
             np.testing.assert_array_equal(np.concatenate(list(dataset.rows(file[name], 3))), before[name])
 
 
+@pytest.mark.parametrize("name", ["", INDEX])
+def test_its_files_have_no_chunk_caches(many, name):
+    """Of a megabyte or more for each column of each of up to 193 files; shards are opened as the index is."""
+    with dataset.open_checked(many / name) as file:
+        _, _, n_bytes, _ = file.id.get_access_plist().get_cache()
+    assert n_bytes == 0
+
+
 def test_closing_it_closes_every_file(many):
     before = os.listdir("/proc/self/fd")
     file = dataset.open_checked(many)
