@@ -1,17 +1,18 @@
-"""Build a data set: alert packets in, one HDF5 file and its ledger out.
+"""Build a data set: alert packets in, one HDF5 file or many by sky, and the ledger out.
 
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels, remote
+from data_prep import crossmatch, labels, remote, sharding
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from data_prep.workers import ONE_WORKER
@@ -28,7 +29,7 @@ class Built:
     """What a build came to.
 
     Attributes:
-        ledger, n_objects, content_hash: of the file.
+        ledger, n_objects, content_hash: of the data set.
         remarks, warnings: for the user, a line each: what became of the catalogue and of the labels, and which
             splits were made.
     """
@@ -52,21 +53,23 @@ def build(
     rejects_path: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
+    shards: int | None = None,
     force: bool = False,
 ) -> Built:
-    """Turn alert packets into the HDF5 file of sequences.
+    """Turn alert packets into the HDF5 file of sequences, or into a folder of such files by sky.
 
     Temporary data lie in the folder of `out` (24 KB an alert and 0.1 KB a row of its history, beside the file itself)
     and are gone afterwards.
 
     Args:
         alerts: directories, Avro files, tar archives, also as URLs.
-        out, command: the file to write, and what made it, stored in the file.
+        out, command: the file or folder to write, and what made it, stored in it.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
             None = no labels.
         allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
         seed, workers: of the split; number of processes, None = one per core.
+        shards: a file for each HEALPix pixel of this order, see `sharding.divide`; None = one file.
         force: replace `out` and `rejects_path` where they exist.
 
     Raises:
@@ -75,18 +78,50 @@ def build(
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
     read = [*map(remote.path_of, (*alerts, labels_path)), crossmatch.path_of(allwise_path)]
-    files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
+    files.check_outputs({"out": out if shards is None else None, "rejects": rejects}, read, force=force)
+    if shards is not None:
+        sharding.check(out, shards, [*read, rejects], force=force)
     known, subclasses = _labels(labels_path, columns) if labels_path else (None, {})
     allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
-    besides = (out, rejects, labels_path, allwise_path)
+    work = partial(
+        _read_and_write,
+        alerts,
+        command=command,
+        rejects=rejects,
+        workers=workers,
+        besides=(out, *out.glob("**/*.h5"), rejects, labels_path, allwise_path),
+        then=partial(write, known=known, subclasses=subclasses, allwise=allwise, seed=seed),
+    )
+    if shards is None:
+        return work(out, force=force)
+    with sharding.staged(out, force=force) as (merged, folder):
+        built = work(merged, known_as=out)
+        divided = sharding.divide(merged, folder, shards, known_as=out)
+    remark = f"{divided.n_files} files by sky; the hash of the same objects in one file is {built.content_hash}"
+    return replace(built, content_hash=divided.content_hash, remarks=(*built.remarks, remark))
+
+
+def _read_and_write(
+    alerts: Sequence[str | Path],
+    path: Path,
+    *,
+    command: str,
+    rejects: Path | None,
+    workers: int | None,
+    besides: Sequence[str | Path | None],
+    then: Callable[[Writer, Ingested], Built],
+    known_as: Path | None = None,
+    force: bool = False,
+) -> Built:
+    """Alerts into one file."""
     with (
-        Writer(out, survey="ZTF", command=command, force=force) as writer,
-        TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as workdir,
+        Writer(path, survey="ZTF", command=command, force=force, known_as=known_as) as writer,
+        TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as workdir,
         ingest(alerts, workdir=workdir, workers=workers, passed_over=besides, remedy=ONE_WORKER) as ingested,
     ):
         if rejects:
             write_rejects(rejects, ingested)
-        return write(writer, ingested, known, subclasses, allwise, seed)
+        return then(writer, ingested)
 
 
 def _labels(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -118,7 +153,7 @@ def write(
         OSError: the disk is full; names the file.
     """
     if not ingested.n_objects:
-        raise InputError(f"{writer.path} is not written, for no alert was kept:\n{ingested.ledger}")
+        raise InputError(f"{writer.known_as} is not written, for no alert was kept:\n{ingested.ledger}")
     names = ingested.object_ids
     source = crossmatch.groups(*ingested.positions.T)
     warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})

@@ -8,7 +8,17 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from data_prep.ledger import table
-from jtss.dataset import DataError, DataFile, alert_counts, content_hash, in_words, open_checked, rows
+from jtss.dataset import (
+    DataError,
+    DataFile,
+    alert_counts,
+    content_hash,
+    damaged_part,
+    in_words,
+    open_checked,
+    rows,
+    shards,
+)
 from jtss.schema import (
     CHANNEL_NAMES,
     CLASS_NAMES,
@@ -31,10 +41,11 @@ def summary(path: str | Path) -> str:
     with open_checked(path) as file:
         stored, actual = file.attrs["content_hash"], content_hash(file)
         if stored != actual:
-            raise DataError(f"{path}: damaged: its columns hash to {actual}, expected {stored}")
+            raise DataError(f"{path}: damaged{damaged_part(file)}: its columns hash to {actual}, expected {stored}")
         sections = (
             f"{path}: {len(file['object_id'])} objects of {file.attrs['survey']}; {in_words(file['kind'][:])}",
             f"schema version {file.attrs['schema_version']}, content hash {stored} (verified)",
+            *_files(file),
             "\n  ".join([f"created {file.attrs['created']}", f"by {file.attrs['command']}", *_origin(file)]),
             _counts(file),
             _subclasses(file),
@@ -42,6 +53,15 @@ def summary(path: str | Path) -> str:
             table(json.loads(file.attrs["ledger"])),
         )
     return "\n\n".join(sections)
+
+
+def _files(file: DataFile) -> list[str]:
+    """Of a data set of many files: how many, and how large they are."""
+    sizes = [shard.n_objects for shard in shards(file)]
+    if not sizes:
+        return []
+    merged_hash = file.attrs["merged_content_hash"]
+    return [f"{len(sizes)} files of {min(sizes)} to {max(sizes)} objects; the hash of one with all is {merged_hash}"]
 
 
 def _origin(file: DataFile) -> list[str]:

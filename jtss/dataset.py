@@ -1,13 +1,14 @@
 """The HDF5 file of sequences: written batch by batch, complete or not at all; opened, checked, read back and counted.
 
 Its layout is `schema.COLUMNS`. Nobody else opens such a file, so that a file is a data file for all of us or for none.
+A data set may also be a folder of such files, its shards, with an index that is read as one file.
 """
 
 import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,12 +44,34 @@ SPACE_MARGIN = 2**26  # bytes; HDF5 does not survive a full disk, so it must nev
 WRITTEN_AT_THE_END = ("object_start", "split")
 LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 
+# A data set of many files is a folder: its index has all objects, and how rows and stamps are numbered; of the other
+# columns it has views (HDF5's virtual datasets) of those of its shards, one after the other.
+INDEX = "index.h5"
+IN_SHARDS = ("stamps", "metadata", "jd", "candid", "fid")
+ELSEWHERE = "HDF5_VDS_PREFIX"  # where HDF5 looks for shards first, if it is set
+
 DataFile = h5py.File  # what `open_checked` gives
 StoredColumn = h5py.Dataset  # one column of it
 
 
 class DataError(InputError):
     """A data file that does not fit the contract or the configuration; the message names both sides."""
+
+
+class Shard(NamedTuple):
+    """One file of a data set of many, as its index lists it.
+
+    Attributes:
+        name: path from the folder of the index.
+        content_hash: of the file.
+        n_objects, n_rows, n_stamps: how many it holds.
+    """
+
+    name: str
+    content_hash: str
+    n_objects: int
+    n_rows: int
+    n_stamps: int
 
 
 class Writer:
@@ -62,8 +85,17 @@ class Writer:
     where there is something to say.
     """
 
+    STORED = tuple(COLUMNS)
+
     def __init__(
-        self, path: str | Path, *, survey: str, command: str, force: bool = False, origin: str | None = None
+        self,
+        path: str | Path,
+        *,
+        survey: str,
+        command: str,
+        force: bool = False,
+        origin: str | None = None,
+        known_as: Path | None = None,
     ) -> None:
         """Open for writing.
 
@@ -72,13 +104,14 @@ class Writer:
             survey, command: where its alerts are from, and what made it.
             force: replace a file that exists.
             origin: whose data they are and from which files, a line each; None: those that `command` names.
+            known_as: what messages name, where the file is but a step towards it; None: the file.
 
         Raises:
             FileExistsError: `path` exists and `force` is not set.
             FileNotFoundError: the folder of `path` does not exist.
             OSError: the file cannot be made, for one where the file system knows no locks; names it.
         """
-        self.path, self.force = Path(path), force
+        self.path, self.force, self.known_as = Path(path), force, known_as or Path(path)
         self._attributes = {"survey": survey, "command": command} | ({"origin": origin} if origin else {})
         files.refuse_to_replace(self.path, self.force)
         if not self.path.parent.is_dir():
@@ -86,11 +119,11 @@ class Writer:
         self._partial = files.partial(self.path)
         self._hash = ContentHash()
         self._object_start = [np.zeros(1, np.int64)]
-        self._n_stamps = 0
+        self.n_stamps = 0
         try:
             self._file = h5py.File(self._partial, "w")
-            for name, column in COLUMNS.items():
-                _create(self._file, name, column)
+            for name in self.STORED:
+                _create(self._file, name, COLUMNS[name])
         except BaseException as error:
             self._partial.unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -107,6 +140,10 @@ class Writer:
     def n_objects(self) -> int:
         return sum(len(edges) for edges in self._object_start) - 1
 
+    @property
+    def n_rows(self) -> int:
+        return int(self._object_start[-1][-1])
+
     def append(self, sequences: Sequences) -> None:
         """Add objects after those already written; their `split` is ignored in favour of `finish`'s.
 
@@ -115,11 +152,10 @@ class Writer:
             OSError: the disk is full or gone; names the file.
         """
         check(sequences)
-        first_row = int(self._object_start[-1][-1])
-        self._object_start.append(sequences.object_start[1:] + first_row)
+        self._object_start.append(sequences.object_start[1:] + self.n_rows)
         columns = {name: getattr(sequences, name) for name in COLUMNS if name not in WRITTEN_AT_THE_END}
-        columns["stamp_row"] = stamp_rows(sequences.kind, self._n_stamps)
-        self._n_stamps += len(sequences.stamps)
+        columns["stamp_row"] = stamp_rows(sequences.kind, self.n_stamps)
+        self.n_stamps += len(sequences.stamps)
         for name, values in columns.items():
             self._extend(name, values)
 
@@ -147,6 +183,8 @@ class Writer:
 
     def _extend(self, name: str, rows: np.ndarray) -> None:
         self._hash.update(name, rows)
+        if name not in self.STORED:
+            return
         self._require_space(rows.nbytes)
         try:
             dataset = self._file[name]
@@ -188,7 +226,7 @@ class Writer:
             raise self._failure(str(error)) from error
 
     def _failure(self, reason: str) -> OSError:
-        return OSError(f"{self.path}: writing failed ({reason}); the incomplete file is removed")
+        return OSError(f"{self.known_as}: writing failed ({reason}); the incomplete file is removed")
 
     def _discard(self) -> None:
         if not self._partial.exists():
@@ -200,6 +238,48 @@ class Writer:
             pass  # the error that led here is the one to report
         finally:
             self._partial.unlink()
+
+
+class IndexWriter(Writer):
+    """Writer of the index of a data set of many files, which is given all that its shards are given, in their order.
+
+    Attributes written besides those of `Writer`: shards (JSON, a `Shard` each) and merged_content_hash, of the same
+    objects in one file. The content hash is of all columns in the order of the shards.
+    """
+
+    STORED = tuple(name for name in COLUMNS if name not in IN_SHARDS)
+
+    def finish(self, *, split: np.ndarray, ledger: dict, shards: Sequence[Shard], merged_hash: str) -> str:
+        """As `Writer.finish`.
+
+        Args:
+            split, ledger: of all objects.
+            shards: the files, below the folder of the index.
+            merged_hash: the content hash of the same objects in one file.
+        """
+        listed = json.dumps([shard._asdict() for shard in shards])
+        self._attributes |= {"shards": listed, "merged_content_hash": merged_hash}
+        try:
+            for name in IN_SHARDS:
+                self._file.create_virtual_dataset(name, _view(name, shards))
+        except (OSError, RuntimeError) as error:
+            raise self._failure(str(error)) from error
+        return super().finish(split=split, ledger=ledger)
+
+
+def _view(name: str, shards: Sequence[Shard]) -> h5py.VirtualLayout:
+    """A column of shards, one after the other."""
+    column, edges = COLUMNS[name], _edges(name, shards)
+    layout = h5py.VirtualLayout((int(edges[-1]), *column.shape), column.dtype)
+    for shard, begin, end in zip(shards, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        layout[begin:end] = h5py.VirtualSource(shard.name, name, (end - begin, *column.shape))
+    return layout
+
+
+def _edges(name: str, shards: Sequence[Shard]) -> np.ndarray:
+    """[S + 1] where each of S shards begins among the rows of a column."""
+    lengths = [shard.n_stamps if COLUMNS[name].axis == "stamp" else shard.n_rows for shard in shards]
+    return np.cumsum([0, *lengths])
 
 
 def _create(file: h5py.File, name: str, column: Column) -> None:
@@ -224,22 +304,43 @@ def read(path: str | Path) -> Iterator[Sequences]:
     with open_checked(path) as file:
         with _refusing_damage(path):
             expected, start = str(file.attrs["content_hash"]), file["object_start"][:]
+            columns = {name: file[name] for name in COLUMNS}
         content = ContentHash()
         content.update("object_start", start)
         for first in range(0, len(start) - 1, OBJECTS_PER_READ):
             edges = start[first : first + OBJECTS_PER_READ + 1]
             with _refusing_damage(path):
-                stored = _read_columns(file, first, edges)
+                stored = _read_columns(columns, first, edges)
             for name, values in stored.items():
                 content.update(name, values)
             yield Sequences(object_start=edges - edges[0], **stored | {"stamp_row": stamp_rows(stored["kind"])})
         if content.hexdigest() != expected:
-            raise DataError(f"{path}: damaged: content hash {content.hexdigest()}, the file says {expected}")
+            raise DataError(
+                f"{path}: damaged{damaged_part(file)}: content hash {content.hexdigest()}, the file says {expected}"
+            )
 
 
-def _read_columns(file: h5py.File, first: int, edges: np.ndarray) -> dict[str, np.ndarray]:
+def take(path: str | Path, groups: Iterable[np.ndarray]) -> Iterator[Sequences]:
+    """Some objects of a data file by their indices, a `Sequences` for each group of them, in its order.
+
+    Raises:
+        DataError: as `read`, but for the hash.
+    """
+    with open_checked(path, chunk_cache_bytes=0) as file, _refusing_damage(path):
+        start, columns = file["object_start"][:], {name: file[name] for name in COLUMNS}
+        for objects in groups:
+            parts = []
+            for first in objects.tolist():
+                edges = start[first : first + 2]
+                stored = _read_columns(columns, first, edges)
+                stored |= {"stamp_row": stamp_rows(stored["kind"])}
+                parts.append(Sequences(object_start=edges - edges[0], **stored))
+            yield schema.join(parts)
+
+
+def _read_columns(columns: dict[str, StoredColumn], first: int, edges: np.ndarray) -> dict[str, np.ndarray]:
     """The columns of some objects as they are stored: their `stamp_row` counts from the beginning of the file."""
-    stamp_row = file["stamp_row"][edges[0] : edges[-1]]
+    stamp_row = columns["stamp_row"][edges[0] : edges[-1]]
     with_stamps = stamp_row[stamp_row != NO_STAMP]
     part = {
         "row": slice(edges[0], edges[-1]),
@@ -247,7 +348,7 @@ def _read_columns(file: h5py.File, first: int, edges: np.ndarray) -> dict[str, n
         "object": slice(first, first + len(edges) - 1),
     }
     return {
-        name: file[name].asstr()[part[column.axis]] if column.dtype == "str" else file[name][part[column.axis]]
+        name: columns[name].asstr()[part[column.axis]] if column.dtype == "str" else columns[name][part[column.axis]]
         for name, column in COLUMNS.items()
         if column.axis != "edge"
     }
@@ -263,12 +364,19 @@ def attributes(path: str | Path) -> dict:
         return dict(file.attrs)
 
 
+def index_of(path: str | Path) -> Path | None:
+    """The index of the data set of many files in a folder; None where there is none."""
+    index = Path(path) / INDEX
+    return index if index.is_file() else None
+
+
 def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> DataFile:
-    """Open a data file for reading; close it, or use it as a context manager.
+    """Open a data set for reading; close it, or use it as a context manager.
 
     Args:
-        path: the data file.
+        path: the data file; or the folder of many, or its index.
         chunk_cache_bytes: of each column; None = HDF5's own. With 0, rows are read alone, not the chunks around them.
+            Of many files 0, since each has a cache of its own.
 
     Returns:
         The file: its columns are those of `schema.COLUMNS`, of the right dtypes and shapes, and fit each other.
@@ -277,17 +385,20 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
         DataError: no such file, not HDF5, a file system without locks, another schema version, a column that is
             missing or of another dtype or shape, objects that do not divide the rows, a kind, label, subclass or split
             that there is not, a subclass of another class, stamps that do not belong to the alerts, an object without
-            alert; names the file, what it has and what was expected.
+            alert; a shard that is missing or another one; names the file, what it has and what was expected.
     """
-    if not Path(path).is_file():
-        raise DataError(f"{path}: {'a folder, expected a data file' if Path(path).is_dir() else 'no such file'}")
+    place = index_of(path) or Path(path)
+    if not place.is_file():
+        expected = f"a folder without {INDEX}, expected a data file, or the folder of a data set of many files"
+        raise DataError(f"{path}: {expected if place.is_dir() else 'no such file'}")
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=chunk_cache_bytes)
+        file = h5py.File(place, "r", rdcc_nbytes=0 if place.name == INDEX else chunk_cache_bytes)
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from None
     try:
         with _refusing_damage(path):
             _check_layout(path, file)
+            _open_shards(path, file)
             _check_content(path, file)
     except BaseException:
         file.close()
@@ -342,6 +453,60 @@ def _check_layout(path: str | Path, file: DataFile) -> None:
         dtype = "str" if h5py.check_string_dtype(file[name].dtype) else str(file[name].dtype)
         if dtype != column.dtype:
             raise DataError(f"{path}: {name} has dtype {dtype}, expected {column.dtype}")
+
+
+def shards(file: DataFile) -> list[Shard]:
+    """The files of a data set of many; none of a data set that is one file."""
+    return [Shard(**listed) for listed in json.loads(file.attrs.get("shards", "[]"))]
+
+
+def _open_shards(path: str | Path, file: DataFile) -> None:
+    """Check the shards of an index and open them, as HDF5 does only when it needs one: of one that is not there then,
+    or not anymore, it gives zeros."""
+    listed = shards(file)
+    views = [file[name] for name in COLUMNS if file[name].is_virtual]
+    if {source.file_name for view in views for source in view.virtual_sources()} != {shard.name for shard in listed}:
+        raise DataError(f"{path}: damaged: its columns lie in other files than those that it lists")
+    if listed and os.environ.get(ELSEWHERE):
+        raise DataError(
+            f"{path}: the environment variable {ELSEWHERE} is set, so that HDF5 looks for the files of this data set"
+            f" elsewhere; expected it unset"
+        )
+    for shard in listed:
+        _check_shard(path, Path(file.filename).parent / shard.name, shard)
+    for view in views:
+        for begin in _edges(view.name[1:], listed)[:-1].tolist():
+            view[(begin, *[0] * (view.ndim - 1))]
+    file.shards_held = views  # they keep their shards open until the file is closed
+
+
+def _check_shard(path: str | Path, place: Path, shard: Shard) -> None:
+    if not place.is_file():
+        raise DataError(
+            f"{place}: missing, expected the file that {path} lists; a data set of many files moves as a whole folder"
+        )
+    try:
+        file = h5py.File(place, "r")
+    except OSError as error:
+        raise DataError(f"{place}: {reason(error)}; {path} needs it") from None
+    with file, _refusing_damage(place):
+        found = file.attrs.get("content_hash")
+        if found != shard.content_hash:
+            raise DataError(f"{place}: content hash {found}, {path} expects {shard.content_hash}: another file")
+        for name in IN_SHARDS:
+            shape = (shard.n_stamps if COLUMNS[name].axis == "stamp" else shard.n_rows, *COLUMNS[name].shape)
+            if file[name].shape != shape or file[name].dtype != COLUMNS[name].dtype:
+                raise DataError(f"{place}: {name} is {file[name]}, expected {shape} {COLUMNS[name].dtype}")
+
+
+def damaged_part(file: DataFile) -> str:
+    """Where the damage of a data set is, in words: in which of its files; "" where it is one file or its index."""
+    for shard in shards(file):
+        place = Path(file.filename).parent / shard.name
+        with _refusing_damage(place), h5py.File(place, "r") as part:
+            if content_hash(part) != shard.content_hash:
+                return f" in {shard.name}"
+    return ""
 
 
 def _check_content(path: str | Path, file: DataFile) -> None:

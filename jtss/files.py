@@ -54,6 +54,20 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
         taken[name] = path
 
 
+def check_folder(name: str, folder: Path, *, force: bool) -> None:
+    """As `check_outputs`, of a folder that will be written under the option of this name.
+
+    Raises:
+        InputError: a file stands in its place; FileExistsError, FileNotFoundError, OSError: as `check_outputs`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{option(name, folder)}: a file, expected the name of a folder to write")
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"{folder}: the folder {folder.parent} does not exist")
+    require_writable(folder.parent)
+    refuse_to_replace(folder, force)
+
+
 def refuse_to_replace(path: Path, force: bool) -> None:
     """Raise FileExistsError where a file is there and `force` is not set."""
     if path.exists() and not force:

@@ -1,4 +1,4 @@
-"""`jtss audit FILE|RUN`: leaks between the splits of a data set, or from them into a run."""
+"""`jtss audit DATA|RUN`: leaks between the splits of a data set, or from them into a run."""
 
 import argparse
 from pathlib import Path
@@ -16,13 +16,16 @@ LEAKS = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", metavar="FILE|RUN", type=Path, help="data set, run directory, or folder of several seeds"
+        "path", metavar="DATA|RUN", type=Path, help="data set, run directory, or folder of several seeds"
     )
     parser.add_argument("--data", metavar="F.h5", type=Path, help="of a run: where its data set is now, if it moved")
 
 
 def run(options: argparse.Namespace) -> int:
-    return _audit_run(options) if options.path.is_dir() else _audit_file(options.path)
+    from jtss import dataset
+
+    is_run = options.path.is_dir() and not dataset.index_of(options.path)
+    return _audit_run(options) if is_run else _audit_data(options.path)
 
 
 def _audit_run(options: argparse.Namespace) -> int:
@@ -34,7 +37,7 @@ def _audit_run(options: argparse.Namespace) -> int:
     return LEAKS if any(verdict.leak for verdict in verdicts) else 0
 
 
-def _audit_file(path: Path) -> int:
+def _audit_data(path: Path) -> int:
     from data_prep.audit.audit import audit
 
     report = audit(path)

@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 BUILD = (
-    "Turn alert packets into one HDF5 file of sequences: the first 5 detections of each object, 6 hours apart. "
-    "Broken packets are counted and left out; the ledger says why."
+    "Turn alert packets into one HDF5 file of sequences, or into many by sky: the first 5 detections of each object, 6"
+    " hours apart. Broken packets are counted and left out; the ledger says why."
 )
 
 
@@ -50,7 +50,15 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz; also as URLs, s3://, gs://,"
         " https:// and others",
     )
-    add("--out", required=True, metavar="FILE.h5", help="the data set to write")
+    add("--out", required=True, metavar="FILE.h5|FOLDER", help="the data set to write; a folder with --shards")
+    add(
+        "--shards",
+        type=int,
+        choices=range(3),
+        metavar="ORDER",
+        help="a file for each HEALPix pixel of order 0, 1 or 2 (12, 48, 192 on the sky) in a folder that is read as one"
+        " data set",
+    )
     common.add_labels(parser)
     common.add_allwise(parser)
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
@@ -77,6 +85,7 @@ def _build(options: argparse.Namespace) -> None:
         rejects_path=options.rejects,
         seed=options.seed,
         workers=options.workers,
+        shards=options.shards,
         force=bool(options.force),
     )
     _report(built, options.out)
@@ -243,7 +252,7 @@ def _stream(options: argparse.Namespace, settings: dict) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE.h5", type=Path, help="a data set")
+    parser.add_argument("file", metavar="FILE.h5|FOLDER", type=Path, help="a data set")
     parser.add_argument("--gallery", metavar="FILE.png", type=Path, help="draw stamps of a few objects of each class")
     common.add_force(parser)
 

@@ -17,6 +17,8 @@ from jtss.errors import InputError
 from jtss.inference.model import simulated_sky
 from jtss.invocation import option
 
+HASHES = ("content_hash", "merged_content_hash")  # of a data set of many files, which may also be there as one
+
 
 class Mixture(NamedTuple):
     """Data files with their weights, which add up to 1."""
@@ -71,10 +73,10 @@ def check(mixture: Mixture) -> None:
         InputError: there are such objects; or two simulations of one sky, whose splits differ.
     """
     about = {path: dataset.attributes(path) for path in mixture.paths}
-    hashes = [str(about[path]["content_hash"]) for path in mixture.paths]
+    hashes = [{about[path].get(name, about[path]["content_hash"]) for name in HASHES} for path in mixture.paths]
     for i, j in combinations(range(len(hashes)), 2):
         one, other = mixture.paths[i], mixture.paths[j]
-        if hashes[i] == hashes[j]:
+        if hashes[i] & hashes[j]:
             raise InputError(f"{other}: the same content as {one}, expected every file once")
         skies = [simulated_sky(str(about[path]["command"])) for path in (one, other)]
         if all(skies):

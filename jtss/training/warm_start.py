@@ -131,7 +131,7 @@ def check_unseen(warm: WarmStart, paths: Sequence[Path], say: Callable[[str], No
         if learnt["data_hash"] in ours or models.simulated_sky(learnt["training_data"].get("command", "")):
             continue  # the same split; or objects that are on no other sky
         theirs = Path(learnt["data"])
-        if not theirs.is_file() or str(dataset.attributes(theirs)["content_hash"]) != learnt["data_hash"]:
+        if not theirs.exists() or str(dataset.attributes(theirs)["content_hash"]) != learnt["data_hash"]:
             say(
                 f"{warm.model.label} learnt from {theirs.name}, which is not at hand: it is not known whether from"
                 f" objects that {', '.join(map(str, paths))} keep for validation and test"

@@ -84,6 +84,19 @@ def test_outputs_are_checked_before_hours_go_into_them(tmp_path, monkeypatch):
         files.check_outputs({"out": tmp_path / "nowhere" / "a.csv"}, force=True)
 
 
+def test_a_folder_is_checked_before_hours_go_into_it(tmp_path):
+    there, file = tmp_path / "there", tmp_path / "file"
+    there.mkdir(), file.touch()
+    files.check_folder("out", tmp_path / "new", force=False)
+    files.check_folder("out", there, force=True)
+    with pytest.raises(FileExistsError, match=r"there exists; choose another name or add --force"):
+        files.check_folder("out", there, force=False)
+    with pytest.raises(InputError, match=f"^--out {file}: a file, expected the name of a folder to write$"):
+        files.check_folder("out", file, force=True)
+    with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
+        files.check_folder("out", tmp_path / "nowhere" / "new", force=True)
+
+
 def test_a_file_that_exists_is_replaced_by_force_only(tmp_path):
     here = tmp_path / "a.csv"
     here.write_text("precious")

@@ -2,6 +2,7 @@
 
 from helpers.made_audits import clean, same_id, write
 from helpers.made_runs import TINY, make_run, write_data
+from helpers.made_shards import divided
 from helpers.programs import jtss
 
 
@@ -24,6 +25,15 @@ def test_of_a_run_directory_the_statistics_are_audited(tmp_path, capsys):
     assert jtss("audit", tmp_path / "run") == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("LEAK     statistics   ")
+
+
+def test_a_folder_of_data_files_is_a_data_set_not_a_run(tmp_path, capsys):
+    made = clean()
+    _, many = divided(tmp_path, made=made)
+    assert jtss("audit", many) == 0
+    assert capsys.readouterr().out.startswith(f"{many}: {made.n_objects} objects")
+    assert jtss("audit", tmp_path) == 2
+    assert "audit" not in capsys.readouterr().out
 
 
 def test_what_is_neither_is_an_error_of_one_line(tmp_path, capsys):
