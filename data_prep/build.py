@@ -14,7 +14,7 @@ import numpy as np
 from data_prep import crossmatch, labels
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
-from data_prep.workers import ONE_WORKER
+from data_prep.workers import ONE_WORKER, Workers
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
@@ -51,7 +51,7 @@ def build(
     allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Workers | None = None,
     force: bool = False,
 ) -> Built:
     """Turn alert packets into the HDF5 file of sequences.
@@ -66,7 +66,7 @@ def build(
             None = no labels.
         allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
-        seed, workers: of the split; number of processes, None = one per core.
+        seed, workers: of the split; number of processes, or where else, None = one per core.
         force: replace `out` and `rejects_path` where they exist.
 
     Raises:
