@@ -8,6 +8,7 @@ Needs the extra `dask`; nobody imports this module before a cluster is asked for
 """
 
 import hashlib
+import logging
 import platform
 import reprlib
 import signal
@@ -253,6 +254,8 @@ def cluster(where: str, n_workers: int | None, say: Say) -> Iterator[Cluster]:
     Raises:
         ClusterError: as `Cluster`.
     """
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said here, in a line
     if where != LOCAL:
         with _closing(Cluster(where, say)) as joined:
             yield joined
@@ -285,7 +288,7 @@ def _started(n_workers: int, folder: str) -> Iterator[LocalCluster]:
             dashboard_address="127.0.0.1:0",  # a free port
             local_directory=folder,
             memory_limit=0,  # as processes of ours, which nobody ends for what they hold
-            silence_logs="CRITICAL",  # what matters of a death is said here, where it is noticed
+            silence_logs="CRITICAL",  # of the processes
         )
     with local:
         yield local
