@@ -19,7 +19,7 @@ from helpers.made_experiments import MadeTrainer
 from helpers.made_runs import write_data
 from helpers.places import ROOT
 from helpers.programs import HASTY, jtss
-from jtss import exits
+from jtss import exits, files
 from jtss.commands import paper_elsewhere
 from jtss.paper.experiments import TRAININGS
 from jtss.paper.results import TEST
@@ -157,6 +157,53 @@ def test_a_worker_that_is_killed_frees_what_it_held(sky, tmp_path, monkeypatch):
     assert main.returncode == 0, err
     assert "is gone; what it trained is free for the others" in err
     assert results(tmp_path / "there") == results(tmp_path / "here")
+
+
+@pytest.fixture
+def going_on(sky, tmp_path, monkeypatch):
+    """A training without an end on a worker, with a step that it has saved, and the main process of it."""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    (tmp_path / "logs").mkdir()
+    machines = DaskCluster(tmp_path / "logs")
+    machines.add_worker()
+    words = command(sky, tmp_path / "out", "--dask", machines.address, "--set", "training.iterations=2000000")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored here would be ignored there
+    main = subprocess.Popen(words, cwd=ROOT, env=HASTY, **pipes)
+    signal.signal(signal.SIGINT, before)
+    saved = lambda: any(path.stat().st_size for path in (tmp_path / "out").glob("*/*/metrics.jsonl"))  # noqa: E731
+    wait_until(lambda: saved() or main.poll() is not None)
+    yield main, tmp_path / "out"
+    main.kill()
+    main.communicate()
+    machines.close()
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_what_the_workers_train(going_on):
+    main, out = going_on
+    main.send_signal(signal.SIGINT)
+    said, _ = main.communicate(timeout=600)
+    assert main.returncode == 130, said
+    assert "will go on from the last saved step" in " ".join(said.split())
+    assert all(is_free(path) for path in (out / TRAININGS).glob(f"*/{LOCK}"))
+
+
+@pytest.mark.slow
+def test_workers_stop_when_their_main_process_is_killed(going_on):
+    main, out = going_on
+    (lock, *_) = (path for path in (out / TRAININGS).glob(f"*/{LOCK}") if not is_free(path))
+    main.kill()
+    wait_until(lambda: is_free(lock))
+    assert any((lock.parent / "checkpoints").iterdir())
+
+
+def is_free(lock):
+    try:
+        with files.hold_lock(lock):
+            return True
+    except files.LockedError:
+        return False
 
 
 def holders(out):
