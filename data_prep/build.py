@@ -15,7 +15,7 @@ import numpy as np
 from data_prep import crossmatch, labels, remote, sharding
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
-from data_prep.workers import ONE_WORKER
+from data_prep.workers import ONE_WORKER, Workers
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
@@ -52,7 +52,7 @@ def build(
     allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Workers | None = None,
     shards: int | None = None,
     force: bool = False,
 ) -> Built:
@@ -68,7 +68,7 @@ def build(
             None = no labels.
         allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
-        seed, workers: of the split; number of processes, None = one per core.
+        seed, workers: of the split; number of processes, or where else, None = one per core.
         shards: a file for each HEALPix pixel of this order, see `sharding.divide`; None = one file.
         force: replace `out` and `rejects_path` where they exist.
 
@@ -107,7 +107,7 @@ def _read_and_write(
     *,
     command: str,
     rejects: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     besides: Sequence[str | Path | None],
     then: Callable[[Writer, Ingested], Built],
     known_as: Path | None = None,

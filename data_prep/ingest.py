@@ -6,7 +6,6 @@ bytes at the peak, when the sequences are chosen, then about 300 for each differ
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -28,7 +27,7 @@ from data_prep.remote import is_url, path_of
 from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
 from data_prep.spool import ENTRIES_AT_ONCE, Spool
 from data_prep.tasks import ALERTS_PER_TASK, Item, Reader
-from data_prep.workers import WorkerError, available_cores, ordered_map
+from data_prep.workers import WorkerError, Workers, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
 
@@ -395,7 +394,7 @@ def ingest(
     paths: Iterable[str | Path],
     *,
     workdir: str | Path,
-    workers: int | None = None,
+    workers: Workers | None = None,
     pad_edges: bool = False,
     histories: bool = True,
     choice: str = "sequence",
@@ -409,7 +408,7 @@ def ingest(
         paths: directories, Avro files, tar archives, also as URLs; the result does not depend on their order.
         workdir: an empty folder for temporary data, 24 KB per alert and 0.1 KB per row of its history; the caller
             deletes it, after the last batch.
-        workers: processes; None = one per core, or this one alone for a few hundred alerts.
+        workers: processes, or where else; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         histories: read what packets tell of the past; otherwise the sequences are of the alerts alone, and the ledger
             does not speak of histories. Models of sequences do not read them, and they take a third of the time.
@@ -454,7 +453,7 @@ def ingest_items(
     items: Iterable[Item],
     *,
     workdir: str | Path,
-    workers: int | None = None,
+    workers: Workers | None = None,
     pad_edges: bool = False,
     histories: bool = True,
     choice: str = "sequence",
@@ -512,7 +511,7 @@ def ingest_decoded(
         return Ingested(spool, ledger, rejections, files.pop_all(), histories, choice)
 
 
-def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:
+def _on_all_cores(function: Callable, tasks: Iterator, workers: Workers | None) -> Iterator:
     """`workers.ordered_map`; unless told how many workers, do a few tasks here: others would only start meanwhile."""
     few = [] if workers else list(islice(tasks, TASKS_ALONE + 1))
     alone = workers is None and len(few) <= TASKS_ALONE

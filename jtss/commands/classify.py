@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from jtss import files
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_alert_options(parser)
     add_packet_options(parser)
     add_screening(parser)
+    common.add_dask(parser, "decode and answer")
 
 
 def add_packet_options(parser) -> None:
@@ -129,10 +131,12 @@ def run(options: argparse.Namespace) -> int:
     allwise = common.load_allwise(options)
     _warn_of_allwise(options, model)
     with (
+        common.workers(options) as cluster,
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
         ingest.ingest(
             options.alerts,
             workdir=folder,
+            workers=cluster,
             pad_edges=True,
             histories=of_packets,
             choice=("latest" if options.per_object else "every") if of_packets else "sequence",
@@ -140,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
         ) as ingested,
     ):
         _account_for(ingested, options)
-        tally = write(ingested, ingested.batches(allwise=allwise))
+        tally = write(ingested, ingested.batches(allwise=allwise), cluster)
     if allwise is not None:
         n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ingest.ALLWISE_NOTES)
         say = common.say if n_matched or not ingested.n_objects else common.warn
@@ -187,16 +191,25 @@ def _sequences(options: argparse.Namespace, out: Path, model, given: dict) -> tu
     for warning in screener.warnings if screener else ():
         common.warn(warning)
 
-    def write(ingested, batches):
+    screen = predict.screen_with(screener) if screener else screening.no_screening
+
+    def write(ingested, batches, cluster):
+        if cluster:
+            from jtss.commands import classify_cluster as elsewhere
+
+            there = partial(elsewhere.answer, elsewhere.recipe(options.model, model, **given))
+            if screener:
+                screen_there = partial(elsewhere.screen, elsewhere.recipe(options.screen_bogus, screener))
         with table.open_table(out) as write_rows:
             return classify.classify(
-                answer,
+                there if cluster else answer,
                 batches,
                 classifier,
                 write_rows,
                 notes=ingested.notes(),
                 rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
-                screen=predict.screen_with(screener) if screener else screening.no_screening,
+                screen=screen_there if cluster and screener else screen,
+                each=cluster.ordered_map if cluster else map,
             )
 
     return classifier, write
@@ -209,26 +222,37 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstent
     adjust, classifier = classify.adjustment(model, **given)
     columns = table.trajectory_columns(classifier.classes)
 
-    def write(ingested, batches):
+    def answer(sequences):
+        answered = packets.followed if options.trajectory else packets.answers
+        return answered(model, sequences, adjust)
+
+    def write(ingested, batches, cluster):
+        function, ordered_map = answer, map
+        if cluster:
+            from jtss.commands import classify_cluster as elsewhere
+
+            recipe = elsewhere.recipe(options.model, model, **given, trajectory=bool(options.trajectory))
+            function, ordered_map = partial(elsewhere.answer, recipe), cluster.ordered_map
         with ExitStack() as tables:
             write_rows = tables.enter_context(table.open_table(out, table.PACKET_COLUMNS))
             write_beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
 
-            def answer(sequences):
-                if not options.trajectory:
-                    return packets.answers(model, sequences, adjust)
-                answered, followed = packets.followed(model, sequences, adjust)
-                write_beside(table.trajectory_rows(classifier.classes, followed))
-                return answered
+            def each(function, batches):
+                for answered in ordered_map(function, batches):
+                    if options.trajectory:
+                        answered, followed = answered
+                        write_beside(table.trajectory_rows(classifier.classes, followed))
+                    yield answered
 
             return classify.classify_packets(
-                answer,
+                function,
                 batches,
                 classifier,
                 write_rows,
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
                 abstention=abstention,
+                each=each,
             )
 
     return classifier, write

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -126,6 +127,38 @@ def label_columns(options: argparse.Namespace) -> dict[str, str]:
     if options.columns and not options.labels:
         raise InputError(f"{option('columns')}: only with {option('labels')}")
     return tables.renamed(options.columns, labels.COLUMNS)
+
+
+def add_dask(parser: argparse.ArgumentParser, text: str) -> None:
+    """The cluster that does the work; `text` says which."""
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help=f"{text} on this Dask cluster: address of its scheduler, as tcp://HOST:8786; local: processes here",
+    )
+
+
+@contextmanager
+def workers(options: argparse.Namespace) -> Iterator:
+    """Where `--dask` and `--workers` want the work to be done, as `data_prep.workers.ordered_map` takes it.
+
+    Raises:
+        InputError: Dask is not installed, the cluster cannot be used, or the number of its workers is given.
+    """
+    n_workers = getattr(options, "workers", None)
+    if not getattr(options, "dask", None):
+        yield n_workers
+        return
+    require(option("dask"), "dask", "dask", "distributed")
+    from data_prep import cluster
+
+    if n_workers and options.dask != cluster.LOCAL:
+        raise InputError(
+            f"{option('workers', n_workers)}: only with {option('dask', cluster.LOCAL)}; how many work for"
+            f" {options.dask} is decided where they are started"
+        )
+    with cluster.cluster(options.dask, n_workers, lambda line: print(line, file=sys.stderr, flush=True)) as joined:
+        yield joined
 
 
 def add_calibrated(parser) -> None:

@@ -57,3 +57,11 @@ def test_an_error_in_a_process_is_that_of_its_item():
     assert next(results) == 1
     with pytest.raises(ValueError, match="'two'"):
         next(results)
+
+
+def test_another_place_of_work_gets_all():
+    class Elsewhere:
+        def ordered_map(self, function, items):
+            return (("elsewhere", function(item)) for item in items)
+
+    assert list(workers.ordered_map(abs, [-1, 2], Elsewhere())) == [("elsewhere", 1), ("elsewhere", 2)]
