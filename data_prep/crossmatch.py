@@ -76,7 +76,8 @@ def load(catalogue: str | Path, radius_arcsec: float = MATCH_RADIUS_ARCSEC) -> A
     with remote.here(catalogue) as path:
         if path.is_dir() and (partitions := hats.dataset_of(path)):
             return OnDemand(str(path), partial(hats.near, partitions), radius_arcsec)
-        return _catalogue(remote.masked(catalogue), allwise.read(path), radius_arcsec)
+        name = remote.masked(catalogue) if remote.is_url(catalogue) else str(path)
+        return _catalogue(name, allwise.read(path), radius_arcsec)
 
 
 def around(catalogue: AllWise | OnDemand, ra: np.ndarray, dec: np.ndarray) -> AllWise:

@@ -158,6 +158,10 @@ def read_at_once(file: File) -> list[Block | Rejection] | None:
     the one that was found, of that name on another machine; or there is more in it than should be in memory at once.
     Then it has to be read again, by `read`.
     """
+    return _inside(file, _content(file))
+
+
+def _content(file: File) -> bytes | None:
     try:
         if file.url:
             data = remote.read(file.url, file.path, file.size, SMALL_BYTES)
@@ -166,7 +170,12 @@ def read_at_once(file: File) -> list[Block | Rejection] | None:
                 data = stream.read(file.size + 1)
     except OSError:
         return None
-    if len(data) > SMALL_BYTES or (file.size is not None and len(data) != file.size):
+    is_it = len(data) <= SMALL_BYTES if file.size is None else len(data) == file.size
+    return data if is_it else None
+
+
+def _inside(file: File, data: bytes | None) -> list[Block | Rejection] | None:
+    if data is None:
         return None
     items, n_records, n_bytes = [], 0, 0
     for item in _read_opened(file, io.BytesIO(data)):
@@ -195,14 +204,14 @@ def read_ahead(items: Iterable[File | object]) -> Iterator[tuple[File | object, 
     with ThreadPoolExecutor(AHEAD) as pool:
         coming: deque[tuple[File | object, Future | None]] = deque()
         for item in items:
-            coming.append((item, pool.submit(read_at_once, item) if isinstance(item, File) else None))
+            coming.append((item, pool.submit(_content, item) if isinstance(item, File) else None))
             if len(coming) == AHEAD:
                 yield _come(*coming.popleft())
         yield from (_come(*each) for each in coming)
 
 
-def _come(item: File | object, future: Future | None) -> tuple[File | object, list[Block | Rejection] | None]:
-    return item, future and future.result()
+def _come(item: File | object, content: Future | None) -> tuple[File | object, list[Block | Rejection] | None]:
+    return item, content and _inside(item, content.result())
 
 
 def read_stream(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:

@@ -206,15 +206,15 @@ def test_files_of_a_server_are_asked_for_some_at_a_time(folder, monkeypatch):
     """Each waits until others have come, too."""
     pytest.importorskip("aiohttp")
     together = threading.Barrier(3, timeout=30)
-    read_at_once = containers.read_at_once
+    content_of = containers._content
 
     def waiting(file):
         together.wait()
-        return read_at_once(file)
+        return content_of(file)
 
     with web_server(folder) as host:
         files = list(find(f"http://{host}/"))[:3]
-        monkeypatch.setattr(containers, "read_at_once", waiting)
+        monkeypatch.setattr(containers, "_content", waiting)
         assert [item for item, _ in containers.read_ahead(files)] == files
 
 
