@@ -11,7 +11,9 @@ from helpers.programs import ENVIRONMENT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["training", "cpu", "decode", "simulate", "packets", "service", "stream", "transfer"])
+@pytest.mark.parametrize(
+    "name", ["training", "cpu", "decode", "simulate", "packets", "service", "shards", "stream", "transfer"]
+)
 def test_a_benchmark_starts_in_a_checkout(name):
     environment = {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
