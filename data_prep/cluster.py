@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ Say = Callable[[str], object]
 LOCAL = "local"
 CONNECT_SECONDS = 10  # for a scheduler that ought to be there
 PATIENCE_SECONDS = 600  # for a scheduler that restarts, and for workers, which a batch system may queue
+MOST_LOSSES = 4  # of a scheduler without a result between
 LOOK_SECONDS = 5  # between two looks at whether anybody works
 COMPUTING = ("numpy", "scipy", "jax", "jaxlib")  # packages whose versions decide over bits
 # What a client raises whose scheduler is gone; a RuntimeError, once it has given up by itself.
@@ -83,7 +85,8 @@ class Cluster:
         Raises:
             ClusterError: nobody is there, or it runs another program.
         """
-        self.address, self._say, self._revive, self._n_submitted = address, say, revive, 0
+        self.address, self._say, self._revive = address, say, revive
+        self._n_submitted = self._n_losses = 0
         self.client = self._connected(CONNECT_SECONDS)
         try:
             self._require_same_program()
@@ -181,6 +184,7 @@ class Cluster:
                 continue
             if error:
                 raise error
+            self._n_losses = 0
             tasks.popleft()
             return result
 
@@ -204,13 +208,20 @@ class Cluster:
 
         Raises:
             ClusterError: the scheduler does not come back.
+            ClusterWorkerError: it is lost again and again, perhaps of what it is sent.
         """
+        self._n_losses += 1
+        if self._n_losses > MOST_LOSSES:
+            raise ClusterWorkerError(
+                f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
+                f" {_what(tasks[0].item)}; see its log for why"
+            )
         self.reconnect(len(tasks))
         for task in tasks:
             self._submit(function, task)
 
     def reconnect(self, n_tasks: int) -> None:
-        """Connect again, once the scheduler is there again; raises as `_recover`."""
+        """Connect again, once the scheduler is there again; raises ClusterError where it does not come back."""
         self._say(f"lost the scheduler {self.address}; waiting for it, {n_tasks} tasks will be submitted again")
         self.close()
         self.client = self._connected(PATIENCE_SECONDS)
@@ -300,6 +311,7 @@ def _deaf() -> Iterator[None]:
 
     These are for the main thread, which then ends the others.
     """
+    resource_tracker.ensure_running()  # which lets the signals through to the thread that starts it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield

@@ -148,6 +148,19 @@ def test_a_scheduler_that_does_not_come_back(machines, monkeypatch):
             list(results)
 
 
+def test_a_scheduler_that_is_lost_again_and_again(threads, monkeypatch):
+    """As one that dies of what it is sent; here its clients are told to give up."""
+
+    def cancelled(_futures):
+        raise cluster.CancelledError
+
+    monkeypatch.setattr(threads, "wait", cancelled)
+    with pytest.raises(
+        cluster.ClusterWorkerError, match=r"lost the scheduler inproc://\S+ 5 times .*, at night0\.avro;"
+    ):
+        list(threads.ordered_map(poison, POISONED[:1]))
+
+
 def test_workers_are_waited_for(machines, impatient):
     """The first that comes when it is asked for does all."""
     with cluster.cluster(machines.address, None, lambda line: machines.add_worker()) as joined:
@@ -177,11 +190,11 @@ def test_a_worker_with_another_program(machines, impatient, tmp_path):
 
 
 def test_a_worker_without_the_program(machines, tmp_path):
-    (tmp_path / "bare" / "data_prep").mkdir(parents=True)
-    (tmp_path / "bare" / "data_prep" / "__init__.py").touch()
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "sitecustomize.py").write_text("import sys; sys.modules['data_prep'] = None")
     machines.add_worker(program=str(tmp_path / "bare"))
     started = cluster.Client(machines.address)
     started.wait_for_workers(1)
     started.close()
-    with pytest.raises(cluster.ClusterError, match=r"cannot run this program .*data_prep\.cluster"):
+    with pytest.raises(cluster.ClusterError, match=r"cannot run this program \(ModuleNotFoundError.*data_prep"):
         cluster.Cluster(machines.address, print)
