@@ -162,6 +162,7 @@ def write(
         writer.append(batch)
         label.append(batch.label)
         n_alerts.append(batch.n_alerts)
+        del batch  # its 30 MB of stamps, before there are others
     label, n_alerts = np.concatenate(label), np.concatenate(n_alerts)
     if drawn is not None:
         split, of_splits = labels.as_drawn(names, label, drawn, source)
