@@ -5,7 +5,8 @@
 
 Both have equal weights, get equal batches and must give equal logits, losses and gradients before a time is taken. So
 that nothing is drawn, rotations are at fixed angles and nothing is dropped out. The two take turns; times are medians.
-Everything is timed that belongs to a step: rotation, network, gradient, Adam.
+Everything is timed that belongs to a step: rotation, network, gradient, Adam; then what most of the work is in, alone:
+rotated copies, the encoder, the encoder with its gradient, and each of its convolutions.
 
 jaxlib 0.12 has the convolutions that PyTorch uses (oneDNN), behind XLA_FLAGS="--xla_cpu_experimental_ynn_fusion_type=
 --xla_cpu_experimental_onednn_custom_call=true". They are quicker, but its compiler dies on some batch sizes, so they
@@ -26,8 +27,11 @@ import numpy as np
 from benchmarks.results import record
 from jtss.config import named, settings
 from jtss.config.settings import Config
+from jtss.network.convolution import convolve
+from jtss.network.encoder import StampEncoder
 from jtss.network.network import apply
 from jtss.network.parts import Batch, Variables
+from jtss.network.rotation import copy_angles, rotated_copies
 from jtss.runs.provenance import hardware
 from jtss.training import step as training
 from jtss.training.batches import Labelled
@@ -161,6 +165,59 @@ def in_turns(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[
     return float(np.median(milliseconds[0])), float(np.median(milliseconds[1]))
 
 
+def stages(config: Config, variables: Variables, stamps: np.ndarray, network: TorchNetwork) -> dict[str, float]:
+    """Ratios of the times of parts of the network, of stamps [M, S, S, C]; below 1, we are faster."""
+    stamp, params = config.stamp, variables["params"]["encoder"]
+    angles = copy_angles(None, stamp.copies, 0)
+    turn = jax.jit(jax.vmap(lambda one: rotated_copies(one, angles, stamp.crop)))
+    encode = jax.vmap(lambda params, one: StampEncoder(config.encoder).apply({"params": params}, one), (None, 0))
+    forward, gradient = jax.jit(encode), jax.jit(jax.grad(lambda params, crops: (encode(params, crops) ** 2).sum()))
+    stamps = jax.device_put(stamps)
+    crops = turn(stamps).reshape(-1, stamp.crop, stamp.crop, len(stamp.channels))
+    given, turned = _channels_first(stamps), _channels_first(crops)
+    require_equal("rotated copies", np.asarray(_channels_first(crops)), network.copies(given).numpy())
+    require_equal("encoded stamps", np.asarray(forward(params, crops)), network.encode(turned).detach().numpy())
+
+    def their_gradient() -> None:
+        network.zero_grad()
+        (network.encode(turned) ** 2).sum().backward()
+
+    pairs = {
+        "rotated copies": (lambda: turn(stamps), lambda: network.copies(given)),
+        "encoder": (lambda: forward(params, crops), _without_gradient(lambda: network.encode(turned))),
+        "encoder and its gradient": (lambda: gradient(params, crops), their_gradient),
+        **_convolutions(config, params, crops, network),
+    }
+    return {f"{name}, ratio": np.divide(*in_turns(*functions)).item() for name, functions in pairs.items()}
+
+
+def _convolutions(config: Config, params: dict, crops: jax.Array, network: TorchNetwork) -> dict[str, tuple]:
+    """Functions of both for each convolution alone, of random numbers of the shape that it gets in the network."""
+    margin, rng, pairs = config.encoder.padding, np.random.default_rng(1), {}
+    side = crops.shape[1] + 2 * margin
+    for layer, theirs in enumerate(network.convolutions, start=1):
+        kernel = params[f"conv_{layer}"]["kernel"]
+        x = jax.device_put(rng.random((len(crops), side, side, kernel.shape[2]), np.float32))
+        padding = "VALID" if layer == 1 else "SAME"
+        ours = jax.jit(lambda x, kernel, padding=padding: convolve(x, kernel, (1, 1), padding))
+        side = ours(x, kernel).shape[1] // (2 if layer in (2, 5) else 1)
+        pairs[f"convolution {layer}"] = (
+            partial(ours, x, kernel),
+            _without_gradient(partial(theirs, _channels_first(x))),
+        )
+    return pairs
+
+
+def _channels_first(images: jax.Array) -> torch.Tensor:
+    """[M, H, W, C] as PyTorch names the axes, and as it is quickest with them in memory."""
+    tensor = torch.tensor(np.asarray(images)).permute(0, 3, 1, 2)
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _without_gradient(function: Callable[[], object]) -> Callable[[], object]:
+    return torch.inference_mode()(function)
+
+
 def measure(config: Config, n_objects: int) -> dict[str, float]:
     """Times of both, and their ratios: below 1, we are faster."""
     state, examples = training.init_state(config), made(config, n_objects)
@@ -190,7 +247,9 @@ def measure(config: Config, n_objects: int) -> dict[str, float]:
     values = {}
     for name, (ours, theirs) in (("inference", answers), ("training step", steps)):
         values |= {f"{name} [ms]": ours, f"{name}, PyTorch [ms]": theirs, f"{name}, ratio": ours / theirs}
-    return values
+    network = TorchNetwork(config, state.variables)  # as it was before its steps
+    single = made(config, n_objects).batch.stamps.reshape(-1, *stamps.shape[2:])
+    return values | stages(config, state.variables, single, network)
 
 
 def main() -> None:

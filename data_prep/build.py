@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels, sharding
+from data_prep import crossmatch, labels, remote, sharding
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
-from data_prep.workers import ONE_WORKER
+from data_prep.workers import ONE_WORKER, Workers
 from jtss import files
 from jtss.dataset import Writer
 from jtss.errors import InputError
@@ -52,7 +52,7 @@ def build(
     allwise_radius_arcsec: float = MATCH_RADIUS_ARCSEC,
     rejects_path: str | Path | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Workers | None = None,
     shards: int | None = None,
     force: bool = False,
 ) -> Built:
@@ -62,13 +62,13 @@ def build(
     and are gone afterwards.
 
     Args:
-        alerts: directories, Avro files, tar archives.
+        alerts: directories, Avro files, tar archives, also as URLs.
         out, command: the file or folder to write, and what made it, stored in it.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`;
             None = no labels.
         allwise_path, allwise_radius_arcsec: catalogue of AllWISE sources, see `crossmatch.load`; None = all missing.
         rejects_path: where to name each dropped alert, one JSON object a line.
-        seed, workers: of the split; number of processes, None = one per core.
+        seed, workers: of the split; number of processes, or where else, None = one per core.
         shards: a file for each HEALPix pixel of this order, see `sharding.divide`; None = one file.
         force: replace `out` and `rejects_path` where they exist.
 
@@ -77,15 +77,13 @@ def build(
         FileExistsError, FileNotFoundError, OSError: of the files; the message names them.
     """
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
-    catalogue_path = crossmatch.path_of(allwise_path)
-    read = [Path(path) for path in (*alerts, labels_path, catalogue_path) if path]
+    read = [*map(remote.path_of, (*alerts, labels_path)), crossmatch.path_of(allwise_path)]
     files.check_outputs({"out": out if shards is None else None, "rejects": rejects}, read, force=force)
     if shards is not None:
         sharding.check(out, shards, [*read, rejects], force=force)
-    known = labels.load(labels_path, columns) if labels_path else None
-    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
+    known, subclasses = _labels(labels_path, columns) if labels_path else (None, {})
     allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
-    besides = (out, *out.glob("**/*.h5"), rejects, labels_path, catalogue_path)
+    besides = (out, *out.glob("**/*.h5"), rejects, labels_path, allwise_path)
     with sharding.staged(out, force=force) if shards is not None else nullcontext((out, None)) as (path, folder):
         with (
             Writer(path, survey="ZTF", command=command, force=force, known_as=out) as writer,
@@ -100,6 +98,11 @@ def build(
         divided = sharding.divide(path, folder, shards, known_as=out)
     remark = f"{divided.n_files} files by sky; the hash of the same objects in one file is {built.content_hash}"
     return replace(built, content_hash=divided.content_hash, remarks=(*built.remarks, remark))
+
+
+def _labels(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, str]]:
+    with remote.here(place) as path:
+        return labels.load(path, columns), labels.load_subclasses(path, columns)
 
 
 def write(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data_prep import allwise, hats, services
+from data_prep import allwise, hats, remote, services
 from data_prep.packets.metadata import angles, chord, unit_vectors, within
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
@@ -50,8 +50,8 @@ class OnDemand:
 
 
 def path_of(catalogue: str | Path | None) -> Path | None:
-    """The file or folder that a catalogue is; None where it is a service, or None."""
-    return None if catalogue is None or services.parse(str(catalogue)) else Path(catalogue)
+    """The file or folder here that a catalogue is; None where it is a service, elsewhere, or None."""
+    return None if catalogue is None or services.parse(str(catalogue)) else remote.path_of(catalogue)
 
 
 def load(catalogue: str | Path, radius_arcsec: float = MATCH_RADIUS_ARCSEC) -> AllWise | OnDemand:
@@ -60,8 +60,9 @@ def load(catalogue: str | Path, radius_arcsec: float = MATCH_RADIUS_ARCSEC) -> A
     Right ascensions may run from 0 to 360 or from -180 to 180 degrees. A magnitude such as -999 or 99.9 is missing.
 
     Args:
-        catalogue: what `allwise.read` reads, which is read now; a HATS catalogue (`hats`) or a service (`services`), of
-            which the sources near the objects are read when these are known. Units count where they are stated.
+        catalogue: what `allwise.read` reads, or the URL of one such file, which is read now; a HATS catalogue (`hats`)
+            or a service (`services`), of which the sources near the objects are read when these are known. Units count
+            where they are stated.
         radius_arcsec: of a match.
 
     Raises:
@@ -72,10 +73,11 @@ def load(catalogue: str | Path, radius_arcsec: float = MATCH_RADIUS_ARCSEC) -> A
     """
     if service := services.parse(str(catalogue)):
         return OnDemand(str(catalogue), partial(services.near, service), radius_arcsec)
-    path = Path(catalogue)
-    if path.is_dir() and (partitions := hats.dataset_of(path)):
-        return OnDemand(str(path), partial(hats.near, partitions), radius_arcsec)
-    return _catalogue(str(path), allwise.read(path), radius_arcsec)
+    with remote.here(catalogue) as path:
+        if path.is_dir() and (partitions := hats.dataset_of(path)):
+            return OnDemand(str(path), partial(hats.near, partitions), radius_arcsec)
+        name = remote.masked(catalogue) if remote.is_url(catalogue) else str(path)
+        return _catalogue(name, allwise.read(path), radius_arcsec)
 
 
 def around(catalogue: AllWise | OnDemand, ra: np.ndarray, dec: np.ndarray) -> AllWise:

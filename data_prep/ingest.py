@@ -1,13 +1,11 @@
 """Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
 
 Serves `build`, which stores the sequences, and classification, which does not. What is read goes to disk until it is
-known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert: 200
-to 300 bytes at the peak, when the sequences are chosen, then about 300 for each different row of an object's past.
+known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert, 30
+bytes at the peak, when the sequences are chosen, then about 300 for each different row of the past of some objects.
 """
 
-import errno
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -21,107 +19,17 @@ from tqdm import tqdm
 from data_prep import crossmatch, history
 from data_prep.labels import encode, encode_subclasses
 from data_prep.ledger import Ledger, Rejection
-from data_prep.packets.alerts import Alert
-from data_prep.packets.avro import Block
-from data_prep.packets.containers import READABLE_SUFFIXES, files_below, read_blocks
-from data_prep.packets.decode import KEY, OTHERS_APART, REMARKS, ROW, Decoded, decode
-from data_prep.packets.history import NOTE, TOLD, once_each, tally
+from data_prep.packets.decode import OTHERS_APART, REMARKS, Decoded, decode
+from data_prep.packets.history import TOLD, once_each, tally
 from data_prep.packets.metadata import MAX_APART_ARCSEC
+from data_prep.packets.walking import File, find
+from data_prep.remote import is_url, path_of
 from data_prep.sequences import APART, BEFORE, BEYOND, CHOICES, DUPLICATE, KEPT, VERDICTS, WITHIN, apart
-from data_prep.workers import WorkerError, available_cores, ordered_map
+from data_prep.spool import ENTRIES_AT_ONCE, Spool
+from data_prep.tasks import ALERTS_PER_TASK, Item, Reader
+from data_prep.workers import WorkerError, Workers, available_cores, ordered_map
 from jtss import files
 from jtss.schema import ALERT, ALLWISE_BANDS, DETECTION, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
-
-
-class Spool:
-    """A file of rows of fixed size, written once in the order of reading, then read row by row in any order.
-
-    In memory: 50 bytes a detection and 11 for each kind of fault in its history, twice that while `index` joins the
-    parts, and about 200 an object for its name. The file is read, not mapped: mapped pages would count as the process's
-    memory. The source of each row goes to a second file that is only read front to back, and what its packet tells of
-    the past to a third.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self._file = open(Path(folder, "rows"), "w+b", buffering=0)  # noqa: SIM115 - open as long as the spool
-        self._sources = open(Path(folder, "sources"), "w+", encoding="utf-8")  # noqa: SIM115
-        self._told = open(Path(folder, "told"), "w+b", buffering=0)  # noqa: SIM115
-        self._codes: dict[str, int] = {}
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
-        self._notes: list[np.ndarray] = []
-        self.n_rows = 0
-
-    def close(self) -> None:
-        for file in (self._file, self._sources, self._told):
-            file.close()
-
-    def append(self, decoded: Decoded) -> None:
-        """Add detections.
-
-        Raises:
-            OSError: the disk is full; names the folder and the size.
-        """
-        codes = [self._codes.setdefault(name, len(self._codes)) for name in decoded.object_ids]
-        self._parts.append((decoded.keys, np.array(codes, np.int32)))
-        self._notes.append(decoded.notes)
-        self._notes[-1]["packet"] += self.n_rows
-        self.n_rows += len(codes)
-        try:
-            _write_all(self._file.fileno(), decoded.rows.view(np.uint8).data)
-            _write_all(self._told.fileno(), decoded.told.view(np.uint8).data)
-            self._sources.writelines(f"{json.dumps(source)}\n" for source in decoded.sources)
-        except OSError as error:
-            size = (self._file.tell() + self._told.tell()) / 1e9
-            raise OSError(
-                f"{self._file.name}: cannot grow beyond {size:.1f} GB ({os.strerror(error.errno)})"
-            ) from error
-
-    def index(self) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Keys [M] KEY, rank [M] of the object among the sorted names, and these names; once, at the end."""
-        keys = np.concatenate([np.zeros(0, KEY), *(keys for keys, _ in self._parts)])
-        codes = np.concatenate([np.zeros(0, np.int32), *(codes for _, codes in self._parts)])
-        self._parts.clear()
-        names = sorted(self._codes)
-        rank = np.empty(len(names), np.int32)
-        rank[[self._codes[name] for name in names]] = np.arange(len(names), dtype=np.int32)
-        return keys, rank[codes], names
-
-    def notes(self) -> np.ndarray:
-        """NOTE: what was wrong with the histories of packets, by the row of their detection."""
-        return np.concatenate([np.zeros(0, NOTE), *self._notes])
-
-    def read(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """[k, ...]: a field of ROW of the rows of these indices."""
-        field, offset = ROW.fields[name]
-        values = np.empty(len(indices), field)
-        for place, index in enumerate(indices.tolist()):
-            data = os.pread(self._file.fileno(), field.itemsize, index * ROW.itemsize + offset)
-            values[place] = np.frombuffer(data, field.base).reshape(field.shape)
-        return values
-
-    def read_told(self, start: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """TOLD: what packets tell, one after the other, from where it begins and how many rows it is.
-
-        Raises:
-            OSError: the file ends before it; names the file.
-        """
-        rows, end = np.empty(count.sum(), TOLD), np.cumsum(count)
-        data = memoryview(rows.view(np.uint8))
-        places = zip(*((column * TOLD.itemsize).tolist() for column in (start, end - count, end)), strict=True)
-        for at, begin, stop in places:
-            if begin < stop and os.preadv(self._told.fileno(), [data[begin:stop]], at) < stop - begin:
-                raise OSError(errno.EIO, "temporary file of histories ends early", self._told.name)
-        return rows
-
-    def sources(self) -> Iterator[str]:
-        """The source of each row, in order."""
-        self._sources.seek(0)
-        return (json.loads(line) for line in self._sources)
-
-
-def _write_all(descriptor: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 class RejectionLog:
@@ -144,8 +52,6 @@ class RejectionLog:
 
 
 ROW_COLUMNS = ("kind", "metadata", "jd", "candid", "fid")
-ALERTS_PER_TASK = 64
-BYTES_PER_TASK = 8 << 20
 TASKS_ALONE = 8  # about 500 alerts or half a second of decoding, which is what other processes take to start
 FEWER = f"give fewer alerts at a time: {TASKS_ALONE * ALERTS_PER_TASK} or fewer are decoded without worker processes"
 OBJECTS_PER_BATCH = 256
@@ -187,19 +93,17 @@ class Ingested:
     ) -> None:
         self.ledger, self._histories, self._choice = ledger, histories, choice
         self._spool, self._rejections, self._files = spool, rejections, files
-        self._keys, rank, names = spool.index()
-        keys = self._keys
-        order, verdict = _choose(rank, keys, choice)
+        rank, names = spool.objects()
+        verdict = self._choose(rank, len(names))
         self._drop(verdict, rank, names)
-        self._order, self._verdict = order, verdict[order]  # object by object in time order
-        self._edges = np.append(np.unique(rank[order], return_index=True)[1], len(order))
-        self._kept = order[self._verdict == KEPT]
-        self._object, first = np.unique(rank[self._kept], return_index=True)
-        self._start = np.append(first, len(self._kept)).astype(np.int64)
-        self.object_ids = [names[i] for i in self._object]
-        self._told_end = np.cumsum(keys["n_told"], dtype=np.int64)
-        self._mark_others_apart(rank, verdict)
-        self._take_notes(rank)
+        owner = rank[self._order]
+        self._edges = np.append(np.flatnonzero(np.diff(owner, prepend=-1)), len(owner))
+        kept = self._verdict == KEPT
+        self._kept, owner = self._order[kept], owner[kept]
+        first = np.flatnonzero(np.diff(owner, prepend=-1))
+        self._start = np.append(first, len(owner)).astype(np.int64)
+        self.object_ids = [names[i] for i in owner[first].tolist()]
+        self._note_kept()
 
     def __enter__(self) -> "Ingested":
         return self
@@ -214,7 +118,7 @@ class Ingested:
     @property
     def positions(self) -> np.ndarray:
         """[N, 2] float64: ra, dec [deg] of the first kept detection of each object; NaN where unknown."""
-        return self._keys["position"][self._kept[self._start[:-1]]]
+        return self._positions
 
     def rejections(self) -> Iterator[Rejection]:
         """Everything that was dropped, in order of reading, then what the choice of sequences dropped."""
@@ -243,7 +147,7 @@ class Ingested:
 
     def objects_with(self, remark: str) -> set[str]:
         """Names of the objects with a kept detection that carries one of `decode.REMARKS`, e.g. "padded_edge"."""
-        marked = self._keys["remarks"][self._kept] >> REMARKS.index(remark) & 1
+        marked = self._remarks >> REMARKS.index(remark) & 1
         per_object = np.add.reduceat(marked, self._start[:-1]) if len(marked) else marked
         return {self.object_ids[i] for i in np.flatnonzero(per_object)}
 
@@ -262,13 +166,14 @@ class Ingested:
         """
         owner = np.repeat(np.arange(self.n_objects), np.diff(self._start))
         bits = [REMARKS.index(remark) for remark in NOTED]
-        marked = self._keys["remarks"][self._kept][:, None] >> bits & 1
+        marked = self._remarks[:, None] >> bits & 1
         lost = self._lost_besides() if self._choice == "latest" else {}
         notes = {}
-        for i, (of, candid) in enumerate(zip(owner, self._keys["candid"][self._kept].tolist(), strict=True)):
+        for i, of in enumerate(owner.tolist()):
             remarks = [remark for remark, is_marked in zip(NOTED, marked[i], strict=True) if is_marked]
             remarks += lost.get(self.object_ids[of], [])
             if remarks:
+                (candid,) = self._spool.entries(self._kept[i : i + 1])["candid"].tolist()
                 notes[self.object_ids[of], candid] = "; ".join(remarks)
         return notes
 
@@ -339,13 +244,10 @@ class Ingested:
 
     def _groups(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Objects `first` to `last` in groups whose histories fit into the memory; that of a single object may not."""
-        n_told = np.add.reduceat(
-            self._keys["n_told"][self._order[self._edges[first] : self._edges[last]]],
-            self._edges[first:last] - self._edges[first],
-            dtype=np.int64,
-        )
+        here = slice(self._edges[first], self._edges[last])
+        n_told = self._spool.entries(self._order[here])["n_told"].astype(np.int64)
         begin, told = first, 0
-        for index, count in enumerate(n_told.tolist(), first):
+        for index, count in enumerate(np.add.reduceat(n_told, self._edges[first:last] - here.start).tolist(), first):
             if index > begin and told + count > TOLD_AT_ONCE:
                 yield begin, index
                 begin, told = index, 0
@@ -356,7 +258,9 @@ class Ingested:
         """The rows (TOLD) of some objects, of their alerts and of what all of their packets tell; and how many each."""
         here = slice(self._edges[first], self._edges[last])
         owner = np.repeat(np.arange(last - first), np.diff(self._edges[first : last + 1]))
-        everything = history.joined([self._own(here, owner), history.gather(self._told(here, owner))])
+        entries = self._spool.entries(self._order[here])
+        own = self._own(self._order[here], entries, self._verdict[here], owner)
+        everything = history.joined([own, history.gather(self._told(entries, owner))])
         chosen, notes = history.once(*everything)
         self._note_history(notes)
         return everything.rows[chosen], np.bincount(everything.owner[chosen], minlength=last - first)
@@ -366,28 +270,54 @@ class Ingested:
             for name, count in notes.items():
                 self.ledger.note(name, count)
 
-    def _own(self, here: slice, owner: np.ndarray) -> history.Told:
+    def _own(self, packets: np.ndarray, entries: np.ndarray, verdict: np.ndarray, owner: np.ndarray) -> history.Told:
         """The rows of alerts that were read."""
-        own = self._verdict[here] != DUPLICATE
-        packets = self._order[here][own]
-        rows = np.zeros(len(packets), TOLD)
+        own = verdict != DUPLICATE
+        rows = np.zeros(own.sum(), TOLD)
         for name in ("jd", "candid", "fid"):
-            rows[name] = self._keys[name][packets]
-        rows["kind"] = np.where(self._verdict[here][own] == KEPT, ALERT, DETECTION)
-        rows["metadata"] = self._spool.read("metadata", packets)
+            rows[name] = entries[name][own]
+        rows["kind"] = np.where(verdict[own] == KEPT, ALERT, DETECTION)
+        rows["metadata"] = self._spool.read("metadata", packets[own])
         return history.Told(owner[own], np.full(len(rows), history.OWN), rows)
 
-    def _told(self, here: slice, owner: np.ndarray) -> Iterator[history.Told]:
+    def _told(self, entries: np.ndarray, owner: np.ndarray) -> Iterator[history.Told]:
         """What packets tell of the past, a portion at a time, and nothing at the least."""
-        packets = self._order[here]
-        n_told = self._keys["n_told"][packets].astype(np.int64)
-        rank = _ranks(owner, self._keys[packets])
+        n_told = entries["n_told"].astype(np.int64)
+        rank = _ranks(owner, entries)
         portion = (np.cumsum(n_told) - n_told) // TOLD_AT_ONCE
-        for part in np.split(np.arange(len(packets)), np.flatnonzero(np.diff(portion)) + 1):
-            count = n_told[part]
-            rows = self._spool.read_told(self._told_end[packets[part]] - count, count)
-            of_packets = (np.repeat(column[part], count) for column in (owner, rank))
-            yield history.Told(*of_packets, rows)
+        for part in np.split(np.arange(len(entries)), np.flatnonzero(np.diff(portion)) + 1):
+            of_packets = (np.repeat(column[part], n_told[part]) for column in (owner, rank))
+            yield history.Told(*of_packets, self._spool.read_told(entries[part]))
+
+    def _choose(self, rank: np.ndarray, n_objects: int) -> np.ndarray:
+        """Choose the detections of each object, some objects at a time.
+
+        Returns:
+            [M] int8: what became of each detection, in the order of reading.
+        """
+        verdict = np.empty(len(rank), np.int8)
+        orders, verdicts, remarks, positions, candids = [], [], [], [], []
+        for rows in _of_whole_objects(rank, n_objects):
+            entries = self._spool.entries(rows)
+            order, verdict[rows] = _chosen(rank[rows], entries, self._choice)
+            verdict_here = verdict[rows][order]
+            kept = order[verdict_here == KEPT]
+            owner = rank[rows][kept]
+            apart = np.isin(owner, rank[rows[verdict[rows] == APART]])
+            orders.append(rows[order])
+            verdicts.append(verdict_here)
+            remarks.append(entries["remarks"][kept] | apart.astype(np.uint8) << REMARKS.index(OTHERS_APART))
+            positions.append(entries["position"][kept[np.diff(owner, prepend=-1) != 0]])
+            candids.append(entries["candid"][kept])
+            notes = once_each(self._spool.notes(entries), _same(rank[rows], entries["candid"]))
+            for name, count in tally(notes).items():
+                self.ledger.note(name, count)
+        self._order = _joined(orders, np.int64)
+        self._verdict = _joined(verdicts, np.int8)  # object by object in time order, as `_order`
+        self._remarks = _joined(remarks, np.uint8)
+        self._positions = np.concatenate([np.zeros((0, 2)), *positions])
+        self._candids = _joined(candids, np.int64)
+        return verdict
 
     def _drop(self, verdict: np.ndarray, rank: np.ndarray, names: list[str]) -> None:
         """Settle the account: each detection read is now kept or dropped.
@@ -396,37 +326,48 @@ class Ingested:
             RuntimeError: it does not balance, as where somebody else changed the temporary files.
         """
         n_read = self.ledger.read + len(verdict)
-        for row, source in enumerate(self._spool.sources()):
-            if verdict[row] == KEPT:
-                self.ledger.keep()
-                continue
-            reason = VERDICTS[verdict[row]]
-            candid = int(self._keys["candid"][row])
-            self._rejections.add(Rejection(reason, DETAILS[verdict[row]], source, names[rank[row]], candid))
-            self.ledger.drop(reason)
+        sources = self._spool.sources()
+        for first, entries in self._spool.entries_in_order():
+            for row, (candid, source) in enumerate(zip(entries["candid"].tolist(), sources, strict=False), first):
+                if verdict[row] == KEPT:
+                    self.ledger.keep()
+                    continue
+                reason = VERDICTS[verdict[row]]
+                self._rejections.add(Rejection(reason, DETAILS[verdict[row]], source, names[rank[row]], candid))
+                self.ledger.drop(reason)
         if self.ledger.read != n_read:
             raise RuntimeError(f"{n_read} alerts read, {self.ledger.read} of them kept or dropped; expected all")
 
-    def _mark_others_apart(self, rank: np.ndarray, verdict: np.ndarray) -> None:
-        """Remark on kept detections whose object has others elsewhere."""
-        mixed = np.isin(rank[self._kept], rank[verdict == APART])
-        self._keys["remarks"][self._kept[mixed]] |= 1 << REMARKS.index(OTHERS_APART)
-
-    def _take_notes(self, rank: np.ndarray) -> None:
-        notes = once_each(self._spool.notes(), _same(rank, self._keys["candid"]))
-        for name, count in tally(notes).items():
-            self.ledger.note(name, count)
+    def _note_kept(self) -> None:
         for bit, name in enumerate(REMARKS):
-            self.ledger.note(name, int((self._keys["remarks"][self._kept] >> bit & 1).sum()))
-        candid = self._keys["candid"][self._kept]
-        known = candid[candid != NO_CANDID]
+            self.ledger.note(name, int((self._remarks >> bit & 1).sum()))
+        known = self._candids[self._candids != NO_CANDID]
         self.ledger.note("candid_under_several_objects", len(known) - len(np.unique(known)))
-        self.ledger.note("without_candid", len(candid) - len(known))
+        self.ledger.note("without_candid", len(self._candids) - len(known))
 
 
-def _ranks(owner: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype), *parts])
+
+
+def _of_whole_objects(rank: np.ndarray, n_objects: int) -> Iterator[np.ndarray]:
+    """Indices of detections, of some objects after the other: about `ENTRIES_AT_ONCE` of them, or of one object.
+
+    Args:
+        rank: [M] the number of the object of each.
+    """
+    end = np.cumsum(np.bincount(rank, minlength=n_objects))
+    first = 0
+    while first < n_objects:
+        n_before = end[first - 1] if first else 0
+        last = max(int(np.searchsorted(end, n_before + ENTRIES_AT_ONCE, side="right")), first + 1)
+        yield np.flatnonzero((rank >= first) & (rank < last))
+        first = last
+
+
+def _ranks(owner: np.ndarray, entries: np.ndarray) -> np.ndarray:
     """[k] which packet each is of those in order: the same for copies of one."""
-    named = (owner, keys["jd"], keys["candid"], keys["digest"])
+    named = (owner, entries["jd"], entries["candid"], entries["digest"])
     new = np.any([np.diff(column) != 0 for column in named], axis=0)
     return np.cumsum(np.concatenate([[False], new]))
 
@@ -440,11 +381,12 @@ def _same(rank: np.ndarray, candid: np.ndarray) -> np.ndarray:
     return number
 
 
-def _choose(rank: np.ndarray, keys: np.ndarray, choice: str) -> tuple[np.ndarray, np.ndarray]:
+def _chosen(rank: np.ndarray, entries: np.ndarray, choice: str) -> tuple[np.ndarray, np.ndarray]:
     """One of `sequences.CHOICES` of the detections at one place."""
-    verdict = np.full(len(keys), APART, np.int8)
-    near = np.flatnonzero(~apart(rank, *keys["position"].T))
-    order, verdict[near] = CHOICES[choice](rank[near], *(keys[name][near] for name in ("jd", "candid", "digest")))
+    verdict = np.full(len(entries), APART, np.int8)
+    group = np.unique(rank, return_inverse=True)[1]
+    near = np.flatnonzero(~apart(group, *entries["position"].T))
+    order, verdict[near] = CHOICES[choice](group[near], *(entries[name][near] for name in ("jd", "candid", "digest")))
     return near[order], verdict
 
 
@@ -452,7 +394,7 @@ def ingest(
     paths: Iterable[str | Path],
     *,
     workdir: str | Path,
-    workers: int | None = None,
+    workers: Workers | None = None,
     pad_edges: bool = False,
     histories: bool = True,
     choice: str = "sequence",
@@ -463,10 +405,10 @@ def ingest(
     """Read alert packets.
 
     Args:
-        paths: directories, Avro files, tar archives; the result does not depend on their order.
+        paths: directories, Avro files, tar archives, also as URLs; the result does not depend on their order.
         workdir: an empty folder for temporary data, 24 KB per alert and 0.1 KB per row of its history; the caller
             deletes it, after the last batch.
-        workers: processes; None = one per core, or this one alone for a few hundred alerts.
+        workers: processes, or where else; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         histories: read what packets tell of the past; otherwise the sequences are of the alerts alone, and the ledger
             does not speak of histories. Models of sequences do not read them, and they take a third of the time.
@@ -478,18 +420,18 @@ def ingest(
         remedy: what the user of the caller can do where a worker process dies.
 
     Raises:
-        FileNotFoundError: a path does not exist; nothing is read then.
+        FileNotFoundError, InputError: a path does not exist, or a URL cannot be read; nothing is read then.
         OSError: the disk of `workdir` is full.
         WorkerError: a worker process died.
     """
-    paths = [Path(path) for path in paths]
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    besides = {Path(path).resolve() for path in passed_over if path is not None}
-    n_bytes = sum(_size(path, besides) for path in paths)
-    with tqdm(total=n_bytes, unit="B", unit_scale=True, disable=not progress) as bar:
-        items = chain.from_iterable(read_blocks(path, bar.update, besides) for path in paths)
+    places = list(paths)
+    others = [other for other in passed_over if other is not None]
+    besides = {other if is_url(other) else path_of(other).resolve() for other in others}
+    for place in places:
+        find(place)  # says so where it is not there
+    n_bytes = sum(_size(place, besides) for place in places)
+    with tqdm(total=n_bytes or None, unit="B", unit_scale=True, disable=not progress) as bar:
+        items = chain.from_iterable(find(place, besides) for place in places)
 
         def tell(n_alerts: int) -> None:
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
@@ -502,34 +444,39 @@ def ingest(
             histories=histories,
             choice=choice,
             tell=tell,
+            on_read=bar.update,
             remedy=remedy,
         )
 
 
 def ingest_items(
-    items: Iterable[Block | Alert | Rejection],
+    items: Iterable[Item],
     *,
     workdir: str | Path,
-    workers: int | None = None,
+    workers: Workers | None = None,
     pad_edges: bool = False,
     histories: bool = True,
     choice: str = "sequence",
     tell: Callable[[int], object] = lambda n_alerts: None,
+    on_read: Callable[[int], object] = lambda n_bytes: None,
     remedy: str = FEWER,
 ) -> Ingested:
-    """Read alerts from wherever they come: `containers.read_blocks`, `containers.read_stream`, `alerts.from_record`.
+    """Read alerts from wherever they come: `walking.find`, `containers.read_stream`, `alerts.from_record`.
 
     Args:
-        items: blocks of encoded alerts, alerts, and what could not be read.
+        items: files, blocks of encoded alerts, alerts, and what could not be read.
         workdir, workers, pad_edges, histories, choice, remedy: as in `ingest`.
         tell: is told how many alerts were read so far.
+        on_read: is told the bytes of files as they are read.
 
     Raises:
         OSError, WorkerError: as `ingest`.
     """
     function = partial(decode, pad_edges=pad_edges, histories=histories)
-    slices = chain.from_iterable(_on_all_cores(function, _tasks(items), workers))
+    reader = Reader(items, on_read)
+    results = _on_all_cores(function, reader.portions(), workers)
     try:
+        slices = reader.slices(results, function)
         return ingest_decoded(slices, workdir=workdir, histories=histories, choice=choice, tell=tell)
     except WorkerError as error:
         raise WorkerError(f"{error}; {remedy}") from error
@@ -564,7 +511,7 @@ def ingest_decoded(
         return Ingested(spool, ledger, rejections, files.pop_all(), histories, choice)
 
 
-def _on_all_cores(function: Callable, tasks: Iterator, workers: int | None) -> Iterator:
+def _on_all_cores(function: Callable, tasks: Iterator, workers: Workers | None) -> Iterator:
     """`workers.ordered_map`; unless told how many workers, do a few tasks here: others would only start meanwhile."""
     few = [] if workers else list(islice(tasks, TASKS_ALONE + 1))
     alone = workers is None and len(few) <= TASKS_ALONE
@@ -578,26 +525,10 @@ def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionL
         ledger.drop(rejection.reason, rejection.n_alerts)
 
 
-def _tasks(items: Iterable[Block | Alert | Rejection]) -> Iterator[list[Block | Alert | Rejection]]:
-    """The items in portions worth sending to a worker."""
-    task, n_alerts, n_bytes = [], 0, 0
-    for item in items:
-        task.append(item)
-        n_alerts += item.n_records if isinstance(item, Block) else 1
-        n_bytes += len(item.payload) + len(item.schema_json) if isinstance(item, Block) else 0
-        if n_alerts >= ALERTS_PER_TASK or n_bytes >= BYTES_PER_TASK:
-            yield task
-            task, n_alerts, n_bytes = [], 0, 0
-    if task:
-        yield task
-
-
-def _size(path: Path, passed_over: Collection[Path] = ()) -> int:
-    """Bytes that will be read below a path."""
-    if not path.is_dir():
-        return path.stat().st_size
-    files = (file for file in files_below(path, passed_over) if file.name.lower().endswith(READABLE_SUFFIXES))
-    return sum(file.stat().st_size for file in files if os.path.isfile(file))
+def _size(place: str | Path, passed_over: Collection[Path | str] = ()) -> int:
+    """Bytes that will be read below a path or a URL, as far as that is known before."""
+    found = find(place, passed_over)
+    return sum(item.size or 0 for item in found if isinstance(item, File) and not item.is_refused)
 
 
 def write_rejects(path: Path, ingested: Ingested) -> None:

@@ -12,7 +12,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
 from types import ModuleType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,19 +26,31 @@ class WorkerError(RuntimeError):
     """A worker process died: killed for lack of memory, or by somebody."""
 
 
+class Elsewhere(Protocol):
+    """Another place of work than processes of this machine; see `cluster.Cluster`."""
+
+    def ordered_map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]: ...
+
+
+Workers = int | Elsewhere  # a number of processes, or another place
+
+
 def available_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Apply `function` to each item, in `workers` processes, or in this one if that is 1.
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: Workers) -> Iterator[Result]:
+    """Apply `function` to each item, in `workers` processes, in this one if that is 1, or elsewhere.
 
     The processes are spawned, not forked: the caller may hold JAX, whose threads do not survive a fork.
 
     Raises:
         WorkerError: a process died.
     """
+    if not isinstance(workers, int):
+        yield from workers.ordered_map(function, items)
+        return
     if workers == 1:
         yield from map(function, items)
         return

@@ -12,7 +12,7 @@ from helpers.programs import ENVIRONMENT
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["training", "cpu", "decode", "simulate", "packets", "service", "shards", "stream", "transfer"]
+    "name", ["training", "cpu", "decode", "simulate", "packets", "service", "shards", "stream", "transfer", "cluster"]
 )
 def test_a_benchmark_starts_in_a_checkout(name):
     environment = {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"}

@@ -36,7 +36,7 @@ FLOORS = (
     {"__main__", "audit", "experiments", "models"},  # doors: python -m jtss.models
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-CONTRACT = {"errors", "schema", "histories", "scaling", "files", "dataset"}  # what data_prep sees of jtss
+CONTRACT = {"errors", "schema", "histories", "scaling", "files", "dataset", "version"}  # what data_prep sees of jtss
 SEES_BOTH = {"serving", "api", "commands"}
 
 

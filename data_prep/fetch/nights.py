@@ -24,8 +24,8 @@ from data_prep.fetch.folder import NAME, NIGHTS, Folder, as_text
 from data_prep.fetch.objects import alerts_of
 from data_prep.ledger import Rejection
 from data_prep.lost import ABSENT, DAMAGED, FAILED, GOT, INCOMPLETE, Lost
-from data_prep.packets.containers import AVRO_SUFFIX
 from data_prep.packets.tar import ArchiveError, members
+from data_prep.packets.walking import AVRO_SUFFIX
 from jtss import files
 
 SERVICE = "nights"

@@ -1,8 +1,7 @@
 """Where alerts come in: directories, tar archives and Avro files become blocks of still encoded records.
 
-Hidden files (named .x, as are our own temporary ones) and what a system adds to folders and archives of its own are
-passed over, as the shell's *.avro does. Everything read here is untrusted: bad content becomes a `Rejection`, never an
-exception, and memory does not grow with the input.
+Everything read here is untrusted: bad content becomes a `Rejection`, never an exception, and memory does not grow with
+the input.
 """
 
 import bz2
@@ -10,24 +9,30 @@ import gzip
 import io
 import lzma
 import os
-import re
-import stat
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from data_prep import remote
 from data_prep.ledger import Rejection
-from data_prep.packets.avro import MAGIC, Block, read_avro
+from data_prep.packets.avro import MAGIC, MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block, read_avro
 from data_prep.packets.tar import ArchiveError, Member, members
-
-ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
-AVRO_SUFFIX = ".avro"
-AVRO_SUFFIXES = (AVRO_SUFFIX, ".avro.gz")
-COMPRESSED_AVRO = (".avro.bz2", ".avro.xz", ".avro.zst")
-READABLE_SUFFIXES = (*AVRO_SUFFIXES, *ARCHIVE_SUFFIXES)
-OTHER_ARCHIVES = (".zip", ".7z", ".rar", ".tar.zst", ".tzst", ".tar.z", ".tar.lz4", *COMPRESSED_AVRO)
+from data_prep.packets.walking import (
+    ARCHIVE_SUFFIXES,
+    AVRO_SUFFIX,
+    AVRO_SUFFIXES,
+    OTHER_ARCHIVES,
+    READABLE_SUFFIXES,
+    SMALL_BYTES,
+    File,
+    find,
+    is_passed_over,
+)
 
 # By the first bytes, whatever the name says.
 GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
@@ -35,34 +40,33 @@ TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 BAD_COMPRESSION = (EOFError, zlib.error, lzma.LZMAError)
 MAX_XZ_BYTES = 128 << 20  # of memory; xz -9 asks for 65 MB, a hostile file for any amount
 CHUNK = 1 << 16
-
-# Parts of a path: what macOS adds to folders and archives, and where old programs put the headers of pax archives.
-OF_THE_SYSTEM = re.compile(r"\..*|__MACOSX|@?PaxHeaders?(\.\d+)?|GNUSparseFile\.\d+|lost\+found")
-
-
-def _is_passed_over(name: str) -> bool:
-    """Whether a file's path, relative to what was given, is hidden or of a system's own."""
-    return any(OF_THE_SYSTEM.fullmatch(part) for part in name.split("/") if part not in ("", ".", ".."))
+AHEAD = 16  # files that a process asks for at a time, where they are elsewhere
 
 
 class _UnreadableError(Exception):
     """The disk fails: kept apart from errors of whoever watches."""
 
 
-class _MeteredFile(io.FileIO):
+class _MeteredFile(io.RawIOBase):
     """A file that tells how many bytes are read."""
 
-    def __init__(self, path: Path, on_read: Callable[[int], object]) -> None:
-        super().__init__(path)
-        self._on_read = on_read
+    def __init__(self, file: io.RawIOBase, on_read: Callable[[int], object]) -> None:
+        self._file, self._on_read = file, on_read
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer) -> int:
         try:
-            n_bytes = super().readinto(buffer)
+            n_bytes = self._file.readinto(buffer)
         except OSError as error:
             raise _UnreadableError(str(error)) from None
         self._on_read(n_bytes)
         return n_bytes
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Inflated:
@@ -113,10 +117,10 @@ def read_blocks(
     """Read all alerts below a path, in a fixed order, one block at a time.
 
     Args:
-        path: a directory (searched to any depth for Avro files and archives), an Avro file with one or many records,
-            gzipped or not, or a tar archive of such files, plain or compressed by gzip, bzip2 or xz.
-        on_read: told the number of bytes as they are read from disk, for a progress bar.
-        passed_over: resolved paths of files that are no alerts, as those that the program reads or writes besides.
+        path: or URL, of a directory (searched to any depth for Avro files and archives), an Avro file with one or many
+            records, gzipped or not, or a tar archive of such files, plain or compressed by gzip, bzip2 or xz.
+        on_read: told the number of bytes as they are read, for a progress bar.
+        passed_over: as in `find`.
 
     Yields:
         Blocks, and a Rejection for what cannot be read: those of `read_avro`, bad_archive, bad_gzip, other_archive (of
@@ -125,14 +129,89 @@ def read_blocks(
         fault is kept.
 
     Raises:
-        FileNotFoundError: `path` does not exist.
+        FileNotFoundError, InputError: as `find`.
 
     Apache Avro 1.11 specification, object container files; POSIX.1-2001, tar.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or directory (expected alert packets)")
-    return _walk(path, on_read, frozenset(passed_over)) if path.is_dir() else _read_file(path, on_read)
+    items = find(path, passed_over)
+    return chain.from_iterable(read(item, on_read) if isinstance(item, File) else [item] for item in items)
+
+
+def read(file: File, on_read: Callable[[int], object] = _ignore) -> Iterator[Block | Rejection]:
+    """Read a file front to back; `on_read` and what is yielded as in `read_blocks`."""
+    try:
+        opened = remote.opened(file.url, file.path) if file.url else io.FileIO(file.path)
+    except OSError as error:
+        yield Rejection("unreadable", str(error), file.source)
+        return
+    with io.BufferedReader(_MeteredFile(opened, on_read), CHUNK) as stream:
+        try:
+            yield from _read_opened(file, stream)
+        except _UnreadableError as error:
+            yield Rejection("unreadable", str(error), file.source)
+
+
+def read_at_once(file: File) -> list[Block | Rejection] | None:
+    """What is in a small file; None where that is not to be had here, and it is for others to say why.
+
+    It cannot be opened or read to its end, which may be the fault of this machine or of a moment; it is another than
+    the one that was found, of that name on another machine; or there is more in it than should be in memory at once.
+    Then it has to be read again, by `read`.
+    """
+    return _inside(file, _content(file))
+
+
+def _content(file: File) -> bytes | None:
+    try:
+        if file.url:
+            data = remote.read(file.url, file.path, file.size, SMALL_BYTES)
+        else:
+            with open(file.path, "rb") as stream:
+                data = stream.read(file.size + 1)
+    except OSError:
+        return None
+    is_it = len(data) <= SMALL_BYTES if file.size is None else len(data) == file.size
+    return data if is_it else None
+
+
+def _inside(file: File, data: bytes | None) -> list[Block | Rejection] | None:
+    if data is None:
+        return None
+    items, n_records, n_bytes = [], 0, 0
+    for item in _read_opened(file, io.BytesIO(data)):
+        items.append(item)
+        if isinstance(item, Block):
+            n_records += item.n_records
+            n_bytes += len(item.payload)
+        if n_records > MAX_RECORDS_PER_BLOCK or n_bytes > MAX_BLOCK_BYTES:
+            return None
+    return items
+
+
+def _read_opened(file: File, stream: BinaryIO) -> Iterator[Block | Rejection]:
+    """By its name; a URL such as that of a download may have none that tells."""
+    is_named = not file.url or file.name.endswith((*READABLE_SUFFIXES, *OTHER_ARCHIVES))
+    return _reader(file.name)(stream, file.source) if is_named else read_stream(stream, file.source)
+
+
+def read_ahead(items: Iterable[File | object]) -> Iterator[tuple[File | object, list[Block | Rejection] | None]]:
+    """Items, and of files among them what `read_at_once` gives: some at a time where each is long in coming."""
+    items = list(items)
+    urls = {item.url for item in items if isinstance(item, File)} - {""}
+    if not urls or not all(map(remote.is_parallel, urls)):
+        yield from ((item, read_at_once(item) if isinstance(item, File) else None) for item in items)
+        return
+    with ThreadPoolExecutor(AHEAD) as pool:
+        coming: deque[tuple[File | object, Future | None]] = deque()
+        for item in items:
+            coming.append((item, pool.submit(_content, item) if isinstance(item, File) else None))
+            if len(coming) == AHEAD:
+                yield _come(*coming.popleft())
+        yield from (_come(*each) for each in coming)
+
+
+def _come(item: File | object, content: Future | None) -> tuple[File | object, list[Block | Rejection] | None]:
+    return item, content and _inside(item, content.result())
 
 
 def read_stream(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
@@ -181,51 +260,6 @@ class _Ahead:
         return data
 
 
-def files_below(folder: Path, passed_over: Collection[Path] = (), onerror=None) -> Iterator[Path]:
-    """The files of a directory that are looked at, in a fixed order, and links to folders."""
-    for parent, folders, names in os.walk(folder, onerror=onerror):
-        folders[:] = sorted(name for name in folders if not _is_passed_over(name))
-        links = {name for name in folders if Path(parent, name).is_symlink()}  # not followed: they may form circles
-        for name in sorted({*names, *links}):
-            path = Path(parent, name)
-            if not _is_passed_over(name) and not (passed_over and path.resolve() in passed_over):
-                yield path
-
-
-def _walk(folder: Path, on_read: Callable[[int], object], passed_over: Collection[Path]) -> Iterator[Block | Rejection]:
-    errors: list[OSError] = []
-    is_empty = True
-    for path in files_below(folder, passed_over, errors.append):
-        is_empty, name = False, path.name.lower()
-        if path.is_symlink() and path.is_dir():
-            yield Rejection("other_file", "a link to a folder, not followed", str(path), n_alerts=0)
-        elif name.endswith((*READABLE_SUFFIXES, *OTHER_ARCHIVES)):
-            yield from _read_file(path, on_read)
-        else:
-            yield Rejection("other_file", f"not {AVRO_SUFFIX} or an archive", str(path), n_alerts=0)
-    for error in errors:
-        yield Rejection("unreadable", str(error), str(error.filename), n_alerts=0)
-    if is_empty and not errors:
-        yield Rejection("empty_folder", "no file in it", str(folder), n_alerts=0)
-
-
-def _read_file(path: Path, on_read: Callable[[int], object]) -> Iterator[Block | Rejection]:
-    source = str(path)
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
-            yield Rejection("not_a_file", "not a regular file", source)
-            return
-        file = _MeteredFile(path, on_read)
-    except OSError as error:
-        yield Rejection("unreadable", str(error), source)
-        return
-    with io.BufferedReader(file) as stream:
-        try:
-            yield from _reader(path.name)(stream, source)
-        except _UnreadableError as error:
-            yield Rejection("unreadable", str(error), source)
-
-
 def _reader(name: str) -> Callable[[BinaryIO, str], Iterator[Block | Rejection]]:
     name = name.lower()
     if name.endswith(ARCHIVE_SUFFIXES):
@@ -256,7 +290,7 @@ def _read_archive(stream: BinaryIO, source: str) -> Iterator[Block | Rejection]:
     try:
         for member in members(_open_archive(archive, head)):
             is_empty = is_empty and member.is_directory
-            if not member.is_directory and not _is_passed_over(member.name):
+            if not member.is_directory and not is_passed_over(member.name):
                 yield from _read_member(member, f"{source}!{member.name}")
     except (ArchiveError, OSError, *BAD_COMPRESSION) as error:
         if isinstance(error, OSError) and error.errno is not None:  # not of the archive, as those of gzip and bzip2 are

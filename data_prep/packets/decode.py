@@ -1,18 +1,20 @@
-"""Blocks of alert packets to rows of numbers: the work of one worker process."""
+"""Alert packets to rows of numbers, from small files or from blocks: the work of one worker process."""
 
 import hashlib
-from collections.abc import Iterable
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
 
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, decode_block
-from data_prep.packets.avro import Block
+from data_prep.packets.avro import MAX_RECORDS_PER_BLOCK, Block
+from data_prep.packets.containers import read_ahead
 from data_prep.packets.history import judge
 from data_prep.packets.metadata import catalogue, columns_of, number, within
 from data_prep.packets.stamps import StampError, decode_stamps, is_full, pad_to_side, scale
+from data_prep.packets.walking import File
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, METADATA, STAMP_SIDE
 
 # What is stored of a detection, and what is kept in memory beside it to choose the sequences.
@@ -69,21 +71,48 @@ class Detection(NamedTuple):
     remarks: set[str]
 
 
-def decode(items: list[Block | Alert | Rejection], pad_edges: bool, histories: bool = True) -> list[Decoded]:
-    """Decode blocks and alerts; a Rejection among them is passed on.
+def decode(
+    items: list[File | Block | Alert | Rejection], pad_edges: bool, histories: bool = True
+) -> list[Decoded | File]:
+    """Decode files, blocks and alerts; a Rejection among them is passed on.
 
     The images of one slice of alerts are in memory at a time, however many a block holds.
 
     Args:
-        items: what `containers.read_blocks` yields, or alerts that were decoded already.
+        items: small files, what `containers.read_blocks` yields, or alerts that were decoded already.
         pad_edges: pad stamps cut by the edge of the image with NaN; otherwise such an alert is rejected.
         histories: read what packets tell of the past, or pass over it; alerts come as they were decoded.
 
+    Returns:
+        Slices in the order of the items; in its place, a file that has to be read elsewhere, see
+        `containers.read_at_once`.
+
     FIDELITY, Stamps: the same function serves training sets and classification.
     """
+    results: list[Decoded | File] = []
+    for is_file, run in groupby(_opened(items), lambda item: isinstance(item, File)):
+        if is_file:
+            results.extend(run)
+        else:
+            results.extend(_slices(run, pad_edges, histories))
+    return results
+
+
+def _opened(items: Iterable[File | Block | Alert | Rejection]) -> Iterator[File | Block | Alert | Rejection]:
+    """What is in the files; those that cannot be read here, or are too many to be decoded at once, as they came."""
+    n_records = 0
+    for item, inside in read_ahead(items):
+        if inside is None or n_records >= MAX_RECORDS_PER_BLOCK:
+            yield item
+        else:
+            n_records += sum(each.n_records for each in inside if isinstance(each, Block))
+            yield from inside
+
+
+def _slices(items: Iterable[Block | Alert | Rejection], pad_edges: bool, histories: bool) -> Iterator[Decoded]:
     alerts = chain.from_iterable(_outcomes(item, histories) for item in items)
-    slices = iter(lambda: list(islice(alerts, ALERTS_PER_SLICE)), [])
-    return [as_rows([_with_stamps(outcome, pad_edges) for outcome in outcomes]) for outcomes in slices]
+    while outcomes := list(islice(alerts, ALERTS_PER_SLICE)):
+        yield as_rows([_with_stamps(outcome, pad_edges) for outcome in outcomes])
 
 
 def as_rows(outcomes: list[Detection | Rejection]) -> Decoded:

@@ -14,7 +14,7 @@ from data_prep.simulate.history import told
 from data_prep.simulate.objects import SKIES
 from data_prep.simulate.packets import encode_file, packet
 from data_prep.simulate.survey import Observed, observe, take_stamps
-from data_prep.workers import available_cores, ordered_map
+from data_prep.workers import Workers, available_cores, ordered_map
 from jtss.schema import ALLWISE_BANDS, CLASS_NAMES, NO_SUBCLASS, STAMP_SIDE, SUBCLASSES
 
 ALERTS_FOLDER, LABELS_FILE, ALLWISE_FILE = "alerts", "labels.csv", "allwise.csv"
@@ -105,7 +105,7 @@ def simulate_packets(
     seed: int,
     classes: Sequence[str] = SEQUENCE_CLASSES,
     sky: str = SKIES[0],
-    workers: int | None = None,
+    workers: Workers | None = None,
     progress: bool = True,
 ) -> int:
     """Simulate a data set as alert packets: `build` makes of them what `simulate` writes for the same seed.
@@ -131,7 +131,7 @@ def simulate_packets(
     return len(work)
 
 
-def _write(folder: Path, work: Sequence[Chunk], n_objects: int, workers: int, progress: bool) -> None:
+def _write(folder: Path, work: Sequence[Chunk], n_objects: int, workers: Workers, progress: bool) -> None:
     (folder / ALERTS_FOLDER).mkdir(parents=True)
     with (
         open(folder / LABELS_FILE, "w", newline="", encoding="utf-8") as labels,
@@ -152,7 +152,7 @@ def stream_packets(
     seed: int,
     classes: Sequence[str] = SEQUENCE_CLASSES,
     sky: str = SKIES[0],
-    workers: int | None = None,
+    workers: Workers | None = None,
     progress: bool = True,
 ) -> Iterator[bytes]:
     """The packets of `simulate_packets` in the order of their exposures, each as an Avro file of its own.

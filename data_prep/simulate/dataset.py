@@ -19,7 +19,7 @@ from data_prep.sequences import KEPT, VERDICTS, select
 from data_prep.simulate.history import told
 from data_prep.simulate.objects import SKIES
 from data_prep.simulate.survey import Observed, observe, take_stamps
-from data_prep.workers import available_cores, ordered_map
+from data_prep.workers import Workers, available_cores, ordered_map
 from jtss.dataset import Writer
 from jtss.errors import InputError
 from jtss.schema import ALERT, CLASS_NAMES, DETECTION, LIMIT, NO_CANDID, NO_SPLIT, Sequences, stamp_rows
@@ -159,7 +159,7 @@ def progress_bar(n_objects: int, show: bool) -> tqdm:
     return tqdm(total=n_objects, unit="object", desc="simulate", disable=not show)
 
 
-def generate(n_objects: int, seed: int, classes: Sequence[str], sky: str, workers: int | None) -> Iterator:
+def generate(n_objects: int, seed: int, classes: Sequence[str], sky: str, workers: Workers | None) -> Iterator:
     """What `simulate_chunk` gives for each chunk, in order, whatever the number of workers."""
     return ordered_map(simulate_chunk, chunks(n_objects, seed, classes, sky), workers or available_cores())
 
@@ -180,7 +180,7 @@ def simulate(
     seed: int,
     classes: Sequence[str] = SEQUENCE_CLASSES,
     sky: str = SKIES[0],
-    workers: int | None = None,
+    workers: Workers | None = None,
     force: bool = False,
     progress: bool = True,
     command: str = "data_prep.simulate.simulate",
@@ -194,7 +194,7 @@ def simulate(
         classes: names of `CLASS_NAMES`; asteroids and most bogus objects have a single alert.
         sky: "paper", objects from their first alert ever; "any", from the time when a broker joins; "mixed", about half
             of each.
-        workers: processes; None = one per core.
+        workers: processes, or where else; None = one per core.
         force: replace an existing file.
         progress: show a bar on stderr.
         command: what to write down as the origin of the file.

@@ -13,9 +13,11 @@ from data_prep import crossmatch, ingest
 from data_prep.crossmatch import AllWise, OnDemand
 from data_prep.ingest import Ingested
 from data_prep.ledger import Rejection
-from data_prep.packets.alerts import Alert, from_record
-from data_prep.packets.avro import Block
-from data_prep.packets.containers import read_blocks, read_stream
+from data_prep.packets.alerts import from_record
+from data_prep.packets.containers import read_stream
+from data_prep.packets.walking import find
+from data_prep.remote import masked
+from data_prep.tasks import Item
 from jtss.api.calls import one_family
 from jtss.errors import InputError
 from jtss.schema import Sequences
@@ -91,8 +93,8 @@ def read_alerts(alerts: Given | Iterable[Given], allwise: str | os.PathLike | Al
     """Read alert packets.
 
     Args:
-        alerts: a folder, an Avro file or a tar archive by its path; the bytes of a file; a file open for reading bytes;
-            a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
+        alerts: a folder, an Avro file or a tar archive by its path or URL; the bytes of a file; a file open for reading
+            bytes; a record that is decoded already, as fastavro or a broker's client gives it; or any number of these.
         allwise: catalogue of W1 to W4: the path of a .csv, .parquet, .fits or others, or of a HATS catalogue, or
             "tap:URL" or "xmatch:URL".
 
@@ -136,14 +138,14 @@ def _catalogue(allwise: str | os.PathLike | AllWise | None) -> AllWise | None:
         return allwise if allwise is None or isinstance(allwise, AllWise | OnDemand) else crossmatch.load(allwise)
 
 
-def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Block | Alert | Rejection]:
+def _items(sources: Iterable[Given], given: Counter, histories: bool) -> Iterator[Item]:
     """What the sources hold; counts by kind, or by path, what was given."""
     if not isinstance(sources, Iterable):
         raise InputError(f"{type(sources).__name__}: expected paths, bytes, open files or records of alerts")
     for number, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
-            given[str(source)] += 1
-            yield from read_blocks(source)
+            given[masked(source)] += 1
+            yield from find(source)
         elif isinstance(source, bytes | bytearray | memoryview):
             given["bytes"] += 1
             yield from read_stream(io.BytesIO(source), f"bytes {number}")

@@ -3,11 +3,13 @@
 import argparse
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from jtss import files
 from jtss.commands import common
 from jtss.errors import InputError
+from jtss.invocation import option
 
 HELP = "say what alert packets are of"
 DESCRIPTION = (
@@ -18,7 +20,9 @@ DEFAULT_OUT = Path("predictions.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("alerts", metavar="ALERTS", type=Path, nargs="+", help="folders, Avro files, tar archives")
+    parser.add_argument(
+        "alerts", metavar="ALERTS", type=common.place, nargs="+", help="folders, Avro files, tar archives, also as URLs"
+    )
     parser.add_argument(
         "-m",
         "--model",
@@ -28,11 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run directory, or name of a pretrained model (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", metavar="TABLE", type=Path, help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)"
+        "--out",
+        metavar="TABLE",
+        type=common.place,
+        help="table to write: .csv, .parquet or .jsonl (default: predictions.csv)",
     )
     add_alert_options(parser)
     add_packet_options(parser)
     add_screening(parser)
+    common.add_dask(parser, "decode and answer")
 
 
 def add_packet_options(parser) -> None:
@@ -46,7 +54,7 @@ def add_packet_options(parser) -> None:
     parser.add_argument(
         "--trajectory",
         metavar="TABLE",
-        type=Path,
+        type=common.place,
         help="table to write of the probabilities after each row of a packet, by a model of packets",
     )
     parser.add_argument(
@@ -63,8 +71,8 @@ def add_alert_options(parser) -> None:
     add = parser.add_argument
     common.add_allwise(parser)
     common.add_calibrated(parser)
-    add("--picture", metavar="F.png", type=Path, help="draw the first objects of each predicted class")
-    add("--rejects", metavar="F.jsonl", type=Path, help="list the alerts that could not be used")
+    add("--picture", metavar="F.png", type=common.place, help="draw the first objects of each predicted class")
+    add("--rejects", metavar="F.jsonl", type=common.place, help="list the alerts that could not be used")
     common.add_force(parser)
 
 
@@ -90,7 +98,7 @@ def add_priors(parser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from data_prep import crossmatch, ingest
+    from data_prep import crossmatch, ingest, remote
     from jtss.commands import cache
     from jtss.inference.classify import FITTED, abstaining, fitted_priors, summary
     from jtss.inference.table import check_name
@@ -99,9 +107,12 @@ def run(options: argparse.Namespace) -> int:
 
     out = options.out or DEFAULT_OUT
     outputs = {"out": out} | {name: getattr(options, name) for name in ("trajectory", "picture", "rejects")}
+    for name, path in outputs.items():
+        remote.require_here(option(name), path)
     for path in filter(None, (out, options.trajectory)):
         check_name(path)
-    files.check_outputs(outputs, [crossmatch.path_of(options.allwise), *options.alerts], force=bool(options.force))
+    read = [crossmatch.path_of(options.allwise), *map(remote.path_of, options.alerts)]
+    files.check_outputs(outputs, read, force=bool(options.force))
     cache.enable()
     model = load.load_model(options.model)
     of_packets = bool(model.config.packet.rows)
@@ -120,18 +131,20 @@ def run(options: argparse.Namespace) -> int:
     allwise = common.load_allwise(options)
     _warn_of_allwise(options, model)
     with (
+        common.workers(options) as cluster,
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder,
         ingest.ingest(
             options.alerts,
             workdir=folder,
+            workers=cluster,
             pad_edges=True,
             histories=of_packets,
             choice=("latest" if options.per_object else "every") if of_packets else "sequence",
-            passed_over=(*outputs.values(), crossmatch.path_of(options.allwise)),
+            passed_over=(*outputs.values(), options.allwise),
         ) as ingested,
     ):
         _account_for(ingested, options)
-        tally = write(ingested, ingested.batches(allwise=allwise))
+        tally = write(ingested, ingested.batches(allwise=allwise), cluster)
     if allwise is not None:
         n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ingest.ALLWISE_NOTES)
         say = common.say if n_matched or not ingested.n_objects else common.warn
@@ -178,16 +191,25 @@ def _sequences(options: argparse.Namespace, out: Path, model, given: dict) -> tu
     for warning in screener.warnings if screener else ():
         common.warn(warning)
 
-    def write(ingested, batches):
+    screen = predict.screen_with(screener) if screener else screening.no_screening
+
+    def write(ingested, batches, cluster):
+        if cluster:
+            from jtss.commands import classify_cluster as elsewhere
+
+            there = partial(elsewhere.answer, elsewhere.recipe(options.model, model, **given))
+            if screener:
+                screen_there = partial(elsewhere.screen, elsewhere.recipe(options.screen_bogus, screener))
         with table.open_table(out) as write_rows:
             return classify.classify(
-                answer,
+                there if cluster else answer,
                 batches,
                 classifier,
                 write_rows,
                 notes=ingested.notes(),
                 rejected={oid: ", ".join(sorted(lost)) for oid, lost in ingested.dropped_by_object().items()},
-                screen=predict.screen_with(screener) if screener else screening.no_screening,
+                screen=screen_there if cluster and screener else screen,
+                each=cluster.ordered_map if cluster else map,
             )
 
     return classifier, write
@@ -200,26 +222,37 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstent
     adjust, classifier = classify.adjustment(model, **given)
     columns = table.trajectory_columns(classifier.classes)
 
-    def write(ingested, batches):
+    def answer(sequences):
+        answered = packets.followed if options.trajectory else packets.answers
+        return answered(model, sequences, adjust)
+
+    def write(ingested, batches, cluster):
+        function, ordered_map = answer, map
+        if cluster:
+            from jtss.commands import classify_cluster as elsewhere
+
+            recipe = elsewhere.recipe(options.model, model, **given, trajectory=bool(options.trajectory))
+            function, ordered_map = partial(elsewhere.answer, recipe), cluster.ordered_map
         with ExitStack() as tables:
             write_rows = tables.enter_context(table.open_table(out, table.PACKET_COLUMNS))
             write_beside = options.trajectory and tables.enter_context(table.open_table(options.trajectory, columns))
 
-            def answer(sequences):
-                if not options.trajectory:
-                    return packets.answers(model, sequences, adjust)
-                answered, followed = packets.followed(model, sequences, adjust)
-                write_beside(table.trajectory_rows(classifier.classes, followed))
-                return answered
+            def each(function, batches):
+                for answered in ordered_map(function, batches):
+                    if options.trajectory:
+                        answered, followed = answered
+                        write_beside(table.trajectory_rows(classifier.classes, followed))
+                    yield answered
 
             return classify.classify_packets(
-                answer,
+                function,
                 batches,
                 classifier,
                 write_rows,
                 notes=ingested.notes_of_alerts(),
                 unread=ingested.unread_objects() if options.per_object else ingested.unread_alerts(),
                 abstention=abstention,
+                each=each,
             )
 
     return classifier, write
@@ -227,12 +260,12 @@ def _packets(options: argparse.Namespace, out: Path, model, given: dict, abstent
 
 def _account_for(ingested, options: argparse.Namespace) -> None:
     """Print the ledger and write the rejects; raise InputError where there is nothing to say about any object."""
-    from data_prep import ingest
+    from data_prep import ingest, remote
 
     print(ingested.ledger)
     if options.rejects:
         ingest.write_rejects(options.rejects, ingested)
-    given = ", ".join(map(str, options.alerts))
+    given = ", ".join(map(remote.masked, options.alerts))
     if not ingested.ledger.read:
         raise InputError(f"{given}: no alert packet in it")
     if not ingested.ledger.kept and not ingested.dropped_by_object():

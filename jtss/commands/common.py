@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def add_allwise(parser, text: str = "") -> None:
     parser.add_argument(
         "--allwise",
         metavar="CAT",
-        help=f"{text}AllWISE sources: .csv, .parquet, .fits and others with ra, dec, W1 to W4 (or w1mpro to w4mpro), a"
-        " HATS catalogue, tap:URL or xmatch:URL",
+        help=f"{text}AllWISE sources: .csv, .parquet, .fits and others with ra, dec, W1 to W4 (or w1mpro to w4mpro), or"
+        " the URL of one, a HATS catalogue, tap:URL or xmatch:URL",
     )
     parser.add_argument(
         "--allwise-radius",
@@ -128,6 +129,38 @@ def label_columns(options: argparse.Namespace) -> dict[str, str]:
     return tables.renamed(options.columns, labels.COLUMNS)
 
 
+def add_dask(parser: argparse.ArgumentParser, text: str) -> None:
+    """The cluster that does the work; `text` says which."""
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help=f"{text} on this Dask cluster: address of its scheduler, as tcp://HOST:8786; local: processes here",
+    )
+
+
+@contextmanager
+def workers(options: argparse.Namespace) -> Iterator:
+    """Where `--dask` and `--workers` want the work to be done, as `data_prep.workers.ordered_map` takes it.
+
+    Raises:
+        InputError: Dask is not installed, the cluster cannot be used, or the number of its workers is given.
+    """
+    n_workers = getattr(options, "workers", None)
+    if not getattr(options, "dask", None):
+        yield n_workers
+        return
+    require(option("dask"), "dask", "dask", "distributed")
+    from data_prep import cluster
+
+    if n_workers and options.dask != cluster.LOCAL:
+        raise InputError(
+            f"{option('workers', n_workers)}: only with {option('dask', cluster.LOCAL)}; how many work for"
+            f" {options.dask} is decided where they are started"
+        )
+    with cluster.cluster(options.dask, n_workers, lambda line: print(line, file=sys.stderr, flush=True)) as joined:
+        yield joined
+
+
 def add_calibrated(parser) -> None:
     """Whether probabilities are calibrated; `None` where it is not said."""
     parser.add_argument(
@@ -160,6 +193,13 @@ def require(what: str, extra: str, *packages: str) -> None:
                 f"{what} needs the package {package}, which is not installed: pip install 'jtss[{extra}]', or in a"
                 f" checkout pip install '.[{extra}]'"
             )
+
+
+def place(text: str) -> Path | str:
+    """A path, or a URL as it is, as an argument of argparse: a path has no double slash."""
+    from data_prep import remote
+
+    return text if remote.is_url(text) else remote.path_of(text)
 
 
 def positive(text: str) -> float:

@@ -47,7 +47,8 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PATH",
-        help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz",
+        help="directories, Avro files, tar archives, also compressed by gzip, bzip2 or xz; also as URLs, s3://, gs://,"
+        " https:// and others",
     )
     add("--out", required=True, metavar="FILE.h5|FOLDER", help="the data set to write; a folder with --shards")
     add(
@@ -63,27 +64,32 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     add("--rejects", metavar="FILE.jsonl", help="name each dropped alert and the reason here")
     add("--seed", type=int, default=0, help="of the split into train, validation and test (default: 0)")
     add("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    common.add_dask(parser, "decode")
     common.add_force(parser)
 
 
 def _build(options: argparse.Namespace) -> None:
+    from data_prep import remote
     from data_prep.build import build
 
+    for name in ("out", "rejects"):
+        remote.require_here(option(name), getattr(options, name))
     columns, radius_arcsec = common.label_columns(options), common.allwise_radius(options)
-    built = build(
-        options.alerts,
-        options.out,
-        command=options.command_line,
-        labels_path=options.labels,
-        columns=columns,
-        allwise_path=options.allwise,
-        allwise_radius_arcsec=radius_arcsec,
-        rejects_path=options.rejects,
-        seed=options.seed,
-        workers=options.workers,
-        shards=options.shards,
-        force=bool(options.force),
-    )
+    with common.workers(options) as workers:
+        built = build(
+            options.alerts,
+            options.out,
+            command=options.command_line,
+            labels_path=options.labels,
+            columns=columns,
+            allwise_path=options.allwise,
+            allwise_radius_arcsec=radius_arcsec,
+            rejects_path=options.rejects,
+            seed=options.seed,
+            workers=workers,
+            shards=options.shards,
+            force=bool(options.force),
+        )
     _report(built, options.out)
 
 
@@ -188,6 +194,7 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
         help="paper: objects from their first alert ever (default); any: from when a broker joins; mixed",
     )
     add("--workers", type=_positive, help="processes (default: one per core)")
+    common.add_dask(parser, "simulate")
     common.add_force(parser)
 
 
@@ -197,12 +204,12 @@ def _simulate(options: argparse.Namespace) -> None:
         "seed": options.seed,
         "classes": tuple(name.strip() for name in options.classes.split(",")),
         "sky": options.sky,
-        "workers": options.workers,
     }
     from data_prep.workers import ONE_WORKER, WorkerError
 
     try:
-        _make(options, settings)
+        with common.workers(options) as workers:
+            _make(options, settings | {"workers": workers})
     except WorkerError as error:
         raise WorkerError(f"{error}; {ONE_WORKER}") from error
 

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", metavar="F.h5", type=Path, help="data set (default: the one of the run directory)")
-    source.add_argument("--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="alert packets")
+    source.add_argument(
+        "--alerts", metavar="PATH", type=common.place, nargs="+", action="extend", help="alert packets, also as URLs"
+    )
     common.add_allwise(parser, "with --alerts: ")
     common.add_calibrated(parser)
     parser.add_argument(
@@ -75,9 +77,9 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
         if model.config.packet.rows:  # as `evaluate`, which answers the first alert of each object
             objects = [versions.first_packets(one) for one in objects]
         return objects, str(path)
-    from data_prep import crossmatch, ingest
+    from data_prep import crossmatch, ingest, remote
 
-    where, of_packets = ", ".join(map(str, options.alerts)), bool(model.config.packet.rows)
+    where, of_packets = ", ".join(map(remote.masked, options.alerts)), bool(model.config.packet.rows)
     allwise = common.load_allwise(options)
     with (
         tempfile.TemporaryDirectory(prefix="jtss-explain.") as folder,

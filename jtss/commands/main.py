@@ -6,6 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
+from data_prep.remote import masked
 from jtss import exits, invocation
 from jtss.commands import common
 from jtss.version import __version__
@@ -56,7 +57,8 @@ def _do(arguments: list[str], verb: str | None, prog: str) -> int | None:
     _complete(parser)
     options = parser.parse_args(arguments)
     verb, words = (verb, arguments) if verb else (arguments[0], arguments[1:])
-    options.command_line, options.prog = common.printable(invocation.spelled(verb, *words)), prog
+    options.command_line = common.printable(invocation.spelled(verb, *map(masked, words)))  # kept in files
+    options.prog = prog
     return module_of(verb).run(options)
 
 

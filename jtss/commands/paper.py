@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from functools import partial
 from pathlib import Path
 
 from jtss import exits
@@ -56,6 +57,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     add("--models", type=_names, default=(), metavar="A,B", help="these models only; of table2, these rows")
     add("--budget", type=_duration, metavar="20m", help="stop after this time (s, m, h); the same command goes on")
     add("--dry-run", action="store_true", help="show what is missing and how long it will take, and train nothing")
+    common.add_dask(parser, "train")
     parser.set_defaults(action=_table)
 
 
@@ -114,8 +116,14 @@ def _table(options: argparse.Namespace) -> int:
     if options.dry_run:
         experiments.dry_run(request, common.say, common.warn)
         return 0
-    stop = StopSignals()
-    paths, n_failed = experiments.perform(request, stop, common.say, common.warn)
+    with common.workers(options) as cluster:
+        stop = StopSignals()
+        train = experiments.train_here
+        if cluster:
+            from jtss.commands import paper_elsewhere
+
+            train = partial(paper_elsewhere.train, cluster=cluster)
+        paths, n_failed = experiments.perform(request, stop, common.say, common.warn, train)
     common.say("\n" + "\n".join(f"written: {path}" for path in paths))
     if stop.agreed:
         exits.leave(exits.status_of(stop.agreed))

@@ -7,7 +7,9 @@ same work.
 import argparse
 from pathlib import Path
 
+from data_prep.remote import require_here
 from jtss.commands import classify, common, evaluate, explain
+from jtss.invocation import option
 
 OF_PACKETS = ("per_object", "trajectory", "coverage")
 HELP = DESCRIPTION = "Evaluate a trained model, classify alert packets with it, or explain its answers."
@@ -19,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     evaluate.add_data_options(parser.add_argument_group("evaluate on labelled sequences"))
     alerts = parser.add_argument_group("classify alert packets")
     alerts.add_argument(
-        "--alerts", metavar="PATH", type=Path, nargs="+", action="extend", help="folders, Avro files, tar archives"
+        "--alerts",
+        metavar="PATH",
+        type=common.place,
+        nargs="+",
+        action="extend",
+        help="folders, Avro files, tar archives, also as URLs",
     )
     classify.add_alert_options(alerts)
     classify.add_packet_options(alerts)
@@ -33,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="PATH",
-        type=Path,
+        type=common.place,
         help="folder of the report or of the explanations, or with --alerts the table: .csv, .parquet or .jsonl"
         " (defaults: as jtss evaluate, explain and classify have them)",
     )
@@ -42,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check(options)
+    require_here(option("out"), options.out)
     if options.explain:
         options.model, *options.beside = options.ckpt
         options.first, options.objects = None, options.explain

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, tee
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ from jtss.invocation import option, spelled
 from jtss.metrics import priors
 from jtss.schema import Sequences
 
+Each = Callable[[Callable[[Sequences], object], Iterable[Sequences]], Iterable]
 SHOWN_PER_CLASS = 3
 UNREAD_AT_ONCE = 10_000
 FITTED = "fitted"  # as class priors: those that the model itself was given
@@ -61,6 +62,7 @@ def classify(
     notes: Mapping[str, str],
     rejected: Mapping[str, str],
     screen: Screen = no_screening,
+    each: Each = map,
 ) -> Tally:
     """Write the rows of every object: of those in `batches`, then of those in `rejected` that were not among them.
 
@@ -72,14 +74,17 @@ def classify(
         notes: remark by object id, for objects that have one.
         rejected: reason by object id, for objects of which an alert could not be used.
         screen: says which objects are bogus; those get a row that says so, and no class.
+        each: applies a function to every batch, in order; elsewhere than here, maybe ahead.
     """
     tally, seen = Tally(Counter(), Counter(), [], Counter()), set()
-    for sequences in batches:
-        bogus, lack = screen(sequences).rejected, _lack(classifier, sequences)
+    batches, to_screen, to_answer = tee(batches, 3)
+    screened = (map if screen is no_screening else each)(screen, to_screen)
+    answered = zip(batches, screened, each(predict, to_answer), strict=True)
+    for sequences, verdict, (indices, probabilities) in answered:
+        bogus, lack = verdict.rejected, _lack(classifier, sequences)
         blank = lack.blank & ~bogus
-        indices, probabilities = predict(sequences)
-        answered = ~(bogus | blank)[indices]
-        indices, probabilities = indices[answered], probabilities[answered]
+        classified = ~(bogus | blank)[indices]
+        indices, probabilities = indices[classified], probabilities[classified]
         reasons = dict.fromkeys(np.flatnonzero(bogus), SCREENED) | dict.fromkeys(np.flatnonzero(blank), NO_PIXELS)
         remarks = _remarks(sequences, notes, lack.notes)
         write(classified_rows(classifier, sequences, indices, probabilities, remarks, reasons))
@@ -105,6 +110,7 @@ def classify_packets(
     notes: Mapping[tuple[str, int], str],
     unread: Iterable[tuple[str, int | None, str]],
     abstention: Abstention | None = None,
+    each: Each = map,
 ) -> Tally:
     """Write the rows of every packet: of the alerts in `batches`, then of those that could not be read.
 
@@ -118,10 +124,11 @@ def classify_packets(
         notes: remark by object id and candid, for alerts that have one.
         unread: object id, candid and reason of each alert that could not be used.
         abstention: when the model abstains, which a note says; its probabilities stay. None: never.
+        each: as in `classify`.
     """
     tally, seen = Tally(Counter(), Counter(), [], Counter()), set()
-    for sequences in batches:
-        answered = answer(sequences)
+    batches, to_answer = tee(batches)
+    for sequences, answered in zip(batches, each(answer, to_answer), strict=True):
         abstains = _abstains(answered, abstention, tally)
         keys = [*zip(map(str, answered.object_id), answered.candid.tolist(), strict=True)]
         alone = views.first(sequences, answered.object, answered.which)

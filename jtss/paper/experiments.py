@@ -163,8 +163,21 @@ def _seeds(left: dict[Trial, int]) -> str:
     return f"seeds {', '.join(named)}"
 
 
-def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> tuple[list[Path], int]:
+def train_here(bench: Bench, stop: trainer.Stop, say: Say, warn: Say) -> Left:
+    """Train what is missing in this process, as far as the time allows."""
+    request, deadline = bench.request, Deadline(stop, bench.request.budget)
+    return Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command).run()
+
+
+def perform(
+    request: Request, stop: trainer.Stop, say: Say, warn: Say, train: Callable[..., Left] = train_here
+) -> tuple[list[Path], int]:
     """Measure what is missing, as far as the time allows, and write the tables of what is there.
+
+    Args:
+        request: what to measure.
+        stop, say, warn: as `Runner` takes them.
+        train: trains what is missing; here or elsewhere.
 
     Returns:
         What is written, and how many trainings failed.
@@ -172,8 +185,8 @@ def perform(request: Request, stop: trainer.Stop, say: Say, warn: Say) -> tuple[
     Raises:
         ValueError, OSError: as `prepare`.
     """
-    bench, deadline = prepare(request, warn), Deadline(stop, request.budget)
-    left = Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command).run()
+    bench = prepare(request, warn)
+    left = train(bench, stop, say, warn)
     document = _document(bench, left)
     say("\n" + layout.text(document))
     paths, index = layout.write(request.out, document), request.out / f"{request.name}-trainings.csv"

@@ -16,6 +16,7 @@ from helpers.places import ROOT
 from jtss.commands import main as verbs
 
 BUILD = ["-m", "data_prep", "build", "--workers", "2", "--out", "{out}", "--alerts", "{alerts}"]
+BY_DASK = [*BUILD, "--dask", "local"]
 BUILD_THAT_HEARS_OF_HANGUPS = """
 import signal, sys
 from data_prep.build import build
@@ -72,6 +73,7 @@ def members(group: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("running", [BUILD, BY_DASK], indirect=True)
 def test_ctrl_c_leaves_nothing(running):
     """The whole process group gets it, as from a terminal."""
     process, out = running
@@ -107,6 +109,7 @@ def test_a_hangup_leaves_nothing(running):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("running", [BUILD, BY_DASK], indirect=True)
 def test_workers_end_with_a_main_process_that_is_killed(running):
     process, _ = running
     assert len(members(process.pid)) >= 3

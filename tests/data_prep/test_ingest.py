@@ -18,6 +18,7 @@ from data_prep.packets.containers import read_blocks
 from data_prep.packets.metadata import catalogue, unit_vectors
 from data_prep.packets.stamps import scale
 from data_prep.simulate.packets import alert_schema, encode_file
+from data_prep.tasks import portions
 from helpers.make_packets import CANDIDATE, alert, images, night, save, save_tar
 from jtss import views
 from jtss.schema import CHANNEL_NAMES, DETECTION, METADATA_NAMES, check
@@ -193,7 +194,7 @@ def test_large_schemas_fill_a_task(tmp_path):
     for i in range(40):
         with (tmp_path / f"{i}.avro").open("wb") as file:
             fastavro.writer(file, json.loads(schema), [alert(candid=i + 1)])
-    sizes = [sum(len(block.schema_json) for block in task) for task in data_prep_ingest._tasks(read_blocks(tmp_path))]
+    sizes = [sum(len(block.schema_json) for block in task) for task in portions(read_blocks(tmp_path))]
     assert len(sizes) == 5
     assert max(sizes) < 10 << 20
 

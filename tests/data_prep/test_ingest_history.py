@@ -230,7 +230,7 @@ def test_a_temporary_file_that_ends_early_is_named(tmp_path):
     alerts = [from_record(record, "here") for record in night()]
     with ingest_items(alerts, workdir=tmp_path, workers=1) as ingested:
         os.truncate(tmp_path / "told", (tmp_path / "told").stat().st_size - 1)
-        with pytest.raises(OSError, match=r"temporary file of histories ends early.*told") as raised:
+        with pytest.raises(OSError, match=r"temporary file ends early.*told") as raised:
             list(ingested.batches())
     assert raised.value.errno == errno.EIO
 

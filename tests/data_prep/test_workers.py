@@ -15,7 +15,7 @@ def test_a_dead_worker_is_an_error():
 def dying(monkeypatch):
     """Let the processes that decode die."""
     monkeypatch.setattr(ingest, "partial", lambda *_words, **_options: os._exit)
-    monkeypatch.setattr(ingest, "_tasks", lambda _items: iter([3]))
+    monkeypatch.setattr(ingest.Reader, "portions", lambda _self: iter([3]))
 
 
 def test_a_dead_worker_advises_what_the_caller_can_do(tmp_path, monkeypatch):
@@ -57,3 +57,11 @@ def test_an_error_in_a_process_is_that_of_its_item():
     assert next(results) == 1
     with pytest.raises(ValueError, match="'two'"):
         next(results)
+
+
+def test_another_place_of_work_gets_all():
+    class Elsewhere:
+        def ordered_map(self, function, items):
+            return (("elsewhere", function(item)) for item in items)
+
+    assert list(workers.ordered_map(abs, [-1, 2], Elsewhere())) == [("elsewhere", 1), ("elsewhere", 2)]
