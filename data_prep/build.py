@@ -3,9 +3,9 @@
 The arrays of the file depend on the alerts, labels, catalogue and seed, not on the order in which alerts come.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,45 +83,21 @@ def build(
         sharding.check(out, shards, [*read, rejects], force=force)
     known, subclasses = _labels(labels_path, columns) if labels_path else (None, {})
     allwise = crossmatch.load(allwise_path, allwise_radius_arcsec) if allwise_path else None
-    work = partial(
-        _read_and_write,
-        alerts,
-        command=command,
-        rejects=rejects,
-        workers=workers,
-        besides=(out, *out.glob("**/*.h5"), rejects, labels_path, allwise_path),
-        then=partial(write, known=known, subclasses=subclasses, allwise=allwise, seed=seed),
-    )
-    if shards is None:
-        return work(out, force=force)
-    with sharding.staged(out, force=force) as (merged, folder):
-        built = work(merged, known_as=out)
-        divided = sharding.divide(merged, folder, shards, known_as=out)
+    besides = (out, *out.glob("**/*.h5"), rejects, labels_path, allwise_path)
+    with sharding.staged(out, force=force) if shards is not None else nullcontext((out, None)) as (path, folder):
+        with (
+            Writer(path, survey="ZTF", command=command, force=force, known_as=out) as writer,
+            TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as workdir,
+            ingest(alerts, workdir=workdir, workers=workers, passed_over=besides, remedy=ONE_WORKER) as ingested,
+        ):
+            if rejects:
+                write_rejects(rejects, ingested)
+            built = write(writer, ingested, known, subclasses, allwise, seed)
+        if folder is None:
+            return built
+        divided = sharding.divide(path, folder, shards, known_as=out)
     remark = f"{divided.n_files} files by sky; the hash of the same objects in one file is {built.content_hash}"
     return replace(built, content_hash=divided.content_hash, remarks=(*built.remarks, remark))
-
-
-def _read_and_write(
-    alerts: Sequence[str | Path],
-    path: Path,
-    *,
-    command: str,
-    rejects: Path | None,
-    workers: Workers | None,
-    besides: Sequence[str | Path | None],
-    then: Callable[[Writer, Ingested], Built],
-    known_as: Path | None = None,
-    force: bool = False,
-) -> Built:
-    """Alerts into one file."""
-    with (
-        Writer(path, survey="ZTF", command=command, force=force, known_as=known_as) as writer,
-        TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as workdir,
-        ingest(alerts, workdir=workdir, workers=workers, passed_over=besides, remedy=ONE_WORKER) as ingested,
-    ):
-        if rejects:
-            write_rejects(rejects, ingested)
-        return then(writer, ingested)
 
 
 def _labels(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -7,6 +7,7 @@ A data set may also be a folder of such files, its shards, with an index that is
 import errno
 import json
 import os
+import resource
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,9 +46,10 @@ WRITTEN_AT_THE_END = ("object_start", "split")
 LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 
 # A data set of many files is a folder: its index has all objects, and how rows and stamps are numbered; of the other
-# columns it has views (HDF5's virtual datasets) of those of its shards, one after the other.
+# columns it has views (HDF5's virtual datasets) of those of its shards, one after the other. HDF5 gives no error for a
+# shard that it cannot open, but a value that we choose: one that no row has.
 INDEX = "index.h5"
-IN_SHARDS = ("stamps", "metadata", "jd", "candid", "fid")
+IN_SHARDS = {"stamps": -1, "metadata": -np.inf, "jd": -1, "candid": -1, "fid": -1}
 ELSEWHERE = "HDF5_VDS_PREFIX"  # where HDF5 looks for shards first, if it is set
 
 DataFile = h5py.File  # what `open_checked` gives
@@ -260,8 +262,8 @@ class IndexWriter(Writer):
         listed = json.dumps([shard._asdict() for shard in shards])
         self._attributes |= {"shards": listed, "merged_content_hash": merged_hash}
         try:
-            for name in IN_SHARDS:
-                self._file.create_virtual_dataset(name, _view(name, shards))
+            for name, absent in IN_SHARDS.items():
+                self._file.create_virtual_dataset(name, _view(name, shards), fillvalue=absent)
         except (OSError, RuntimeError) as error:
             raise self._failure(str(error)) from error
         return super().finish(split=split, ledger=ledger)
@@ -392,6 +394,7 @@ def open_checked(path: str | Path, *, chunk_cache_bytes: int | None = None) -> D
         expected = f"a folder without {INDEX}, expected a data file, or the folder of a data set of many files"
         raise DataError(f"{path}: {expected if place.is_dir() else 'no such file'}")
     try:
+        place = place.resolve()  # whose folder is that of its shards
         file = h5py.File(place, "r", rdcc_nbytes=0 if place.name == INDEX else chunk_cache_bytes)
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}") from None
@@ -461,8 +464,7 @@ def shards(file: DataFile) -> list[Shard]:
 
 
 def _open_shards(path: str | Path, file: DataFile) -> None:
-    """Check the shards of an index and open them, as HDF5 does only when it needs one: of one that is not there then,
-    or not anymore, it gives zeros."""
+    """Check the shards of an index and open them all: HDF5 does so only when it needs one, which may be gone then."""
     listed = shards(file)
     views = [file[name] for name in COLUMNS if file[name].is_virtual]
     if {source.file_name for view in views for source in view.virtual_sources()} != {shard.name for shard in listed}:
@@ -476,7 +478,11 @@ def _open_shards(path: str | Path, file: DataFile) -> None:
         _check_shard(path, Path(file.filename).parent / shard.name, shard)
     for view in views:
         for begin in _edges(view.name[1:], listed)[:-1].tolist():
-            view[(begin, *[0] * (view.ndim - 1))]
+            if view[(begin, *[0] * (view.ndim - 1))] == IN_SHARDS[view.name[1:]]:
+                limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+                raise DataError(
+                    f"{path}: its {len(listed)} files cannot all be opened; this program may open {limit} (ulimit -n)"
+                )
     file.shards_held = views  # they keep their shards open until the file is closed
 
 

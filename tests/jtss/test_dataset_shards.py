@@ -137,6 +137,49 @@ def test_a_view_of_files_that_are_not_listed_is_refused(many, name):
         dataset.attributes(many)
 
 
+def test_a_link_to_an_index_is_followed(tmp_path, many):
+    """Also where a file of a shard's name lies beside the link."""
+    (tmp_path / "link.h5").symlink_to(many / INDEX)
+    (tmp_path / "Norder=0").mkdir()
+    shutil.copy(many / "Norder=0/Npix=7.h5", tmp_path / PART)
+    np.testing.assert_equal(columns(tmp_path / "link.h5"), columns(many))
+
+
+LIMITED = """
+import os, resource, sys
+from jtss import dataset
+resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + int(sys.argv[2]), 4096))
+try:
+    dataset.attributes(sys.argv[1])
+    print("done")
+except dataset.DataError as error:
+    print(error)
+"""
+
+
+def test_a_program_that_may_not_open_all_files_is_told(many):
+    """The index and six more, and one that HDF5 opens and closes when it opens one again."""
+    told = []
+    for limit in (4, 7, 8):
+        command = [sys.executable, "-c", LIMITED, str(many), str(limit)]
+        told.append(subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip())
+    assert all("many: its 6 files cannot all be opened; this program may open" in line for line in told[:2]), told
+    assert told[2] == "done"
+
+
+def test_h5py_alone_shows_that_a_shard_is_missing(many):
+    """By values that no row has."""
+    before = columns(many)
+    os.remove(many / PART)
+    with h5py.File(many / INDEX) as file:
+        for name, absent in IN_SHARDS.items():
+            values = file[name][:]
+            assert absent not in before[name]
+            lost = (values == absent).reshape(len(values), -1).all(axis=1)
+            assert 0 < lost.sum() < len(lost)
+            np.testing.assert_array_equal(values[~lost], before[name][~lost])
+
+
 def test_where_hdf5_looks_elsewhere_nothing_is_read(many, tmp_path):
     """HDF5 reads the variable once, at its start."""
     code = f"from jtss import dataset\ntry: dataset.attributes({str(many)!r})\nexcept dataset.DataError as e: print(e)"
@@ -152,7 +195,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
 
 @pytest.mark.parametrize("chunk_cache_bytes", [None, 0])
 def test_who_has_it_open_reads_on_when_it_is_deleted(many, chunk_cache_bytes):
-    """As of a single file: HDF5 would give zeros for a shard that it has not opened yet."""
+    """As of a single file: a shard that HDF5 has not opened yet would be lost."""
     before = columns(many)
     with dataset.open_checked(many, chunk_cache_bytes=chunk_cache_bytes) as file:
         shutil.rmtree(many)
