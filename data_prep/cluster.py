@@ -60,10 +60,11 @@ class ClusterWorkerError(RuntimeError):
 
 @dataclass
 class Task:
-    """An item in flight."""
+    """An item in flight, and to whom it was submitted."""
 
     item: Any
     future: Future | None = None
+    client: Client | None = None
 
 
 class Cluster:
@@ -164,6 +165,7 @@ class Cluster:
         # Items are bytes to decode: what Dask warns of is the purpose here, and `ordered_map` bounds it.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}):
             key = (f"jtss-{_name(function)}-{uuid4().hex}", self._n_submitted)
+            task.client = self.client
             task.future = self.client.submit(_do, function, task.item, versions(), key=key, pure=False)
 
     def _next(self, function: Callable, tasks: deque[Task]) -> Any:
@@ -210,13 +212,14 @@ class Cluster:
             ClusterError: the scheduler does not come back.
             ClusterWorkerError: it is lost again and again, perhaps of what it is sent.
         """
-        self._n_losses += 1
-        if self._n_losses > MOST_LOSSES:
-            raise ClusterWorkerError(
-                f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
-                f" {_what(tasks[0].item)}; see its log for why"
-            )
-        self.reconnect(len(tasks))
+        if tasks[0].client is self.client:  # else another map has connected again
+            self._n_losses += 1
+            if self._n_losses > MOST_LOSSES:
+                raise ClusterWorkerError(
+                    f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
+                    f" {_what(tasks[0].item)}; see its log for why"
+                )
+            self.reconnect(len(tasks))
         for task in tasks:
             self._submit(function, task)
 
