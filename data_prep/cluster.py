@@ -108,13 +108,16 @@ class Cluster:
         """
         tasks: deque[Task] = deque()
         try:
-            for item in items:
+            room = 1
+            for number, item in enumerate(items):
+                if number % room == 0:  # not each time: it asks the scheduler
+                    room = IN_FLIGHT_PER_WORKER * self.n_threads()
                 tasks.append(Task(item))
                 try:
                     self._submit(function, tasks[-1])
                 except LOST:
                     self._recover(function, tasks)
-                while len(tasks) >= IN_FLIGHT_PER_WORKER * self.n_threads():
+                while len(tasks) >= room:
                     yield self._next(function, tasks)
             while tasks:
                 yield self._next(function, tasks)
@@ -172,13 +175,16 @@ class Cluster:
         """The result of the oldest task, which leaves the queue."""
         while True:
             try:
-                future = tasks[0].future
-                self.wait([future])
-                error = future.exception()
-                if isinstance(error, KilledWorker):
-                    self._try_alone(function, tasks)
-                    continue
-                result = None if error else future.result()
+                future, error = tasks[0].future, None
+                if not future.done():
+                    self.wait([future])
+                if future.status == "error":
+                    error = future.exception()
+                    if isinstance(error, KilledWorker):
+                        self._try_alone(function, tasks)
+                        continue
+                else:
+                    result = future.result()  # raises CancelledError where the scheduler is gone
             except ClusterWorkerError:
                 raise
             except LOST:

@@ -156,10 +156,10 @@ def test_a_scheduler_that_does_not_come_back(machines, monkeypatch):
 def test_a_scheduler_that_is_lost_again_and_again(threads, monkeypatch):
     """As one that dies of what it is sent; here its clients are told to give up."""
 
-    def cancelled(_futures):
+    def cancelled(_future):
         raise cluster.CancelledError
 
-    monkeypatch.setattr(threads, "wait", cancelled)
+    monkeypatch.setattr(cluster.Future, "result", cancelled)
     with pytest.raises(
         cluster.ClusterWorkerError, match=r"lost the scheduler inproc://\S+ 5 times .*, at night0\.avro;"
     ):
