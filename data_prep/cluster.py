@@ -60,10 +60,11 @@ class ClusterWorkerError(RuntimeError):
 
 @dataclass
 class Task:
-    """An item in flight."""
+    """An item in flight, and to whom it was submitted."""
 
     item: Any
     future: Future | None = None
+    client: Client | None = None
 
 
 class Cluster:
@@ -107,13 +108,16 @@ class Cluster:
         """
         tasks: deque[Task] = deque()
         try:
-            for item in items:
+            room = 1
+            for number, item in enumerate(items):
+                if number % room == 0:  # not each time: it asks the scheduler
+                    room = IN_FLIGHT_PER_WORKER * self.n_threads()
                 tasks.append(Task(item))
                 try:
                     self._submit(function, tasks[-1])
                 except LOST:
                     self._recover(function, tasks)
-                while len(tasks) >= IN_FLIGHT_PER_WORKER * self.n_threads():
+                while len(tasks) >= room:
                     yield self._next(function, tasks)
             while tasks:
                 yield self._next(function, tasks)
@@ -164,19 +168,23 @@ class Cluster:
         # Items are bytes to decode: what Dask warns of is the purpose here, and `ordered_map` bounds it.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}):
             key = (f"jtss-{_name(function)}-{uuid4().hex}", self._n_submitted)
+            task.client = self.client
             task.future = self.client.submit(_do, function, task.item, versions(), key=key, pure=False)
 
     def _next(self, function: Callable, tasks: deque[Task]) -> Any:
         """The result of the oldest task, which leaves the queue."""
         while True:
             try:
-                future = tasks[0].future
-                self.wait([future])
-                error = future.exception()
-                if isinstance(error, KilledWorker):
-                    self._try_alone(function, tasks)
-                    continue
-                result = None if error else future.result()
+                future, error = tasks[0].future, None
+                if not future.done():
+                    self.wait([future])
+                if future.status == "error":
+                    error = future.exception()
+                    if isinstance(error, KilledWorker):
+                        self._try_alone(function, tasks)
+                        continue
+                else:
+                    result = future.result()  # raises CancelledError where the scheduler is gone
             except ClusterWorkerError:
                 raise
             except LOST:
@@ -210,13 +218,14 @@ class Cluster:
             ClusterError: the scheduler does not come back.
             ClusterWorkerError: it is lost again and again, perhaps of what it is sent.
         """
-        self._n_losses += 1
-        if self._n_losses > MOST_LOSSES:
-            raise ClusterWorkerError(
-                f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
-                f" {_what(tasks[0].item)}; see its log for why"
-            )
-        self.reconnect(len(tasks))
+        if tasks[0].client is self.client:  # else another map has connected again
+            self._n_losses += 1
+            if self._n_losses > MOST_LOSSES:
+                raise ClusterWorkerError(
+                    f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
+                    f" {_what(tasks[0].item)}; see its log for why"
+                )
+            self.reconnect(len(tasks))
         for task in tasks:
             self._submit(function, task)
 

@@ -82,6 +82,7 @@ def test_what_differs_is_named():
     cluster._require_same("tcp://a:1", dict(own), own)
 
 
+@pytest.mark.slow
 def test_local_processes_of_which_one_dies(tmp_path):
     """The item that it died of and those that waited with it are done by others."""
     items = [(number, str(tmp_path / "killed") if number == 3 else "") for number in range(12)]
@@ -98,6 +99,7 @@ POISONED = [[Named(source)] for source in [*SOURCES, "poison", "after"]]
 BLAMED = "^workers died one after the other at poison; leave it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machines", [0], indirect=True)
 def test_an_item_that_kills_every_worker_is_named_and_those_beside_it_are_done(machines):
     """The scheduler blames all that waited on a worker for the first death; tried alone, one is guilty."""
@@ -117,7 +119,9 @@ def test_local_processes_are_started_again_until_an_item_is_blamed(impatient):
         list(local.ordered_map(poison, POISONED))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_killed_and_started_again(machines, impatient):
+    """Of two maps at once one notices, and connects for both."""
     said = []
 
     def say(line: str) -> None:
@@ -128,12 +132,13 @@ def test_a_scheduler_that_is_killed_and_started_again(machines, impatient):
 
     machines.add_worker()
     with cluster.cluster(machines.address, None, say) as joined:
-        results = joined.ordered_map(double, range(20))
-        assert [next(results) for _ in range(5)] == [0, 2, 4, 6, 8]
+        results = zip(*(joined.ordered_map(double, range(20)) for _ in range(2)), strict=True)
+        assert [next(results) for _ in range(5)] == [(0, 0), (2, 2), (4, 4), (6, 6), (8, 8)]
         machines.scheduler.send_signal(signal.SIGKILL)
         machines.scheduler.wait()
-        assert list(results) == list(range(10, 40, 2))
-    assert f"lost the scheduler {machines.address}; waiting for it" in "".join(said)
+        assert list(results) == [(number, number) for number in range(10, 40, 2)]
+    (lost,) = (line for line in said if line.startswith("lost"))
+    assert lost.startswith(f"lost the scheduler {machines.address}; waiting for it")
 
 
 def test_a_scheduler_that_does_not_come_back(machines, monkeypatch):
@@ -151,10 +156,10 @@ def test_a_scheduler_that_does_not_come_back(machines, monkeypatch):
 def test_a_scheduler_that_is_lost_again_and_again(threads, monkeypatch):
     """As one that dies of what it is sent; here its clients are told to give up."""
 
-    def cancelled(_futures):
+    def cancelled(_future):
         raise cluster.CancelledError
 
-    monkeypatch.setattr(threads, "wait", cancelled)
+    monkeypatch.setattr(cluster.Future, "result", cancelled)
     with pytest.raises(
         cluster.ClusterWorkerError, match=r"lost the scheduler inproc://\S+ 5 times .*, at night0\.avro;"
     ):
