@@ -120,9 +120,9 @@ def _table(options: argparse.Namespace) -> int:
         stop = StopSignals()
         train = experiments.train_here
         if cluster:
-            from jtss.commands import paper_elsewhere
+            from jtss.commands import paper_cluster
 
-            train = partial(paper_elsewhere.train, cluster=cluster)
+            train = partial(paper_cluster.train, cluster=cluster)
         paths, n_failed = experiments.perform(request, stop, common.say, common.warn, train)
     common.say("\n" + "\n".join(f"written: {path}" for path in paths))
     if stop.agreed:

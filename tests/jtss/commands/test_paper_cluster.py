@@ -20,7 +20,7 @@ from helpers.made_runs import write_data
 from helpers.places import ROOT
 from helpers.programs import HASTY, jtss
 from jtss import exits, files
-from jtss.commands import paper_elsewhere
+from jtss.commands import paper_cluster
 from jtss.paper.experiments import TRAININGS
 from jtss.paper.results import TEST
 from jtss.runs.directory import LOCK
@@ -75,7 +75,7 @@ def test_a_worker_that_does_not_see_the_folder_is_named(call, threads, tmp_path,
     def on_another_disk(*, dir, prefix):
         return NamedTemporaryFile(dir=tmp_path, prefix=prefix)
 
-    monkeypatch.setattr(paper_elsewhere, "NamedTemporaryFile", on_another_disk)
+    monkeypatch.setattr(paper_cluster, "NamedTemporaryFile", on_another_disk)
     status, _, err = call(tmp_path / "there", "--dask", threads)
     assert status == 2
     assert re.search(
@@ -87,13 +87,13 @@ def crew(n_known=lambda: 0, warn=print):
     client = SimpleNamespace(subscribe_topic=lambda *_words: None)
     results = SimpleNamespace(known=range(0))
     bench = SimpleNamespace(plan=lambda: setattr(results, "known", range(n_known())), results=results)
-    return paper_elsewhere._Crew(SimpleNamespace(client=client), bench, (), print, warn)
+    return paper_cluster._Crew(SimpleNamespace(client=client), bench, (), print, warn)
 
 
 def test_workers_that_die_one_after_the_other_end_it():
     made = crew()
     made._last = {"w": "2 alerts, conv1d …"}
-    for number in range(paper_elsewhere.MOST_DEATHS - 1):
+    for number in range(paper_cluster.MOST_DEATHS - 1):
         made._running = {f"tcp://{number}": None}
         made._count_deaths(set())
     made._running = {"tcp://last": None}
@@ -107,7 +107,7 @@ def test_workers_may_die_as_long_as_trainings_are_finished():
     """And those that had nothing more to take are asked again, for what the dead one held."""
     known, said = iter(range(1, 99)), []
     made = crew(lambda: next(known), said.append)
-    for number in range(2 * paper_elsewhere.MOST_DEATHS):
+    for number in range(2 * paper_cluster.MOST_DEATHS):
         made._running, made._ended = {f"tcp://{number}": None, "tcp://lives": None}, {"tcp://idle": None}
         made._count_deaths({"tcp://lives", "tcp://idle"})
         assert (made._running, made._ended) == ({"tcp://lives": None}, {})
@@ -118,12 +118,12 @@ def test_workers_may_die_as_long_as_trainings_are_finished():
     ("asked", "state", "stops"), [(False, "executing", False), (True, "executing", True), (False, "cancelled", True)]
 )
 def test_a_runner_stops_when_asked_and_when_its_client_is_gone(asked, state, stops):
-    runner = object.__new__(paper_elsewhere._Asked)
+    runner = object.__new__(paper_cluster._Asked)
     runner._event, runner._key, runner._tasks = Event(), "key", {"key": SimpleNamespace(state=state)}
     if asked:
         runner._event.set()
     assert (runner.agree(), runner.may_break_off(), runner.agreed) == (stops, stops, stops)
-    assert paper_elsewhere._event("a") is paper_elsewhere._event("a")
+    assert paper_cluster._event("a") is paper_cluster._event("a")
 
 
 def command(sky, out, *words):
