@@ -365,9 +365,12 @@ def _name(function: Callable) -> str:
 
 
 def _what(item: object) -> str:
-    """An item in an error: the first source in it, or what it looks like."""
-    first = item[0] if isinstance(item, list) and item else item
-    return getattr(first, "source", None) or reprlib.repr(first)
+    """An item in an error: the sources in it, or what it looks like."""
+    parts = item if isinstance(item, list) else [item]
+    sources = list(dict.fromkeys(source for part in parts if (source := getattr(part, "source", None))))
+    if not sources:
+        return reprlib.repr(item)
+    return sources[0] if len(sources) == 1 else f"one of {len(sources)} files, {sources[0]} to {sources[-1]}"
 
 
 def _first_line(error: BaseException) -> str:

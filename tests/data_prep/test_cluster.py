@@ -82,6 +82,14 @@ def test_what_differs_is_named():
     cluster._require_same("tcp://a:1", dict(own), own)
 
 
+def test_an_item_of_several_files_is_named_by_the_first_and_the_last():
+    """Any of them may be the one that kills."""
+    names = ("a.avro", "a.avro", "b.avro", "c.avro")
+    assert cluster._what([Named(name) for name in names]) == "one of 3 files, a.avro to c.avro"
+    assert cluster._what([Named("a.avro"), Named("a.avro")]) == cluster._what(Named("a.avro")) == "a.avro"
+    assert cluster._what([]) == "[]"
+
+
 def test_local_processes_of_which_one_dies(tmp_path):
     """The item that it died of and those that waited with it are done by others."""
     items = [(number, str(tmp_path / "killed") if number == 3 else "") for number in range(12)]
