@@ -204,21 +204,26 @@ class Cluster:
             )
 
     def _recover(self, function: Callable, tasks: deque[Task]) -> None:
-        """Connect again and submit what is in flight again.
+        """Connect again and submit what is in flight again, also where it is lost meanwhile.
 
         Raises:
             ClusterError: the scheduler does not come back.
             ClusterWorkerError: it is lost again and again, perhaps of what it is sent.
         """
-        self._n_losses += 1
-        if self._n_losses > MOST_LOSSES:
-            raise ClusterWorkerError(
-                f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
-                f" {_what(tasks[0].item)}; see its log for why"
-            )
-        self.reconnect(len(tasks))
-        for task in tasks:
-            self._submit(function, task)
+        while True:
+            self._n_losses += 1
+            if self._n_losses > MOST_LOSSES:
+                raise ClusterWorkerError(
+                    f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
+                    f" {_what(tasks[0].item)}; see its log for why"
+                )
+            self.reconnect(len(tasks))
+            try:
+                for task in tasks:
+                    self._submit(function, task)
+            except LOST:
+                continue
+            return
 
     def reconnect(self, n_tasks: int) -> None:
         """Connect again, once the scheduler is there again; raises ClusterError where it does not come back."""

@@ -169,6 +169,21 @@ def test_a_scheduler_that_is_lost_again_and_again(threads, monkeypatch):
         list(threads.ordered_map(poison, POISONED[:1]))
 
 
+def test_a_scheduler_that_is_lost_while_tasks_are_submitted_again(threads, monkeypatch):
+    """Three times in a row, the first time as the first task is submitted."""
+    submit, faults = threads._submit, [OSError("gone"), cluster.CommClosedError(), cluster.CancelledError()]
+
+    def failing(function, task):
+        if faults:
+            raise faults.pop()
+        submit(function, task)
+
+    monkeypatch.setattr(threads, "_submit", failing)
+    monkeypatch.setattr(threads, "_n_losses", 0)
+    assert list(threads.ordered_map(double, range(5))) == [0, 2, 4, 6, 8]
+    assert not faults
+
+
 def test_workers_are_waited_for(machines, impatient):
     """The first that comes when it is asked for does all."""
     with cluster.cluster(machines.address, None, lambda line: machines.add_worker()) as joined:
