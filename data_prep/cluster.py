@@ -212,22 +212,27 @@ class Cluster:
             )
 
     def _recover(self, function: Callable, tasks: deque[Task]) -> None:
-        """Connect again and submit what is in flight again.
+        """Connect again and submit what is in flight again, also where it is lost meanwhile.
 
         Raises:
             ClusterError: the scheduler does not come back.
             ClusterWorkerError: it is lost again and again, perhaps of what it is sent.
         """
-        if tasks[0].client is self.client:  # else another map has connected again
-            self._n_losses += 1
-            if self._n_losses > MOST_LOSSES:
-                raise ClusterWorkerError(
-                    f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
-                    f" {_what(tasks[0].item)}; see its log for why"
-                )
-            self.reconnect(len(tasks))
-        for task in tasks:
-            self._submit(function, task)
+        while True:
+            if tasks[0].client is self.client:  # else another map has connected again
+                self._n_losses += 1
+                if self._n_losses > MOST_LOSSES:
+                    raise ClusterWorkerError(
+                        f"lost the scheduler {self.address} {self._n_losses} times without a result between, at"
+                        f" {_what(tasks[0].item)}; see its log for why"
+                    )
+                self.reconnect(len(tasks))
+            try:
+                for task in tasks:
+                    self._submit(function, task)
+            except LOST:
+                continue
+            return
 
     def reconnect(self, n_tasks: int) -> None:
         """Connect again, once the scheduler is there again; raises ClusterError where it does not come back."""
@@ -374,9 +379,12 @@ def _name(function: Callable) -> str:
 
 
 def _what(item: object) -> str:
-    """An item in an error: the first source in it, or what it looks like."""
-    first = item[0] if isinstance(item, list) and item else item
-    return getattr(first, "source", None) or reprlib.repr(first)
+    """An item in an error: the sources in it, or what it looks like."""
+    parts = item if isinstance(item, list) else [item]
+    sources = list(dict.fromkeys(source for part in parts if (source := getattr(part, "source", None))))
+    if not sources:
+        return reprlib.repr(item)
+    return sources[0] if len(sources) == 1 else f"one of {len(sources)} files, {sources[0]} to {sources[-1]}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -265,8 +265,8 @@ def _account_for(ingested, options: argparse.Namespace) -> None:
     print(ingested.ledger)
     if options.rejects:
         ingest.write_rejects(options.rejects, ingested)
-    given = ", ".join(map(remote.masked, options.alerts))
+    given, hint = ", ".join(map(remote.masked, options.alerts)), "a data set is for evaluation"
     if not ingested.ledger.read:
-        raise InputError(f"{given}: no alert packet in it")
+        raise InputError(f"{given}: no alert packet in it ({hint})")
     if not ingested.ledger.kept and not ingested.dropped_by_object():
-        raise InputError(f"{given}: nothing in it is an alert that can be used (a data set is for evaluation)")
+        raise InputError(f"{given}: nothing in it is an alert that can be used ({hint})")

@@ -82,6 +82,14 @@ def test_what_differs_is_named():
     cluster._require_same("tcp://a:1", dict(own), own)
 
 
+def test_an_item_of_several_files_is_named_by_the_first_and_the_last():
+    """Any of them may be the one that kills."""
+    names = ("a.avro", "a.avro", "b.avro", "c.avro")
+    assert cluster._what([Named(name) for name in names]) == "one of 3 files, a.avro to c.avro"
+    assert cluster._what([Named("a.avro"), Named("a.avro")]) == cluster._what(Named("a.avro")) == "a.avro"
+    assert cluster._what([]) == "[]"
+
+
 @pytest.mark.slow
 def test_local_processes_of_which_one_dies(tmp_path):
     """The item that it died of and those that waited with it are done by others."""
@@ -164,6 +172,21 @@ def test_a_scheduler_that_is_lost_again_and_again(threads, monkeypatch):
         cluster.ClusterWorkerError, match=r"lost the scheduler inproc://\S+ 5 times .*, at night0\.avro;"
     ):
         list(threads.ordered_map(poison, POISONED[:1]))
+
+
+def test_a_scheduler_that_is_lost_while_tasks_are_submitted_again(threads, monkeypatch):
+    """Three times in a row, the first time as the first task is submitted."""
+    submit, faults = threads._submit, [OSError("gone"), cluster.CommClosedError(), cluster.CancelledError()]
+
+    def failing(function, task):
+        if faults:
+            raise faults.pop()
+        submit(function, task)
+
+    monkeypatch.setattr(threads, "_submit", failing)
+    monkeypatch.setattr(threads, "_n_losses", 0)
+    assert list(threads.ordered_map(double, range(5))) == [0, 2, 4, 6, 8]
+    assert not faults
 
 
 def test_workers_are_waited_for(machines, impatient):

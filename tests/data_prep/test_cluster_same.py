@@ -3,15 +3,18 @@
 import os
 import signal
 
+import fastavro
 import pytest
 from distributed import LocalCluster
 
-from data_prep import cluster, ingest
+from data_prep import cluster, tasks
 from data_prep.build import build
 from data_prep.simulate import dataset
 from data_prep.simulate.archive import simulate_packets
 from data_prep.simulate.dataset import simulate
+from data_prep.simulate.packets import encode_file
 from helpers.dask_cluster import DaskCluster
+from helpers.make_packets import save_tar
 
 OBJECTS, SEED = 6, 5
 
@@ -21,7 +24,7 @@ def _small_tasks():
     """Many more than are in flight."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dataset, "OBJECTS_PER_CHUNK", 1)
-        patch.setattr(ingest, "ALERTS_PER_TASK", 1)
+        patch.setattr(tasks, "ALERTS_PER_TASK", 1)
         yield
 
 
@@ -31,13 +34,26 @@ def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("here")
     simulated = simulate(folder / "sky.h5", OBJECTS, SEED, workers=1, progress=False)
     simulate_packets(folder / "packets", OBJECTS, SEED, workers=1, progress=False)
+    _part(folder / "packets" / "alerts", folder)
     return folder / "packets", made(folder / "packets", folder / "built.h5", 1), simulated
 
 
+def _part(alerts, folder):
+    """The same alerts, half of them in files of their own, for the workers to read, and the others in an archive."""
+    contents = []
+    for path in sorted(alerts.iterdir()):
+        with path.open("rb") as file:
+            contents += [encode_file([record]) for record in fastavro.reader(file)]
+    (folder / "loose").mkdir()
+    for number, content in enumerate(contents[::2]):
+        (folder / "loose" / f"{number}.avro").write_bytes(content)
+    save_tar(folder / "others.tar", {f"{number}.avro": content for number, content in enumerate(contents[1::2])})
+
+
 def made(packets, out, workers):
-    """Hash and ledger."""
+    """Hash and ledger of the parts."""
     words = {"labels_path": packets / "labels.csv", "allwise_path": packets / "allwise.csv", "command": "test"}
-    built = build([packets / "alerts"], out, workers=workers, **words)
+    built = build([packets.parent / "loose", packets.parent / "others.tar"], out, workers=workers, **words)
     return built.content_hash, str(built.ledger)
 
 

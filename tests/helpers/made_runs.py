@@ -18,7 +18,7 @@ from jtss.commands.main import main
 from jtss.config import named, settings
 from jtss.dataset import Writer
 from jtss.network import inputs, packets
-from jtss.reports import evaluation, figures
+from jtss.reports import evaluation, figures, stamps  # noqa: F401 - stamps, which draws, before `png` is replaced
 from jtss.runs import directory
 from jtss.training.step import init_state
 

@@ -31,3 +31,10 @@ def test_it_is_evaluated_as_one(evaluate, folder, tmp_path):
     assert found[0]["results"] == found[1]["results"]
     assert found[0]["data"]["objects"]["evaluated"] == 15
     assert [one["data"]["is_training_file"] for one in found] == [True, True]
+
+
+def test_given_as_alerts_it_is_refused_as_a_file_is(evaluate, folder, tmp_path):
+    status, _, err = evaluate("--alerts", folder / "many", "--out", tmp_path / "table.csv")
+    assert status == 2
+    assert f"{folder / 'many'}: no alert packet in it (a data set is for evaluation)" in err
+    assert not (tmp_path / "table.csv").exists()
