@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from data_prep import crossmatch, labels, remote, sharding
+from data_prep import labels, remote, same_source, sharding
+from data_prep.infrared import crossmatch
 from data_prep.ingest import ALLWISE_NOTES, Ingested, ingest, write_rejects
 from data_prep.ledger import Ledger
 from data_prep.workers import ONE_WORKER, Workers
@@ -131,7 +132,7 @@ def write(
     if not ingested.n_objects:
         raise InputError(f"{writer.known_as} is not written, for no alert was kept:\n{ingested.ledger}")
     names = ingested.object_ids
-    source = crossmatch.groups(*ingested.positions.T)
+    source = same_source.groups(*ingested.positions.T)
     warnings, usable = _judge_labels(ingested, known, source) if known is not None else ([], {})
     label, n_alerts, remarks = [], [], []
     for batch in ingested.batches(allwise=allwise, labels=usable, subclasses=subclasses):

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import crossmatch, history
+from data_prep import history
+from data_prep.infrared import crossmatch
 from data_prep.labels import encode, encode_subclasses
 from data_prep.ledger import Ledger, Rejection
 from data_prep.packets.decode import OTHERS_APART, REMARKS, Decoded, decode

@@ -218,7 +218,7 @@ def conflicts(object_ids: list[str], labels: Mapping[str, str], source: np.ndarr
     Args:
         object_ids: N names.
         labels: label by name.
-        source: [N] the same number for objects that are one source, see `crossmatch.groups`.
+        source: [N] the same number for objects that are one source, see `same_source.groups`.
 
     Returns:
         For each such source the names of its objects with a class.
@@ -332,7 +332,7 @@ def assign(
         label: [N] int8, -1 = unknown.
         n_alerts: [N] alerts of each object, 6 hours apart.
         seed: another seed is another draw.
-        source: [N] the same number for objects that are one source, see `crossmatch.groups`: all go where the one with
+        source: [N] the same number for objects that are one source, see `same_source.groups`: all go where the one with
             the lowest id goes, so that a split may have a few more or less. None: every object is one of its own.
 
     Returns:

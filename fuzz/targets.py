@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import crossmatch, labels
+from data_prep import labels
 from data_prep.history import once
+from data_prep.infrared import crossmatch
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import Alert, from_record
 from data_prep.packets.avro import Block

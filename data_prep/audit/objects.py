@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 
 from data_prep.audit.columns import Columns
 from data_prep.audit.finding import LEAK, WARNING, Finding, counted
-from data_prep.crossmatch import RADIUS_ARCSEC, chord
-from data_prep.packets.metadata import unit_vectors
+from data_prep.packets.metadata import chord, unit_vectors
+from data_prep.same_source import RADIUS_ARCSEC
 from jtss.schema import GAP_TOLERANCE_DAYS, LIMIT, MAX_DETECTIONS, MIN_GAP_DAYS, NO_SPLIT, SAME_TIME_DAYS, SPLIT_NAMES
 
 

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import crossmatch, labels
+from data_prep import labels
 from data_prep.build import Built, write
+from data_prep.infrared import crossmatch
 from data_prep.ingest import ingest_decoded, write_rejects
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import from_record

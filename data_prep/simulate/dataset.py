@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from data_prep import history
-from data_prep.crossmatch import AllWise, match
+from data_prep.infrared.crossmatch import AllWise, match
 from data_prep.labels import assign, split_notes
 from data_prep.ledger import Ledger
 from data_prep.packets.history import TOLD

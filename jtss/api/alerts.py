@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from data_prep import crossmatch, ingest
-from data_prep.crossmatch import AllWise, OnDemand
+from data_prep import ingest
+from data_prep.infrared import crossmatch
+from data_prep.infrared.crossmatch import AllWise, OnDemand
 from data_prep.ingest import Ingested
 from data_prep.ledger import Rejection
 from data_prep.packets.alerts import from_record

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from data_prep import crossmatch, ingest
-from data_prep.crossmatch import AllWise
+from data_prep import ingest
+from data_prep.infrared import crossmatch
+from data_prep.infrared.crossmatch import AllWise
 from jtss import devices
 from jtss.api import tables
 from jtss.api.alerts import Alerts, Given, account_of, read_given

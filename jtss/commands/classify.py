@@ -98,7 +98,8 @@ def add_priors(parser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from data_prep import crossmatch, ingest, remote
+    from data_prep import ingest, remote
+    from data_prep.infrared import crossmatch
     from jtss.commands import cache
     from jtss.inference.classify import FITTED, abstaining, fitted_priors, summary
     from jtss.inference.table import check_name

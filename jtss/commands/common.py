@@ -94,7 +94,7 @@ def load_allwise(options: argparse.Namespace):
     Raises:
         InputError, OSError: as `crossmatch.load`; or there is a radius and no catalogue.
     """
-    from data_prep import crossmatch
+    from data_prep.infrared import crossmatch
 
     radius_arcsec = allwise_radius(options)
     return options.allwise and crossmatch.load(options.allwise, radius_arcsec)

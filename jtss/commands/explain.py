@@ -77,7 +77,8 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
         if model.config.packet.rows:  # as `evaluate`, which answers the first alert of each object
             objects = [versions.first_packets(one) for one in objects]
         return objects, str(path)
-    from data_prep import crossmatch, ingest, remote
+    from data_prep import ingest, remote
+    from data_prep.infrared import crossmatch
 
     where, of_packets = ", ".join(map(remote.masked, options.alerts)), bool(model.config.packet.rows)
     allwise = common.load_allwise(options)

@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from data_prep import ingest as data_prep_ingest
-from data_prep.crossmatch import AllWise
+from data_prep.infrared.crossmatch import AllWise
 from data_prep.ingest import ingest, write_rejects
 from data_prep.ledger import Rejection
 from data_prep.packets.containers import read_blocks

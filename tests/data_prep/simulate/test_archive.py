@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from data_prep import crossmatch
 from data_prep import labels as data_prep_labels
 from data_prep.build import build
+from data_prep.infrared import crossmatch
 from data_prep.ingest import ingest
 from data_prep.simulate import archive, detections, simulate
 from data_prep.simulate.archive import simulate_packets, stream_packets

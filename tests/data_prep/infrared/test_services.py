@@ -6,9 +6,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from data_prep import crossmatch, services
 from data_prep.client import ATTEMPTS, Client
-from data_prep.services import ServiceError, parse
+from data_prep.infrared import crossmatch, services
+from data_prep.infrared.services import ServiceError, parse
 from helpers.sky_service import SkyService
 from jtss.errors import InputError
 

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from scipy.spatial import cKDTree
 
-from data_prep.crossmatch import AllWise, match, n_sources, report
+from data_prep.infrared.crossmatch import AllWise, match, n_sources, report
 from data_prep.packets.metadata import unit_vectors
 
 ARCSEC = 1 / 3600

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data_prep import allwise, tables
+from data_prep import tables
+from data_prep.infrared import allwise
 from data_prep.lost import DAMAGED, Lost
 from jtss import files
 from jtss.errors import InputError

@@ -1,4 +1,4 @@
-"""Matches on the sky: magnitudes of AllWISE sources, and objects that are one source under two ids."""
+"""Matches on the sky: the magnitudes of AllWISE sources."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data_prep import allwise, hats, remote, services
+from data_prep import remote
+from data_prep.infrared import allwise, hats, services
 from data_prep.packets.metadata import angles, chord, unit_vectors, within
 from jtss.errors import InputError
 from jtss.schema import ALLWISE_BANDS, MATCH_RADIUS_ARCSEC
@@ -180,26 +181,3 @@ def n_sources(catalogue: AllWise, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np
         places, radius = unit_vectors(ra_deg[known], dec_deg[known]), chord(catalogue.radius_arcsec)
         count[known] = catalogue.tree.query_ball_point(places, radius, return_length=True)
     return count
-
-
-RADIUS_ARCSEC = 2.0  # what lies closer is one object to ZTF, whose ids have a radius of 1.5
-
-
-def groups(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """[N] int: the same number for objects within `RADIUS_ARCSEC` of each other, in chains if need be.
-
-    Args:
-        ra, dec: [N] [deg]; an object without a position is alone.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    with np.errstate(invalid="ignore"):
-        placed = np.flatnonzero((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
-    pairs = np.empty((0, 2), int)
-    if placed.size:
-        tree = cKDTree(unit_vectors(ra[placed], dec[placed]))
-        pairs = placed[tree.query_pairs(chord(RADIUS_ARCSEC), output_type="ndarray")]
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(ra), len(ra)))
-    return connected_components(links, directed=False)[1]

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from data_prep import crossmatch, hats
+from data_prep.infrared import crossmatch, hats
 from jtss.errors import InputError
 
 astropy_healpix = pytest.importorskip("astropy_healpix", reason="the extra hats is not installed")

@@ -10,8 +10,8 @@ from astropy.io import fits
 from astropy.table import Column, Table
 from pyarrow import csv, parquet
 
-from data_prep import allwise
-from data_prep.crossmatch import load, match
+from data_prep.infrared import allwise
+from data_prep.infrared.crossmatch import load, match
 from jtss.errors import InputError
 
 ARCSEC = 1 / 3600

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_prep.crossmatch import groups
+from data_prep.same_source import groups
 
 
 def test_objects_closer_than_two_arcseconds_are_one_source():

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import allwise, tables
+from data_prep import tables
+from data_prep.infrared import allwise
 from data_prep.packets.metadata import chord, unit_vectors
 from jtss.errors import InputError
 
