@@ -1,7 +1,7 @@
 """Alert packets to sequences: read, decode on all cores, choose, and hand out object by object.
 
 Serves `build`, which stores the sequences, and classification, which does not. What is read goes to disk until it is
-known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert, 30
+known which detections are kept, and so do the histories that packets tell; memory holds some numbers of each alert, 40
 bytes at the peak, when the sequences are chosen, then about 300 for each different row of the past of some objects.
 """
 
