@@ -142,7 +142,7 @@ def about(client: Consumer | Producer, topic: str | None = None):
             left = max(end - time.monotonic(), 0.1)
             return client.list_topics(**({} if topic is None else {"topic": topic}), timeout=left)
         except KafkaException as error:
-            _hear(client)
+            _hear(client, topic)
             if time.monotonic() > end:
                 raise OSError(
                     f"the Kafka cluster does not answer ({_words(error)}); check the address ({option('bootstrap')})"
@@ -150,7 +150,7 @@ def about(client: Consumer | Producer, topic: str | None = None):
                 ) from error
 
 
-def _hear(client: Consumer | Producer) -> None:
+def _hear(client: Consumer | Producer, topic: str | None) -> None:
     """Let a client hand over what it has to log, which says more than its errors.
 
     Raises:
@@ -159,7 +159,8 @@ def _hear(client: Consumer | Producer) -> None:
     try:
         client.poll(0.1)
     except KafkaException as error:
-        raise OSError(f"the Kafka client has failed for good: {_words(error)}") from error
+        who = "the Kafka client has failed for good" if topic is None else f"topic {topic}"
+        raise OSError(f"{who}: {_words(error)}") from error
 
 
 def _words(error: KafkaException) -> str:

@@ -87,28 +87,29 @@ def produce(producer: Producer, topic: str, values: Iterable[bytes], rate: float
     Raises:
         OSError: some were not delivered.
     """
-    n_sent, failures = 0, []
+    n_sent, n_queued, lost, failure = 0, 0, [], None
 
     def report(error, _message) -> None:
         if error is not None:
-            failures.append(error)
+            lost.append(error)
 
+    start = time.monotonic()
     try:
-        start = time.monotonic()
         for value in values:
             if rate is not None:
                 time.sleep(max(start + n_sent / rate - time.monotonic(), 0))
-            _send(producer, topic, value, report)
             n_sent += 1
+            _send(producer, topic, value, report)
+            n_queued += 1
             producer.poll(0)
-            if failures:
+            if lost:
                 break
-        failure = settle(producer)
     except KafkaException as error:
-        raise OSError(f"topic {topic}: {error.args[0].str()}") from error
-    if failures:
-        why = (failure or failures[0]).str()
-        raise OSError(f"topic {topic}: {len(failures)} of {n_sent} messages were not delivered: {why}")
+        failure = error.args[0]
+    why = settle(producer) or failure or next(iter(lost), None)
+    if why is not None:
+        n_lost = n_sent - n_queued + len(lost)
+        raise OSError(f"topic {topic}: {why.str()}; {n_lost} of {n_sent} messages were not delivered")
     return n_sent
 
 

@@ -91,3 +91,18 @@ def test_a_cluster_that_has_just_begun_is_asked_again():
     client = Beginning()
     clients.require_topic(client, "alerts")
     assert client.n_asked == 3
+
+
+@pytest.mark.parametrize(("topic", "who"), [("night", "topic night"), (None, "the Kafka client has failed for good")])
+def test_a_client_that_has_failed_before_the_cluster_answers_says_why(topic, who):
+    """It depends on the machine which of them comes first."""
+
+    def fail(code, words):
+        raise KafkaException(KafkaError(code, words))
+
+    client = SimpleNamespace(
+        list_topics=lambda **_given: fail(KafkaError._TRANSPORT, "Failed to get metadata"),
+        poll=lambda _seconds: fail(KafkaError.UNSUPPORTED_VERSION, "Idempotent producer not supported"),
+    )
+    with pytest.raises(OSError, match=f"^{who}: Idempotent producer not supported"):
+        clients.about(client, topic)
