@@ -168,19 +168,20 @@ class LockedError(OSError):
 
 
 @contextmanager
-def hold_lock(path: Path, doing: str = "trains") -> Iterator[None]:
+def hold_lock(path: Path, doing: str = "trains", *, wait: bool = False) -> Iterator[None]:
     """Hold the lock `path`. The text in the file says who holds it; it locks nothing by itself.
 
     Args:
         doing: what holders do to its folder, in the message.
+        wait: until it is free.
 
     Raises:
-        LockedError: another process holds it.
+        LockedError: another process holds it, unless `wait`.
         OSError: the file cannot be written, or not be locked, as on some network file systems; names it.
     """
     with open(path, "a+b", buffering=0) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             holder = file.read().decode(errors="replace").strip() or "another process"

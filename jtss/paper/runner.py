@@ -99,7 +99,8 @@ class Runner:
             OSError: a file cannot be read or written; the disk is full.
         """
         while not self.stop.agree():
-            locks, held = self._claim()
+            with self._claiming():
+                locks, held = self._claim()
             if not locks:
                 return Left(held, self._failed, False)
             try:
@@ -108,6 +109,16 @@ class Runner:
                 for lock in locks.values():
                     lock.close()
         return Left({}, self._failed, True)
+
+    @contextmanager
+    def _claiming(self) -> Iterator[None]:
+        """One process at a time: two that begin together would share the seeds of a program, and its rounding differs.
+
+        A training in a smaller program comes to the same but for the last bits.
+        """
+        self.results.folder.mkdir(parents=True, exist_ok=True)
+        with files.hold_lock(self.results.folder / directory.LOCK, wait=True):
+            yield
 
     def _claim(self) -> tuple[dict[Trial, ExitStack], dict[str, str]]:
         """Lock trainings of the first program that has any free; returns their locks, and who holds others, by id."""

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,12 @@ def test_the_second_is_refused_and_told_who_holds_it(tmp_path, holder):
     message = f"is in use: process {holder.pid} on .+ trains it"
     with pytest.raises(files.LockedError, match=message), files.hold_lock(tmp_path / "lock"):
         pass
+
+
+def test_who_waits_gets_it_when_the_holder_ends(tmp_path, holder):
+    threading.Timer(0.1, holder.kill).start()
+    with files.hold_lock(tmp_path / "lock", wait=True):
+        assert holder.wait() == -signal.SIGKILL
 
 
 def test_the_message_says_what_holders_do(tmp_path, holder):

@@ -158,14 +158,35 @@ def test_what_another_process_left_unfinished_is_done_at_the_end(make, monkeypat
 def test_what_another_process_finished_between_reading_and_locking_is_not_trained(make, monkeypatch, trials, tmp_path):
     made, lock = MadeTrainer(monkeypatch), files.hold_lock
 
-    def late(path):
+    def late(path, **how):
         if path.parent.name == trials[1].id:
             write_result(tmp_path / "trainings", trials[1])
-        return lock(path)
+        return lock(path, **how)
 
     monkeypatch.setattr(files, "hold_lock", late)
     make().run()
     assert sorted(made.trained) == sorted({*ids(trials)} - {trials[1].id})
+
+
+def test_one_process_at_a_time_claims_what_it_trains(make, monkeypatch, trials, tmp_path):
+    """So that two that begin together do not share the seeds of a program, which would round otherwise."""
+    claims, lock, locked = tmp_path / "trainings" / directory.LOCK, files.hold_lock, []
+
+    def watched(path, **how):
+        if path != claims:
+            locked.append(path.parent.name)
+            with pytest.raises(files.LockedError), lock(claims):
+                pass
+        return lock(path, **how)
+
+    def is_free(_runs):
+        with lock(claims):
+            pass
+
+    monkeypatch.setattr(files, "hold_lock", watched)
+    MadeTrainer(monkeypatch, before=is_free)
+    make().run()
+    assert {*locked} == {*ids(trials)}
 
 
 def test_a_seed_that_fails_is_named_and_takes_no_other_with_it(make, monkeypatch, trials):
