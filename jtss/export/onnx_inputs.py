@@ -14,6 +14,7 @@ from jtss import schema
 from jtss.config.settings import Config
 from jtss.export.columns import LEAST_VALUE, Columns
 from jtss.export.graph import Graph
+from jtss.export.onnx_rounding import float16_quotient
 from jtss.export.signature import ALLWISE, METADATA, STAMPS, TIME_GAP, inputs_of
 from jtss.network.rotation import copy_angles, rotated_copies
 from jtss.schema import CHANNEL_NAMES, FILL_LIMIT, STAMP_SIDE
@@ -22,8 +23,7 @@ FLOAT = 1  # TensorProto's number of the type
 FLOAT_MAX = np.finfo(np.float32).max
 HUGE = np.float32(3e38)  # above every pixel
 CORNERS = 4  # pixels that a bilinear look-up reads
-BITS_LOST = 13  # of the 23 of a float32 after its point a float16 has 10
-OF_SUBNORMALS = 0.75  # about it float32 numbers are 2^-24 apart, as are the float16 below 2^-13
+LEAST_SPAN, TO_MAGNIFY = np.float32(2.0**-60), np.float32(2.0**90)  # 2^-149, the smallest number, becomes 2^-59
 
 
 def f32(values) -> np.ndarray:
@@ -67,10 +67,10 @@ def crops(graph: Graph, config: Config, stamps: Images) -> str:
     """
     low, span = _extremes(graph, *stamps)
     pixels, is_light = (_centre(graph, whole, config.stamp.source_side) for whole in stamps)
-    pixels = float16(graph, graph.add("Div", graph.add("Sub", pixels, low), span))
-    low, span = _extremes(graph, pixels, is_light)
-    scaled = graph.add("Div", graph.add("Sub", pixels, low), span)
-    return float16(graph, graph.add("Where", is_light, scaled, f32(0)))
+    pixels = float16_quotient(graph, *_magnified(graph, graph.add("Sub", pixels, low), span))
+    low, span = _extremes(graph, pixels, is_light)  # spans are 2^-24 at least
+    scaled = float16_quotient(graph, graph.add("Sub", pixels, low), span)
+    return graph.add("Where", is_light, scaled, f32(0))
 
 
 def has_light(graph: Graph, config: Config, stamps: Images) -> str:
@@ -88,15 +88,10 @@ def _extremes(graph: Graph, pixels: str, is_light: str) -> tuple[str, str]:
     return low, graph.add("Where", graph.add("Less", f32(0), span), span, f32(1))
 
 
-def float16(graph: Graph, values: str) -> str:
-    """The values, NaN or from 0 to 1, as float16 holds them, to the last bit.
-
-    A float32 sum with an addend 2^13 times as large keeps the bits of a float16 of the smaller; what the larger was is
-    the sum less the smaller (Veltkamp's splitting). Runtimes may leave out a `Cast` to float16 and back, but not this.
-    """
-    larger = graph.add("Max", graph.add("Mul", values, f32(2.0**BITS_LOST)), f32(OF_SUBNORMALS))
-    total = graph.add("Add", values, larger)
-    return graph.add("Sub", total, graph.add("Sub", total, values))
+def _magnified(graph: Graph, pixels: str, span: str) -> tuple[str, str]:
+    """Pixels and their span, times a power of two in images whose span is tiny, which changes no quotient."""
+    power = graph.add("Where", graph.add("Less", span, LEAST_SPAN), TO_MAGNIFY, f32(1))
+    return graph.add("Mul", pixels, power), graph.add("Mul", span, power)
 
 
 def copies(graph: Graph, config: Config, crop: str) -> str:
