@@ -48,6 +48,26 @@ def test_a_verified_file_answers_and_says_what_it_takes(call, tmp_path):
     np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=2e-6)
 
 
+def test_where_openvino_is_installed_it_must_answer_alike_too(call, tmp_path, monkeypatch):
+    off = 0.0
+
+    def of_openvino(content, _model):
+        run = verification.of_onnx(content)
+        return lambda inputs: {name: values + np.float32(off) for name, values in run(inputs).items()}
+
+    monkeypatch.setattr(export, "find_spec", lambda name: name == "openvino")
+    monkeypatch.setattr(verification, "of_openvino", of_openvino)
+    status, out, _ = call("--verify")
+    assert status == 0
+    assert "5 simulated objects: in OpenVINO answers differ by" in out
+    (tmp_path / "out.onnx").unlink()
+    off = 3e-5
+    status, _, err = call("--verify")
+    assert status == 2
+    assert "5 simulated objects, in OpenVINO: answers to" in err
+    assert not (tmp_path / "out.onnx").exists()
+
+
 def test_beside_stablehlo_stands_what_it_takes(call, tmp_path):
     assert call("--verify", "--layout", "NCHW", kind="stablehlo")[0] == 0
     texts = json.loads((tmp_path / "out.stablehlo.json").read_text())
