@@ -21,6 +21,7 @@ import fastavro
 
 from data_prep.ledger import Rejection
 from data_prep.packets.metadata import CANDIDATE_FIELDS, HISTORY_FIELDS
+from data_prep.packets.rows import RowReader, row_reader
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
@@ -335,11 +336,18 @@ class Part(NamedTuple):
 
 
 class HistoryPart(NamedTuple):
-    """The history among them: `nothing` passes over it; `reader` is None where it is of another form than we read."""
+    """The history among them.
+
+    Attributes:
+        writer, reader: as of other parts; no reader where it is of another form than we read.
+        nothing: the reader that passes over it.
+        rows: reads it in less time; None where rows of this schema are not plain.
+    """
 
     writer: dict
     reader: dict | None
     nothing: dict
+    rows: RowReader | None
 
 
 class Projection(NamedTuple):
@@ -604,7 +612,9 @@ def _parts(writer: Any, reader: Any) -> Iterator[Part | HistoryPart]:
             rows = _project_history(fields[0]["type"])
             wanted = writer | {"fields": [{"name": HISTORY_FIELD, "type": rows}]}
             nothing = fastavro.parse_schema(writer | {"fields": []})
-            yield HistoryPart(fastavro.parse_schema(part), fastavro.parse_schema(wanted) if rows else None, nothing)
+            plain = row_reader(fields[0]["type"], rows) if rows else None
+            wanted = fastavro.parse_schema(wanted) if rows else None
+            yield HistoryPart(fastavro.parse_schema(part), wanted, nothing, plain)
         elif fields:
             here = {field["name"] for field in fields}
             kept = reader | {"fields": [field for field in reader["fields"] if field["name"] in here]}
