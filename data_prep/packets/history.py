@@ -62,7 +62,7 @@ class History(NamedTuple):
     """The history of a packet as it stands there.
 
     Attributes:
-        values: [k, 16] float64 in the order of HISTORY_FIELDS, NaN = missing. candid: [k] int64.
+        values: [k, 15] float64 in the order of HISTORY_FIELDS, NaN = missing. candid: [k] int64.
         notes: what was wrong with it, for the ledger.
     """
 
@@ -119,6 +119,9 @@ def of_numbers(values: np.ndarray, candid: np.ndarray, n_no_rows: int = 0) -> Hi
         candid: [k] int64, 0 = missing.
         n_no_rows: how many more were no rows.
     """
+    if not (np.abs(values) > FLOAT32_MAX).any():
+        notes = {HISTORY_NOT_A_ROW: n_no_rows} if n_no_rows else {}
+        return UNREADABLE if _has_one_time(values) else History(values, candid, notes)
     bad_fid = np.isinf(values[:, FID])
     values[bad_fid, FID] = np.nan
     wrong = np.abs(values) > FLOAT32_MAX
@@ -150,7 +153,7 @@ def _filter(value: object) -> float:
 
 
 def _has_one_time(values: np.ndarray) -> bool:
-    """Whether rows [k, 16] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
+    """Whether rows [k, 15] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
 
     Two rows of one filter may be of one exposure: a detection twice, where its source was subtracted badly, a limit
     that is told twice, or one of each.

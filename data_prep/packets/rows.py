@@ -23,6 +23,7 @@ MAX_PATTERN_BYTES = 1 << 16  # ZTF's take 5 kB, a text 1 kB of it
 ONE_BYTE_LONG = rb"[\x00-\x7f]"
 LONG = rb"[\x80-\xff]{0,%d}+%b" % (MAX_LONG_BYTES - 1, ONE_BYTE_LONG)
 COUNT = re.compile(LONG)
+SHIFTS = 7 * np.arange(MAX_LONG_BYTES)
 END = b"\0"  # of an array, where the number of further items would stand
 
 FLOATS = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
@@ -54,11 +55,20 @@ def _longs(varints: Sequence[bytes]) -> np.ndarray:
     """[k] int64: the same of k at once, of at most MAX_LONG_BYTES each; 0 of no bytes."""
     data = b"".join([varint.ljust(MAX_LONG_BYTES, b"\0") for varint in varints])
     digits = np.frombuffer(data, np.uint8).reshape(-1, MAX_LONG_BYTES) & 0x7F
-    numbers = (digits.astype(np.int64) << 7 * np.arange(MAX_LONG_BYTES)).sum(axis=1)
+    numbers = (digits.astype(np.int64) << SHIFTS).sum(axis=1)
     return (numbers >> 1) ^ -(numbers & 1)
 
 
 FILTERS = {None: np.nan} | {bytes([byte]): float(_long(bytes([byte]))) for byte in range(0x80)}
+
+
+class Floats(NamedTuple):
+    """Fields of one type: NaN as its bytes, the groups of a row, from 0 on, and their columns in HISTORY_FIELDS."""
+
+    dtype: np.dtype
+    missing: bytes
+    groups: list[int]
+    columns: list[int]
 
 
 class RowReader(NamedTuple):
@@ -68,13 +78,13 @@ class RowReader(NamedTuple):
         given: the bytes before the array: its branch in a union, or none.
         absent: the bytes in place of it: the branch of null; None where there is always one.
         row: the expression of a row; fields that are read are groups with their names.
-        floats: the groups among them of single and of double precision, with their columns in HISTORY_FIELDS.
+        floats: the groups among them of single and of double precision.
     """
 
     given: bytes
     absent: bytes | None
     row: re.Pattern
-    floats: tuple[tuple[np.dtype, list[int], list[int]], ...]
+    floats: tuple[Floats, ...]
 
     def read(self, data: bytes, start: int, end: int) -> tuple[History, int] | None:
         """Read a history.
@@ -122,9 +132,8 @@ class RowReader(NamedTuple):
 
     def _history(self, rows: list[re.Match]) -> History:
         values = np.full((len(rows), len(HISTORY_FIELDS)), np.nan)
-        for dtype, groups, columns in self.floats:
-            missing = np.array(np.nan, dtype).tobytes()
-            data = b"".join([found[group] for found in (row.groups(missing) for row in rows) for group in groups])
+        for dtype, missing, groups, columns in self.floats:
+            data = b"".join([found[group] for found in [row.groups(missing) for row in rows] for group in groups])
             with np.errstate(invalid="ignore"):  # signalling NaN
                 values[:, columns] = np.frombuffer(data, dtype).reshape(len(rows), -1)
         if "fid" in self.row.groupindex:
@@ -166,7 +175,8 @@ def row_reader(writer: Any, reader: Any) -> RowReader | None:
     for kind, dtype in FLOATS.items():
         if names := [name for name in HISTORY_FIELDS if kinds.get(name) == kind]:
             groups = [row.groupindex[name] - 1 for name in names]
-            floats.append((dtype, groups, [HISTORY_FIELDS.index(name) for name in names]))
+            columns = [HISTORY_FIELDS.index(name) for name in names]
+            floats.append(Floats(dtype, np.array(np.nan, dtype).tobytes(), groups, columns))
     return RowReader(*_branches(writer), row, tuple(floats))
 
 
