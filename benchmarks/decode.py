@@ -37,6 +37,7 @@ from benchmarks.results import ROOT, record
 from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import CUTOUT_FIELDS
 from data_prep.packets.containers import Block, read_blocks
+from data_prep.packets.fits import zlib
 from data_prep.packets.stamps import decode_stamps, is_full, scale
 from data_prep.simulate.packets import CANDIDATE_TYPES, encode_file, packet
 
@@ -103,7 +104,7 @@ def write_simulated(folder: Path) -> list[Path]:
 
 
 def timed(work: Callable[[], int], who: int) -> dict[str, float]:
-    """Alerts, and seconds of the wall clock and of the CPU, of this process or of those that it starts."""
+    """How many alerts, and seconds of the wall clock and of the CPU, of this process or of those that it starts."""
     load, wall, before = os.getloadavg()[0], time.perf_counter(), resource.getrusage(who)
     n_alerts = work()
     wall, after = time.perf_counter() - wall, resource.getrusage(who)
@@ -133,7 +134,8 @@ def beside_plain(folder: Path, workers: int) -> dict:
     least = {of: min(one[of] for one in plain) / min(one[of] for one in ours) for of in ("wall_s", "cpu_s")}
     times = {"times_as_fast": round(least["wall_s"], 2), "times_less_cpu": round(least["cpu_s"], 2)}
     print(times)
-    return {"workers": workers, "files": len(paths), "plain_road_on_one_core": plain, "build": ours, **times}
+    about = {"workers": workers, "files": len(paths), "gunzip": zlib.__name__, "fastavro": fastavro.__version__}
+    return {**about, "plain_road_on_one_core": plain, "build": ours, **times}
 
 
 def main() -> None:
