@@ -20,6 +20,7 @@ from data_prep.packets.avro import (
     MAX_BLOCK_BYTES,
     Block,
     HistoryPart,
+    Part,
     Projection,
     SchemaError,
     plausible_count,
@@ -145,8 +146,16 @@ def _read_record(stream: io.BytesIO, payload: bytes, projection: Projection, his
             read = _read_history if histories else _pass_over_history
             record[HISTORY_FIELD] = read(stream, payload, part)
         else:
-            record |= schemaless_reader(stream, part.writer, part.reader)
+            record |= _read_part(stream, payload, part)
     return record
+
+
+def _read_part(stream: io.BytesIO, payload: bytes, part: Part) -> dict:
+    if part.plain is not None and (read := part.plain.read(payload, stream.tell())):
+        fields, end = read
+        stream.seek(end)
+        return fields
+    return schemaless_reader(stream, part.writer, part.reader)
 
 
 def _read_history(stream: io.BytesIO, payload: bytes, part: HistoryPart) -> History:

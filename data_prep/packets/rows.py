@@ -1,14 +1,15 @@
-"""The rows of a history, out of their bytes at once, where a regular expression can describe them.
+"""Values of a record and rows of a history, out of their bytes at once, where a regular expression can describe them.
 
-fastavro makes a dictionary of every row and an object of every value. Where a row is a record of plain types, each of
+fastavro makes an object of every value and a dictionary of every row. Where a record is one of plain types, each of
 them nullable or not, its bytes are a regular language, for texts have a length that is bounded: one match finds all
-fields of a row, and those of all rows become numbers together. What the expression does not match, sound or not, is
-left to fastavro, so that each judgement on damaged bytes stays with it: the expression knows one way to write the
-branch of a union, numbers of at most MAX_LONG_BYTES and texts of at most MAX_TEXT_BYTES.
+fields of an alert or of a row, and the numbers of all rows are made together. What the expression does not match, sound
+or not, is left to fastavro, so that each judgement on damaged bytes stays with it: the expression knows one way to
+write the branch of a union, numbers of at most MAX_LONG_BYTES and texts of at most MAX_TEXT_BYTES.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ PASSED = {
     "bytes": TEXT,
     "string": TEXT,
 }
+SINGLE, DOUBLE = struct.Struct("<f"), struct.Struct("<d")
 SIGNS = {None: np.nan, b"t": 1.0, b"1": 1.0, b"f": 0.0, b"0": 0.0}
 
 
@@ -60,6 +62,20 @@ def _longs(varints: Sequence[bytes]) -> np.ndarray:
 
 
 FILTERS = {None: np.nan} | {bytes([byte]): float(_long(bytes([byte]))) for byte in range(0x80)}
+
+
+def _text(data: bytes) -> str:
+    """A text that stands after its size, of one byte or two."""
+    return data[1 if data[0] < 0x80 else 2 :].decode()
+
+
+DECODERS = {
+    "float": lambda data: SINGLE.unpack(data)[0],
+    "double": lambda data: DOUBLE.unpack(data)[0],
+    "int": _long,
+    "long": _long,
+    "string": _text,
+}
 
 
 class Floats(NamedTuple):
@@ -201,7 +217,11 @@ def _kind(schema: Any) -> Any:
 def _field(name: str, schema: Any, read: Mapping[str, Any]) -> bytes:
     """The expression of a field; of one that is read, with a group that takes part unless it is null."""
     kind = _kind(schema)
-    value = _value(name, kind) if name in read else _passed(kind)
+    return _nullable(schema, _value(name, kind) if name in read else _passed(kind))
+
+
+def _nullable(schema: Any, value: bytes) -> bytes:
+    """The expression of a type, given that of its value."""
     given, absent = _branches(schema)
     given = re.escape(given) + value
     return given if absent is None else b"(?>%b|%b)" % (given, re.escape(absent))
@@ -223,3 +243,74 @@ def _passed(kind: Any) -> bytes:
     if not isinstance(kind, str) or kind not in PASSED:
         raise _OtherRowsError
     return PASSED[kind]
+
+
+class RecordReader(NamedTuple):
+    """How to read a record of plain values, some of them in records within it.
+
+    Attributes:
+        record: the expression; each value that is read is a group.
+        decoders: of the groups, in their order.
+        names: of the fields; with those of a record within, in the order of the groups.
+    """
+
+    record: re.Pattern
+    decoders: list[Callable[[bytes], object]]
+    names: list[tuple[str, list[str] | None]]
+
+    def read(self, data: bytes, at: int) -> tuple[dict, int] | None:
+        """The record that begins at a place, as fastavro reads it, and where it ends; None where that is for it to say.
+
+        Raises:
+            UnicodeDecodeError: as fastavro does, of a text.
+        """
+        match = self.record.match(data, at)
+        if match is None:
+            return None
+        found = zip(self.decoders, match.groups(), strict=True)
+        values = iter([None if group is None else decode(group) for decode, group in found])
+        record = {
+            name: next(values) if within is None else {each: next(values) for each in within}
+            for name, within in self.names
+        }
+        return record, match.end()
+
+
+def record_reader(writer: Mapping[str, Any], reader: Mapping[str, Any]) -> RecordReader | None:
+    """Make the reader of a record; None where fastavro has to read it, as with `row_reader`.
+
+    Args:
+        writer, reader: its type and the same with those fields that are read, with names spelled out.
+    """
+    decoders = []
+    try:
+        pattern = _record(writer, reader, decoders)
+    except _OtherRowsError:
+        return None
+    if len(pattern) > MAX_PATTERN_BYTES:
+        return None
+    types = {field["name"]: _kind(field["type"]) for field in reader["fields"]}
+    within = {name: [field["name"] for field in of["fields"]] for name, of in types.items() if isinstance(of, dict)}
+    return RecordReader(re.compile(pattern, re.DOTALL), decoders, [(name, within.get(name)) for name in types])
+
+
+def _record(writer: Mapping[str, Any], reader: Mapping[str, Any], decoders: list, is_outer: bool = True) -> bytes:
+    """The expression of a record; decoders of its groups are added to those of the groups before.
+
+    A record within it is there: with null in its place nothing matches.
+    """
+    wanted = {field["name"]: field["type"] for field in reader["fields"]}
+    parts = []
+    for field in writer["fields"]:
+        name, schema, kind = field["name"], field["type"], _kind(field["type"])
+        if name not in wanted:
+            parts.append(_nullable(schema, _passed(kind)))
+        elif isinstance(kind, str) and kind in DECODERS:
+            parts.append(_nullable(schema, b"(%b)" % PASSED[kind]))
+            decoders.append(DECODERS[kind])
+        elif isinstance(kind, dict) and kind["type"] == "record" and is_outer:
+            given, _ = _branches(schema)
+            parts.append(re.escape(given) + _record(kind, _kind(wanted[name]), decoders, is_outer=False))
+        else:
+            raise _OtherRowsError
+    return b"".join(parts)

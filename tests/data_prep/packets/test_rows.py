@@ -16,7 +16,7 @@ from data_prep.packets.alerts import Alert, decode_block
 from data_prep.packets.avro import Block, HistoryPart, project_schema
 from data_prep.packets.containers import read_blocks
 from data_prep.packets.history import MAX_ROWS, parse
-from data_prep.packets.metadata import HISTORY_FIELDS
+from data_prep.packets.metadata import CANDIDATE_FIELDS, HISTORY_FIELDS
 from data_prep.packets.rows import MAX_TEXT_BYTES, TEXT
 
 JD, CANDID = 2459000.5, 1_786_216_733_015_010_001
@@ -53,12 +53,13 @@ ROW = {
 LIMIT = ROW | dict.fromkeys(("candid", "magpsf", "isdiffpos", "ra", "pdiffimfilename"), None) | {"jd": JD - 4}
 
 
-def schema_of(fields: dict, nullable=("array", "null"), nullable_rows: bool = False) -> dict:
+def schema_of(fields: dict, nullable=("array", "null"), nullable_rows: bool = False, candidate_fields=None) -> dict:
     """Of alerts with rows of these fields at their end."""
     row = {"type": "record", "name": "row", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
     array = {"type": "array", "items": [row, "null"] if nullable_rows else row}
     types = [array if kind == "array" else kind for kind in nullable]
-    candidate = {"type": "record", "name": "candidate", "fields": [{"name": "jd", "type": "double"}]}
+    inner = (candidate_fields or {}) | {"jd": "double"}
+    candidate = {"type": "record", "name": "candidate", "fields": [{"name": n, "type": k} for n, k in inner.items()]}
     outer = {"objectId": "string", "candid": "long", "candidate": candidate}
     outer["prv_candidates"] = types if len(types) > 1 else types[0]
     return {"type": "record", "name": "alert", "fields": [{"name": name, "type": kind} for name, kind in outer.items()]}
@@ -84,7 +85,7 @@ ROW_SCHEMA = SCHEMA["fields"][-1]["type"][0]["items"]
 def without_rows(schema_json: bytes):
     """The projection of a schema as it was before there were expressions."""
     projection = project_schema(schema_json)
-    parts = [part._replace(rows=None) if isinstance(part, HistoryPart) else part for part in projection.parts]
+    parts = [part._replace(**{"rows" if isinstance(part, HistoryPart) else "plain": None}) for part in projection.parts]
     return projection._replace(parts=tuple(parts))
 
 
@@ -100,7 +101,7 @@ def comparable(outcome) -> object:
     values, candid, notes = outcome.history
     assert (values.dtype, values.shape, candid.dtype) == (np.float64, (len(candid), len(HISTORY_FIELDS)), np.int64)
     numbers = np.where(np.isnan(values), np.nan, values)  # one NaN is as good as another
-    return outcome._replace(history=None), numbers.tobytes(), candid.tobytes(), dict(notes)
+    return repr(outcome._replace(history=None)), numbers.tobytes(), candid.tobytes(), dict(notes)
 
 
 def same(schema: dict, payload: bytes, n_records: int = 1) -> list:
@@ -189,6 +190,57 @@ def test_any_plain_rows_are_the_same_by_either_road(case):
     fields, rows = case
     schema = schema_of(fields)
     same(schema, encoded(schema, alert(rows)) * 2, 2)
+
+
+RICH_FIELDS = dict.fromkeys(CANDIDATE_FIELDS, "float") | FIELDS | {"ndethist": ["null", "int"], "sky": "string"}
+RICH = {"candidate": dict.fromkeys(CANDIDATE_FIELDS, 0.25) | ROW | {"ndethist": 300, "sky": "clear"}}
+
+
+def test_damage_before_a_history_ends_the_same_by_either_road():
+    schema = schema_of({"jd": "double", "magpsf": "float"}, candidate_fields=RICH_FIELDS)
+    payload = encoded(schema, alert(None) | RICH)
+    good = same(schema, payload * 2, 2)
+    assert all(isinstance(outcome, tuple) for outcome in good)
+    for at, byte in enumerate(payload):
+        instead = [bytes([byte ^ 1 << bit]) for bit in range(8)] + [b"", bytes([byte, byte])]
+        instead += [more + bytes([byte]) for more in (b"\0", b"\2", b"\x80", b"\xff" * 9)]
+        for new in instead:
+            same(schema, payload[:at] + new + payload[at + 1 :] + payload, 2)
+        same(schema, payload[:at])
+
+
+def test_an_alert_is_read_as_fastavro_reads_it():
+    """Each value, by its type; null; texts of any size; candidates that may be missing."""
+    for nullable in (False, True):
+        schema = schema_of({"jd": "double", "magpsf": "float"}, candidate_fields=RICH_FIELDS)
+        if nullable:
+            schema["fields"][2]["type"] = ["null", schema["fields"][2]["type"]]
+        (part, _) = project_schema(json.dumps(schema).encode()).parts
+        for changes in ({}, dict.fromkeys(("magpsf", "ndethist", "isdiffpos", "candid")), {"isdiffpos": "é" * 63}):
+            payload = encoded(schema, alert(None) | {"candidate": RICH["candidate"] | changes})
+            found, end = part.plain.read(payload, 0)
+            assert end == len(payload) - 1
+            assert found == fastavro.schemaless_reader(io.BytesIO(payload), part.writer, part.reader)
+            assert [*found, *found["candidate"]] == [field["name"] for field in _fields(part.reader)]
+        for text in ("", "x" * 63, "x" * 64, "x" * MAX_TEXT_BYTES, "x" * (MAX_TEXT_BYTES + 1), "é" * 500):
+            same(schema, encoded(schema, alert(None) | RICH | {"objectId": text}) * 2, 2)
+        if nullable:
+            same(schema, encoded(schema, alert(None) | {"candidate": None}) * 2, 2)
+
+
+def _fields(record: dict) -> list[dict]:
+    """Of a record, then of the candidate in it."""
+    (inner,) = (field["type"] for field in record["fields"] if field["name"] == "candidate")
+    (candidate,) = (kind for kind in (inner if isinstance(inner, list) else [inner]) if kind != "null")
+    return record["fields"] + candidate["fields"]
+
+
+@given(case=schemas_and_rows())
+def test_any_plain_candidates_are_the_same_by_either_road(case):
+    fields, rows = case
+    schema = schema_of({"jd": "double", "magpsf": "float"}, candidate_fields=fields | {"jd": "double"})
+    for row in rows:
+        same(schema, encoded(schema, alert(None) | {"candidate": row | {"jd": JD}}) * 2, 2)
 
 
 def test_damage_ends_the_same_by_either_road():
