@@ -412,7 +412,7 @@ def ingest(
         workers: processes, or where else; None = one per core, or this one alone for a few hundred alerts.
         pad_edges: keep alerts at the edge of the image, padded with NaN (to classify), or drop them (to train).
         histories: read what packets tell of the past; otherwise the sequences are of the alerts alone, and the ledger
-            does not speak of histories. Models of sequences do not read them, and they take a third of the time.
+            does not speak of histories. Models of sequences do not read them, and they take a sixth of the time.
         choice: which alerts of an object are kept: the first few ("sequence"), the "latest", or "every" one; see
             `sequences.CHOICES`.
         progress: show a bar on stderr.

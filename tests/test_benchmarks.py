@@ -26,6 +26,19 @@ def test_a_benchmark_starts_in_a_checkout(name):
 
 
 @pytest.mark.slow
+def test_a_build_beside_the_plain_road_reads_each_packet_as_often(tmp_path, monkeypatch):
+    from helpers.make_packets import night, save
+
+    decode = pytest.importorskip("benchmarks.decode", reason="run as `python -m pytest` in the root")
+    monkeypatch.setattr(decode, "PASSES", 1)
+    found = decode.beside_plain(save(tmp_path, night()), workers=2)
+    (plain,), (ours,) = found["plain_road_on_one_core"], found["build"]
+    n = decode.TIMES_OVER * len(night())
+    assert (found["files"], plain["alerts"], ours["alerts"]) == (n, n, n)
+    assert found["times_less_cpu"] == pytest.approx(plain["cpu_s"] / ours["cpu_s"], abs=0.01)
+
+
+@pytest.mark.slow
 def test_a_stream_is_answered_once_and_its_memory_watched(tmp_path):
     from helpers.made_explained import run_of_packets
     from helpers.mock_kafka import mock_kafka

@@ -27,7 +27,7 @@ road = pytest.importorskip("benchmarks.gpu.road", reason=WHY)
 sizes = pytest.importorskip("benchmarks.gpu.sizes", reason=WHY)
 stages = pytest.importorskip("benchmarks.gpu.stages", reason=WHY)
 
-ABSENT = ("astropy", "fastavro", "cramjam", "healpy", "pyarrow", "pandas")  # what such a machine may lack
+ABSENT = ("astropy", "fastavro", "cramjam", "isal", "healpy", "pyarrow", "pandas")  # what it may lack
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from data_prep.packets.avro import (
     MAX_BLOCK_BYTES,
     Block,
     HistoryPart,
+    Part,
     Projection,
     SchemaError,
     plausible_count,
@@ -125,7 +126,7 @@ def _decode_records(
         try:
             if projection.walk is not None:
                 projection.walk(payload, stream.tell())
-            record = _read_record(stream, projection, histories)
+            record = _read_record(stream, payload, projection, histories)
         except Exception as error:  # corrupt bytes: KeyError, EOFError, OverflowError, MemoryError, and more to come
             lost = max(1, plausible_count(block.n_records, len(payload)) - index)
             detail = f"record {block.first_record + index}: {type(error).__name__}: {str(error)[:100]}"
@@ -137,39 +138,56 @@ def _decode_records(
         yield Rejection("trailing_bytes", detail, block.source, n_alerts=0)
 
 
-def _read_record(stream: io.BytesIO, projection: Projection, histories: bool) -> dict:
-    """The fields of the next record that we read; its history, where it has one, as a `History`."""
+def _read_record(stream: io.BytesIO, payload: bytes, projection: Projection, histories: bool) -> dict:
+    """The fields of the next record of a payload that we read; its history, where it has one, as a `History`."""
     record: dict = {HISTORY_FIELD: NOT_GIVEN if histories else NOT_ASKED}
     for part in projection.parts:
         if isinstance(part, HistoryPart):
-            record[HISTORY_FIELD] = _read_history(stream, part) if histories else _pass_over_history(stream, part)
+            read = _read_history if histories else _pass_over_history
+            record[HISTORY_FIELD] = read(stream, payload, part)
         else:
-            record |= schemaless_reader(stream, part.writer, part.reader)
+            record |= _read_part(stream, payload, part)
     return record
 
 
-def _read_history(stream: io.BytesIO, part: HistoryPart) -> History:
+def _read_part(stream: io.BytesIO, payload: bytes, part: Part) -> dict:
+    if part.plain is not None and (read := part.plain.read(payload, stream.tell())):
+        fields, end = read
+        stream.seek(end)
+        return fields
+    return schemaless_reader(stream, part.writer, part.reader)
+
+
+def _read_history(stream: io.BytesIO, payload: bytes, part: HistoryPart) -> History:
     """The history that is next, read where it ends in time, otherwise passed over, which takes no memory.
 
     What cannot be read within it, such as text that is none, costs no alert.
     """
     start = stream.tell()
+    if part.rows is not None and (read := part.rows.read(payload, start, start + MAX_BYTES)):
+        history, end = read
+        stream.seek(end)
+        return history
     if part.reader is not None:
-        ahead = io.BytesIO(stream.getbuffer()[start : start + MAX_BYTES])
+        ahead = io.BytesIO(payload[start : start + MAX_BYTES])
         try:
             history = parse(schemaless_reader(ahead, part.writer, part.reader)[HISTORY_FIELD])
             stream.seek(start + ahead.tell())
             return history
         except Exception:  # as in `_decode_records`
             pass
-    _pass_over_history(stream, part)
+    _pass_over_history(stream, payload, part)
     if part.reader is None:
         return OTHER_FORM
     return TOO_LONG if stream.tell() - start > MAX_BYTES else UNREADABLE
 
 
-def _pass_over_history(stream: io.BytesIO, part: HistoryPart) -> History:
-    schemaless_reader(stream, part.writer, part.nothing)
+def _pass_over_history(stream: io.BytesIO, payload: bytes, part: HistoryPart) -> History:
+    start = stream.tell()
+    if part.rows is not None and (end := part.rows.passed(payload, start, start + MAX_BYTES)):
+        stream.seek(end)
+    else:
+        schemaless_reader(stream, part.writer, part.nothing)
     return NOT_ASKED
 
 

@@ -21,6 +21,7 @@ import fastavro
 
 from data_prep.ledger import Rejection
 from data_prep.packets.metadata import CANDIDATE_FIELDS, HISTORY_FIELDS
+from data_prep.packets.rows import RecordReader, RowReader, record_reader, row_reader
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
@@ -328,18 +329,31 @@ class SchemaError(ValueError):
 
 
 class Part(NamedTuple):
-    """Some fields of a record: writer's and reader's schema, parsed, as `fastavro.schemaless_reader` takes them."""
+    """Some fields of a record.
+
+    Attributes:
+        writer, reader: the schemas, parsed, as `fastavro.schemaless_reader` takes them.
+        plain: reads them in less time; None where they are not plain.
+    """
 
     writer: dict
     reader: dict
+    plain: RecordReader | None
 
 
 class HistoryPart(NamedTuple):
-    """The history among them: `nothing` passes over it; `reader` is None where it is of another form than we read."""
+    """The history among them.
+
+    Attributes:
+        writer, reader: as of other parts; no reader where it is of another form than we read.
+        nothing: the reader that passes over it.
+        rows: reads it in less time; None where rows of this schema are not plain.
+    """
 
     writer: dict
     reader: dict | None
     nothing: dict
+    rows: RowReader | None
 
 
 class Projection(NamedTuple):
@@ -593,7 +607,7 @@ def _project(schema: Any, wanted: Mapping[str, Any] | str | None, path: str) -> 
 def _parts(writer: Any, reader: Any) -> Iterator[Part | HistoryPart]:
     """A record cut before and after its history: its fields stand one after the other, with nothing in between."""
     if isinstance(writer, list):  # of one kind of records or another; none that we know of has a history
-        yield Part(fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+        yield Part(fastavro.parse_schema(writer), fastavro.parse_schema(reader), None)
         return
     names = [field["name"] for field in writer["fields"]]
     at = names.index(HISTORY_FIELD) if HISTORY_FIELD in names else len(names)
@@ -604,11 +618,13 @@ def _parts(writer: Any, reader: Any) -> Iterator[Part | HistoryPart]:
             rows = _project_history(fields[0]["type"])
             wanted = writer | {"fields": [{"name": HISTORY_FIELD, "type": rows}]}
             nothing = fastavro.parse_schema(writer | {"fields": []})
-            yield HistoryPart(fastavro.parse_schema(part), fastavro.parse_schema(wanted) if rows else None, nothing)
+            plain = row_reader(fields[0]["type"], rows) if rows else None
+            wanted = fastavro.parse_schema(wanted) if rows else None
+            yield HistoryPart(fastavro.parse_schema(part), wanted, nothing, plain)
         elif fields:
             here = {field["name"] for field in fields}
             kept = reader | {"fields": [field for field in reader["fields"] if field["name"] in here]}
-            yield Part(fastavro.parse_schema(part), fastavro.parse_schema(kept))
+            yield Part(fastavro.parse_schema(part), fastavro.parse_schema(kept), record_reader(part, kept))
 
 
 def _project_history(schema: Any) -> Any:

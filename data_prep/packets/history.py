@@ -62,7 +62,7 @@ class History(NamedTuple):
     """The history of a packet as it stands there.
 
     Attributes:
-        values: [k, 16] float64 in the order of HISTORY_FIELDS, NaN = missing. candid: [k] int64.
+        values: [k, 15] float64 in the order of HISTORY_FIELDS, NaN = missing. candid: [k] int64.
         notes: what was wrong with it, for the ledger.
     """
 
@@ -106,17 +106,32 @@ def parse(value: object) -> History:
     values[:, JD] = [_value(precise(row.get("jd"))) for row in rows]
     values[:, ISDIFFPOS] = [_sign(row.get("isdiffpos")) for row in rows]
     values[:, FID] = [_filter(row.get("fid")) for row in rows]
+    candid = np.array([exact(precise(row.get("candid"))) for row in rows], np.int64)
+    return of_numbers(values, candid, len(value) - len(rows))
+
+
+def of_numbers(values: np.ndarray, candid: np.ndarray, n_no_rows: int = 0) -> History:
+    """A history of which every row was read.
+
+    Args:
+        values: [k, 15] in the order of HISTORY_FIELDS, NaN = missing, infinity = no number that can be meant; is
+            written to.
+        candid: [k] int64, 0 = missing.
+        n_no_rows: how many more were no rows.
+    """
+    if not (np.abs(values) > FLOAT32_MAX).any():
+        notes = {HISTORY_NOT_A_ROW: n_no_rows} if n_no_rows else {}
+        return UNREADABLE if _has_one_time(values) else History(values, candid, notes)
     bad_fid = np.isinf(values[:, FID])
     values[bad_fid, FID] = np.nan
     wrong = np.abs(values) > FLOAT32_MAX
     values[wrong] = np.nan
     kept = ~wrong[:, MAGPSF] & ~bad_fid  # otherwise it is not known what kind of row it is, or of which exposure
     notes = {
-        HISTORY_NOT_A_ROW: len(value) - len(rows),
+        HISTORY_NOT_A_ROW: n_no_rows,
         HISTORY_NOT_A_NUMBER: int(wrong.any(axis=1).sum()),
         HISTORY_BAD_FID: int(bad_fid.sum()),
     }
-    candid = np.array([exact(precise(row.get("candid"))) for row in rows], np.int64)
     if _has_one_time(values[kept]):
         return UNREADABLE
     return History(values[kept], candid[kept], {name: count for name, count in notes.items() if count})
@@ -138,7 +153,7 @@ def _filter(value: object) -> float:
 
 
 def _has_one_time(values: np.ndarray) -> bool:
-    """Whether rows [k, 16] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
+    """Whether rows [k, 15] that cannot be of one exposure have one time: that of somebody's clock, or of the alert.
 
     Two rows of one filter may be of one exposure: a detection twice, where its source was subtracted badly, a limit
     that is told twice, or one of each.

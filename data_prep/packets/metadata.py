@@ -61,6 +61,8 @@ def isdiffpos_value(value: object) -> float:
 
 def number(value: object) -> float:
     """`value` as a float; NaN where it is no number or none that float32 can hold."""
+    if type(value) is float:  # most are, and to ask whether something is Real takes a while
+        return value if abs(value) <= FLOAT32_MAX else np.nan
     if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= FLOAT32_MAX:
         return np.nan
     return float(value)

@@ -7,7 +7,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from data_prep.packets.fits import StampError, decode_cutout
+from data_prep.packets import fits
+from data_prep.packets.fits import MAX_FITS_BYTES, StampError, decode_cutout
 from data_prep.simulate.packets import encode_cutout
 from helpers.make_packets import gzip, images
 
@@ -99,3 +100,41 @@ def test_a_damaged_cutout_is_refused_or_right():
     for end in rng.integers(1, len(good), 200):
         with pytest.raises(StampError):
             decode_cutout(good[:end])
+
+
+def gunzipped_by_zlib(blob: bytes) -> bytes | str:
+    """What zlib makes of one gzip member, or why it is refused."""
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        data = inflater.decompress(blob, MAX_FITS_BYTES + 1)
+    except zlib.error:
+        return "bad_gzip"
+    if len(data) > MAX_FITS_BYTES:
+        return "stamp_too_large"
+    return data if inflater.eof and not inflater.unused_data else "bad_gzip"
+
+
+def gunzipped(blob: bytes) -> bytes | str:
+    try:
+        return fits._gunzip(blob)
+    except StampError as error:
+        return error.reason
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_gzip_is_refused_where_zlib_refuses_it(level):
+    """Each bit turned, cut at each place, more after it; and each header that there may be."""
+    deflater = zlib.compressobj(level, wbits=31)
+    good = deflater.compress(b"SIMPLE  =  T " * 9 + bytes(range(256))) + deflater.flush()
+    turned = [good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :] for at in range(len(good)) for bit in range(8)]
+    cut = [good[:size] for size in range(len(good))]
+    longer = [good + more for more in (b"\0", b"x", bytes(8), good, good[:5])]
+    extras = {4: b"\3\0abc", 8: b"name\0", 16: b"comment\0"}
+    heads = [good[:3] + bytes([flags]) + good[4:10] for flags in range(256)]
+    heads = [head + b"".join(extra for flag, extra in extras.items() if head[3] & flag) for head in heads]
+    sums = [zlib.crc32(head).to_bytes(4, "little")[:2] if head[3] & 2 else b"" for head in heads]
+    headed = [head + end + good[10:] for head, sum_ in zip(heads, sums, strict=True) for end in (sum_, sum_[::-1])]
+    sizes = [gzip(bytes(MAX_FITS_BYTES + beyond)) for beyond in (-1, 0, 1, 2)]
+    outcomes = [gunzipped_by_zlib(blob) for blob in (*turned, *cut, *longer, *headed, *sizes)]
+    assert [gunzipped(blob) for blob in (*turned, *cut, *longer, *headed, *sizes)] == outcomes
+    assert sum(isinstance(outcome, bytes) for outcome in outcomes) > 32
