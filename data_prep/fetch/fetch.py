@@ -56,6 +56,7 @@ def fetch(
     columns: Mapping[str, str] | None = None,
     nights: Sequence[str] = (),
     first: int | None = None,
+    again: bool = False,
     urls: Mapping[str, str] | None = None,
     command: str = "",
     progress: bool = False,
@@ -68,6 +69,7 @@ def fetch(
             which objects. Nights may do without.
         nights: dates as 20240131, for the service "nights" only.
         first: only the first so many alerts of an object that are six hours apart; None: all.
+        again: ask again for what the service did not have in earlier runs.
         urls: addresses that replace those of URLS, by name.
         command: what to write into the journal.
 
@@ -84,7 +86,7 @@ def fetch(
     subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
     said = {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}
     account = Account()
-    with folders.opened(Path(out)) as folder:
+    with folders.opened(Path(out), again=again) as folder:
         if labels_path:
             _keep_labels(folder, Path(labels_path), said)
         folder.log({"run": command, "time": folders.as_text(client.now())})
@@ -162,7 +164,9 @@ class _Objects:
         name, folder = self._service.name, self._folder
         try:
             if (answer := folder.answer(name, object_id)) is not None:
-                return self._service.listing(object_id, answer)
+                listing = self._service.listing(object_id, answer)
+                if len(listing.candid) or not folder.again:
+                    return listing
             if not folders.NAME.fullmatch(object_id):
                 raise Lost(ABSENT, "bad_object_id", f"{object_id[:80]!r}, expected letters and digits, as ZTF18abcdefg")
             reply = self._service.ask_object(self._client, object_id)

@@ -243,6 +243,27 @@ def test_what_does_not_come_is_named_and_asked_for_again_if_it_may_come(few, tab
     assert few.asked == []
 
 
+def test_what_was_absent_is_asked_for_again_if_that_is_wanted(few, table, tmp_path):
+    """A packet, an object, and one of which there were no stamps; and what is here is not."""
+    few.plant_for_ever("packet 12", "missing")
+    few.plant_for_ever(f"detections {NAMES[2]}", "missing")
+    out = tmp_path / "out"
+    assert run(few, out, table).account.is_settled
+    few.heal()
+    few.without_stamps.clear()
+    few.asked.clear()
+    run(few, out, table)
+    assert few.asked == []
+    fetched = run(few, out, table, again=True)
+    objects = [f"detections {NAMES[2]}", f"detections {NAMES[4]}"]
+    assert sorted(few.asked) == sorted([*objects, *(f"packet {candid}" for candid in (12, 30, 31, 32, 99))])
+    assert fetched.account.total("objects", GOT) == len(NAMES)
+    check_sums(fetched, out)
+    few.asked.clear()
+    run(few, out, table, again=True)
+    assert few.asked == []
+
+
 def test_where_an_alert_is_absent_the_next_takes_its_place(few, table, tmp_path):
     """As `data build` has it; one that only failed keeps its place, for it may come."""
     few.plant_for_ever("packet 11", "missing")
