@@ -192,9 +192,7 @@ def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int]
         ModelError: a folder, no report of this version, of another model, or of the model behind a bogus screening.
     """
     if path.is_dir():
-        raise ModelError(
-            f"{path}: a folder, expected the report.json that jtss evaluate writes of a model"
-        )
+        raise ModelError(f"{path}: a folder, expected the report.json that jtss evaluate writes of a model")
     try:
         report = json.loads(path.read_text())
         if report["report_version"] not in READABLE:
