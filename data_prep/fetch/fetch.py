@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from data_prep import labels
+from data_prep import labels, remote
 from data_prep.client import Client
 from data_prep.fetch import folder as folders
 from data_prep.fetch.account import Account
@@ -66,7 +66,7 @@ def fetch(
     Args:
         service: of SERVICES.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`:
-            which objects. Nights may do without.
+            which objects; or the URL of one. Nights may do without.
         nights: dates as 20240131, for the service "nights" only.
         first: only the first so many alerts of an object that are six hours apart; None: all.
         again: ask again for what the service did not have in earlier runs.
@@ -81,27 +81,24 @@ def fetch(
     for night in nights:
         if not is_night(night):
             raise InputError(f"night {night!r}: expected a date as 20240131")
-    names = labels.objects(labels_path, columns) if labels_path else []
-    known = labels.load(labels_path, columns) if labels_path else {}
-    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
-    said = {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}
+    said, about = _said(labels_path, columns) if labels_path else ({}, {})
     account = Account()
     with folders.opened(Path(out), again=again) as folder:
         if labels_path:
-            _keep_labels(folder, Path(labels_path), said)
+            _keep_labels(folder, labels_path, said, about)
         folder.log({"run": command, "time": folders.as_text(client.now())})
         if service == "nights":
-            _fetch_nights(nights, {*names}, Nights(addresses["nights"], client, folder, account), progress)
+            _fetch_nights(nights, {*said}, Nights(addresses["nights"], client, folder, account), progress)
         else:
             served = (
                 Fink(addresses["fink"]) if service == "fink" else Alerce(addresses["alerce"], addresses["alerce-avro"])
             )
             _Objects(served, client, folder, account, first).fetch(said, progress)
         account.notes["files that had changed on disk"] += folder.n_changed
-        account.notes["objects without a label"] += sum(name not in known for name in names)
+        account.notes["objects without a label"] += sum(not each["label"] for each in said.values())
         account.notes = +account.notes  # those that are not 0
         folder.log({"ledger": account.as_dict(), "stopped": client.refusal, "time": folders.as_text(client.now())})
-        return Fetched(account, tuple(_warnings(account, client, folder, names)))
+        return Fetched(account, tuple(_warnings(account, client, folder, [*said])))
 
 
 def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:
@@ -113,16 +110,26 @@ def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:
     return urls
 
 
-def _keep_labels(folder: Folder, path: Path, said: Mapping[str, Mapping[str, str]]) -> None:
+def _said(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Label and subclass of each object of a table, "" for none, and where the table is from, for the journal."""
+    with remote.here(place) as path:
+        known, subclasses = labels.load(path, columns), labels.load_subclasses(path, columns)
+        names, where = labels.objects(path, columns), remote.masked(place) if remote.is_url(place) else path.resolve()
+        about = {"labels": str(where), "labels_sha256": files.sum_of(path)}
+    return {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}, about
+
+
+def _keep_labels(
+    folder: Folder, place: str | Path, said: Mapping[str, Mapping[str, str]], about: Mapping[str, str]
+) -> None:
     """Put what the table says beside the alerts, a row for each object, and where it came from into the journal."""
-    given, kept, rows = files.sum_of(path), folder.path / folders.LABELS, io.StringIO()
+    path, kept, rows = remote.path_of(place), folder.path / folders.LABELS, io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(labels.COLUMNS)
     writer.writerows((name, each["label"], each["subclass"]) for name, each in said.items())
-    if not (kept.exists() and kept.samefile(path)):
+    if not (path and kept.exists() and kept.samefile(path)):
         files.write(kept, rows.getvalue())
-    about = {"labels": str(path.resolve()), "labels_sha256": given}
-    folder.log(about | {"file": folders.LABELS, "sha256": files.sum_of(kept)})
+    folder.log({**about, "file": folders.LABELS, "sha256": files.sum_of(kept)})
 
 
 def _fetch_nights(dates: Sequence[str], object_ids: set[str], nights: Nights, progress: bool) -> None:

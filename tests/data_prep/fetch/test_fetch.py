@@ -412,6 +412,17 @@ def test_a_table_of_any_kind_is_kept_as_one_that_build_reads(few, table, tmp_pat
     assert labels.load(out / "labels.csv") == labels.load(table)
 
 
+def test_a_table_elsewhere_is_read_and_named_without_its_secrets(few, table, tmp_path):
+    pytest.importorskip("aiohttp")
+    elsewhere, out = pytest.importorskip("helpers.elsewhere", reason="it needs fsspec"), tmp_path / "out"
+    with elsewhere.web_server(tmp_path, query=f"?signature={elsewhere.SECRET}") as host:
+        run(few, out, f"http://{host}/objects.csv?signature={elsewhere.SECRET}", first=1)
+    (said,) = [line for line in journal(out) if "labels" in line]
+    assert said["labels"] == f"http://{host}/objects.csv?***"
+    assert said["labels_sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert labels.load(out / "labels.csv") == labels.load(table)
+
+
 def test_a_smaller_table_tells_of_what_it_leaves_without_a_label(few, table, tmp_path):
     out = tmp_path / "out"
     run(few, out, table, first=1)
