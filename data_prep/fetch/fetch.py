@@ -5,7 +5,7 @@ An interrupted run goes on with the same command: what was answered is not asked
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +89,7 @@ def fetch(
         folder.log({"run": command, "time": folders.as_text(client.now())})
         if service == "nights":
             _fetch_nights(nights, {*said}, Nights(addresses["nights"], client, folder, account), progress)
+            _count_objects(nights, said, folder, account)
         else:
             served = (
                 Fink(addresses["fink"]) if service == "fink" else Alerce(addresses["alerce"], addresses["alerce-avro"])
@@ -135,6 +136,29 @@ def _keep_labels(
 def _fetch_nights(dates: Sequence[str], object_ids: set[str], nights: Nights, progress: bool) -> None:
     for night in tqdm(dict.fromkeys(dates), unit="night", desc="fetch", disable=not progress):
         nights.fetch(night, object_ids)
+
+
+def _count_objects(dates: Sequence[str], names: Iterable[str], folder: Folder, account: Account) -> None:
+    """Count listed objects by whether there are alerts of them; the journal names those that are in none of the nights.
+
+    Where a night did not come whole, any object may be in it.
+    """
+    there, absent = _with_alerts(folder), []
+    is_whole = account.total("nights") == account.total("nights", GOT)
+    for name in names:
+        if not is_whole:
+            account.count("objects", INCOMPLETE)
+        elif name in there:
+            account.count("objects", GOT)
+        else:
+            account.count("objects", ABSENT, "in_no_night")
+            absent.append(name)
+    if absent:
+        folder.log({"nights": [*dates], "in_no_night": absent})
+
+
+def _with_alerts(folder: Folder) -> set[str]:
+    return {path.parent.name for path in (folder.path / folders.ALERTS).glob("*/*.avro")}
 
 
 class _Objects:
@@ -239,7 +263,7 @@ def _warnings(account: Account, client: Client, folder: Folder, names: Sequence[
     """What the user must know, a line each."""
     if client.refusal:
         yield f"stopped early: {client.refusal}"
-    there = {path.parent.name for path in (folder.path / folders.ALERTS).glob("*/*.avro")}
+    there = _with_alerts(folder)
     if without := [name for name in names if name not in there]:
         shown = ", ".join(without[:N_EXAMPLES]) + (", …" if len(without) > N_EXAMPLES else "")
         yield f"objects without an alert: {len(without)} ({shown}); {folder.path / folders.JOURNAL} says why"

@@ -148,6 +148,23 @@ def test_from_nights_comes_the_same(sky, services, tmp_path):
     assert built(tmp_path / "alerts", sky.labels, tmp_path / "same.h5")["hash"] == sky.built["hash"]
 
 
+def test_objects_that_are_in_no_night_are_named_unless_a_night_is_missing(sky, services, tmp_path):
+    (tmp_path / "objects.csv").write_text(sky.labels.read_text() + "ZTF99nobody,SN,\n")
+    out = tmp_path / "out"
+    services.plant_for_ever(f"night {NIGHTS[0]}", "forbidden")
+    fetched = run(services, out, tmp_path / "objects.csv", "nights", nights=NIGHTS)
+    assert fetched.account.as_dict()["objects"] == {"asked": N_FEW + 1, INCOMPLETE: {"": N_FEW + 1}}
+    services.heal()
+    fetched = run(services, out, tmp_path / "objects.csv", "nights", nights=NIGHTS)
+    assert fetched.account.as_dict()["objects"] == {
+        "asked": N_FEW + 1,
+        GOT: {"": N_FEW},
+        ABSENT: {"in_no_night": 1},
+    }
+    (named,) = [line["in_no_night"] for line in journal(out) if "in_no_night" in line]
+    assert named == ["ZTF99nobody"]
+
+
 def test_the_first_five_are_what_a_sequence_needs_and_no_more(sky, services, tmp_path):
     run(services, tmp_path, sky.labels, first=5)
     alone, whole = built(tmp_path / "alerts", sky.labels, tmp_path / "first.h5"), sky.built
