@@ -70,11 +70,10 @@ def read_sample(folder: str | Path) -> Sample:
         InputError: a data set or another file, labels.csv cannot be used, or there is no alert of a labelled object.
     """
     folder = Path(folder)
-    if not (folder / "labels.csv").is_file():
-        if folder.is_file() or dataset.index_of(folder):
-            raise InputError(f"{folder}: no alert packets and labels.csv in a folder; jtss realism compares data sets")
-        fault = "no labels.csv in it" if folder.is_dir() else "no such folder"
-        raise FileNotFoundError(f"{folder}: {fault} (expected alert packets and labels.csv)")
+    if folder.is_file() or (dataset.index_of(folder) and not (folder / "labels.csv").is_file()):
+        raise InputError(f"{folder}: no alert packets and labels.csv in a folder; jtss realism compares data sets")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder (expected alert packets and labels.csv)")
     known = _graded_labels(folder / "labels.csv")
     ledger, parts = Ledger(), []
     alerts = _labelled(_outcomes(folder), known, ledger)

@@ -40,7 +40,7 @@ def test_what_is_no_folder_of_packets_is_named(tmp_path):
     for name in ("many", "one.h5"):
         with pytest.raises(InputError, match=f"{name}: no alert packets and labels.csv .* realism compares data sets"):
             read_sample(tmp_path / name)
-    for name, fault in ((".", "no labels.csv in it"), ("nowhere", "no such folder")):
+    for name, fault in ((".", r"labels\.csv: no such file"), ("nowhere", "no such folder")):
         with pytest.raises(FileNotFoundError, match=fault):
             read_sample(tmp_path / name)
 
