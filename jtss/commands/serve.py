@@ -116,7 +116,7 @@ def _kafka(options: argparse.Namespace) -> int:
     common.require("serve", "serve", "confluent-kafka")
     from jtss.commands import cache
     from jtss.pretrained import load
-    from jtss.serving import answering, clients, framing, memory, messages, remembering
+    from jtss.serving import answering, clients, framing, messages, remembering
     from jtss.serving.endpoint import address, endpoint
     from jtss.serving.log import Log
     from jtss.serving.metrics import Metrics
@@ -129,7 +129,6 @@ def _kafka(options: argparse.Namespace) -> int:
         raise InputError(f"{option('out', options.out)}: {options.topic} is the topic that is read; choose another")
     monitored = None if options.metrics is None else address(options.metrics)
     given, schemas = clients.settings(options.set_kafka), framing.Schemas(options.schema)
-    memory.return_large_blocks()
     cache.enable()
     model = load.load_model(options.model)
     by = answering.answerer(model, calibrated=bool(options.calibrated))
@@ -232,13 +231,11 @@ def _produce(options: argparse.Namespace) -> None:
 def _http(options: argparse.Namespace) -> None:
     common.require("serve", "serve", "fastapi", "uvicorn")
     from jtss.commands import cache
-    from jtss.serving import memory
     from jtss.serving.http import models, server
     from jtss.serving.http.service import Service
     from jtss.serving.log import Log
 
     with server.listening(options.host, options.port) as at:  # before what takes long: a port that is taken says so
-        memory.return_large_blocks()
         cache.enable()
         found, log = models.served(options.model or [Path("any")], calibrated=bool(options.calibrated)), Log()
         for one in found.values():

@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from jtss.errors import InputError
 from jtss.invocation import option
 from jtss.serving.log import Log
+from jtss.serving.memory import Trimmer
 from jtss.serving.messages import Outcome, Partition, Received
 from jtss.serving.metrics import Metrics
 from jtss.serving.registry import RegistryError
@@ -80,6 +81,7 @@ class Stream:
         self._shifts = 0
         self._gone: set[Partition] = set()  # of which the sink may hold something, to be dropped by the next job
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
+        self._trimmer = Trimmer()
         self._job: Future | None = None
         self._batch: list[Received] = []  # that the job answers
         self._pause, self._again = FIRST_PAUSE_SECONDS, 0.0  # before the registry is asked again, and until when
@@ -202,7 +204,9 @@ class Stream:
 
     def _run_job(self, gone: set[Partition], function: Callable[..., Offsets], *arguments: object) -> Offsets:
         self._sink.forget(gone)
-        return function(*arguments)
+        offsets = function(*arguments)
+        self._trimmer.job_done()
+        return offsets
 
     def _collect(self) -> None:
         """What the worker has delivered is to be committed, of partitions that have stayed ours all the time."""

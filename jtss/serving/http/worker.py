@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from jtss.serving.http.problems import Problem
+from jtss.serving.memory import Trimmer
 
 Result = TypeVar("Result")
 
@@ -15,13 +16,20 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._trimmer = Trimmer()
 
     def begin(self, job: Callable[[], Result]) -> Future[Result]:
         """Do a job when those before it are done; one that is cancelled before is forgotten at once."""
         held = [job]  # the pool keeps what it was given until its turn comes, and a job holds the body of a request
-        begun = self._pool.submit(lambda: held.pop()())
+        begun = self._pool.submit(self._work, held)
         begun.add_done_callback(lambda _: held.clear())
         return begun
+
+    def _work(self, held: list[Callable[[], Result]]) -> Result:
+        try:
+            return held.pop()()
+        finally:
+            self._trimmer.job_done()
 
     async def do(self, job: Callable[[], Result], seconds: float) -> Result:
         """As `begin`, and wait for its `outcome`."""
