@@ -39,7 +39,19 @@ OWN_n3_best := $(SEQUENCES) --set training.iterations=7000
 OWN_n4_best := $(SEQUENCES) --set training.iterations=3000
 OWN_n5_best := $(SEQUENCES) --set training.iterations=3000
 
-.PHONY: demo models test test-slow test-gpu gpu fuzz docs lint bench clean
+# Real alerts. LIST: a table of objects and labels; or TRIPLETS and CANDIDATES: the files of the BTSbot training set, part
+# by part. FETCH and IMPORT: more words of `jtss data fetch` and `jtss data import btsbot`. What comes of it is in REAL.
+REAL := real
+CONFIG := n3_conv1d
+FETCH := --first 5
+IMPORT :=
+define NETWORK
+if [ -d $(REAL)/run ]; then $(JTSS) train --resume $(REAL)/run; \
+	else $(JTSS) train $(CONFIG) --data $(REAL)/real.h5 --out $(REAL)/run $(SETTINGS); fi
+$(JTSS) evaluate -m $(REAL)/run
+endef
+
+.PHONY: demo real real-btsbot models test test-slow test-gpu gpu fuzz docs lint bench clean
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12 ...")'
@@ -59,6 +71,19 @@ demo: .venv/ready
 	$(RUN) evaluate.py --ckpt $(DEMO)/run
 	$(RUN) evaluate.py --ckpt $(DEMO)/run --alerts $(DEMO)/packets --allwise $(DEMO)/packets/allwise.csv \
 		--out $(DEMO)/predictions.csv --picture $(DEMO)/predictions.png
+
+# From a list of objects to a network that is trained and evaluated: make real LIST=objects.csv. It ends where an alert
+# did not come that may come later; the same command goes on, also with a training that was stopped.
+real: .venv/ready
+	mkdir -p $(REAL)
+	$(JTSS) data fetch --labels $(LIST) --out $(REAL)/fetched $(FETCH)
+	$(JTSS) data build --alerts $(REAL)/fetched/alerts --labels $(REAL)/fetched/labels.csv --out $(REAL)/real.h5 --force
+	$(NETWORK)
+
+real-btsbot: .venv/ready
+	mkdir -p $(REAL)
+	$(JTSS) data import btsbot --triplets $(TRIPLETS) --candidates $(CANDIDATES) --out $(REAL)/real.h5 --force $(IMPORT)
+	$(NETWORK)
 
 models: $(MODELS:%=model-%) model-any
 

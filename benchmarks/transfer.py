@@ -2,9 +2,9 @@
 
     python -m benchmarks.transfer --real real.h5 --model n1_baseline --out transfer.jsonl
 
-Cross-validation over the labelled objects of a data set: an object is scored by trainings that have not seen it, and
-their numbers of objects are stratified by class and nested. Every training is written down as it ends, so that the same
-command goes on where it was stopped, and says in the end what there is.
+Cross-validation over the labelled objects of a data set: an object is scored by trainings that have not seen it, nor
+one within 2" of it, and their numbers of objects are stratified by class and nested. Every training is written down as
+it ends, so that the same command goes on where it was stopped, and says in the end what there is.
 
 Five ways to an answer, all with the classes of real objects but the first:
 
@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.results import record
+from data_prep import same_source
 from jtss import dataset, schema
 from jtss.config.settings import Config, override
 from jtss.inference import predict
@@ -69,7 +70,7 @@ def main() -> None:
 
     cache.enable()
     model, objects = load.load_model(arguments.model), labelled(arguments.real)
-    fold, order = folds(objects.label, arguments.folds), ordered(objects.label)
+    fold, order = folds(objects.label, arguments.folds, sources(objects)), ordered(objects.label)
     whole = len(objects.label) - int(np.bincount(fold).min())
     bench = Bench(model, objects, fold, order, arguments)
     done = bench.read()
@@ -92,12 +93,21 @@ def labelled(path: Path) -> Sequences:
     return join([part for part in parts if part.n_objects])
 
 
-def folds(label: np.ndarray, n: int) -> np.ndarray:
-    """[N]: the fold of each object, with its share of every class."""
+def sources(objects: Sequences) -> np.ndarray:
+    """[N]: which objects are one source, by the places of their first alerts."""
+    alerts = np.flatnonzero(objects.kind == schema.ALERT)
+    first = alerts[np.searchsorted(alerts, objects.object_start[:-1])]
+    ra, dec = (objects.metadata[first, schema.METADATA_NAMES.index(name)] for name in ("ra", "dec"))
+    return same_source.groups(ra.astype(float), dec.astype(float))
+
+
+def folds(label: np.ndarray, n: int, source: np.ndarray) -> np.ndarray:
+    """[N]: the fold of each object, with its share of every class; those of one source are in one."""
     fold, rng = np.empty(len(label), int), np.random.default_rng(SEED)
     for members in _by_class(label):
         fold[rng.permutation(members)] = np.arange(len(members)) % n
-    return fold
+    _, first, group = np.unique(source, return_index=True, return_inverse=True)
+    return fold[first[group]]
 
 
 def ordered(label: np.ndarray) -> np.ndarray:
@@ -119,7 +129,7 @@ class Bench:
         self.model, self.objects, self.fold, self.order, self._asked = model, objects, fold, order, arguments
         self.classes = tuple(name for i, name in enumerate(schema.CLASS_NAMES) if np.any(objects.label == i))
         objects_hash = str(dataset.attributes(arguments.real)["content_hash"])
-        settled = [content_hash(model), objects_hash, arguments.folds, arguments.set]
+        settled = [content_hash(model), objects_hash, fold.tolist(), arguments.set]
         self._settled = {WARM: [*settled, arguments.steps, arguments.batch]}
         self._settled |= {FROZEN: self._settled[WARM], COLD: [*settled, arguments.steps_alone, arguments.batch]}
 

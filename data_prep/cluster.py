@@ -9,6 +9,7 @@ Needs the extra `dask`; nobody imports this module before a cluster is asked for
 
 import hashlib
 import logging
+import os
 import platform
 import reprlib
 import signal
@@ -23,7 +24,8 @@ from functools import cache, partial
 from importlib import metadata
 from multiprocessing import resource_tracker
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -33,6 +35,7 @@ from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
 from data_prep.workers import IN_FLIGHT_PER_WORKER, available_cores
+from jtss import files
 from jtss.errors import InputError
 from jtss.version import __version__
 
@@ -41,6 +44,7 @@ Result = TypeVar("Result")
 Say = Callable[[str], object]
 
 LOCAL = "local"
+SCRATCH, LOCK = "jtss-dask.", ".lock"
 CONNECT_SECONDS = 10  # for a scheduler that ought to be there
 PATIENCE_SECONDS = 600  # for a scheduler that restarts, and for workers, which a batch system may queue
 MOST_LOSSES = 4  # of a scheduler without a result between
@@ -287,12 +291,31 @@ def cluster(where: str, n_workers: int | None, say: Say) -> Iterator[Cluster]:
         return
     n_workers = n_workers or available_cores()
     with (
-        TemporaryDirectory(prefix="jtss-dask.", ignore_cleanup_errors=True) as folder,
+        _scratch() as folder,
         _started(n_workers, folder) as local,
         # Dask starts a worker that died again, but for one that dies as it starts.
         _closing(Cluster(local.scheduler_address, say, partial(local.scale, n_workers))) as joined,
     ):
         yield joined
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for files of local workers. Those that processes left which were killed are removed before."""
+    for left in Path(gettempdir()).glob(f"{SCRATCH}*"):
+        with suppress(OSError):  # in use, somebody else's, or gone
+            _remove_unless_held(left)
+    with TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as folder, files.hold_lock(Path(folder, LOCK)):
+        yield folder
+
+
+def _remove_unless_held(folder: Path) -> None:
+    """Delete a folder of this user whose process has ended; raises OSError where it has not."""
+    is_ours = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+    if not is_ours or not (folder / LOCK).stat().st_size:  # empty until its process holds it
+        return
+    with files.hold_lock(folder / LOCK):
+        rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

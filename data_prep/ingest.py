@@ -7,7 +7,7 @@ bytes at the peak, when the sequences are chosen, then about 300 for each differ
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, islice
@@ -428,17 +428,19 @@ def ingest(
     places = list(paths)
     others = [other for other in passed_over if other is not None]
     besides = {other if is_url(other) else path_of(other).resolve() for other in others}
-    for place in places:
-        find(place)  # says so where it is not there
-    n_bytes = sum(_size(place, besides) for place in places)
+    found = [find(place, besides) for place in places]  # says so where one is not there
+    # What is elsewhere is listed once, and remembered; what is here is walked once for its size and once to be read.
+    found = [list(items) if is_url(place) else items for place, items in zip(places, found, strict=True)]
+    n_bytes = sum(
+        _size(items if is_url(place) else find(place, besides)) for place, items in zip(places, found, strict=True)
+    )
     with tqdm(total=n_bytes or None, unit="B", unit_scale=True, disable=not progress) as bar:
-        items = chain.from_iterable(find(place, besides) for place in places)
 
         def tell(n_alerts: int) -> None:
             bar.set_postfix_str(f"{n_alerts} alerts", refresh=False)
 
         return ingest_items(
-            items,
+            chain.from_iterable(found),
             workdir=workdir,
             workers=workers,
             pad_edges=pad_edges,
@@ -526,9 +528,8 @@ def _take(decoded: Decoded, spool: Spool, ledger: Ledger, rejections: RejectionL
         ledger.drop(rejection.reason, rejection.n_alerts)
 
 
-def _size(place: str | Path, passed_over: Collection[Path | str] = ()) -> int:
-    """Bytes that will be read below a path or a URL, as far as that is known before."""
-    found = find(place, passed_over)
+def _size(found: Iterable[File | Rejection]) -> int:
+    """Bytes that will be read of what was found, as far as that is known before."""
     return sum(item.size or 0 for item in found if isinstance(item, File) and not item.is_refused)
 
 

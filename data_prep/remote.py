@@ -83,6 +83,7 @@ class Site:
             InputError: fsspec is not installed, or lacks a package that this URL needs, or does not know its kind.
         """
         self.url, self.shown = url, masked(url)
+        self._looked_at: list[dict] | None = None  # what is in the folder, until `entries` gives it
         try:
             self._system, self.root = _system(url)
         except ImportError as error:
@@ -101,7 +102,7 @@ class Site:
         """
         try:
             if _is_http(self._system) and urlsplit(self.root).path.endswith("/"):
-                self._system.ls(self.root, detail=True)
+                self._looked_at = self._system.ls(self.root, detail=True)
                 return Entry("", self.root, is_folder=True, is_file=False, is_link=False, size=None)
             return _entry(self._system.info(self.root), "")
         except FileNotFoundError as error:
@@ -117,7 +118,9 @@ class Site:
             OSError: it cannot be read.
         """
         try:
-            listed = self._system.ls(folder, detail=True)
+            listed = self._looked_at if folder == self.root else None
+            self._looked_at = None
+            listed = self._system.ls(folder, detail=True) if listed is None else listed
             self._system.invalidate_cache()  # it would be kept as long as the process lives
         except Exception as error:
             raise OSError(said(error)) from None

@@ -3,16 +3,23 @@
 import subprocess
 import sys
 from argparse import Namespace
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from helpers.made_sequences import COLUMN, sequences
 from helpers.places import ROOT
 from helpers.programs import ENVIRONMENT
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["training", "cpu", "decode", "simulate", "packets", "service", "shards", "stream", "transfer", "cluster"]
+    "name",
+    [
+        *("training", "cpu", "decode", "simulate", "packets", "service", "shards", "stream", "transfer", "cluster"),
+        *("build", "btsbot"),
+    ],
 )
 def test_a_benchmark_starts_in_a_checkout(name):
     environment = {key: value for key, value in ENVIRONMENT.items() if key != "PYTHONPATH"}
@@ -88,3 +95,21 @@ def test_what_is_lost_or_doubled_is_counted(tmp_path):
 def test_the_peak_is_that_of_the_arithmetic(kind, precision, expected):
     training = pytest.importorskip("benchmarks.training", reason="run as `python -m pytest` in the root")
     assert training.peak_of(kind, precision) == expected
+
+
+def test_folds_of_a_cross_validation_have_their_share_of_each_class_and_part_no_source():
+    """Objects 2, 3 and 40 are one source, and so are 50 and 51, to either side of the meridian."""
+    transfer = pytest.importorskip("benchmarks.transfer", reason="run as `python -m pytest` in the root")
+    made = sequences((3,) * 60, label=tuple(i % 3 for i in range(60)))
+    metadata, place = made.metadata.copy(), {2: 30.0, 3: 30.0002, 40: 29.9999, 50: 359.9999, 51: 0.0001}
+    ra = np.array([place.get(i, 40.0 + i) for i in range(60)])
+    metadata[:, COLUMN["ra"]], metadata[:, COLUMN["dec"]] = np.repeat(ra, made.n_rows), 0.0
+    objects = replace(made, metadata=metadata)
+    fold = transfer.folds(objects.label, 5, transfer.sources(objects))
+    assert fold[2] == fold[3] == fold[40]
+    assert fold[50] == fold[51]
+    apart = transfer.folds(objects.label, 5, np.arange(60))
+    moved = np.flatnonzero(fold != apart)
+    assert {*moved} <= {3, 40, 51}
+    assert len(moved)
+    assert all((np.bincount(apart[objects.label == which]) == 4).all() for which in range(3))

@@ -19,6 +19,7 @@ from data_prep.packets.history import judge
 from data_prep.packets.metadata import catalogue, columns_of
 from data_prep.packets.stamps import StampError, decode_stamps, is_full
 from data_prep.workers import available_cores, ordered_map
+from jtss import dataset
 from jtss.errors import InputError
 from jtss.histories import SUMMARY_NAMES, summary
 from jtss.schema import ALERT, CHANNEL_NAMES, CLASS_NAMES, METADATA_NAMES, STAMP_SIDE, ZTF_MISSING
@@ -66,9 +67,11 @@ def read_sample(folder: str | Path) -> Sample:
 
     Raises:
         FileNotFoundError: no such folder, or no labels.csv in it.
-        InputError: labels.csv cannot be used, or there is no alert of a labelled object.
+        InputError: a data set or another file, labels.csv cannot be used, or there is no alert of a labelled object.
     """
     folder = Path(folder)
+    if folder.is_file() or (dataset.index_of(folder) and not (folder / "labels.csv").is_file()):
+        raise InputError(f"{folder}: no alert packets and labels.csv in a folder; jtss realism compares data sets")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder (expected alert packets and labels.csv)")
     known = _graded_labels(folder / "labels.csv")

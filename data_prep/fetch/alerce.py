@@ -14,7 +14,7 @@ from data_prep.fetch.objects import (
     require_kind,
     rows_of,
 )
-from data_prep.lost import ABSENT, Lost
+from data_prep.lost import ABSENT, DAMAGED, Lost
 from data_prep.packets.metadata import exact
 
 COLUMNS = ("candid", "mjd", "has_stamp")
@@ -48,6 +48,10 @@ class Alerce:
         if not rows:
             raise Lost(ABSENT, "unknown_object", f"{object_id}: no detection")
         require_columns(rows, COLUMNS, f"{object_id}: detections")
+        strange = [row["has_stamp"] for row in rows if not isinstance(row.get("has_stamp"), bool | None)]
+        if strange:  # not to be taken for an object without stamps
+            detail = f"{object_id}: detections: has_stamp is {str(strange[0])[:40]!r}, expected true or false"
+            raise Lost(DAMAGED, "changed_columns", detail, again=True)
         stamped = [row for row in rows if row.get("has_stamp") is True]
         pairs = [(exact(row.get("candid")), finite(row.get("mjd"))) for row in stamped]
         good = [(candid, mjd) for candid, mjd in pairs if candid and mjd is not None]

@@ -5,13 +5,13 @@ An interrupted run goes on with the same command: what was answered is not asked
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from data_prep import labels
+from data_prep import labels, remote
 from data_prep.client import Client
 from data_prep.fetch import folder as folders
 from data_prep.fetch.account import Account
@@ -56,6 +56,7 @@ def fetch(
     columns: Mapping[str, str] | None = None,
     nights: Sequence[str] = (),
     first: int | None = None,
+    again: bool = False,
     urls: Mapping[str, str] | None = None,
     command: str = "",
     progress: bool = False,
@@ -65,9 +66,10 @@ def fetch(
     Args:
         service: of SERVICES.
         labels_path, columns: table of objectId, label and maybe subclass, and what it calls them, see `labels.load`:
-            which objects. Nights may do without.
+            which objects; or the URL of one. Nights may do without.
         nights: dates as 20240131, for the service "nights" only.
         first: only the first so many alerts of an object that are six hours apart; None: all.
+        again: ask again for what the service did not have in earlier runs.
         urls: addresses that replace those of URLS, by name.
         command: what to write into the journal.
 
@@ -79,27 +81,25 @@ def fetch(
     for night in nights:
         if not is_night(night):
             raise InputError(f"night {night!r}: expected a date as 20240131")
-    names = labels.objects(labels_path, columns) if labels_path else []
-    known = labels.load(labels_path, columns) if labels_path else {}
-    subclasses = labels.load_subclasses(labels_path, columns) if labels_path else {}
-    said = {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}
+    said, about = _said(labels_path, columns) if labels_path else ({}, {})
     account = Account()
-    with folders.opened(Path(out)) as folder:
+    with folders.opened(Path(out), again=again) as folder:
         if labels_path:
-            _keep_labels(folder, Path(labels_path), said)
+            _keep_labels(folder, labels_path, said, about)
         folder.log({"run": command, "time": folders.as_text(client.now())})
         if service == "nights":
-            _fetch_nights(nights, {*names}, Nights(addresses["nights"], client, folder, account), progress)
+            _fetch_nights(nights, {*said}, Nights(addresses["nights"], client, folder, account), progress)
+            _count_objects(nights, said, folder, account)
         else:
             served = (
                 Fink(addresses["fink"]) if service == "fink" else Alerce(addresses["alerce"], addresses["alerce-avro"])
             )
             _Objects(served, client, folder, account, first).fetch(said, progress)
         account.notes["files that had changed on disk"] += folder.n_changed
-        account.notes["objects without a label"] += sum(name not in known for name in names)
+        account.notes["objects without a label"] += sum(not each["label"] for each in said.values())
         account.notes = +account.notes  # those that are not 0
         folder.log({"ledger": account.as_dict(), "stopped": client.refusal, "time": folders.as_text(client.now())})
-        return Fetched(account, tuple(_warnings(account, client, folder, names)))
+        return Fetched(account, tuple(_warnings(account, client, folder, [*said])))
 
 
 def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:
@@ -111,21 +111,54 @@ def _checked_urls(urls: Mapping[str, str]) -> Mapping[str, str]:
     return urls
 
 
-def _keep_labels(folder: Folder, path: Path, said: Mapping[str, Mapping[str, str]]) -> None:
+def _said(place: str | Path, columns: Mapping[str, str] | None) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Label and subclass of each object of a table, "" for none, and where the table is from, for the journal."""
+    with remote.here(place) as path:
+        known, subclasses = labels.load(path, columns), labels.load_subclasses(path, columns)
+        names, where = labels.objects(path, columns), remote.masked(place) if remote.is_url(place) else path.resolve()
+        about = {"labels": str(where), "labels_sha256": files.sum_of(path)}
+    return {name: {"label": known.get(name, ""), "subclass": subclasses.get(name, "")} for name in names}, about
+
+
+def _keep_labels(
+    folder: Folder, place: str | Path, said: Mapping[str, Mapping[str, str]], about: Mapping[str, str]
+) -> None:
     """Put what the table says beside the alerts, a row for each object, and where it came from into the journal."""
-    given, kept, rows = files.sum_of(path), folder.path / folders.LABELS, io.StringIO()
+    path, kept, rows = remote.path_of(place), folder.path / folders.LABELS, io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(labels.COLUMNS)
     writer.writerows((name, each["label"], each["subclass"]) for name, each in said.items())
-    if not (kept.exists() and kept.samefile(path)):
+    if not (path and kept.exists() and kept.samefile(path)):
         files.write(kept, rows.getvalue())
-    about = {"labels": str(path.resolve()), "labels_sha256": given}
-    folder.log(about | {"file": folders.LABELS, "sha256": files.sum_of(kept)})
+    folder.log({**about, "file": folders.LABELS, "sha256": files.sum_of(kept)})
 
 
 def _fetch_nights(dates: Sequence[str], object_ids: set[str], nights: Nights, progress: bool) -> None:
     for night in tqdm(dict.fromkeys(dates), unit="night", desc="fetch", disable=not progress):
         nights.fetch(night, object_ids)
+
+
+def _count_objects(dates: Sequence[str], names: Iterable[str], folder: Folder, account: Account) -> None:
+    """Count listed objects by whether there are alerts of them; the journal names those that are in none of the nights.
+
+    Where a night did not come whole, any object may be in it.
+    """
+    there, absent = _with_alerts(folder), []
+    is_whole = account.total("nights") == account.total("nights", GOT)
+    for name in names:
+        if not is_whole:
+            account.count("objects", INCOMPLETE)
+        elif name in there:
+            account.count("objects", GOT)
+        else:
+            account.count("objects", ABSENT, "in_no_night")
+            absent.append(name)
+    if absent:
+        folder.log({"nights": [*dates], "in_no_night": absent})
+
+
+def _with_alerts(folder: Folder) -> set[str]:
+    return {path.parent.name for path in (folder.path / folders.ALERTS).glob("*/*.avro")}
 
 
 class _Objects:
@@ -162,7 +195,9 @@ class _Objects:
         name, folder = self._service.name, self._folder
         try:
             if (answer := folder.answer(name, object_id)) is not None:
-                return self._service.listing(object_id, answer)
+                listing = self._service.listing(object_id, answer)
+                if len(listing.candid) or not folder.again:
+                    return listing
             if not folders.NAME.fullmatch(object_id):
                 raise Lost(ABSENT, "bad_object_id", f"{object_id[:80]!r}, expected letters and digits, as ZTF18abcdefg")
             reply = self._service.ask_object(self._client, object_id)
@@ -228,7 +263,7 @@ def _warnings(account: Account, client: Client, folder: Folder, names: Sequence[
     """What the user must know, a line each."""
     if client.refusal:
         yield f"stopped early: {client.refusal}"
-    there = {path.parent.name for path in (folder.path / folders.ALERTS).glob("*/*.avro")}
+    there = _with_alerts(folder)
     if without := [name for name in names if name not in there]:
         shown = ", ".join(without[:N_EXAMPLES]) + (", …" if len(without) > N_EXAMPLES else "")
         yield f"objects without an alert: {len(without)} ({shown}); {folder.path / folders.JOURNAL} says why"

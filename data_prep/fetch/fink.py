@@ -36,7 +36,7 @@ from data_prep.simulate.packets import (
 from jtss.schema import SAME_TIME_DAYS, STAMP_SIDE, TOLD_DAYS
 
 COLUMNS = ("i:objectId", "i:candid", "i:jd", "i:fid", "i:magpsf", "i:isdiffpos", "i:ra", "i:dec")
-TAG, VALID = "d:tag", "valid"
+TAG, VALID, NO_ALERT = "d:tag", "valid", ("upperlim", "badquality")
 VERSIONS = ("d:fink_broker_version", "d:fink_science_version")
 PUBLISHER = "Fink, put together by jtss"
 SYNC_MARKER = b"put together now"  # any 16 bytes
@@ -66,6 +66,9 @@ class Fink:
     def listing(self, object_id: str, answer: bytes) -> Listing:
         rows = rows_of(answer, f"{object_id}: objects")
         alerts = [row for row in rows if row.get(TAG, VALID) == VALID]
+        if strange := {str(row[TAG]) for row in rows if row.get(TAG) not in (None, VALID, *NO_ALERT)}:
+            detail = f"{object_id}: {TAG} is {min(strange)[:40]!r}, expected {VALID}, {' or '.join(NO_ALERT)}"
+            raise Lost(DAMAGED, "changed_columns", detail, again=True)
         if not alerts:
             raise Lost(ABSENT, "unknown_object", f"{object_id}: no alert")
         require_columns(alerts, COLUMNS, f"{object_id}: objects")

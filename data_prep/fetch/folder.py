@@ -32,10 +32,11 @@ class Folder:
 
     Attributes:
         path: the folder. n_changed: files that were not what the journal says, and are asked for again.
+        again: whether absences of earlier runs are not believed.
     """
 
-    def __init__(self, path: Path, journal: BinaryIO, lines: dict[Key, dict]) -> None:
-        self.path, self._journal, self._lines, self.n_changed = path, journal, lines, 0
+    def __init__(self, path: Path, journal: BinaryIO, lines: dict[Key, dict], *, again: bool = False) -> None:
+        self.path, self._journal, self._lines, self.n_changed, self.again = path, journal, lines, 0, again
         got = {key: line for key, line in lines.items() if line["outcome"] == GOT}
         self._packets = {(name, candid): line for (_, name, candid), line in got.items() if candid}
 
@@ -76,9 +77,8 @@ class Folder:
         """The latest of the journal on something."""
         return self._lines.get((service, name, candid))
 
-    @staticmethod
-    def _raise_if_absent(line: dict | None) -> None:
-        if line and line["outcome"] == ABSENT:
+    def _raise_if_absent(self, line: dict | None) -> None:
+        if line and line["outcome"] == ABSENT and not self.again:
             raise Lost(ABSENT, line["reason"], line.get("detail", ""))
 
     def _content(self, line: dict) -> bytes | None:
@@ -148,8 +148,8 @@ def as_text(time: float) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Folder]:
-    """Open a folder to fill it, or make it.
+def opened(path: Path, *, again: bool = False) -> Iterator[Folder]:
+    """Open a folder to fill it, or make it; `again` as in `Folder`.
 
     Raises:
         InputError: it holds something else, or a journal that cannot be read.
@@ -165,7 +165,7 @@ def opened(path: Path) -> Iterator[Folder]:
             if files.is_partial(left, left.name[1:].rsplit(".", 2)[0]):
                 left.unlink()
         with open(path / JOURNAL, "a+b", buffering=0) as journal:
-            yield Folder(path, journal, _read(path / JOURNAL, journal))
+            yield Folder(path, journal, _read(path / JOURNAL, journal), again=again)
 
 
 def _read(path: Path, journal: BinaryIO) -> dict[Key, dict]:

@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -137,10 +138,30 @@ def read_blocks(
     return chain.from_iterable(read(item, on_read) if isinstance(item, File) else [item] for item in items)
 
 
+class _NotAFileError(OSError):
+    """What has a file's name by now is none."""
+
+
+def _opened(path: str) -> io.FileIO:
+    """A file, which may have become something else since it was found: to open a FIFO would wait for who writes it.
+
+    Raises:
+        _NotAFileError: it is not a regular file. OSError: it cannot be opened.
+    """
+    file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _NotAFileError("not a regular file")
+    return file
+
+
 def read(file: File, on_read: Callable[[int], object] = _ignore) -> Iterator[Block | Rejection]:
     """Read a file front to back; `on_read` and what is yielded as in `read_blocks`."""
     try:
-        opened = remote.opened(file.url, file.path) if file.url else io.FileIO(file.path)
+        opened = remote.opened(file.url, file.path) if file.url else _opened(file.path)
+    except _NotAFileError as error:
+        yield Rejection("not_a_file", str(error), file.source)
+        return
     except OSError as error:
         yield Rejection("unreadable", str(error), file.source)
         return
@@ -166,7 +187,7 @@ def _content(file: File) -> bytes | None:
         if file.url:
             data = remote.read(file.url, file.path, file.size, SMALL_BYTES)
         else:
-            with open(file.path, "rb") as stream:
+            with io.BufferedReader(_opened(file.path)) as stream:
                 data = stream.read(file.size + 1)
     except OSError:
         return None

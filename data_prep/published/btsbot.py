@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import labels
+from data_prep import labels, remote
 from data_prep.build import Built, write
 from data_prep.infrared import crossmatch
 from data_prep.ingest import ingest_decoded, write_rejects
@@ -66,7 +66,7 @@ def import_set(
     out, rejects = Path(out), Path(rejects_path) if rejects_path else None
     pairs = _pairs([Path(path) for path in triplets], [Path(path) for path in candidates])
     catalogue_path = crossmatch.path_of(allwise_path)
-    read = [Path(path) for path in (*triplets, *candidates, labels_path, catalogue_path) if path]
+    read = [Path(path) for path in (*triplets, *candidates, remote.path_of(labels_path), catalogue_path) if path]
     files.check_outputs({"out": out, "rejects": rejects}, read, force=force)
     objects, counts = table.objects([path for _, path in pairs])
     _check_counts(pairs, counts)
@@ -114,10 +114,13 @@ def _labels(
     objects: Mapping[str, Candidate], path: str | Path | None, columns: Mapping[str, str] | None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Label and subclass by objectId: of the file where it has one, otherwise of the set."""
-    own = labels.load(path, columns) if path else {}
+    own, own_subclasses = {}, {}
+    if path:
+        with remote.here(path) as here:
+            own, own_subclasses = labels.load(here, columns), labels.load_subclasses(here, columns)
     known = {name: each.label for name, each in objects.items() if name} | own
     subclasses = {name: each.subclass for name, each in objects.items() if each.subclass and name not in own}
-    return known, subclasses | (labels.load_subclasses(path, columns) if path else {})
+    return known, subclasses | own_subclasses
 
 
 def _origin(pairs: Sequence[tuple[Path, Path]]) -> str:

@@ -146,10 +146,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         _account_for(ingested, options)
         tally = write(ingested, ingested.batches(allwise=allwise), cluster)
-    if allwise is not None:
-        n_matched, n_without, n_ambiguous = (ingested.ledger.notes[name] for name in ingest.ALLWISE_NOTES)
-        say = common.say if n_matched or not ingested.n_objects else common.warn
-        say(crossmatch.report(allwise, n_matched, n_without, ingested.n_objects, n_ambiguous))
+    common.say_matches(allwise, ingested.ledger.notes, ingested.n_objects)
     print(f"\n{summary(tally, classifier.classes, 'packets' if of_packets else 'objects')}\n\ntable: {out}")
     if options.trajectory:
         print(f"trajectory: {options.trajectory}")

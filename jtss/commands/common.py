@@ -100,6 +100,23 @@ def load_allwise(options: argparse.Namespace):
     return options.allwise and crossmatch.load(options.allwise, radius_arcsec)
 
 
+def say_matches(allwise, notes, n_objects: int) -> None:
+    """Say what a match came to, and warn where nothing matched; without a catalogue nothing.
+
+    Args:
+        allwise: the catalogue, or None.
+        notes: of the ledger of alerts that were matched. n_objects: they are of.
+    """
+    from data_prep.infrared import crossmatch
+    from data_prep.ingest import ALLWISE_NOTES
+
+    if allwise is None:
+        return
+    n_matched, n_without, n_ambiguous = (notes[name] for name in ALLWISE_NOTES)
+    text = crossmatch.report(allwise, n_matched, n_without, n_objects, n_ambiguous)
+    (say if n_matched or not n_objects else warn)(text)
+
+
 def add_labels(parser, text: str = "") -> None:
     """The table of labels, and what it calls its columns; `text` before what it may be."""
     parser.add_argument(

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--nights", nargs="+", action="extend", default=[], metavar="YYYYMMDD", help="with --service nights: which ones"
     )
+    add("--again", action="store_true", help="also ask again for what the service did not have in earlier runs")
     add("--rate", type=common.positive, default=5.0, metavar="N", help="questions per second, at most (%(default)g)")
     add(
         "--url",
@@ -58,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 columns=columns,
                 nights=options.nights,
                 first=options.first,
+                again=options.again,
                 urls=dict(pair.partition("=")[::2] for pair in options.url),
                 command=options.command_line,
                 progress=True,

@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from jtss.commands import common
@@ -93,4 +94,14 @@ def _objects(options: argparse.Namespace, model) -> tuple[list, str]:
             passed_over=[crossmatch.path_of(options.allwise)],
         ) as ingested,
     ):
-        return explanation.find(ingested.batches(allwise=allwise), options.objects, where), where
+        n_read: list[int] = []
+        objects = explanation.find(_counted(ingested.batches(allwise=allwise), n_read), options.objects, where)
+        common.say_matches(allwise, ingested.ledger.notes, sum(n_read))
+        return objects, where
+
+
+def _counted(batches, n_read: list[int]) -> Iterator:
+    """Batches as they are; notes how many objects are in each."""
+    for batch in batches:
+        n_read.append(batch.n_objects)
+        yield batch

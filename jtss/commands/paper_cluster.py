@@ -58,7 +58,7 @@ class _Crew:
         self._running: dict[str, Future] = {}
         self._ended: dict[str, Left] = {}
         self._failed: dict[str, str] = {}
-        self._n_begun = self._n_deaths = self._n_known = 0
+        self._n_begun = self._n_deaths = self._n_known = self._n_known_when_idle = 0
         self._listen()
 
     def work(self, deadline: Deadline) -> Left:
@@ -72,6 +72,8 @@ class _Crew:
                     self._begin(living - self._running.keys() - self._ended.keys())
                 self._wait()
                 error = self._take_results()
+                if not asked:
+                    self._ask_the_idle()
                 alone_since = self._cluster.look_for_workers(alone_since)
                 if (error or deadline.agree()) and not asked:
                     asked = True
@@ -99,7 +101,15 @@ class _Crew:
             self._n_begun += 1
             key = f"{self._name}-{self._n_begun}"
             self._running[address] = self._cluster.client.submit(
-                _run, *self._task, self._name, key, key=key, pure=False, workers=[address], allow_other_workers=False
+                _run,
+                *self._task,
+                self._name,
+                key,
+                self._failed.copy(),
+                key=key,
+                pure=False,
+                workers=[address],
+                allow_other_workers=False,
             )
 
     def _wait(self) -> None:
@@ -124,6 +134,19 @@ class _Crew:
             elif future.status == "error" and not isinstance(future.exception(), KilledWorker):
                 return future.exception()
         return None
+
+    def _ask_the_idle(self) -> None:
+        """Let workers that ran out of work begin again if there may be some by now, as a training was finished.
+
+        The last one of a grid brings those that it chooses, and a worker frees what does not fit into its program.
+        """
+        if not self._ended:
+            return
+        missing = {trial.id for trial in self._bench.results.missing(self._bench.plan())}
+        n_known = len(self._bench.results.known)
+        if missing - self._failed.keys() and n_known > self._n_known_when_idle:
+            self._ended.clear()
+        self._n_known_when_idle = n_known
 
     def _count_deaths(self, living: Collection[str]) -> None:
         """Forget workers that are gone, and ask all others again: what these held can be taken.
@@ -169,8 +192,8 @@ class _Asked:
         return task is not None and task.state == "executing"
 
 
-def _run(request: Request, seen: str, name: str, key: str) -> Left:
-    """On a worker: train what no other does."""
+def _run(request: Request, seen: str, name: str, key: str, failed: dict[str, str]) -> Left:
+    """On a worker: train what no other does, but for what failed before."""
     worker = get_worker()
 
     def tell(is_warning: bool, line: str) -> None:
@@ -184,7 +207,7 @@ def _run(request: Request, seen: str, name: str, key: str) -> Left:
             )
     cache.enable()
     say, warn = partial(tell, False), partial(tell, True)
-    return experiments.train_here(experiments.prepare(request, warn), _Asked(name, key), say, warn)
+    return experiments.train_here(experiments.prepare(request, warn), _Asked(name, key), say, warn, failed)
 
 
 def _ask_to_stop(name: str) -> None:

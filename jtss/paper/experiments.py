@@ -4,9 +4,10 @@ The data are checked before anything is trained (`needs`), and under every table
 (`notes`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jtss import dataset, files
@@ -163,10 +164,12 @@ def _seeds(left: dict[Trial, int]) -> str:
     return f"seeds {', '.join(named)}"
 
 
-def train_here(bench: Bench, stop: trainer.Stop, say: Say, warn: Say) -> Left:
-    """Train what is missing in this process, as far as the time allows."""
+def train_here(
+    bench: Bench, stop: trainer.Stop, say: Say, warn: Say, failed: Mapping[str, str] = MappingProxyType({})
+) -> Left:
+    """Train what is missing in this process, as far as the time allows, and of `failed` nothing."""
     request, deadline = bench.request, Deadline(stop, bench.request.budget)
-    return Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command).run()
+    return Runner(bench.plan, request.data, bench.results, deadline, say, warn, request.command, failed).run()
 
 
 def perform(

@@ -8,9 +8,9 @@ import datetime
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -77,6 +77,7 @@ class Runner:
         stop: asked after each turn of the training loop.
         say, warn: take a line for the reader.
         command: the command line, for the record.
+        failed: trainings that are not tried, by id, and why.
     """
 
     plan: Callable[[], list[Setup]]
@@ -86,9 +87,10 @@ class Runner:
     say: Say
     warn: Say
     command: str
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        self._failed: dict[str, str] = {}
+        self._failed = dict(self.failed)
         self._view, self._prepared = None, None
 
     def run(self) -> Left:

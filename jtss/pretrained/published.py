@@ -29,7 +29,7 @@ import numpy as np
 
 from jtss import schema
 from jtss.config.settings import Config, EncoderConfig, HeadConfig, MetadataConfig, StampConfig, TemporalConfig
-from jtss.errors import InputError
+from jtss.errors import InputError, shortly
 from jtss.inference.model import Member, Model, Outcome
 from jtss.network import network
 from jtss.network.inputs import Statistics
@@ -149,7 +149,7 @@ def _statistics(path: Path, config: MetadataConfig) -> Statistics:
     try:
         rows = {OUR_FEATURES.get(row["name"], row["name"]): _row(row) for row in json.loads(path.read_text())}
     except (ValueError, TypeError, KeyError) as error:
-        raise PublishedError(f"{path}: no list of name, mean, std, clip_low and clip_high ({error!r})") from None
+        raise PublishedError(f"{path}: no list of name, mean, std, clip_low and clip_high ({shortly(error)})") from None
     if tuple(rows) != config.static:
         raise PublishedError(f"{path}: features {', '.join(rows)}, expected {', '.join(config.static)}")
     sign = rows["isdiffpos"]  # theirs is 1 where ours is 0: (1 - x - mean) / std = (x - (1 - mean)) / -std

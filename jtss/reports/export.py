@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from jtss import files
 from jtss.config import named
+from jtss.errors import shortly
 from jtss.files import file_fault, write_sums
 from jtss.inference import held_out, model
 from jtss.inference.known_alerts import KnownAlerts
@@ -106,7 +107,7 @@ def from_run(path: Path, reports: Sequence[Path] = (), data: Sequence[Path] = ()
     try:
         provenance = file.check_provenance(run.config.classes, _provenance(run))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{run.folder}: provenance.json or metrics.jsonl: damaged ({error!r})") from None
+        raise ModelError(f"{run.folder}: provenance.json or metrics.jsonl: damaged ({shortly(error)})") from None
     version, content_hash = model.version(run), run.provenance["data_hash"]
     seeds = [member.seed for member in run.members]
     scores = [from_report(report, version, content_hash, seeds) for report in reports]
@@ -188,8 +189,10 @@ def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int]
         {title, data, command, created, warnings, SCORES…, confusion_matrix, classes, ablations}.
 
     Raises:
-        ModelError: no report of this version, of another model, or of the model behind a bogus screening.
+        ModelError: a folder, no report of this version, of another model, or of the model behind a bogus screening.
     """
+    if path.is_dir():
+        raise ModelError(f"{path}: a folder, expected the report.json that jtss evaluate writes of a model")
     try:
         report = json.loads(path.read_text())
         if report["report_version"] not in READABLE:
@@ -216,7 +219,7 @@ def from_report(path: Path, version: str, trained_on_hash: str, seeds: list[int]
             "ablations": report.get("ablations"),  # which reports of before do not tell
         }
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: no report.json of evaluate.py ({error!r})") from None
+        raise ModelError(f"{path}: no report.json of evaluate.py ({shortly(error)})") from None
 
 
 def with_others(results: list[dict], paths: Sequence[Path], trained_on_hash: str) -> list[dict]:
@@ -245,7 +248,7 @@ def with_others(results: list[dict], paths: Sequence[Path], trained_on_hash: str
             kept = {key: scores[key] for key in ("n_objects", "accuracy", "balanced_accuracy")}
             row = {"name": other["name"], "reads": other["reads"], "n_seeds": len(other["seeds"]), **kept}
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: no report.json of this version of jtss evaluate ({error!r})") from None
+            raise ModelError(f"{path}: no report.json of this version of jtss evaluate ({shortly(error)})") from None
         for i in same:
             beside[i].append(row)
     return [one | ({"beside": rows} if rows else {}) for one, rows in zip(results, beside, strict=True)]

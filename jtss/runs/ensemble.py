@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jtss import devices, files
 from jtss.config.settings import Config
-from jtss.errors import InputError
+from jtss.errors import InputError, shortly
 from jtss.invocation import option, spelled
 
 FILE = "repeats.json"
@@ -35,7 +35,7 @@ def seed_directories(path: Path) -> dict[int, Path]:
     try:
         seeds = json.loads(file.read_text())["seeds"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise EnsembleError(f"{file}: damaged ({error!r})") from None
+        raise EnsembleError(f"{file}: damaged ({shortly(error)})") from None
     if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or len({*seeds}) < len(seeds):
         raise EnsembleError(f"{file}: damaged (seeds: expected a list of integers, each once)")
     directories = {seed: seed_directory(path, seed) for seed in seeds}
@@ -93,5 +93,5 @@ def seeds_at_once(path: Path) -> int:
         if not isinstance(together, int) or together < 1:
             raise ValueError(f"together: {together!r}, expected a number of seeds")
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise EnsembleError(f"{path / FILE}: damaged ({error!r})") from None
+        raise EnsembleError(f"{path / FILE}: damaged ({shortly(error)})") from None
     return together

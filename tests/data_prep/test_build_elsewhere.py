@@ -110,9 +110,11 @@ def test_s3fs_gives_what_the_folder_gives(folder, build, workers, monkeypatch):
 def test_a_web_server_gives_what_the_folder_gives(folder, build, workers):
     pytest.importorskip("aiohttp")
     expected, lines, _ = build(folder, folder / "labels.csv")
-    with web_server(folder) as host:
+    with web_server(folder, asked=(asked := [])) as host:
         url = f"http://{host}/"
         found, those, _ = build(url, f"{url}labels.csv", workers=workers)
+    folders = [path for path in asked if path.endswith("/")]
+    assert len(folders) == len({*folders}) > 1
     assert (found["content_hash"], found["ledger"]) == (expected["content_hash"], expected["ledger"])
     assert moved(those, url, f"{folder}/") == lines
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 from distributed import LocalCluster
@@ -10,6 +12,7 @@ from data_prep import cluster
 from data_prep.workers import IN_FLIGHT_PER_WORKER, ordered_map
 from helpers.dask_cluster import DaskCluster, other_program
 from helpers.made_tasks import Named, double, killed_once, poison
+from jtss import files
 
 CLOSED = "127.0.0.1:9"  # where nobody listens
 
@@ -122,6 +125,20 @@ def test_an_item_that_kills_every_worker_is_named_and_those_beside_it_are_done(m
 
 
 @pytest.mark.slow
+def test_folders_that_killed_processes_left_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, held, begun, elsewhere = (tmp_path / f"{cluster.SCRATCH}{name}" for name in "abcd")
+    for folder in (left, held, begun, tmp_path / "other"):
+        (folder / "dask-scratch-space").mkdir(parents=True)
+        (folder / cluster.LOCK).write_text("" if folder == begun else "process 1 on head\n")
+    elsewhere.symlink_to(tmp_path / "other")
+    with files.hold_lock(held / cluster.LOCK), cluster._scratch() as own:
+        assert {*tmp_path.iterdir()} == {held, begun, elsewhere, tmp_path / "other", Path(own)}
+        with cluster._scratch():
+            assert Path(own).is_dir()
+    assert {*tmp_path.iterdir()} == {held, begun, elsewhere, tmp_path / "other"}
+
+
 def test_local_processes_are_started_again_until_an_item_is_blamed(impatient):
     with cluster.cluster(cluster.LOCAL, 1, print) as local, pytest.raises(cluster.ClusterWorkerError, match=BLAMED):
         list(local.ordered_map(poison, POISONED))

@@ -90,12 +90,15 @@ def store_of(folder: Path) -> Iterator[type[Store]]:
 
 
 @contextmanager
-def web_server(folder: Path, faults: Mapping[str, str] = {}, query: str = "") -> Iterator[str]:
+def web_server(
+    folder: Path, faults: Mapping[str, str] = {}, query: str = "", asked: list[str] | None = None
+) -> Iterator[str]:
     """A folder as a web server shows it, without parts of files; yields HOST:PORT.
 
     Args:
         faults: by the name of a file: "gone", "error", "page" (in place of the file, with status 200) or "cut".
         query: after the links to files, without which these are not to be had.
+        asked: takes what was asked for.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,6 +109,8 @@ def web_server(folder: Path, faults: Mapping[str, str] = {}, query: str = "") ->
             self._answer(with_body=True)
 
         def _answer(self, *, with_body):
+            if asked is not None:
+                asked.append(self.path)
             path = folder / urlsplit(self.path).path.strip("/")
             is_there = path.is_dir() or (path.exists() and self.path.endswith(query))
             fault = faults.get(path.name, "" if is_there else "gone")

@@ -1,6 +1,8 @@
 """Compiled programs are kept for all tests and the processes they start, also for the next run of the tests."""
 
 import os
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +58,15 @@ def _put_whole(kept: "LRUCache", key: str, program: bytes) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished.write_bytes(program)
     unfinished.replace(path)
+
+
+def make(target: str, **variables: object) -> str:
+    """What `make TARGET` says, with this Python, in which nothing is installed."""
+    given = {"JTSS": f"{sys.executable} -m jtss"} | variables
+    words = ["make", "-o", ".venv/ready", target, *(f"{name}={value}" for name, value in given.items())]
+    done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
 
 
 def jtss(*words: object) -> int:

@@ -7,6 +7,7 @@ from data_prep.compare.samples import PAST, read_sample
 from data_prep.compare.tables import compare_values, count
 from helpers.made_comparisons import packets
 from helpers.make_packets import CANDIDATE, alert, images, save
+from jtss.errors import InputError
 
 
 def test_sample_of_packets(tmp_path):
@@ -29,6 +30,19 @@ def test_sample_of_packets(tmp_path):
     assert sample.values["abs_gal_b"][~cut] == pytest.approx(2.85, abs=0.05)  # astropy: b = -2.83
     assert sample.values["noise_science"][~cut] == pytest.approx(10, rel=0.1)
     assert sample.values["fwhm_template"][~cut] == pytest.approx(2.3548 * 2, rel=0.02)
+
+
+def test_what_is_no_folder_of_packets_is_named(tmp_path):
+    """A data set, of one file or of many, is compared by another command."""
+    (tmp_path / "many").mkdir()
+    for place in ("many/index.h5", "one.h5"):
+        (tmp_path / place).write_bytes(b"x")
+    for name in ("many", "one.h5"):
+        with pytest.raises(InputError, match=f"{name}: no alert packets and labels.csv .* realism compares data sets"):
+            read_sample(tmp_path / name)
+    for name, fault in ((".", r"labels\.csv: no such file"), ("nowhere", "no such folder")):
+        with pytest.raises(FileNotFoundError, match=fault):
+            read_sample(tmp_path / name)
 
 
 def test_the_past_is_measured_with_the_alert(tmp_path):

@@ -78,6 +78,14 @@ def test_an_object_without_stamps_has_no_alerts(alerce):
     assert len(alerce.listing(NAME, rows).candid) == 0
 
 
+@pytest.mark.parametrize("written", [1, "true", "t"])
+def test_stamps_that_are_told_in_another_way_are_not_taken_for_none(alerce, written):
+    rows = [{"candid": str(i), "mjd": 59000.0, "has_stamp": told} for i, told in ((1, False), (2, written))]
+    with pytest.raises(Lost, match=f"has_stamp is '{written}', expected true or false") as lost:
+        alerce.listing(NAME, json.dumps(rows).encode())
+    assert (lost.value.outcome, lost.value.reason) == (DAMAGED, "changed_columns")
+
+
 def test_rows_without_a_candid_or_a_time_are_noted(alerce):
     rows = [{"candid": candid, "mjd": mjd, "has_stamp": True} for candid, mjd in (("7", 1.0), ("x", 1.0), (8, None))]
     listing = alerce.listing(NAME, json.dumps(rows).encode())
@@ -93,6 +101,9 @@ def test_whatever_rows_hold_they_are_alerts_or_noted_or_lost(rows):
     alerce, answer = Alerce("http://here", "http://there"), json.dumps(rows).encode()
     if not all(any(name in row for row in rows) for name in ("candid", "mjd", "has_stamp")):
         assert lost_by(alerce.listing, NAME, answer)[1] == ("changed_columns" if rows else "unknown_object")
+        return
+    if not all(isinstance(row.get("has_stamp"), bool | None) for row in rows):
+        assert lost_by(alerce.listing, NAME, answer) == (DAMAGED, "changed_columns")
         return
     listing = alerce.listing(NAME, answer)
     assert len(listing.candid) + len(listing.notes) == sum(row.get("has_stamp") is True for row in rows)

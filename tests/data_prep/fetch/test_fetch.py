@@ -148,6 +148,23 @@ def test_from_nights_comes_the_same(sky, services, tmp_path):
     assert built(tmp_path / "alerts", sky.labels, tmp_path / "same.h5")["hash"] == sky.built["hash"]
 
 
+def test_objects_that_are_in_no_night_are_named_unless_a_night_is_missing(sky, services, tmp_path):
+    (tmp_path / "objects.csv").write_text(sky.labels.read_text() + "ZTF99nobody,SN,\n")
+    out = tmp_path / "out"
+    services.plant_for_ever(f"night {NIGHTS[0]}", "forbidden")
+    fetched = run(services, out, tmp_path / "objects.csv", "nights", nights=NIGHTS)
+    assert fetched.account.as_dict()["objects"] == {"asked": N_FEW + 1, INCOMPLETE: {"": N_FEW + 1}}
+    services.heal()
+    fetched = run(services, out, tmp_path / "objects.csv", "nights", nights=NIGHTS)
+    assert fetched.account.as_dict()["objects"] == {
+        "asked": N_FEW + 1,
+        GOT: {"": N_FEW},
+        ABSENT: {"in_no_night": 1},
+    }
+    (named,) = [line["in_no_night"] for line in journal(out) if "in_no_night" in line]
+    assert named == ["ZTF99nobody"]
+
+
 def test_the_first_five_are_what_a_sequence_needs_and_no_more(sky, services, tmp_path):
     run(services, tmp_path, sky.labels, first=5)
     alone, whole = built(tmp_path / "alerts", sky.labels, tmp_path / "first.h5"), sky.built
@@ -240,6 +257,27 @@ def test_what_does_not_come_is_named_and_asked_for_again_if_it_may_come(few, tab
     check_sums(fetched, out)
     few.asked.clear()
     run(few, out, table)
+    assert few.asked == []
+
+
+def test_what_was_absent_is_asked_for_again_if_that_is_wanted(few, table, tmp_path):
+    """A packet, an object, and one of which there were no stamps; and what is here is not."""
+    few.plant_for_ever("packet 12", "missing")
+    few.plant_for_ever(f"detections {NAMES[2]}", "missing")
+    out = tmp_path / "out"
+    assert run(few, out, table).account.is_settled
+    few.heal()
+    few.without_stamps.clear()
+    few.asked.clear()
+    run(few, out, table)
+    assert few.asked == []
+    fetched = run(few, out, table, again=True)
+    objects = [f"detections {NAMES[2]}", f"detections {NAMES[4]}"]
+    assert sorted(few.asked) == sorted([*objects, *(f"packet {candid}" for candid in (12, 30, 31, 32, 99))])
+    assert fetched.account.total("objects", GOT) == len(NAMES)
+    check_sums(fetched, out)
+    few.asked.clear()
+    run(few, out, table, again=True)
     assert few.asked == []
 
 
@@ -388,6 +426,17 @@ def test_a_table_of_any_kind_is_kept_as_one_that_build_reads(few, table, tmp_pat
     fetched = run(few, out, tmp_path / "given.vot", first=1, columns=columns)
     assert fetched.account.total("objects") == len(rows)
     assert labels.objects(out / "labels.csv") == [name for name, _ in rows]
+    assert labels.load(out / "labels.csv") == labels.load(table)
+
+
+def test_a_table_elsewhere_is_read_and_named_without_its_secrets(few, table, tmp_path):
+    pytest.importorskip("aiohttp")
+    elsewhere, out = pytest.importorskip("helpers.elsewhere", reason="it needs fsspec"), tmp_path / "out"
+    with elsewhere.web_server(tmp_path, query=f"?signature={elsewhere.SECRET}") as host:
+        run(few, out, f"http://{host}/objects.csv?signature={elsewhere.SECRET}", first=1)
+    (said,) = [line for line in journal(out) if "labels" in line]
+    assert said["labels"] == f"http://{host}/objects.csv?***"
+    assert said["labels_sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
     assert labels.load(out / "labels.csv") == labels.load(table)
 
 

@@ -73,6 +73,15 @@ def test_alerts_are_the_valid_rows(listing):
     assert listing.notes == []
 
 
+def test_rows_that_are_called_otherwise_are_not_taken_for_none(fink, client):
+    """Or else every object would be unknown, for good."""
+    answer = fink.ask_object(client, NAME).body
+    assert lost_by(fink.listing, NAME, answer.replace(b'"valid"', b'"upperlim"')) == (ABSENT, "unknown_object")
+    with pytest.raises(Lost, match="d:tag is 'good', expected valid, upperlim or badquality") as lost:
+        fink.listing(NAME, answer.replace(b'"valid"', b'"good"'))
+    assert (lost.value.outcome, lost.value.reason) == (DAMAGED, "changed_columns")
+
+
 def test_a_packet_says_what_ztf_said(fink, client, services, listing):
     packet = fink.ask_packet(client, NAME, BIG, listing)
     ours, theirs = record_of(packet.content), record_of(services.avro[NAME, BIG])

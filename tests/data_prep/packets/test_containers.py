@@ -14,7 +14,9 @@ import pytest
 
 from data_prep.ledger import Rejection
 from data_prep.packets.avro import MAX_BLOCK_BYTES, MAX_RECORDS_PER_BLOCK, Block
-from data_prep.packets.containers import read_blocks, read_stream
+from data_prep.packets.containers import read as read_file
+from data_prep.packets.containers import read_at_once, read_blocks, read_stream
+from data_prep.packets.walking import find
 from data_prep.simulate.packets import PARSED_SCHEMA, encode_file, packet
 from helpers.make_packets import NO_STAMPS, alert, night, save, save_tar, small
 from helpers.read_packets import candids, outcomes, read, rejected
@@ -225,6 +227,14 @@ def test_a_fifo_and_links_in_circles_do_not_hang(tmp_path):
     assert candids(items) == [1]
     assert sorted(rejected(items)) == ["not_a_file", "other_file", "unreadable"]
     assert [item.detail for item in items if item.source.endswith("circle")] == ["a link to a folder, not followed"]
+
+
+def test_a_fifo_in_the_place_of_a_file_that_was_found_does_not_hang(tmp_path):
+    (file,) = find(save(tmp_path, [small(1)]))
+    os.unlink(file.path)
+    os.mkfifo(file.path)
+    assert read_at_once(file) is None
+    assert rejected(read_file(file)) == ["not_a_file"]
 
 
 def test_nothing_at_all_is_noted(tmp_path):

@@ -7,7 +7,7 @@ pytest.importorskip("fsspec")
 from data_prep.ledger import Rejection
 from data_prep.packets import walking
 from data_prep.packets.walking import File, find
-from helpers.elsewhere import SECRET, store_of
+from helpers.elsewhere import SECRET, store_of, web_server
 
 NAMES = (
     *("b.avro", "a.avro.gz", "c.TAR", "d.zip", ".hidden.avro", "notes.txt", "labels.csv", "10/e.avro", "9/f.avro"),
@@ -47,6 +47,14 @@ def test_the_order_and_what_is_passed_over_are_those_of_folders_here(folder, sto
 def test_a_file_alone_is_taken_whatever_its_name(store):
     (file,) = find("s3://bucket/night/notes.txt")
     assert (file.source, file.size, file.is_small) == ("s3://bucket/night/notes.txt", 9, True)
+
+
+def test_a_folder_of_a_web_server_is_asked_for_once(folder):
+    pytest.importorskip("aiohttp")
+    asked = []
+    with web_server(folder, asked=asked) as host:
+        assert sum(isinstance(item, File) for item in find(f"http://{host}/")) == 7
+    assert sorted(asked) == ["/", "/10/", "/9/", "/9/deep/"]
 
 
 def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_read(store):

@@ -184,6 +184,10 @@ def test_labels_of_the_set_and_of_a_file_that_goes_before_them(tmp_path):
     assert better.columns["subclass"].tolist() == [-1, 0, -1, 2, -1, -1]
     assert better.ledger["notes"]["objects with label TDE, not a class"] == 1
     assert not any("not of their class" in note for note in better.ledger["notes"])
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe("/btsbot/labels.csv", labels.read_bytes())
+    elsewhere = Imported(tmp_path, [files], "elsewhere.h5", labels_path="memory://btsbot/labels.csv")
+    assert elsewhere.columns["label"].tolist() == better.columns["label"].tolist()
 
 
 def test_labels_of_catalogues_take_any_form_and_deny_what_the_set_says(tmp_path):

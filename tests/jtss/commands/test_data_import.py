@@ -6,7 +6,7 @@ import json
 import pytest
 
 from helpers import made_btsbot
-from helpers.programs import jtss
+from helpers.programs import jtss, make
 
 TINY = [
     "stamp.crop=5",
@@ -48,6 +48,17 @@ def test_from_the_set_to_an_evaluated_network(published, tmp_path, capsys):
     assert jtss("train", "demo", "--data", out, "--out", run, *settings) == 0
     assert jtss("evaluate", "-m", run, "--out", tmp_path / "report") == 0
     report = json.loads(next((tmp_path / "report").rglob("report.json")).read_text())
+    assert "jtss data import btsbot" in json.dumps(report)
+
+
+@pytest.mark.slow
+def test_one_command_leads_from_the_set_to_an_evaluated_network(published, tmp_path):
+    settings = " ".join(f"--set {setting}" for setting in TINY)
+    files = {"TRIPLETS": published.triplets, "CANDIDATES": published.candidates}
+    labels = f"--labels {published.triplets.parent / 'sky' / 'labels.csv'}"
+    said = make("real-btsbot", **files, IMPORT=labels, REAL=tmp_path / "real", CONFIG="demo", SETTINGS=settings)
+    assert "splits as the set has them, for test / validation: AGN 4 / 4, SN 4 / 4, VS 4 / 4" in said
+    report = json.loads((tmp_path / "real" / "run" / "evaluation" / "report.json").read_text())
     assert "jtss data import btsbot" in json.dumps(report)
 
 

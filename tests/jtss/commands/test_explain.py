@@ -6,7 +6,7 @@ import pytest
 
 from helpers.made_explained import TEMPERATURE, warm_of_packets
 from helpers.made_runs import TINY, make_run, write_data
-from helpers.make_packets import alert, night, save
+from helpers.make_packets import CANDIDATE, alert, night, save
 from helpers.programs import jtss
 from jtss.config import settings
 
@@ -63,6 +63,16 @@ def test_an_object_of_alert_packets_has_no_true_class(folder, tmp_path):
     assert jtss("explain", folder / "run", "ZTF18a", *words) == 0
     assert json.loads((tmp_path / "why" / "ZTF18a.json").read_text())["true_class"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["why"]
+
+
+@pytest.mark.parametrize(("ra", "said"), [(0, "AllWISE: 1 of 5 objects matched; by 3"), (9, "AllWISE: 0 of 5 objects")])
+def test_what_a_match_with_a_catalogue_came_to_is_said(folder, tmp_path, capsys, ra, said):
+    place = f"{CANDIDATE['ra'] + ra},{CANDIDATE['dec']}"
+    (tmp_path / "allwise.csv").write_text(f"ra,dec,W1,W2,W3,W4\n{place},12,12,11,9\n")
+    words = ("--alerts", folder / "packets", "--allwise", tmp_path / "allwise.csv", "--allwise-radius", 3)
+    assert jtss("explain", folder / "run", "ZTF18a", *words, "--out", tmp_path / "why") == 0
+    out, err = capsys.readouterr()
+    assert said in (err if ra else out)
 
 
 @pytest.mark.parametrize(

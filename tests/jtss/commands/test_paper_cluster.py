@@ -83,9 +83,9 @@ def test_a_worker_that_does_not_see_the_folder_is_named(call, threads, tmp_path,
     )
 
 
-def crew(n_known=lambda: 0, warn=print):
+def crew(n_known=lambda: 0, warn=print, missing=()):
     client = SimpleNamespace(subscribe_topic=lambda *_words: None)
-    results = SimpleNamespace(known=range(0))
+    results = SimpleNamespace(known=range(0), missing=lambda _plan: [SimpleNamespace(id=name) for name in missing])
     bench = SimpleNamespace(plan=lambda: setattr(results, "known", range(n_known())), results=results)
     return paper_cluster._Crew(SimpleNamespace(client=client), bench, (), print, warn)
 
@@ -112,6 +112,28 @@ def test_workers_may_die_as_long_as_trainings_are_finished():
         made._count_deaths({"tcp://lives", "tcp://idle"})
         assert (made._running, made._ended) == ({"tcp://lives": None}, {})
     assert said[0] == "the worker tcp://0 is gone; what it trained is free for the others"
+
+
+@pytest.mark.parametrize(
+    ("missing", "n_known", "are_asked"),
+    [
+        (["held"], [3, 3, 4, 4, 5], [True, False, True, False, True]),
+        (["failed"], [3, 4], [False, False]),
+        (["failed", "held"], [3, 3, 4], [True, False, True]),
+        ([], [3, 4], [False, False]),
+    ],
+)
+def test_who_ran_out_of_work_is_asked_again_when_a_training_was_finished(missing, n_known, are_asked):
+    """It may have been the last of a grid, which brings those that the grid chooses; but for what failed."""
+    known = iter(n_known)
+    made = crew(lambda: next(known), missing=missing)
+    made._failed = {"failed": "why"}
+    for is_asked in are_asked:
+        made._running, made._ended = {"tcp://works": None}, {"tcp://idle": None}
+        made._ask_the_idle()
+        assert (made._ended == {}) is is_asked
+    made._ended = {}
+    made._ask_the_idle()
 
 
 @pytest.mark.parametrize(

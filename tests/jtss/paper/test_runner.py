@@ -1,6 +1,7 @@
 """The work on a grid: nothing twice, nothing lost, nothing that another process holds, and a stop at any time."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -197,6 +198,13 @@ def test_a_seed_that_fails_is_named_and_takes_no_other_with_it(make, monkeypatch
     assert warned == list(left.failed.values())
     assert warned[0] == "2 alerts, without AllWISE, seed 1: training loss is nan"
     assert sorted(made.tested) == sorted({*ids(trials)} - {*bad})
+
+
+def test_what_failed_before_is_not_tried(make, monkeypatch, trials):
+    work, made = make(), MadeTrainer(monkeypatch)
+    left = replace(work, failed={trials[1].id: "why"}).run()
+    assert left.failed == {trials[1].id: "why"}
+    assert sorted(made.tested) == sorted({*ids(trials)} - {trials[1].id})
 
 
 def test_a_run_directory_that_is_damaged_is_named_and_the_others_go_on(make, monkeypatch, trials, tmp_path):

@@ -38,6 +38,18 @@ def test_reports_of_another_model_or_of_a_screening_are_refused(folder, tmp_path
             export.from_run(folder / "run", [tmp_path / "report.json"])
 
 
+def test_what_is_no_report_is_refused_in_a_line(folder, tmp_path):
+    """Also a data set, of one file or of many, in its place."""
+    (tmp_path / "data.h5").write_bytes(b"\x89HDF" + bytes(10_000))
+    for path, message in (
+        (tmp_path, "a folder, expected the report.json that jtss evaluate writes"),
+        (tmp_path / "data.h5", r"data.h5: no report.json of evaluate.py \(UnicodeDecodeError: 'utf-8' codec"),
+    ):
+        with pytest.raises(ModelError, match=message) as error:
+            export.from_run(folder / "run", [path])
+        assert len(str(error.value)) < 300
+
+
 def test_the_temperature_of_a_report_goes_into_the_file(folder, tmp_path):
     document = json.loads((folder / "run" / "evaluation" / "report.json").read_text())
     document["calibration"]["temperature"] = 1.5
