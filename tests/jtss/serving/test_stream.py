@@ -58,8 +58,8 @@ class Member:
         log, self.metrics, self._stop = Log(), Metrics(), threading.Event()
         self.error, self.answered = None, []
 
-        def connect(on_commit):
-            return clients.consumer(kafka.bootstrap, GROUP, QUICK | settings, log.logger, on_commit)
+        def connect(*told):
+            return clients.consumer(kafka.bootstrap, GROUP, QUICK | settings, log.logger, *told)
 
         def note(batch):
             found = answer(batch)
@@ -175,7 +175,7 @@ class CrashedSink(FolderSink):
 
 stream.AT_ONCE = int(sys.argv[3])
 log = Log()
-connect = lambda done: clients.consumer(sys.argv[1], "service", SOON, log.logger, done)
+connect = lambda *told: clients.consumer(sys.argv[1], "service", SOON, log.logger, *told)
 sink = {"crashes": CrashedSink, "works": FolderSink}[sys.argv[4]](Path(sys.argv[2]), 0)
 stream.Stream(connect, made_messages.outcomes, sink, Metrics(), log).run("alerts", lambda: False)
 """
@@ -405,6 +405,18 @@ def test_a_cluster_that_is_away_for_a_while_gets_everything_once(kafka, tmp_path
         assert places(lines) == everything()
 
 
+def test_monitors_see_a_cluster_that_is_away_while_there_is_nothing_to_do(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(clients, "LOOK_MILLISECONDS", "20")
+    with member(kafka, FolderSink(tmp_path, 0), **HASTY) as one:
+        wait_until(one.metrics.is_ready, "ready")
+        kafka.go_away()
+        wait_until(lambda: not one.metrics.is_ready(), "not ready")
+        assert one.metrics.numbers()["waits_for"] == ["cluster"]
+        assert one.metrics.is_alive()
+        kafka.come_back()
+        wait_until(one.metrics.is_ready, "ready again")
+
+
 def test_a_cluster_that_is_far_away_gets_everything_once(kafka):
     """Each of its answers takes longer than a turn of the loop."""
     sink = topic_sink(kafka)
@@ -584,7 +596,7 @@ def test_a_commit_refused_as_anothers_neither_loses_nor_doubles(kafka, tmp_path,
 def lonely_stream(folder, answer=made_messages.outcomes):
     """One whose client says nothing, and that client."""
     client = SimpleNamespace(commit=lambda **_: [], committed=lambda *_, **__: [])
-    return Stream(lambda _: client, answer, FolderSink(folder, 0), Metrics(), Log()), client
+    return Stream(lambda *_: client, answer, FolderSink(folder, 0), Metrics(), Log()), client
 
 
 def come(one, partition, offset):
