@@ -140,9 +140,10 @@ def _kafka(options: argparse.Namespace) -> int:
     for warning in schemas.warnings:
         log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
+    # Before a folder is made, which would be that of this group from then on.
+    clients.require_readable(clients.producer(options.bootstrap, given, log.logger), options.topic)
     sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, answers, schemas), sink, metrics, log, written)
-    clients.require_readable(stream.consumer, options.topic)
     signals = StopSignals()
     with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(

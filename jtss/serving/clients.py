@@ -113,7 +113,7 @@ def _client(kind: type, configuration: dict, logger: Logger):
         raise InputError(f"{option('set-kafka')}: {error}; expected settings that are text to librdkafka") from error
 
 
-def require_readable(consumer: Consumer, topic: str) -> None:
+def require_readable(client: Consumer | Producer, topic: str) -> None:
     """Make sure that the cluster answers and a topic, unless it is a ^pattern, is there; it may take a while to come.
 
     The cluster is asked for all topics: to be asked for one of them makes it, on a broker of before Kafka 0.11 that
@@ -124,7 +124,7 @@ def require_readable(consumer: Consumer, topic: str) -> None:
         OSError: the cluster does not answer.
     """
     end = time.monotonic() + APPEARING_SECONDS
-    while topic not in (there := about(consumer).topics) and not topic.startswith(PATTERN):
+    while topic not in (there := about(client).topics) and not topic.startswith(PATTERN):
         if time.monotonic() > end:
             near = get_close_matches(topic, [name for name in there if not name.startswith("__")])
             hint = f"is it {' or '.join(near)}? " if near else ""
