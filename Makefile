@@ -145,6 +145,7 @@ bench: .venv/ready
 	$(RUN) -m benchmarks.decode
 	$(RUN) -m benchmarks.simulate
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.packets
 	$(RUN) -m benchmarks.service
 	-$(RUN) -m benchmarks.cpu  # wants PyTorch: pip install '.[bench]'
 

@@ -1,11 +1,12 @@
 """A long stream: is every message answered once, and does the memory of `jtss serve kafka` stay where it is?
 
     python -m benchmarks.stream --bootstrap HOST:9092 --messages 1000000 -m RUN [--set-kafka NAME=VALUE]
+    python -m benchmarks.stream --bootstrap HOST:9092 --messages 100000 -m RUN --kills 20
 
 Simulated packets, and one message in fifty that is none, go to a topic of their own, a few thousand ahead of what the
 service has committed, so that the cluster need not keep them. With a small model it is quick: what is measured is all
 that is around it. The topic must come to be when it is asked for, as most clusters have it, or be given by --topic,
-empty.
+empty. With --kills the service is ended by SIGKILL so often, at random moments, and begun anew at once.
 """
 
 import argparse
@@ -68,12 +69,36 @@ def committed(consumer: Consumer, topic: str) -> int:
     return sum(max(one.offset, 0) for one in consumer.committed(asked, timeout=TIMEOUT_SECONDS))
 
 
-def fed(process: subprocess.Popen, producer: Producer, consumer: Consumer, topic: str, n: int) -> Iterator[Sample]:
+class Service:
+    """The service as a process; `kill` ends it without a word, and begins another."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command, self._process = command, subprocess.Popen(command)  # what it has to say is for whoever waits
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise RuntimeError where it has ended by itself."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the service ended with status {self._process.returncode}")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process = subprocess.Popen(self._command)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+
+def fed(service: Service, producer: Producer, consumer: Consumer, topic: str, n: int) -> Iterator[Sample]:
     """Send messages as the service takes them, to all partitions in turn, until it has committed all of them."""
     stream, numbers, n_sent, n_committed = values(), partitions(consumer, topic), 0, 0
     while n_committed < n:
-        if process.poll() is not None:
-            raise RuntimeError(f"the service ended with status {process.returncode}")
+        service.check()
         for value in islice(stream, max(min(n, n_committed + AHEAD) - n_sent, 0)):
             producer.produce(topic, value, partition=numbers[n_sent % len(numbers)])
             n_sent += 1
@@ -81,7 +106,21 @@ def fed(process: subprocess.Popen, producer: Producer, consumer: Consumer, topic
             raise RuntimeError(f"the cluster does not take messages, {n_sent} so far")
         time.sleep(WAIT_SECONDS)
         n_committed = committed(consumer, topic)
-        yield Sample(n_committed, resident(process.pid))
+        yield Sample(n_committed, resident(service.pid))
+
+
+def with_kills(samples: Iterator[Sample], service: Service, n: int, kills: int) -> Iterator[Sample]:
+    """The same samples, while the service is killed after random numbers of messages, at any point of its round."""
+    rng = np.random.default_rng(kills)
+    moments = sorted(rng.integers(9 * n // 10, size=kills), reverse=True)
+    for sample in samples:
+        if moments and sample.n_committed >= moments[-1]:
+            moments.pop()
+            time.sleep(rng.uniform(0, ROTATE_SECONDS))
+            service.kill()
+        yield sample
+    if moments:
+        raise RuntimeError(f"all was committed before the last {len(moments)} of {kills} kills; send more messages")
 
 
 def account(folder: Path, n: int) -> dict[str, int]:
@@ -123,15 +162,17 @@ def measured(options: argparse.Namespace, folder: Path) -> dict:
     command += ["--topic", topic, "-m", options.model, "--out", f"dir:{folder}", "--rotate", str(ROTATE_SECONDS)]
     command += [word for pair in options.set_kafka for word in ("--set-kafka", pair)]
     began = time.perf_counter()
-    with subprocess.Popen(command) as process:  # what it has to say is for whoever waits
-        try:
-            samples = list(fed(process, producer, consumer, topic, options.messages))
-            took, used = time.perf_counter() - began, cpu_seconds(process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            consumer.close()
-    rate = {"messages": options.messages, "seconds": round(took, 1)}
+    service = Service(command)
+    try:
+        samples = fed(service, producer, consumer, topic, options.messages)
+        samples = list(with_kills(samples, service, options.messages, options.kills))
+        took, used = time.perf_counter() - began, cpu_seconds(service.pid)
+    finally:
+        service.stop()
+        consumer.close()
+    rate = {"messages": options.messages, "kills": options.kills, "seconds": round(took, 1)}
+    if options.kills:  # time and memory are those of many processes
+        return rate | account(folder, options.messages)
     rate["cpu_ms_each"] = round(1e3 * used / options.messages, 2)
     return rate | account(folder, options.messages) | growth(samples)
 
@@ -140,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--bootstrap", metavar="HOST:PORT", required=True)
     parser.add_argument("--messages", metavar="N", type=int, default=100_000)
+    parser.add_argument("--kills", metavar="N", type=int, default=0, help="end the service so often by SIGKILL")
     parser.add_argument("--topic", metavar="NAME", help="empty; default: one of its own")
     parser.add_argument("-m", "--model", default="any", help="(default: %(default)s)")
     parser.add_argument("--set-kafka", metavar="NAME=VALUE", action="append", default=[])

@@ -46,20 +46,34 @@ def test_a_build_beside_the_plain_road_reads_each_packet_as_often(tmp_path, monk
 
 
 @pytest.mark.slow
-def test_a_stream_is_answered_once_and_its_memory_watched(tmp_path):
+@pytest.mark.parametrize("kills", [0, 2])
+def test_a_stream_is_answered_once_and_its_memory_watched(tmp_path, kills, monkeypatch):
     from helpers.made_explained import run_of_packets
-    from helpers.mock_kafka import mock_kafka
+    from helpers.mock_kafka import SOON, mock_kafka
 
     stream, n = pytest.importorskip("benchmarks.stream", reason="run as `python -m pytest` in the root"), 150
+    monkeypatch.setattr(stream, "AHEAD", 40)  # so that it is committed by and by
     run_of_packets(tmp_path)
     with mock_kafka() as kafka:
         kafka.create("night", 3)
         options = Namespace(
-            bootstrap=kafka.bootstrap, topic="night", model=str(tmp_path / "run"), messages=n, set_kafka=[]
+            bootstrap=kafka.bootstrap,
+            topic="night",
+            model=str(tmp_path / "run"),
+            messages=n,
+            kills=kills,
+            set_kafka=["=".join(pair) for pair in SOON.items()],
         )
         found = stream.measured(options, tmp_path / "answers")
     n_poison = n // stream.EVERY
-    expected = {"messages": n, "answers": n - n_poison, "dead_letters": n_poison, "lost": 0, "doubled": 0}
+    expected = {
+        "messages": n,
+        "kills": kills,
+        "answers": n - n_poison,
+        "dead_letters": n_poison,
+        "lost": 0,
+        "doubled": 0,
+    }
     assert found | expected == found
 
 

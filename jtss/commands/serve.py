@@ -1,7 +1,7 @@
 """`jtss serve kafka | produce | http`: alert packets in, answers out; and a stream to try it with."""
 
 import argparse
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -140,9 +140,10 @@ def _kafka(options: argparse.Namespace) -> int:
     for warning in schemas.warnings:
         log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
+    with closing(connect(lambda *_: None)) as asking:  # before a folder is made, which would be this group's from then on
+        clients.require_readable(asking, options.topic)
     sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, answers, schemas), sink, metrics, log, written)
-    clients.require_readable(stream.consumer, options.topic)
     signals = StopSignals()
     with nullcontext() if monitored is None else endpoint(metrics, *monitored) as port:
         log.say(

@@ -1,7 +1,8 @@
 """Clients of a Kafka cluster: their settings, and what is wrong with an address or a topic said at once."""
 
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from logging import Logger
 
@@ -13,6 +14,7 @@ from jtss.invocation import option
 PATTERN = "^"  # how a topic begins that stands for all whose names match it
 TIMEOUT_SECONDS = 10.0  # for a cluster to answer
 POLL_SECONDS = 1.0
+LOOK_MILLISECONDS = "5000"  # between looks at the connections of a consumer
 APPEARING_SECONDS = 10.0  # for a topic to be made, by us on demand or by who writes to it
 OURS = (  # on these it depends that nothing is lost
     *("bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "acks", "transactional.id"),
@@ -37,8 +39,18 @@ def settings(words: Iterable[str]) -> dict[str, str]:
     return given
 
 
-def consumer(bootstrap: str, group: str, given: dict[str, str], logger: Logger, on_commit) -> Consumer:
+def consumer(
+    bootstrap: str,
+    group: str,
+    given: dict[str, str],
+    logger: Logger,
+    on_commit,
+    on_look: Callable[[bool], object] | None = None,
+) -> Consumer:
     """A member of a group, that commits what it is told to, and begins with the earliest messages.
+
+    Args:
+        on_look: is told every few seconds, while the consumer polls, whether it is connected to the cluster.
 
     Raises:
         InputError: a setting that librdkafka does not know or take.
@@ -49,7 +61,17 @@ def consumer(bootstrap: str, group: str, given: dict[str, str], logger: Logger, 
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
     }
-    return _client(Consumer, {"auto.offset.reset": "earliest"} | given | ours | {"on_commit": on_commit}, logger)
+    ours["on_commit"] = on_commit
+    usual = {"auto.offset.reset": "earliest"}
+    if on_look is not None:  # else nobody polls for what would come every few seconds
+        usual["statistics.interval.ms"] = LOOK_MILLISECONDS
+        ours["stats_cb"] = lambda statistics: on_look(is_connected(statistics))
+    return _client(Consumer, usual | given | ours, logger)
+
+
+def is_connected(statistics: str) -> bool:
+    """Whether a client has a connection to any broker, of what librdkafka tells of it."""
+    return any(broker["state"] == "UP" for broker in json.loads(statistics)["brokers"].values())
 
 
 def producer(bootstrap: str, given: dict[str, str], logger: Logger) -> Producer:

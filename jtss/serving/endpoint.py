@@ -128,7 +128,7 @@ def _page(metrics: Metrics, path: str) -> tuple[int, str, str]:
     if path == "/healthz":
         return _health(metrics.is_alive(), "the service does not poll")
     if path == "/readyz":
-        return _health(metrics.is_ready(), "it has not joined its group yet, or the sink or the registry fails")
+        return _health(metrics.is_ready(), "not in its group yet, or waiting for cluster, sink or registry")
     return 404, TEXT, "there are /, /metrics, /metrics.json, /healthz and /readyz\n"
 
 

@@ -15,6 +15,7 @@ N_LATEST = 12  # answers to show
 SHOWN = ("objectId", "n_detections", "class", "probabilities", "answered")  # of each
 QUANTILES = (0.5, 0.9, 0.99)
 FAILURES = {
+    "cluster": "Looks at the connections to the cluster that found none, one every five seconds.",
     "sink": "Deliveries that failed and were tried again.",
     "registry": "Questions to the schema registry that failed and were asked again.",
 }
@@ -75,7 +76,7 @@ class Metrics:
             return time.monotonic() - self._turned < ALIVE_SECONDS
 
     def is_ready(self) -> bool:
-        """It is a member of its group, its sink takes answers, and the registry says what it is asked."""
+        """It joined its group, is connected to the cluster, its sink takes answers, and the registry gives them."""
         with self._lock:
             return self._joined and not self._fails
 

@@ -54,7 +54,7 @@ class Stream:
 
     def __init__(
         self,
-        connect: Callable[[Callable], Consumer],
+        connect: Callable[..., Consumer],
         answer: Callable[[Sequence[Received]], list[Outcome]],
         sink: Sink,
         metrics: Metrics,
@@ -64,11 +64,12 @@ class Stream:
         """Connect.
 
         Args:
-            connect: makes the consumer, which is to call its argument after each commit.
+            connect: makes the consumer, which is to call the first argument after each commit, and the second, where
+                there is one, now and then with whether it is connected to the cluster.
             answer: the outcome of each message, in order, or a RegistryError; from a thread of its own.
             never: topics that must not be read, whatever matches them: those that the sink writes to.
         """
-        self._connect, self.consumer = connect, connect(self._after_commit)
+        self._connect, self.consumer = connect, connect(self._after_commit, self._looked)
         # Of the worker, for a call to the other may wait for as long as that one polls. It does not join the group.
         self._observer: Consumer | None = None
         self._answer, self._sink, self._metrics, self._log = answer, sink, metrics, log
@@ -172,6 +173,12 @@ class Stream:
         received = Received(partition, message.offset(), message.key(), message.value(), time.monotonic())
         self._waiting.append(received)
         self._n_bytes += _size(received)
+
+    def _looked(self, is_connected: bool) -> None:
+        if is_connected:
+            self._metrics.works("cluster")
+        else:
+            self._metrics.failed("cluster")
 
     def _is_full(self) -> bool:
         return len(self._waiting) >= MOST_WAITING or self._n_bytes >= MOST_BYTES

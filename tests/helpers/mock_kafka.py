@@ -15,6 +15,7 @@ import confluent_kafka
 
 from helpers.kafka_cluster import Cluster
 
+BROKER = ctypes.c_int32(1)  # its number
 PRODUCE, OFFSET_COMMIT, INIT_PRODUCER_ID = 0, 8, 22  # numbers of requests in Kafka's protocol
 # For groups whose members change: the broker waits about a session for those that may still come, and members learn of
 # a rebalance by heartbeats.
@@ -61,6 +62,17 @@ class MockKafka(Cluster):
         self._library.rd_kafka_mock_set_apiversion(
             self._cluster, ctypes.c_int16(request), ctypes.c_int16(-1), ctypes.c_int16(-1)
         )
+
+    def go_away(self) -> None:
+        """Cut all connections and take none, until `come_back`; what is known stays known."""
+        self._library.rd_kafka_mock_broker_set_down(self._cluster, BROKER)
+
+    def come_back(self) -> None:
+        self._library.rd_kafka_mock_broker_set_up(self._cluster, BROKER)
+
+    def delay(self, milliseconds: int) -> None:
+        """Let each answer take so long, as a cluster that is far away."""
+        self._library.rd_kafka_mock_broker_set_rtt(self._cluster, BROKER, milliseconds)
 
     def forget_refusals(self, request: int) -> None:
         self._library.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(request))

@@ -304,6 +304,16 @@ def test_a_cluster_that_does_not_answer_is_named(run, capsys, tmp_path, monkeypa
     assert "the Kafka cluster does not answer" in error(capsys, "produce", tmp_path / "packets", *NOWHERE[:4])
 
 
+def test_a_topic_that_is_not_there_is_named_and_no_folder_made(kafka, run, capsys, tmp_path, monkeypatch):
+    from jtss.serving import clients
+
+    monkeypatch.setattr(clients, "APPEARING_SECONDS", 0.1)
+    words = ("--bootstrap", kafka.bootstrap, "--topic", TOPIC[:-1], "--group", GROUP, "-m", run)
+    said = error(capsys, "kafka", *words, "--out", f"dir:{tmp_path / 'answers'}")
+    assert f"--topic {TOPIC[:-1]}: the cluster shows no topic of this name; is it {TOPIC}? " in said
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_without_the_package_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert "pip install 'jtss[postgresql]'" in error(capsys, "kafka", *NOWHERE, "--out", "postgresql://a@b/c")

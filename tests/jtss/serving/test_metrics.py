@@ -48,7 +48,7 @@ def test_the_same_is_told_as_json():
         "dead_letters": {"bad": 1},
         "lag_messages": {"alerts[0]": 7},
         "sum_seconds": 8.0,
-        "failures": {"sink": 0, "registry": 1},
+        "failures": {"cluster": 0, "sink": 0, "registry": 1},
         "waits_for": ["registry"],
         "is_ready": False,
         "is_alive": True,

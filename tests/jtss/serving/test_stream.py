@@ -34,6 +34,7 @@ from jtss.serving.stream import Stream
 PARTITIONS, GROUP, OUT = 3, "service", "answers"
 VALUES = [b"bad" if number % 10 == 3 else (b"SN", b"AGN", b"VS")[number % 3] for number in range(60)]
 VALUES[7], VALUES[8] = b"", None
+HASTY = {"reconnect.backoff.ms": "10", "reconnect.backoff.max.ms": "50"}  # of who looks for a cluster that is away
 N, N_DEAD = len(VALUES), sum(value in (None, b"", b"bad") for value in VALUES)
 
 
@@ -57,8 +58,8 @@ class Member:
         log, self.metrics, self._stop = Log(), Metrics(), threading.Event()
         self.error, self.answered = None, []
 
-        def connect(on_commit):
-            return clients.consumer(kafka.bootstrap, GROUP, QUICK | settings, log.logger, on_commit)
+        def connect(*told):
+            return clients.consumer(kafka.bootstrap, GROUP, QUICK | settings, log.logger, *told)
 
         def note(batch):
             found = answer(batch)
@@ -103,10 +104,10 @@ def all_committed(kafka, n=N):
     return sum(kafka.committed(GROUP, TOPIC, PARTITIONS)) == n
 
 
-def topic_sink(kafka):
+def topic_sink(kafka, **settings):
     for topic in (OUT, f"{OUT}-{DEAD}"):
         kafka.create(topic, PARTITIONS)
-    return TopicSink(lambda: clients.producer(kafka.bootstrap, {}, Log().logger), OUT)
+    return TopicSink(lambda: clients.producer(kafka.bootstrap, settings, Log().logger), OUT)
 
 
 def lines_in(folder):
@@ -174,7 +175,7 @@ class CrashedSink(FolderSink):
 
 stream.AT_ONCE = int(sys.argv[3])
 log = Log()
-connect = lambda done: clients.consumer(sys.argv[1], "service", SOON, log.logger, done)
+connect = lambda *told: clients.consumer(sys.argv[1], "service", SOON, log.logger, *told)
 sink = {"crashes": CrashedSink, "works": FolderSink}[sys.argv[4]](Path(sys.argv[2]), 0)
 stream.Stream(connect, made_messages.outcomes, sink, Metrics(), log).run("alerts", lambda: False)
 """
@@ -317,6 +318,116 @@ def test_a_sink_that_is_down_stops_the_stream_but_not_the_membership(kafka, tmp_
         wait_until(one.metrics.is_ready, "well again")
         assert one.stream._shifts == 1  # it never lost its partitions
     assert places_in(tmp_path) == everything()
+
+
+@pytest.mark.slow
+def test_a_model_that_is_slower_than_the_cluster_waits_for_polls_keeps_its_partitions(kafka, tmp_path, monkeypatch):
+    """It is at work until a client that does not poll meanwhile has lost its own."""
+    monkeypatch.setattr(stream, "AT_ONCE", 10)
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    monkeypatch.setattr(stream, "FULL_SECONDS", 0.1)
+    patience = SOON | {"max.poll.interval.ms": "5000"}
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def slow(batch):
+        at_work.set()
+        may_end.wait()
+        return made_messages.outcomes(batch)
+
+    kafka.produce(TOPIC, VALUES)
+    idle = clients.consumer(kafka.bootstrap, "idle", QUICK | patience, Log().logger, lambda *_: None)
+    with member(kafka, FolderSink(tmp_path, 0), slow, **patience) as one:
+        wait_until(at_work.is_set, "at work")
+        idle.subscribe([TOPIC])
+        while not idle.assignment():
+            idle.poll(0.05)
+        wait_until(lambda: not idle.memberid(), "the idle one is sent away")
+        may_end.set()
+        wait_until(lambda: all_committed(kafka), "all committed")
+        assert one.stream._shifts == 1  # it never lost its partitions
+    idle.close()
+    assert places_in(tmp_path) == everything()
+
+
+class CutFolder(FolderSink):
+    """The cluster goes away when something has been delivered, and nobody could commit it yet."""
+
+    kafka, is_cut = None, threading.Event()
+
+    def deliver(self):
+        delivered = super().deliver()
+        if not self.is_cut.is_set():
+            self.kafka.go_away()
+            self.is_cut.set()
+        return delivered
+
+
+def test_a_cluster_that_goes_away_before_a_commit_gets_it_when_it_is_back(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(CutFolder, "kafka", kafka)
+    monkeypatch.setattr(CutFolder, "is_cut", threading.Event())
+    kafka.produce(TOPIC, VALUES)
+    with member(kafka, CutFolder(tmp_path, 0), **HASTY) as one:
+        wait_until(CutFolder.is_cut.is_set, "delivered")
+        wait_until(lambda: one.stream._commit_since is not None, "a commit is on its way")
+        written = places_in(tmp_path)
+        assert written
+        kafka.come_back()
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert one.error is None
+    assert places_in(tmp_path) == everything()
+
+
+@pytest.mark.parametrize("kind", ["files", "topic"])
+def test_a_cluster_that_is_away_for_a_while_gets_everything_once(kafka, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(stream, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(stream, "FIRST_PAUSE_SECONDS", 0.01)
+    kafka.produce(TOPIC, VALUES)
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def slow(batch):
+        at_work.set()
+        may_end.wait()
+        return made_messages.outcomes(batch)
+
+    sink = FolderSink(tmp_path, 0) if kind == "files" else topic_sink(kafka, **HASTY, **{"message.timeout.ms": "300"})
+    with member(kafka, sink, slow, **HASTY) as one:
+        wait_until(at_work.is_set, "at work")
+        kafka.go_away()
+        may_end.set()
+        wait_until(lambda: one.metrics.numbers()["failures"]["sink"], "nothing can be delivered")
+        kafka.come_back()
+        wait_until(lambda: all_committed(kafka), "all committed")
+    assert one.error is None
+    if kind == "files":
+        assert places_in(tmp_path) == everything()
+    else:
+        lines = [message.value() for name in (OUT, f"{OUT}-{DEAD}") for message in kafka.messages(name)]
+        assert places(lines) == everything()
+
+
+def test_monitors_see_a_cluster_that_is_away_while_there_is_nothing_to_do(kafka, tmp_path, monkeypatch):
+    monkeypatch.setattr(clients, "LOOK_MILLISECONDS", "20")
+    with member(kafka, FolderSink(tmp_path, 0), **HASTY) as one:
+        wait_until(one.metrics.is_ready, "ready")
+        kafka.go_away()
+        wait_until(lambda: not one.metrics.is_ready(), "not ready")
+        assert one.metrics.numbers()["waits_for"] == ["cluster"]
+        assert one.metrics.is_alive()
+        kafka.come_back()
+        wait_until(one.metrics.is_ready, "ready again")
+
+
+def test_a_cluster_that_is_far_away_gets_everything_once(kafka):
+    """Each of its answers takes longer than a turn of the loop."""
+    sink = topic_sink(kafka)
+    kafka.produce(TOPIC, VALUES)
+    kafka.delay(150)
+    with member(kafka, sink) as one:
+        wait_until(lambda: sum(one.metrics.totals().values()) == N, "all answered")
+    kafka.delay(0)
+    assert all_committed(kafka)
+    lines = [message.value() for name in (OUT, f"{OUT}-{DEAD}") for message in kafka.messages(name)]
+    assert places(lines) == everything()
 
 
 def test_partitions_that_were_paused_when_they_went_are_read_when_they_come_back(kafka, tmp_path):
@@ -485,7 +596,7 @@ def test_a_commit_refused_as_anothers_neither_loses_nor_doubles(kafka, tmp_path,
 def lonely_stream(folder, answer=made_messages.outcomes):
     """One whose client says nothing, and that client."""
     client = SimpleNamespace(commit=lambda **_: [], committed=lambda *_, **__: [])
-    return Stream(lambda _: client, answer, FolderSink(folder, 0), Metrics(), Log()), client
+    return Stream(lambda *_: client, answer, FolderSink(folder, 0), Metrics(), Log()), client
 
 
 def come(one, partition, offset):
