@@ -140,7 +140,8 @@ def _kafka(options: argparse.Namespace) -> int:
     for warning in schemas.warnings:
         log.warn("schema", warning=warning)
     connect = partial(clients.consumer, options.bootstrap, options.group, given, log.logger)
-    with closing(connect(lambda *_: None)) as asking:  # before a folder is made, which would be this group's from then on
+    # Before a folder is made, which would be that of this group from then on.
+    with closing(connect(lambda *_: None)) as asking:
         clients.require_readable(asking, options.topic)
     sink = _sink(options, kind, place, given, by.classifier, log)
     stream = Stream(connect, partial(messages.outcomes, answers, schemas), sink, metrics, log, written)
