@@ -123,7 +123,8 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise type(error)(f"{folder}: {there} cannot be written ({error.strerror})") from None
+        remedy = "let this user write there, or choose another folder"
+        raise type(error)(f"{folder}: {there} cannot be written ({error.strerror}); {remedy}") from None
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,16 @@ def test_what_stands_in_the_way_of_a_folder_is_named(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     with pytest.raises(NotADirectoryError, match=r"file is a file, expected a folder"):
         files.require_writable(tmp_path / "file" / "deep")
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    remedy = r"cannot be written \(Permission denied\); let this user write there, or choose another folder"
+    with pytest.raises(PermissionError, match=f"{tmp_path}/new: {tmp_path} {remedy}"):
+        files.require_writable(tmp_path / "new")
 
 
 def test_a_full_disk_is_known_by_its_number():
