@@ -7,13 +7,13 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from helpers.browser import ABSENT, BROWSER
+from helpers.browser import ABSENT, BROWSER, launched
 from helpers.made_messages import answered, outcome, received
 from jtss.serving.endpoint import LOCAL, endpoint
 from jtss.serving.messages import Partition
 from jtss.serving.metrics import Metrics
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no browser test without Playwright")
+pytest.importorskip("playwright.sync_api", reason="no browser test without Playwright")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason=ABSENT)]
 MILLISECONDS = 300_000
 EVIL = "<img src=x onerror=alert(1)>"
@@ -27,10 +27,8 @@ OUTSIDE = """[...document.querySelectorAll('section')].flatMap((section) => [...
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with launched() as found:
         yield found
-        found.close()
 
 
 def counted():

@@ -9,13 +9,13 @@ import pytest
 from helpers.places import ROOT
 
 PROGRAM = """
-import sys
+import resource, sys
 from pathlib import Path
 from jtss.serving.memory import Trimmer
 
 
 def resident():
-    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+    return resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[1])
 
 
 trimmer = Trimmer(jobs=int(sys.argv[1]))

@@ -8,11 +8,11 @@ import json
 import pytest
 
 from data_prep.simulate.packets import encode_file
-from helpers.browser import ABSENT, BROWSER
+from helpers.browser import ABSENT, BROWSER, launched
 from helpers.made_service import CANDID, client_of, made_run, made_service, packet, packet_without_images
 from helpers.make_packets import alert
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no browser test without Playwright")
+pytest.importorskip("playwright.sync_api", reason="no browser test without Playwright")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason=ABSENT)]
 MILLISECONDS = 300_000
 WIDTHS = (360, 1280)
@@ -28,10 +28,8 @@ def client(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with launched() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(params=WIDTHS)
